@@ -1,0 +1,1 @@
+"""Perspicax: an independent implementation of the JAX API whose errors explain themselves."""
