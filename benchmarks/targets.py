@@ -1,0 +1,61 @@
+"""What is measured, and how small the ratio to JAX must and shall be."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """One row of the table.
+
+    Fields:
+        metric: the key under which its workload gives the value.
+        workload: what to run; several rows may come from one.
+        unit: of the value (the ratio has none).
+        says: what is measured.
+        must: the ratio subject / baseline that a release may not exceed; `None` for a figure given as information.
+        aim: the ratio worked towards.
+        against: the baseline's key, where the two sides are not in the same state.
+    """
+
+    metric: str
+    workload: str
+    unit: str
+    says: str
+    must: float | None
+    aim: float | None
+    against: str | None = None
+
+    @property
+    def baseline_metric(self) -> str:
+        return self.against or self.metric
+
+
+TARGETS = (
+    Target("import/time", "import", "ms", "import jax, jax.numpy", 0.6, 0.4),
+    Target("import/memory", "import", "MB", "resident memory after the import", 0.8, 0.6),
+    Target("trace/chain", "trace", "us/op", "trace a chain of 3000 elementwise operations", 0.25, 0.1),
+    Target("trace/mix", "trace", "us/op", "trace a realistic mix of 1000 operations", 0.3, 0.15),
+    Target("trace/grad", "autodiff", "ms", "trace grad of the chain", 0.25, 0.1),
+    Target("trace/vmap_grad", "autodiff", "ms", "trace vmap(grad) of the chain", 0.25, 0.1),
+    Target("trace/linearize", "autodiff", "ms", "trace linearize of the chain", 0.25, 0.1),
+    Target("lower/chain", "lower", "us/op", "lower the traced chain", 0.2, 0.05),
+    Target("jit/2_args", "jit", "us", "call a jitted function: 2 arguments", 1.3, 1.0),
+    Target("jit/100_leaves", "jit_leaves", "us", "the same: 100 leaves in and out", 1.0, 0.85),
+    Target("jit/1000_leaves", "jit_leaves", "us", "the same: 1000 leaves in and out", 1.0, 0.85),
+    Target("eager/add", "eager_arithmetic", "us", "x + y, outside jit", 0.9, 0.6),
+    Target("eager/sin", "eager_arithmetic", "us", "jnp.sin(x)", 0.9, 0.6),
+    Target("eager/matmul64", "eager_arithmetic", "us", "a @ a, 64x64", 0.9, 0.6),
+    Target("eager/index_int", "eager_shapes", "us", "x[0]", 0.3, 0.1),
+    Target("eager/index_slice", "eager_shapes", "us", "x[1:3]", 0.3, 0.1),
+    Target("eager/zeros", "eager_shapes", "us", "jnp.zeros(4)", 0.3, 0.1),
+    Target("eager/arange", "eager_shapes", "us", "jnp.arange(4)", 0.3, 0.1),
+    Target("eager/reshape", "eager_shapes", "us", "a.reshape(32, 128)", 0.3, 0.1),
+    Target("eager/at_set", "eager_shapes", "us", "x.at[0].set(1.0)", 0.3, 0.1),
+    Target("eager/grad", "eager_transforms", "us", "grad of 3 operations, outside jit", 0.3, 0.1),
+    Target("eager/vmap", "eager_transforms", "us", "vmap of 2 operations, outside jit", 0.3, 0.1),
+    Target("start/no_cache", "start", "ms", "digits, start to first step: no disk cache", 0.6, 0.4),
+    Target("start/first", "start", "ms", "first process, defaults (the cache is filled)", None, None),
+    Target("start/second", "start", "ms", "second process v JAX's default (no cache)", 0.25, 0.12),
+    Target("start/second_v_cache", "start", "ms", "second process v JAX with its cache", 0.9, 0.5, "start/own_cache"),
+    Target("steady/digits_step", "steady", "us", "the compiled training step of digits", 1.03, 1.0),
+)
