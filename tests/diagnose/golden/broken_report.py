@@ -1,0 +1,3 @@
+import stand_in as lib
+
+lib.broken()
