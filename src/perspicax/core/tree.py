@@ -12,18 +12,18 @@ from typing import Any, TypeVar, overload
 
 from perspicax.binding import pytree
 from perspicax.binding.pytree import PyTreeDef
-from perspicax.core.tree_errors import EmptyTreeError, MapStoppedError, NotANodeError
+from perspicax.core.tree_errors import EmptyTreeError, NotANodeError
 from perspicax.core.tree_failures import (
     explain_flatten,
     explain_map,
+    explain_mismatched,
     explain_transpose,
     explain_unflatten,
-    not_callable,
     not_treedef,
 )
 from perspicax.core.tree_nodes import Partial  # beside it, OrderedDict and defaultdict become nodes there
 from perspicax.core.tree_paths import KeyPath, children_with_keys
-from perspicax.diagnose.boundary import public
+from perspicax.diagnose.boundary import public, trim
 
 __all__ = [
     "Partial", "PyTreeDef", "Unspecified", "all_leaves", "flatten_one_level",
@@ -53,7 +53,6 @@ class Unspecified:
 _UNSPECIFIED = Unspecified()
 
 
-@public
 def tree_flatten(tree: Tree, is_leaf: IsLeaf = None) -> tuple[list[Leaf], PyTreeDef]:
     """Take a pytree apart into its leaves and its structure.
 
@@ -76,12 +75,14 @@ def tree_flatten(tree: Tree, is_leaf: IsLeaf = None) -> tuple[list[Leaf], PyTree
     """
     try:
         return _flatten(tree, is_leaf)
-    except (ValueError, TypeError, SystemError) as error:
-        explain_flatten(error, tree, is_leaf)
-        raise
+    except Exception as error:
+        try:
+            explain_flatten(error, tree, is_leaf)
+        except Exception as shown:
+            trim(shown)
+            raise
 
 
-@public
 def tree_leaves(tree: Tree, is_leaf: IsLeaf = None) -> list[Leaf]:
     """The leaves of a pytree, from left to right; arguments and errors as for `tree_flatten`.
 
@@ -90,12 +91,14 @@ def tree_leaves(tree: Tree, is_leaf: IsLeaf = None) -> list[Leaf]:
     """
     try:
         return _flatten(tree, is_leaf)[0]
-    except (ValueError, TypeError, SystemError) as error:
-        explain_flatten(error, tree, is_leaf)
-        raise
+    except Exception as error:
+        try:
+            explain_flatten(error, tree, is_leaf)
+        except Exception as shown:
+            trim(shown)
+            raise
 
 
-@public
 def tree_structure(tree: Tree, is_leaf: IsLeaf = None) -> PyTreeDef:
     """The structure of a pytree without its leaves; arguments and errors as for `tree_flatten`.
 
@@ -104,12 +107,14 @@ def tree_structure(tree: Tree, is_leaf: IsLeaf = None) -> PyTreeDef:
     """
     try:
         return _flatten(tree, is_leaf)[1]
-    except (ValueError, TypeError, SystemError) as error:
-        explain_flatten(error, tree, is_leaf)
-        raise
+    except Exception as error:
+        try:
+            explain_flatten(error, tree, is_leaf)
+        except Exception as shown:
+            trim(shown)
+            raise
 
 
-@public
 def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Leaf]) -> Tree:
     """Build a pytree from its structure and its leaves.
 
@@ -127,20 +132,19 @@ def tree_unflatten(treedef: PyTreeDef, leaves: Iterable[Leaf]) -> Tree:
     >>> tree_unflatten(tree_structure({"a": 0, "b": [0]}), [1, 2])
     {'a': 1, 'b': [2]}
     """
-    if not isinstance(treedef, PyTreeDef):
-        raise not_treedef("tree_unflatten", treedef, swapped_with=leaves)
-    if isinstance(leaves, list | tuple):
-        values, counted = leaves, True
-    else:  # it may have no end; one leaf more shows that there are too many
-        values, counted = list(itertools.islice(leaves, treedef.num_leaves + 1)), False
+    counted = type(leaves) is list or type(leaves) is tuple
     try:
-        return treedef.unflatten(values)
-    except ValueError as error:
-        explain_unflatten(error, treedef, values, at_least=not counted)
-        raise
+        if not counted:  # they may have no end; one leaf more shows that there are too many
+            leaves = list(itertools.islice(leaves, treedef.num_leaves + 1))
+        return treedef.unflatten(leaves)
+    except Exception as error:
+        try:
+            explain_unflatten(error, treedef, leaves, counted)
+        except Exception as shown:
+            trim(shown)
+            raise
 
 
-@public
 def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf = None) -> Tree:
     """Apply a function to each leaf of a pytree, or to the corresponding leaves of several.
 
@@ -159,45 +163,19 @@ def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf = N
     >>> tree_map(lambda x, y: x + y, {"a": 1, "b": 2}, {"a": 10, "b": 20})
     {'a': 11, 'b': 22}
     """
+    columns: list[list[Any]] | None = None
     try:
         leaves, treedef = _flatten(tree, is_leaf)
-    except (ValueError, TypeError, SystemError) as error:
-        explain_flatten(error, tree, is_leaf)
-        raise
-    if rest:
-        columns = _flatten_up_to("tree_map", treedef, tree, rest, is_leaf)
-        results = map(f, leaves, *columns)
-    else:
-        results = map(f, leaves)
-    try:
-        return treedef.unflatten(results)
-    except (ValueError, TypeError) as error:
-        _explain_unfinished("tree_map", error, f, tree)
-        raise
-
-
-def _flatten_up_to(
-    function: str, treedef: PyTreeDef, tree: Tree, rest: tuple[Tree, ...], is_leaf: IsLeaf
-) -> list[list[Any]]:
-    """For each tree in `rest`, its subtrees at the leaves of `treedef`; `tree` and `is_leaf` serve the explanation."""
-    columns = []
-    try:
-        for other in rest:
-            columns.append(treedef.flatten_up_to(other))
-    except (ValueError, TypeError, SystemError) as error:
-        explain_map(function, error, tree, rest, is_leaf)
-        raise
-    return columns
-
-
-def _explain_unfinished(function: str, error: Exception, f: Any, tree: Tree) -> None:
-    """Raise what ended a map, unless that is an error of the mapped function or of a class's own."""
-    if isinstance(error, TypeError):
-        if not callable(f):
-            raise not_callable(function, f, swapped_with=tree) from None
-    elif isinstance(error, ValueError) and pytree.ran_out_of_leaves(error):
-        # `map` takes a StopIteration from `f` for its own end.
-        raise MapStoppedError(function=function) from None
+        if not rest:
+            return treedef.unflatten(map(f, leaves))
+        columns = [*map(treedef.flatten_up_to, rest)]
+        return treedef.unflatten(map(f, leaves, *columns))
+    except Exception as error:
+        try:
+            explain_map("tree_map", error, f, tree, rest, columns, is_leaf)
+        except Exception as shown:
+            trim(shown)
+            raise
 
 
 @public
@@ -226,9 +204,8 @@ def tree_flatten_with_path(
         predicate = lambda path, node: is_leaf(node)
     try:
         return _flatten_with_path(tree, predicate)
-    except (ValueError, TypeError, SystemError) as error:
+    except Exception as error:
         explain_flatten(error, tree, predicate, with_path=True)
-        raise
 
 
 @public
@@ -270,17 +247,15 @@ def tree_map_with_path(
     {'a': ["['a'][0]=5"]}
     """
     pairs, treedef = tree_flatten_with_path(tree, is_leaf, is_leaf_takes_path)
-    paths = [path for path, _ in pairs]
-    leaves = [leaf for _, leaf in pairs]
-    columns = []
-    if rest:  # a predicate that takes paths has done its work: the treedef knows what it took for leaves
-        expected, predicate = (treedef, None) if is_leaf_takes_path else (tree, is_leaf)
-        columns = _flatten_up_to("tree_map_with_path", treedef, expected, rest, predicate)
+    paths, leaves = zip(*pairs) if pairs else ((), ())
+    columns: list[list[Any]] | None = None
     try:
+        columns = [*map(treedef.flatten_up_to, rest)]
         return treedef.unflatten(map(f, paths, leaves, *columns))
-    except (ValueError, TypeError) as error:
-        _explain_unfinished("tree_map_with_path", error, f, tree)
-        raise
+    except Exception as error:
+        # A predicate that takes paths has done its work: the treedef knows what it took for leaves.
+        expected, predicate = (treedef, None) if is_leaf_takes_path else (tree, is_leaf)
+        explain_map("tree_map_with_path", error, f, expected, rest, columns, predicate)
 
 
 @public
@@ -315,7 +290,10 @@ def tree_transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, py
 
 
 def _first_inner_treedef(outer_treedef: PyTreeDef, tree: Tree) -> PyTreeDef:
-    (subtrees,) = _flatten_up_to("tree_transpose", outer_treedef, outer_treedef, (tree,), None)
+    try:
+        subtrees = outer_treedef.flatten_up_to(tree)
+    except Exception as error:
+        explain_mismatched("tree_transpose", error, outer_treedef, (tree,))
     if not subtrees:
         raise EmptyTreeError(function="tree_transpose", needs="inner_treedef")
     return tree_structure(subtrees[0])
@@ -444,9 +422,8 @@ def flatten_one_level(tree: Tree) -> tuple[Iterable[Any], Any]:
     """
     try:
         found = pytree.flatten_one_level(tree)
-    except ValueError as error:
+    except Exception as error:
         explain_flatten(error, tree)
-        raise
     if found is None:
         raise NotANodeError(function="flatten_one_level", leaf=type(tree).__name__)
     return found
@@ -466,9 +443,8 @@ def flatten_one_level_with_keys(tree: Tree) -> tuple[Iterable[tuple[Any, Any]], 
     """
     try:
         found = children_with_keys(tree)
-    except ValueError as error:
+    except Exception as error:
         explain_flatten(error, tree, with_path=True)
-        raise
     if found is None:
         raise NotANodeError(function="flatten_one_level_with_keys", leaf=type(tree).__name__)
     return found

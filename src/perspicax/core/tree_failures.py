@@ -1,8 +1,8 @@
 """Finding out why a pytree operation failed, after the C++ registry said no more than that it did.
 
-Each function here gets the error that C++ raised, looks for the cause, and raises an error that shows it. It returns
-where it finds none, or where the error is the user's own (raised by a predicate, a registered function, a comparison):
-then the caller lets that error through.
+Each function `explain_...` gets the error that ended the operation, looks for the cause, and raises an error that shows
+it. Where it finds none, or where the error is the user's own (raised by a predicate, a registered function, a mapped
+function), it raises that error again.
 """
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _is_users_own(error: BaseException) -> bool:
 
 def explain_flatten(
     error: Exception, tree: Any, is_leaf: Callable[..., Any] | None = None, with_path: bool = False
-) -> None:
+) -> NoReturn:
     """Raise what made flattening `tree` fail.
 
     Args:
@@ -51,7 +51,7 @@ def explain_flatten(
         with_path: whether the tree was flattened with key paths.
     """
     if _is_users_own(error) and not isinstance(error, UnsortableKeysError):
-        return
+        raise error
     if is_leaf is not None and not callable(is_leaf):
         raise not_callable("tree_flatten", is_leaf, argument="is_leaf") from None
     if isinstance(error, SystemError) and isinstance(error.__cause__, RecursionError):
@@ -59,6 +59,7 @@ def explain_flatten(
     if isinstance(error, ValueError):
         for path, node in _walk(tree, is_leaf, with_path):
             _check_node(path, node, with_path)
+    raise error
 
 
 def _walk(tree: Any, is_leaf: Callable[..., Any] | None, with_path: bool) -> Iterator[tuple[KeyPath, Any]]:
@@ -141,18 +142,48 @@ def _depth_error(tree: Any, is_leaf: Callable[..., Any] | None, with_path: bool)
     return TreeDepthError(path=(), inside=None, node=type_words(type(tree)), limit=limit)
 
 
-def explain_unflatten(error: Exception, treedef: PyTreeDef, leaves: Sequence[Any], at_least: bool = False) -> None:
-    """Raise what made `treedef.unflatten(leaves)` fail; with `at_least` there are more leaves than these."""
-    if not _is_users_own(error) and len(leaves) != treedef.num_leaves:
+def explain_unflatten(error: Exception, treedef: Any, leaves: Any, counted: bool) -> NoReturn:
+    """Raise what made `treedef.unflatten(leaves)` fail; unless they are `counted`, there may be more leaves than these."""
+    if not isinstance(treedef, PyTreeDef):
+        raise not_treedef("tree_unflatten", treedef, swapped_with=leaves) from None
+    if isinstance(error, ValueError) and not _is_users_own(error) and len(leaves) != treedef.num_leaves:
         raise LeafCountError(
             treedef=short(treedef), expected=treedef.num_leaves, actual=len(leaves),
-            at_least=at_least and len(leaves) > treedef.num_leaves,
+            at_least=not counted and len(leaves) > treedef.num_leaves,
         ) from None
+    raise error
 
 
 def explain_map(
-    function: str, error: Exception, tree: Any, rest: tuple[Any, ...], is_leaf: Callable[[Any], Any] | None
-) -> None:
+    function: str, error: Exception, f: Any, tree: Any, rest: tuple[Any, ...], columns: Any,
+    is_leaf: Callable[..., Any] | None,
+) -> NoReturn:
+    """Raise what made a map fail.
+
+    Args:
+        function: the function that the user called.
+        error: what ended it.
+        f: the mapped function.
+        tree: the first tree, or its treedef.
+        rest: the other trees.
+        columns: what `flatten_up_to` made of the other trees; None if that was not, or not yet, done.
+        is_leaf: what counts as a leaf of `tree`.
+    """
+    if _is_users_own(error) and not isinstance(error, UnsortableKeysError):
+        raise error
+    if isinstance(error, TypeError) and not callable(f):
+        raise not_callable(function, f, swapped_with=tree) from None
+    if columns is None:
+        found = pytree.first_failure(tree, is_leaf)
+        explain_mismatched(function, error, tree, rest, is_leaf)
+    if isinstance(error, ValueError) and pytree.ran_out_of_leaves(error):
+        raise MapStoppedError(function=function) from None  # `map` takes a StopIteration from `f` for its own end
+    raise error
+
+
+def explain_mismatched(
+    function: str, error: Exception, tree: Any, rest: tuple[Any, ...], is_leaf: Callable[[Any], Any] | None = None
+) -> NoReturn:
     """Raise which tree in `rest` does not have the nodes of `tree`, and where; the first such tree is shown.
 
     Args:
@@ -163,7 +194,7 @@ def explain_map(
         is_leaf: what counts as a leaf of `tree`.
     """
     if _is_users_own(error):
-        return
+        raise error
     for i, other in enumerate(rest):
         found = mismatches(tree, other, prefix="expected", is_leaf=is_leaf)
         if found:
@@ -173,6 +204,7 @@ def explain_map(
                 why_expected=f"`{function}` goes by the nodes of its first tree; every further tree must have the same "
                              "nodes, down to the leaves of the first.",
             ) from None
+    raise error
 
 
 def explain_prefix(

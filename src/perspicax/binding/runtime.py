@@ -1,0 +1,194 @@
+"""Thin, named access to the part of `jaxlib` that compiles and runs.
+
+The only room that imports `jaxlib`. It has no ideas of its own: what it takes and returns are jaxlib's objects. None of
+jaxlib's process-wide state is set here, so that `import jax` works in the same process.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before jaxlib's logging starts: its warnings are not the user's
+
+import jaxlib
+import numpy as np
+from jaxlib import _jax, xla_client
+
+VERSION: str = jaxlib.version.__version__
+
+Client = _jax.Client
+Device = _jax.Device
+DeviceList = _jax.DeviceList
+Buffer = _jax.ArrayImpl
+LoadedExecutable = _jax.LoadedExecutable
+RuntimeFailure = _jax.JaxRuntimeError
+HloSharding = xla_client.HloSharding
+BaseSharding = _jax.Sharding
+BaseSingleDeviceSharding = _jax.SingleDeviceSharding
+BaseNamedSharding = _jax.NamedSharding
+BaseGSPMDSharding = _jax.GSPMDSharding
+Layout = xla_client.Layout
+OpSharding = xla_client.OpSharding
+
+COPY_NOW = _jax.HostBufferSemantics.IMMUTABLE_ONLY_DURING_CALL
+ZERO_COPY = _jax.HostBufferSemantics.ZERO_COPY
+
+
+# -- clients
+
+def make_cpu_client(**options: Any) -> Client:
+    """A client of the host's processors. `num_devices=None` lets `XLA_FLAGS` decide how many devices it has."""
+    return xla_client.make_cpu_client(**options)
+
+
+def discover_plugins() -> list[str]:
+    """Names of the accelerator plugins that are installed beside jaxlib and can be loaded (`cuda`, `tpu`, …)."""
+    import importlib.metadata
+
+    return [entry.name for entry in importlib.metadata.entry_points(group="jax_plugins")]
+
+
+def make_plugin_client(name: str, library: str, options: dict[str, Any] | None = None) -> Client:
+    """A client of a PJRT plugin, given the path of its library."""
+    if not _jax.pjrt_plugin_loaded(name):
+        xla_client.load_pjrt_plugin_dynamically(name, library)
+    if not xla_client.pjrt_plugin_initialized(name):
+        xla_client.initialize_pjrt_plugin(name)
+    return xla_client.make_c_api_client(name, options or {}, None)
+
+
+# -- host to device and back
+
+def put(aval: Any, sharding: Any, shards: Sequence[Any], devices: Sequence[Device], committed: bool = True,
+        semantics: Any = COPY_NOW) -> Buffer:
+    """One buffer (of several shards, where there are several devices) from NumPy arrays or buffers.
+
+    `enable_x64` is given, so that no global setter of jaxlib decides about widths.
+    """
+    return _jax.batched_device_put(aval, sharding, list(shards), list(devices), committed, False, semantics, True)
+
+
+def host_view(buffer: Buffer) -> np.ndarray:
+    """The values of a buffer on one device; a view where the memory can be shared."""
+    return np.asarray(buffer._single_device_array_to_np_array_did_copy()[0])
+
+
+def result_handler(aval: Any, sharding: Any, committed: bool) -> Any:
+    """What wraps one output of an execution; keep one for each output."""
+    return _jax.array_result_handler(aval, sharding, committed, _skip_checks=True)
+
+
+def block_all(buffers: Sequence[Buffer]) -> None:
+    """Wait for all of `buffers`."""
+    _jax.batched_block_until_ready(list(buffers))
+
+
+def to_dlpack(buffer: Buffer, stream: int | None = None) -> Any:
+    """A DLPack capsule that shares the buffer's memory."""
+    return _jax.buffer_to_dlpack_managed_tensor(buffer, stream=stream)
+
+
+def from_dlpack(capsule: Any, device: Device, stream: int | None = None) -> Buffer:
+    """A buffer that shares the memory of a DLPack capsule."""
+    return _jax.dlpack_managed_tensor_to_buffer(capsule, device, stream)
+
+
+# -- programs
+
+def compile_options(devices: Sequence[Sequence[Device]], overrides: Sequence[tuple[str, Any]] = (), *,
+                    spmd: bool = False, shardy: bool = False) -> Any:
+    """Options of one compilation.
+
+    Args:
+        devices: device assignment `[replicas][partitions]`.
+        overrides: XLA flags (without `--`) with values, for this program alone.
+        spmd: partition the program over the devices.
+    """
+    options = xla_client.CompileOptions()
+    options.env_option_overrides = list(overrides)
+    options.num_replicas, options.num_partitions = len(devices), len(devices[0])
+    build = options.executable_build_options
+    build.num_replicas, build.num_partitions = len(devices), len(devices[0])
+    build.use_spmd_partitioning = spmd
+    if spmd:
+        build.use_shardy_partitioner = shardy
+        build.allow_spmd_sharding_propagation_to_output = [True]
+        build.allow_spmd_sharding_propagation_to_parameters = [False]
+    options.device_assignment = xla_client.DeviceAssignment.create(np.array([[d.id for d in row] for row in devices]))
+    return options
+
+
+def compile_text(client: Client, text: str, devices: Sequence[Device], options: Any) -> LoadedExecutable:
+    """Compile StableHLO text."""
+    return client.compile_and_load(text.encode(), DeviceList(tuple(devices)), options)
+
+
+def compile_with_callbacks(client: Client, text: str, devices: Sequence[Device], options: Any,
+                           callbacks: Sequence[Callable[..., Any]]) -> LoadedExecutable:
+    """Compile StableHLO text whose custom calls `xla_ffi_python_cpu_callback` name `callbacks` by index.
+
+    Only the overload that takes an MLIR module takes callbacks: the MLIR bindings are imported here, and nowhere else.
+    """
+    from jaxlib.mlir import ir
+    from jaxlib.mlir._mlir_libs import _jax_mlir_ext
+    from jaxlib.mlir.dialects import chlo, stablehlo
+
+    with ir.Context() as context:
+        dialects = ir.DialectRegistry()
+        _jax_mlir_ext.register_dialects(dialects)
+        context.append_dialect_registry(dialects)
+        context.load_all_available_dialects()
+        stablehlo.register_dialect(context)
+        chlo.register_dialect(context)
+        module = ir.Module.parse(text)
+        return client.compile_and_load(module, DeviceList(tuple(devices)), options, host_callbacks=list(callbacks))
+
+
+def serialize(client: Client, executable: LoadedExecutable) -> bytes:
+    """An executable as bytes."""
+    return client.serialize_executable(executable)
+
+
+def deserialize(client: Client, blob: bytes, devices: Sequence[Device], options: Any) -> LoadedExecutable:
+    """The executable that `serialize` made, on `devices`. Loading runs code: the bytes must be trusted."""
+    return client.deserialize_executable(blob, DeviceList(tuple(devices)), options)
+
+
+_lapack: list[Any] = []
+
+
+def prepare_native(family: str) -> None:
+    """Register and initialise a family of native custom-call targets; once a process.
+
+    An executable that is run without this crashes the process, so the disk cache records what each entry needs.
+    """
+    if family != "lapack":
+        raise LookupError(f"no native family {family!r}")
+    if _lapack:
+        return
+    from jaxlib import lapack
+
+    for name, handler, version in lapack.registrations()["cpu"]:
+        xla_client.register_custom_call_target(name, handler, platform="cpu", api_version=version)
+    lapack._lapack.initialize()
+    _lapack.append(lapack)
+
+
+def cpu_features() -> str:
+    """What of the processor decides whether an executable from the disk runs here."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    import platform
+
+    return f"{platform.machine()} {platform.processor()}"
+
+
+def parse_hlo_text(executable: LoadedExecutable) -> str:
+    """The optimised HLO of an executable."""
+    return "\n".join(module.to_string() for module in executable.hlo_modules())

@@ -1,0 +1,207 @@
+"""Abstract values: what is known of a value before it exists (shape, dtype, weak type, sharding).
+
+Avals are interned: two equal avals are one object, so `is` compares them and the default hash is theirs. Every
+cache of Perspicax (type rules, promotion plans, kernels, jit's dispatch) is keyed on this identity.
+"""
+from __future__ import annotations
+
+import math
+import operator
+import weakref
+from typing import Any
+
+import numpy as np
+from perspicax.core import dtypes
+from perspicax.core.errors import ShapeError
+
+Shape = tuple[int, ...]
+
+
+class AbstractValue:
+    """What is known of a value while it is traced."""
+
+    __slots__ = ("__weakref__",)
+
+    def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
+        raise NotImplementedError(type(self).__name__)
+
+    def __repr__(self) -> str:
+        return self.str_short()
+
+
+_interned: weakref.WeakValueDictionary[tuple, ShapedArray] = weakref.WeakValueDictionary()
+_lookup = _interned.data  # type: ignore[attr-defined]  # the Python-level `get` of the class costs four times as much
+
+
+class ShapedArray(AbstractValue):
+    """The type of an array: `shape`, `dtype`, `weak_type` and, on more than one device, `sharding`.
+
+    Args:
+        shape: sizes of the axes, each an int >= 0 (or a symbolic dimension).
+        dtype: a NumPy dtype, or an extended one (PRNG keys).
+        weak_type: whether the dtype gives way in promotion, as a Python scalar's does.
+        sharding: `None`, or the sharding that is part of the type (explicit mesh axes).
+    """
+
+    __slots__ = ("shape", "dtype", "weak_type", "sharding", "ndim", "size", "mlir", "mlir_element", "extended",
+                 "_tangent", "_strong", "_batched", "_unbatched")
+
+    shape: Shape
+    dtype: Any
+    weak_type: bool
+    sharding: Any
+    ndim: int
+    size: int
+    mlir: str
+    mlir_element: str
+    extended: bool
+
+    def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: Any = None,
+                **_ignored: Any) -> ShapedArray:
+        try:
+            found = _lookup.get((shape, dtype, weak_type, sharding))
+        except TypeError:  # a list for a shape
+            found = None
+        if found is not None:
+            aval = found()
+            if aval is not None:
+                return aval
+        return _make(cls, canonical_shape(shape), dtypes.to_dtype(dtype), bool(weak_type), sharding)
+
+    def __reduce__(self) -> tuple:
+        return _rebuild, (self.shape, self.dtype, self.weak_type, self.sharding)
+
+    def __copy__(self) -> ShapedArray:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> ShapedArray:
+        return self
+
+    def update(self, **changes: Any) -> ShapedArray:
+        """The same type with some fields changed."""
+        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding)
+        fields.update(changes)
+        return ShapedArray(**fields)
+
+    def at_shape(self, shape: Shape) -> ShapedArray:
+        """This dtype and weak type at another shape."""
+        return ShapedArray(shape, self.dtype, self.weak_type)
+
+    @property
+    def strong(self) -> ShapedArray:
+        """The same type, not weak."""
+        if not self.weak_type:
+            return self
+        if self._strong is None:
+            self._strong = ShapedArray(self.shape, self.dtype, False, sharding=self.sharding)
+        return self._strong
+
+    strip_weak_type = property(lambda self: lambda: self.strong)
+
+    def to_tangent_aval(self) -> ShapedArray:
+        """The type of a tangent of a value of this type: the same for floating and complex, `float0` otherwise."""
+        if self._tangent is None:
+            inexact = not self.extended and dtypes.issubdtype(self.dtype, np.inexact)
+            self._tangent = self if inexact else ShapedArray(self.shape, dtypes.float0)
+        return self._tangent
+
+    to_cotangent_aval = to_tangent_aval
+
+    def batched(self, size: int, axis: int) -> ShapedArray:
+        """This type with an axis of `size` inserted at `axis`."""
+        key = (size, axis)
+        found = self._batched.get(key)
+        if found is None:
+            shape = self.shape[:axis] + (size,) + self.shape[axis:]
+            found = self._batched[key] = ShapedArray(shape, self.dtype, self.weak_type)
+        return found
+
+    def unbatched(self, axis: int) -> ShapedArray:
+        """This type without its axis `axis`."""
+        found = self._unbatched.get(axis)
+        if found is None:
+            found = self._unbatched[axis] = ShapedArray(self.shape[:axis] + self.shape[axis + 1:], self.dtype,
+                                                        self.weak_type)
+        return found
+
+    def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
+        name = dtypes.short_name(self.dtype) if short_dtypes else dtypes.name_of(self.dtype)
+        return f"{name}[{','.join(map(str, self.shape))}]"
+
+    def __repr__(self) -> str:
+        return f"ShapedArray({self.str_short()}{', weak_type=True' if self.weak_type else ''})"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+
+def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sharding: Any) -> ShapedArray:
+    key = (shape, dtype, weak_type, sharding)
+    found = _interned.get(key)
+    if found is not None:
+        return found
+    self = object.__new__(cls)
+    self.shape, self.dtype, self.weak_type, self.sharding = shape, dtype, weak_type, sharding
+    self.ndim = len(shape)
+    self.size = math.prod(shape)
+    self.extended = isinstance(dtype, dtypes.ExtendedDType)
+    self._tangent = self._strong = None
+    self._batched, self._unbatched = {}, {}
+    if self.extended:
+        element, physical = dtypes.mlir_element_type(dtype.physical_dtype), shape + tuple(dtype.physical_shape)
+    elif dtype == dtypes.float0:
+        element, physical = "i1", shape
+    else:
+        element, physical = dtypes.mlir_element_type(dtype), shape
+    self.mlir_element = element
+    self.mlir = f"tensor<{''.join([f'{n}x' for n in physical])}{element}>"
+    # setdefault, not assignment: another thread may have interned the same type meanwhile
+    return _interned.setdefault(key, self)
+
+
+def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any) -> ShapedArray:
+    return ShapedArray(shape, dtype, weak_type, sharding=sharding)
+
+
+def canonical_shape(shape: Any) -> Shape:
+    """A tuple of Python ints from anything that names a shape (an int, a list, NumPy integers).
+
+    Raises:
+        ShapeError: an entry is no integer or is negative.
+    """
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    try:
+        sizes = tuple(operator.index(n) for n in shape)
+    except TypeError as error:
+        raise_if_traced(shape, error)
+        raise ShapeError(shape=repr(shape), why="a shape is a sequence of integers") from None
+    if any(n < 0 for n in sizes):
+        raise ShapeError(shape=repr(sizes), why="the size of an axis is at least 0")
+    return sizes
+
+
+def raise_if_traced(shape: Any, error: TypeError) -> None:
+    """A traced entry has its own report already; let that one through."""
+    if type(error) is not TypeError:
+        raise error
+
+
+class AbstractToken(AbstractValue):
+    """The type of a value that only orders effects."""
+
+    __slots__ = ()
+    shape = ()
+    weak_type = False
+    mlir = "!stablehlo.token"
+
+    def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
+        return "Tok"
+
+    def to_tangent_aval(self) -> AbstractToken:
+        return self
+
+
+abstract_token = AbstractToken()

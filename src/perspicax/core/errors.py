@@ -1,0 +1,89 @@
+"""Errors of the language itself: shapes, operands that are no arrays, primitives without a rule."""
+from __future__ import annotations
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+
+
+class ShapeError(PerspicaxError, TypeError, ValueError):
+    """What should be a shape is none."""
+
+    shape: str
+    why: str = "a shape is a sequence of integers, none of them negative"
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"{self.shape} is not a shape.", why=self.why)
+
+
+class NotAnArrayError(PerspicaxError, TypeError):
+    """An operand is neither an array nor a number."""
+
+    value_type: str
+    value: str = ""
+
+    @property
+    def report(self) -> Report:
+        shown = f": {self.value}" if self.value else ""
+        fixes: tuple[Fix, ...] = ()
+        if self.value_type in ("list", "tuple"):
+            fixes = (Fix("make an array of it first", code=f"jnp.asarray({self.value})"),)
+        return Report(says=f"An operand is a {self.value_type}, not an array{shown}.",
+                      why="operations take arrays, NumPy arrays and Python numbers", fixes=fixes)
+
+
+class TruthValueError(PerspicaxError, ValueError):
+    """An array of several elements was used as a condition."""
+
+    type_text: str
+    size: int
+
+    @property
+    def report(self) -> Report:
+        if self.size == 0:
+            why = "an array without elements is neither true nor false"
+            fixes = (Fix("ask whether it has elements", code="x.size > 0"),)
+        else:
+            why = f"it has {self.size} elements, and they may disagree"
+            fixes = (Fix("true when all elements are", code="x.all()"), Fix("true when any element is", code="x.any()"))
+        return Report(says=f"The truth value of an array of type {self.type_text} is ambiguous.", why=why, fixes=fixes)
+
+
+class PrimitiveDefinitionError(PerspicaxError, TypeError):
+    """A primitive is defined or called without something it needs."""
+
+    primitive: str
+    absent: tuple[str, ...]
+    what: str = "rule"
+    surplus: tuple[str, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        parts = []
+        if self.absent:
+            parts.append(f"lacks the {self.what} {', '.join(f'`{n}`' for n in self.absent)}")
+        if self.surplus:
+            parts.append(f"was given {', '.join(f'`{n}`' for n in self.surplus)}, which it does not have")
+        return Report(says=f"The primitive `{self.primitive}` {' and '.join(parts)}.",
+                      why="every rule is required, so that a forgotten one fails here and not at a call; a rule that "
+                          "cannot exist gives its reason, such as `transpose=NotLinear(\"…\")`"
+                      if self.what == "rule" else "parameters are fixed when the primitive is defined")
+
+
+RULE_NAMES = {"jvp": "derivative", "transpose": "transposition rule", "batch": "batching rule",
+              "emit": "lowering", "linearize": "linearisation", "evaluate": "evaluation rule"}
+
+
+class RuleMissingError(PerspicaxError, NotImplementedError):
+    """A transformation needs a rule that a primitive cannot have, or was not given."""
+
+    primitive: str
+    rule: str
+    reason: str = ""
+
+    @property
+    def report(self) -> Report:
+        doing = {"jvp": "differentiated", "transpose": "differentiated in reverse mode", "batch": "vectorised by vmap",
+                 "emit": "compiled"}.get(self.rule, "transformed")
+        return Report(says=f"`{self.primitive}` cannot be {doing}: it has no {RULE_NAMES.get(self.rule, self.rule)}.",
+                      why=self.reason or "whoever defined it gave it none")

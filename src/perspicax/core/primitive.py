@@ -1,0 +1,217 @@
+"""Primitives: the operations of the language, each whole in one object.
+
+A primitive is called like a function (`sin(x)`, `reshape(x, new_sizes=(2, 3))`); the current trace processes the call
+and asks the primitive for the rule it needs. No trace ever tests which primitive it is.
+
+The rules, and how they are called:
+
+    type_rule(*avals, **params) -> aval, or a list of avals when `multiple_results`
+    jvp(primals, tangents, **params) -> (out, tangent)         tangents may be `Zero`
+    linearize(primals, tangents, **params) -> (out, tangent)   optional; the tangents live on a linear tape
+    transpose(cotangent, *operands, **params) -> [cotangent or None per operand]   linear operands are `Linear`
+    batch(axis, args, axes, **params) -> (out, out_axis)       `axis` is a BatchAxis, `axes` ints or None
+    emit(b, *values, **params) -> Value, or a list of them     StableHLO; `b.out` holds the result avals
+    evaluate(*args, **params)                                  optional: how it runs eagerly, instead of its own kernel
+    stage(trace, args, params)                                 optional: how it enters a jaxpr
+    host(*arrays, **params)                                    optional: NumPy, equal to the bit; NotImplemented to decline
+    physical(params, in_avals, out_avals) -> params            optional: the same on the words of an extended dtype
+    effects(**params)                                          optional: the effects of one call
+    sanitize[name](args, params)                               optional: what a sanitizer looks at before it runs
+"""
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from perspicax.core.avals import AbstractValue
+from perspicax.core.config import local
+from perspicax.core.effects import NO_EFFECTS, Effects
+from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError
+
+MAX_CACHED_TYPES = 8192
+
+primitives: weakref.WeakSet[Primitive] = weakref.WeakSet()
+
+
+class Missing:
+    """A rule that cannot exist; `reason` is told to whoever asks for it."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class NotLinear(Missing):
+    """A transposition rule that cannot exist, since the primitive is not linear."""
+
+
+class NotDifferentiable(Missing):
+    """A derivative that cannot exist."""
+
+
+class OfPrimitive:
+    """A rule that is made for the primitive it belongs to: `make(primitive)` returns the rule."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[[Primitive], Callable[..., Any]]) -> None:
+        self.make = make
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Any = _Required()
+
+
+class Primitive:
+    """One operation. Constructing it registers it; a missing rule fails here, not at a user's call."""
+
+    __slots__ = ("__weakref__", "name", "param_names", "multiple_results", "type_rule", "jvp", "linearize", "transpose",
+                 "batch", "emit", "evaluate", "stage", "host", "physical", "effects", "sanitize", "source", "types",
+                 "types1", "types2", "kernels", "kernels1", "kernels2", "cache_types", "docs", "handles_extended", "extra")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        params: Sequence[str] | None = (),
+        type_rule: Callable[..., Any] = REQUIRED,
+        jvp: Any = REQUIRED,
+        transpose: Any = REQUIRED,
+        batch: Any = REQUIRED,
+        emit: Any = REQUIRED,
+        linearize: Callable[..., Any] | None = None,
+        evaluate: Callable[..., Any] | None = None,
+        stage: Callable[..., Any] | None = None,
+        host: Callable[..., Any] | None = None,
+        physical: Callable[..., Any] | None = None,
+        handles_extended: bool = False,
+        effects: Callable[..., Effects] | None = None,
+        sanitize: dict[str, Callable[..., None]] | None = None,
+        multiple_results: bool = False,
+        cache_types: bool = True,
+        source: str = "",
+    ) -> None:
+        rules = dict(type_rule=type_rule, jvp=jvp, transpose=transpose, batch=batch, emit=emit)
+        absent = [rule for rule, value in rules.items() if value is REQUIRED]
+        if absent:
+            raise PrimitiveDefinitionError(primitive=name, absent=tuple(absent))
+        made = {rule: value.make(self) for rule, value in rules.items() if isinstance(value, OfPrimitive)}
+        type_rule, jvp, transpose, batch, emit = ({**rules, **made}[rule] for rule in rules)
+        self.name = name
+        self.param_names = None if params is None else tuple(params)
+        self.type_rule, self.jvp, self.transpose, self.batch, self.emit = type_rule, jvp, transpose, batch, emit
+        self.linearize, self.evaluate, self.stage, self.host = linearize, evaluate, stage, host
+        self.physical, self.handles_extended, self.effects = physical, handles_extended, effects
+        self.sanitize = sanitize or {}
+        self.multiple_results, self.cache_types, self.source = multiple_results, cache_types, source
+        self.types: dict[Any, Any] = {}
+        self.types1: dict[AbstractValue, Any] = {}
+        self.types2: dict[tuple[AbstractValue, AbstractValue], Any] = {}
+        self.kernels: dict[Any, Any] = {}
+        self.kernels1: dict[AbstractValue, Any] = {}
+        self.kernels2: dict[tuple[AbstractValue, AbstractValue], Any] = {}
+        self.extra: dict[str, Any] = {}
+        primitives.add(self)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str | tuple:
+        return _find_primitive, (self.name,)
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        """Apply the primitive: the current trace processes it.
+
+        Python scalars, NumPy arrays, arrays and tracers are taken as they are; no promotion happens here.
+        """
+        return local.trace.process(self, args, self.pack(params))
+
+    bind = __call__
+
+    def pack(self, params: dict[str, Any]) -> tuple:
+        """Parameters as the tuple that equations and caches hold."""
+        names = self.param_names
+        if names is None:
+            return tuple(sorted(params.items()))
+        try:
+            values = tuple([params[n] for n in names])
+        except KeyError:
+            values = None
+        if values is None or len(params) != len(names):
+            raise PrimitiveDefinitionError(
+                primitive=self.name, absent=tuple(n for n in names if n not in params), what="parameter",
+                surplus=tuple(n for n in params if n not in names))
+        return values
+
+    def unpack(self, values: tuple) -> dict[str, Any]:
+        """Parameters by name from the tuple that `pack` made."""
+        if not values:
+            return {}
+        if self.param_names is None:
+            return dict(values)
+        return dict(zip(self.param_names, values))
+
+    def infer(self, avals: tuple, values: tuple) -> Any:
+        """Result type (or list of types), by the type rule; cached."""
+        if not self.cache_types:
+            return self.type_rule(*avals, **self.unpack(values))
+        key = (avals, values)
+        try:
+            out = self.types.get(key)
+        except TypeError:  # a parameter that cannot be hashed
+            return self.type_rule(*avals, **self.unpack(values))
+        if out is None:
+            out = self.type_rule(*avals, **self.unpack(values))
+            if len(self.types) >= MAX_CACHED_TYPES:
+                self.types.clear()
+            self.types[key] = out
+        return out
+
+    def infer1(self, aval: AbstractValue) -> Any:
+        """`infer` for one operand and no parameters."""
+        out = self.type_rule(aval)
+        if len(self.types1) >= MAX_CACHED_TYPES:
+            self.types1.clear()
+        self.types1[aval] = out
+        return out
+
+    def infer2(self, a: AbstractValue, b: AbstractValue) -> Any:
+        """`infer` for two operands and no parameters."""
+        out = self.type_rule(a, b)
+        if len(self.types2) >= MAX_CACHED_TYPES:
+            self.types2.clear()
+        self.types2[a, b] = out
+        return out
+
+    def effects_of(self, values: tuple) -> Effects:
+        """The effects of a call with these parameters."""
+        return NO_EFFECTS if self.effects is None else self.effects(**self.unpack(values))
+
+    def rule(self, kind: str) -> Callable[..., Any]:
+        """The rule named `kind`.
+
+        Raises:
+            RuleMissingError: it cannot exist; the report tells the reason.
+        """
+        found = getattr(self, kind)
+        if found is None or isinstance(found, Missing):
+            raise RuleMissingError(primitive=self.name, rule=kind, reason=getattr(found, "reason", ""))
+        return found
+
+    def clear_caches(self) -> None:
+        """Forget inferred types and compiled kernels."""
+        for cache in (self.types, self.types1, self.types2, self.kernels, self.kernels1, self.kernels2):
+            cache.clear()
+
+
+def _find_primitive(name: str) -> Primitive:
+    for primitive in primitives:
+        if primitive.name == name:
+            return primitive
+    raise LookupError(f"no primitive named {name!r}")

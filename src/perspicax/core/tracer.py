@@ -1,0 +1,154 @@
+"""Tracers: what a user's function holds in place of values while it is traced.
+
+A tracer knows its trace and its type; only tracers refer to traces, so that a trace's reference count tells whether a
+tracer survives it. Asking a tracer for a value raises the report of that question.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.core.avals import AbstractValue, ShapedArray
+from perspicax.core.errors import NotAnArrayError
+
+if TYPE_CHECKING:
+    from perspicax.core.trace import Trace
+
+
+class Tracer(Array):
+    """A placeholder for a value, in a function that is being transformed."""
+
+    __slots__ = ("_trace",)
+    _trace: Trace
+
+    def concrete(self) -> Any:
+        """The value, where the trace knows it (eager differentiation); else `None`."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"Traced<{self.aval.str_short()}>with<{type(self._trace).__name__}>"
+
+    def _ask(self, kind: str) -> NoReturn | Any:
+        """What a trace without values answers to `bool`, `int`, `__array__`, …: the report of that question."""
+        raise _question_error(self, kind)
+
+    def __bool__(self) -> bool:
+        value = self.concrete()
+        return bool(value) if value is not None else self._ask("bool")
+
+    def __int__(self) -> int:
+        value = self.concrete()
+        return int(value) if value is not None else self._ask("int")
+
+    def __float__(self) -> float:
+        value = self.concrete()
+        return float(value) if value is not None else self._ask("float")
+
+    def __complex__(self) -> complex:
+        value = self.concrete()
+        return complex(value) if value is not None else self._ask("complex")
+
+    def __index__(self) -> int:
+        value = self.concrete()
+        return value.__index__() if value is not None else self._ask("index")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return self._ask("array")
+
+    def tolist(self) -> Any:
+        value = self.concrete()
+        return value.tolist() if value is not None else self._ask("tolist")
+
+    def item(self, *args: Any) -> Any:
+        value = self.concrete()
+        return value.item(*args) if value is not None else self._ask("item")
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        value = self.concrete()
+        return format(value, spec) if value is not None else self._ask("format")
+
+    def __hash__(self) -> int:
+        raise _question_error(self, "hash")
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Tracer:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise _question_error(self, "pickle")
+
+    def block_until_ready(self) -> Tracer:
+        return self
+
+    def copy_to_host_async(self) -> None:
+        """Nothing to copy while tracing."""
+
+
+_question_errors: list[Callable[[Tracer, str], Exception]] = []
+
+
+def set_question_error(make: Callable[[Tracer, str], Exception]) -> None:
+    """Install the maker of the error that a tracer raises when asked for its value."""
+    _question_errors[:] = [make]
+
+
+def _question_error(tracer: Tracer, kind: str) -> Exception:
+    return _question_errors[0](tracer, kind)
+
+
+# -- types of anything that may be an operand. One dict, keyed on the class: the rooms that define classes add theirs.
+
+typers: dict[type, Callable[[Any], AbstractValue]] = {}
+
+
+def get_aval(x: Any) -> AbstractValue:
+    """The type of a value: array, tracer, NumPy array or scalar, Python scalar.
+
+    Raises:
+        NotAnArrayError: `x` is none of these.
+    """
+    typer = typers.get(type(x))
+    if typer is not None:
+        return typer(x)
+    if isinstance(x, Tracer):
+        return x.aval
+    for cls in type(x).__mro__:
+        typer = typers.get(cls)
+        if typer is not None:
+            return typer(x)
+    if hasattr(x, "__jax_array__"):
+        return get_aval(x.__jax_array__())
+    raise NotAnArrayError(value_type=type(x).__name__, value=repr(x)[:60])
+
+
+def valid_jaxtype(x: Any) -> bool:
+    """Whether `x` may be an operand."""
+    try:
+        get_aval(x)
+    except TypeError:
+        return False
+    return True
+
+
+def _type_numpy(x: np.ndarray) -> ShapedArray:
+    return ShapedArray(x.shape, dtypes.canonicalize_dtype(dtypes.check_numeric(x.dtype)))
+
+
+def _type_python(x: Any) -> ShapedArray:
+    return ShapedArray((), dtypes.python_scalar_dtype(type(x), x), type(x) is not bool)
+
+
+typers[np.ndarray] = _type_numpy
+typers[np.generic] = _type_numpy  # type: ignore[index, assignment]
+for _scalar in (np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.float16,
+                np.float32, np.float64, np.complex64, np.complex128, dtypes.bfloat16.type):
+    typers[_scalar] = _type_numpy  # type: ignore[assignment]
+for _scalar in (bool, int, float, complex):
+    typers[_scalar] = _type_python

@@ -1,0 +1,75 @@
+"""Errors of the operations: shapes, dtypes and axes that do not fit."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError, ReportedError
+from perspicax.diagnose.report import Label, Report
+from perspicax.diagnose.source import operands_at
+
+
+def operand_labels(error: PerspicaxError, types: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Label, ...]]:
+    """The user's names of the operands of the operation that failed, and labels with their types."""
+    found = operands_at(error.position) if error.position is not None else None
+    names, labels = [], []
+    ordinals = ("1st", "2nd", "3rd")
+    for i, text in enumerate(types):
+        if found is not None and i < len(found) and len(found) == len(types):
+            names.append(f"`{found[i].text}`")
+            labels.append(Label(found[i].span, text))
+        else:
+            names.append(f"the {ordinals[i] if i < 3 else f'{i + 1}th'} operand")
+    return tuple(names), tuple(labels)
+
+
+class OperationError(PerspicaxError, TypeError, ValueError):
+    """An operation was given operands that do not fit it."""
+
+
+class ElementwiseShapeError(OperationError):
+    """Operands of an elementwise operation differ in shape."""
+
+    operation: str
+    avals: tuple[Any, ...]
+
+    @property
+    def report(self) -> Report:
+        types = tuple(a.str_short() for a in self.avals)
+        names, labels = operand_labels(self, types)
+        return Report(says=f"`{self.operation}` was given operands of different shapes: "
+                           f"{' and '.join(f'{n} is {t}' for n, t in zip(names, types))}.", labels=labels,
+                      why=f"`lax.{self.operation}` works element by element on equal shapes; only scalars go with any")
+
+
+class OperandMismatchError(OperationError):
+    """Operands of an operation differ in dtype."""
+
+    operation: str
+    avals: tuple[Any, ...]
+    index: int
+
+    @property
+    def report(self) -> Report:
+        types = tuple(a.str_short() for a in self.avals)
+        names, labels = operand_labels(self, types)
+        return Report(says=f"`{self.operation}` was given operands of different dtypes: "
+                           f"{' and '.join(f'{n} is {t}' for n, t in zip(names, types))}.", labels=labels,
+                      why=f"`lax.{self.operation}` does not promote; the functions of `jax.numpy` do")
+
+
+class OperandDtypeError(OperationError):
+    """An operation does not exist for a dtype."""
+
+    operation: str
+    type_text: str
+    accepts: str
+    index: int
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.operation}` is not defined for {self.type_text}.",
+                      why=f"`{self.operation}` takes {self.accepts} arrays")
+
+
+class OperationShapeError(ReportedError, TypeError, ValueError):
+    """The shapes, axes or parameters given to an operation do not fit."""

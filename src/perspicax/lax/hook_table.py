@@ -1,0 +1,55 @@
+"""What the transformations need of lax, handed to them once, at import."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from perspicax.core.avals import ShapedArray
+from perspicax.core.tracer import get_aval
+from perspicax.lax import compare, convert, elementwise, reduce, shape
+from perspicax.transform import hooks
+
+
+def _move_axis(x: Any, source: int, destination: int) -> Any:
+    rank = len(get_aval(x).shape)  # type: ignore[attr-defined]
+    order = [i for i in range(rank) if i != source]
+    order.insert(destination, source)
+    return shape.transpose(x, order)
+
+
+def _broadcast(x: Any, size: int, axis: int) -> Any:
+    old = get_aval(x).shape  # type: ignore[attr-defined]
+    return shape.broadcast_in_dim(x, (*old[:axis], size, *old[axis:]), [i + (i >= axis) for i in range(len(old))])
+
+
+def _full(aval: ShapedArray, value: float) -> Any:
+    scalar = np.asarray(value, aval.dtype)
+    return shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert.convert_element_type(scalar, aval.dtype)
+
+
+def _expand(x: Any, rank: int, place: int) -> Any:
+    sizes = [1] * rank
+    sizes[place] = get_aval(x).shape[0]  # type: ignore[attr-defined]
+    return shape.broadcast_in_dim(x, tuple(sizes), (place,))
+
+
+def _broadcast_to(x: Any, sizes: tuple[int, ...]) -> Any:
+    return shape.broadcast_in_dim(x, sizes, range(len(sizes)))
+
+
+def _sum_all(x: Any) -> Any:
+    return reduce.reduce_sum(x, range(len(get_aval(x).shape)))  # type: ignore[attr-defined]
+
+
+def _ones(aval: ShapedArray) -> Any:
+    made = _full(aval, 1)
+    return convert.convert_to(made, aval) if aval.weak_type else made
+
+
+hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
+    add=elementwise.add_any, zeros=lambda aval: _full(aval, 0), ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
+    convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce.reduce_sum(x, (axis,)),
+    sum_all=_sum_all, reduce_sum=reduce.reduce_sum, reshape=shape.reshape, subtract=elementwise.sub, select=compare.select,
+    full_like=lambda x, value, dtype: _full(ShapedArray(get_aval(x).shape, dtype), value)))  # type: ignore[attr-defined]

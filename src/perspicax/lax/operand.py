@@ -1,0 +1,33 @@
+"""What the functions of lax take: arrays, NumPy arrays, numbers, and objects that say `__jax_array__`."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from perspicax.core.array import Array
+from perspicax.core.errors import NotAnArrayError
+from perspicax.core.tracer import get_aval, typers
+
+_AS_THEY_ARE = (np.ndarray, np.generic, int, float, complex)
+
+
+def operand(x: Any) -> Any:
+    """`x` as primitives take it.
+
+    Raises:
+        NotAnArrayError: it is none of these.
+    """
+    if isinstance(x, Array):
+        return x
+    if type(x) in typers or isinstance(x, _AS_THEY_ARE):
+        get_aval(x)
+        return x
+    if hasattr(x, "__jax_array__"):
+        return operand(x.__jax_array__())
+    raise NotAnArrayError(value_type=type(x).__name__, value=repr(x)[:60])
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of an operand."""
+    return get_aval(x).shape  # type: ignore[attr-defined]

@@ -1,0 +1,196 @@
+"""Reductions: one family for those with a StableHLO operation of their own."""
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import local
+from perspicax.core.primitive import NotLinear, OfPrimitive, Primitive
+from perspicax.core.trace import Zero
+from perspicax.core.tracer import get_aval
+from perspicax.lax import compare, elementwise, shape
+from perspicax.lax.errors import OperandDtypeError, OperationShapeError
+from perspicax.lax.families import ANY, BOOL, INTEGER, NUMBER, REAL, kind, kinds_text
+from perspicax.lax.operand import operand, shape_of
+from perspicax.transform.batch import BatchAxis
+from perspicax.transform.jvp import FLAT, LINEAR
+from perspicax.xla.emit import i64_array
+
+
+def _reduced(sizes: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple([n for i, n in enumerate(sizes) if i not in axes])
+
+
+def _type_rule(name: str, over: frozenset) -> Callable[..., ShapedArray]:
+    def type_rule(x: ShapedArray, *, axes: tuple, **_: Any) -> ShapedArray:
+        if kind(x.dtype) not in over:
+            raise OperandDtypeError(operation=name, type_text=x.str_short(), accepts=kinds_text(over), index=0)
+        if len(set(axes)) != len(axes) or any(not 0 <= a < x.ndim for a in axes):
+            raise OperationShapeError(says=f"`{name}` of {x.str_short()} over axes {axes}.",
+                                      why=f"axes count from 0 to {x.ndim - 1}, each at most once")
+        return ShapedArray(_reduced(x.shape, axes), x.dtype, x.weak_type)
+
+    return type_rule
+
+
+def _batch_of(primitive: Primitive) -> Callable[..., Any]:
+    def batch(axis: BatchAxis, args: tuple, axes_: tuple, *, axes: tuple, **params: Any) -> tuple[Any, int]:
+        a = axes_[0]
+        moved = tuple([d + (d >= a) for d in axes])
+        return primitive(args[0], axes=moved, **params), a - sum(d < a for d in moved)
+
+    return batch
+
+
+def _emit(operation: str, identity: Callable[[Any], Any]) -> Callable[..., Any]:
+    def emit(b: Any, x: Any, *, axes: tuple, **_: Any) -> Any:
+        scalar = ShapedArray((), x.dtype)
+        start = b.constant(np.asarray(identity(x.dtype)).astype(x.dtype), scalar)
+        body = b.region([scalar, scalar], lambda inner, p, q: [inner.op(operation, [p, q], scalar)])
+        return b.hlo("reduce", [x, start], b.out[0], f"dimensions = {i64_array(axes)}", [body])
+
+    return emit
+
+
+def spread_back(ct: Any, sizes: Sequence[int], axes: Sequence[int]) -> Any:
+    """A reduced array repeated along the axes that were reduced."""
+    kept = tuple([i for i in range(len(sizes)) if i not in axes])
+    return shape.broadcast_in_dim(ct, tuple(sizes), kept)
+
+
+def _reduction(name: str, operation: str, over: frozenset, identity: Callable[[Any], Any], jvp: Any, transpose: Any = None,
+               host: Any = None, params: Sequence[str] = ("axes",)) -> Primitive:
+    return Primitive(name, params=params, type_rule=_type_rule(name, over), jvp=jvp, batch=OfPrimitive(_batch_of),
+                     transpose=transpose or NotLinear(f"`{name}` is not linear"), emit=_emit(operation, identity),
+                     host=host, source="StableHLO specification, `reduce`")
+
+
+def lowest(dtype: Any) -> Any:
+    """The identity of max: -inf, the smallest integer, or False."""
+    if dtype == np.dtype(bool):
+        return False
+    return -np.inf if dtypes.issubdtype(dtype, np.inexact) else dtypes.iinfo(dtype).min
+
+
+def highest(dtype: Any) -> Any:
+    """The identity of min."""
+    if dtype == np.dtype(bool):
+        return True
+    return np.inf if dtypes.issubdtype(dtype, np.inexact) else dtypes.iinfo(dtype).max
+
+
+def _integers_only(f: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    def host(x: np.ndarray, *, axes: tuple, **_: Any) -> Any:
+        if kind(x.dtype) not in "sub" or x.dtype.kind not in "iub":
+            return NotImplemented
+        return np.asarray(f(x, axes))
+
+    return host
+
+
+def _chooser_jvp(primitive: Primitive) -> Any:
+    """Max and min: the tangent of the chosen entry; the mean over entries that tie."""
+    def jvp(primals: tuple, tangents: tuple, *, axes: tuple, **params: Any) -> tuple[Any, Any]:
+        x, t = primals[0], tangents[0]
+        out = primitive(x, axes=axes, **params)
+        if type(t) is Zero:
+            return out, Zero.like(out)
+        sizes = shape_of(x)
+        chosen = compare.eq(x, spread_back(out, sizes, axes))
+        mask = lax_convert(chosen, get_aval(t).dtype)  # type: ignore[attr-defined]
+        count = reduce_sum_p(mask, axes=axes, out_sharding=None)
+        return out, elementwise.div(reduce_sum_p(elementwise.mul(t, mask), axes=axes, out_sharding=None), count)
+
+    return jvp
+
+
+def lax_convert(x: Any, dtype: Any) -> Any:
+    """`x` as another dtype."""
+    from perspicax.lax.convert import convert_element_type
+
+    return convert_element_type(x, dtype)
+
+
+def _prod_jvp(primals: tuple, tangents: tuple, *, axes: tuple, out_sharding: Any) -> tuple[Any, Any]:
+    """The derivative of a product: the sum over entries of the product of all others times the tangent.
+
+    The product of the others is that of the entries before and after, found by halving, so that zeros are no problem.
+    """
+    x, t = primals[0], tangents[0]
+    out = reduce_prod_p(x, axes=axes, out_sharding=out_sharding)
+    if type(t) is Zero:
+        return out, Zero.like(out)
+    sizes = shape_of(x)
+    kept = [i for i in range(len(sizes)) if i not in axes]
+    order = (*kept, *axes)
+    n = int(np.prod([sizes[a] for a in axes], dtype=int))
+    flat = lambda v: shape.reshape(shape.transpose(v, order), (*[sizes[i] for i in kept], n))
+    value, tangent, last = flat(x), flat(t), len(kept)
+    while n > 1:
+        half = n // 2
+        first, second, rest = [_parts(v, last, half, n) for v in (value, tangent)], None, None
+        (v1, v2, v3), (t1, t2, t3) = first
+        value = elementwise.mul(v1, v2)
+        tangent = elementwise.add(elementwise.mul(t1, v2), elementwise.mul(t2, v1))
+        if n % 2:
+            value, tangent = shape.concatenate([value, v3], last), shape.concatenate([tangent, t3], last)
+        n = half + n % 2
+    if n == 0:
+        return out, Zero.like(out)
+    return out, shape.squeeze(tangent, (last,))
+
+
+def _parts(v: Any, axis: int, half: int, n: int) -> tuple[Any, Any, Any]:
+    pieces = shape.split(v, [half, half, n - 2 * half] if n % 2 else [half, half], axis)
+    return (*pieces, None) if n % 2 == 0 else tuple(pieces)  # type: ignore[return-value]
+
+
+reduce_sum_p = _reduction(
+    "reduce_sum", "add", NUMBER, lambda dtype: 0, LINEAR, params=("axes", "out_sharding"),
+    transpose=lambda ct, x, *, axes, **_: [spread_back(ct, x.aval.shape, axes)],
+    host=_integers_only(lambda x, axes: np.add.reduce(x, axes, dtype=x.dtype)))
+reduce_prod_p = _reduction("reduce_prod", "multiply", NUMBER, lambda dtype: 1, _prod_jvp, params=("axes", "out_sharding"),
+                           host=_integers_only(lambda x, axes: np.multiply.reduce(x, axes, dtype=x.dtype)))
+reduce_max_p = _reduction("reduce_max", "maximum", ANY, lowest, OfPrimitive(_chooser_jvp), params=("axes", "out_sharding"),
+                          host=_integers_only(lambda x, axes: np.maximum.reduce(x, axes, initial=lowest(x.dtype))))
+reduce_min_p = _reduction("reduce_min", "minimum", ANY, highest, OfPrimitive(_chooser_jvp), params=("axes", "out_sharding"),
+                          host=_integers_only(lambda x, axes: np.minimum.reduce(x, axes, initial=highest(x.dtype))))
+reduce_or_p = _reduction("reduce_or", "or", BOOL | INTEGER, lambda dtype: 0, FLAT,
+                         host=_integers_only(lambda x, axes: np.bitwise_or.reduce(x, axes)))
+reduce_and_p = _reduction("reduce_and", "and", BOOL | INTEGER, lambda dtype: True if dtype == bool else -1
+                          if dtypes.issubdtype(dtype, np.signedinteger) else dtypes.iinfo(dtype).max, FLAT,
+                          host=_integers_only(lambda x, axes: np.bitwise_and.reduce(x, axes)))
+reduce_xor_p = _reduction("reduce_xor", "xor", BOOL | INTEGER, lambda dtype: 0, FLAT,
+                          host=_integers_only(lambda x, axes: np.bitwise_xor.reduce(x, axes)))
+
+
+def _function(primitive: Primitive, doc: str) -> Callable[..., Any]:
+    extra = (None,) * (len(primitive.param_names or ()) - 1)
+
+    def reduce(operand_: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
+        x = operand(operand_)
+        rank = len(shape_of(x))
+        normal = tuple([shape.canonical_axis(a, rank) for a in axes])
+        return local.trace.process(primitive, (x,), (normal, *extra))
+
+    reduce.__name__ = reduce.__qualname__ = primitive.name
+    reduce.__doc__ = f"{doc}\n\nArgs:\n    operand_: array of any shape.\n    axes: the axes to reduce away.\n"
+    return reduce
+
+
+reduce_sum = _function(reduce_sum_p, "The sum over some axes.")
+reduce_prod = _function(reduce_prod_p, "The product over some axes.")
+reduce_max = _function(reduce_max_p, "The maximum over some axes; NaN where there is one.")
+reduce_min = _function(reduce_min_p, "The minimum over some axes; NaN where there is one.")
+reduce_or = _function(reduce_or_p, "The (bitwise) or over some axes.")
+reduce_and = _function(reduce_and_p, "The (bitwise) and over some axes.")
+reduce_xor = _function(reduce_xor_p, "The bitwise exclusive or over some axes.")
+
+
+__all__ = ["REAL", "operator", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
+           "reduce_xor"]

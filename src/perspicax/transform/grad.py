@@ -1,0 +1,371 @@
+"""`grad`, `value_and_grad`, `jvp`, `vjp`, `linearize`: differentiation of functions of pytrees."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.transform import trees as tree
+from perspicax.core.config import local
+from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
+from perspicax.core.trace import Zero
+from perspicax.core.tracer import get_aval
+from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, TangentError
+from perspicax.transform.hooks import instantiate, lax
+from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
+from perspicax.transform.stage import (
+    FlatFunction,
+    check_arguments,
+    debug_info,
+    function_name,
+    positional_names,
+    wraps,
+)
+from perspicax.transform.transpose import backward
+
+
+def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
+         allow_int: bool = False, reduce_axes: Sequence[Any] = ()) -> Callable[..., Any]:
+    """The gradient of a scalar function, as a function of the same arguments.
+
+    Args:
+        fun: returns a scalar (shape `()`), or with `has_aux` a pair of a scalar and anything.
+        argnums: which positional arguments to differentiate, an int or several.
+        has_aux: whether `fun` returns `(value, aux)`.
+        holomorphic: whether `fun` is complex-differentiable; then its arguments and result are complex.
+        allow_int: differentiate integer arguments too; their gradients are of dtype `float0`.
+
+    Returns:
+        A function that returns the gradient (a pytree like the argument, or a tuple of them), or with `has_aux` the
+        pair of gradient and aux.
+
+    Raises:
+        NonScalarGradError: `fun` does not return a scalar.
+        DifferentiationInputError: an argument is not floating.
+
+    >>> grad(lambda x: x ** 2)(3.0)
+    Array(6., dtype=float32, weak_type=True)
+    """
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return wraps(fun, gradient)
+
+
+def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False,
+                   holomorphic: bool = False, allow_int: bool = False,
+                   reduce_axes: Sequence[Any] = ()) -> Callable[..., Any]:
+    """The value and the gradient of a scalar function; arguments as for `grad`.
+
+    Returns:
+        A function that returns `(value, gradient)`, or with `has_aux` `((value, aux), gradient)`.
+    """
+    if not callable(fun):
+        raise TypeError(f"value_and_grad needs a function, not {type(fun).__name__}")
+    several = not isinstance(argnums, (int, np.integer))
+    numbers = tuple(int(n) for n in argnums) if several else (int(argnums),)  # type: ignore[union-attr, arg-type]
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        _check_argnums(fun, numbers, args)
+        chosen = tuple([args[n] for n in numbers])
+        leaves, in_tree = tree.flatten((chosen, {}))
+        avals = check_arguments(leaves, in_tree, fun, "grad")
+        moving = [_check_input(a, i, in_tree, fun, holomorphic, allow_int, numbers, args) for i, a in enumerate(avals)]
+        positions = [n + len(args) if n < 0 else n for n in numbers]
+
+        def of_chosen(*values: Any) -> Any:
+            full = list(args)
+            for n, v in zip(positions, values):
+                full[n] = v
+            return fun(*full, **kwargs)
+
+        flat = FlatFunction(of_chosen, in_tree, "grad")
+        outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("grad", fun, in_tree))
+        assert_tree = flat.out_tree
+        result = assert_tree.unflatten(outs)
+        value, index = result, 0
+        if has_aux:
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                raise NonScalarGradError(function=function_name(fun), kind="aux", got=type(result).__name__)
+            value = result[0]
+        value_leaves, value_tree = tree.flatten(value)
+        if len(value_leaves) != 1 or not value_tree.num_nodes == 1:
+            raise NonScalarGradError(function=function_name(fun), kind="tree", got=str(value_tree))
+        value = value_leaves[0]
+        ct = _output_cotangent(value, fun, holomorphic)
+        cts = _pull_back(tape, tangents, [ct if i == index else None for i in range(len(outs))])
+        found = iter(cts)
+        grads = [_finish(next(found), a) if m else np.zeros(a.shape, dtypes.float0) for m, a in zip(moving, avals)]
+        gradient = in_tree.unflatten(grads)[0]
+        gradient = gradient if several else gradient[0]
+        return ((value, result[1]), gradient) if has_aux else (value, gradient)
+
+    return wraps(fun, value_and_gradient)
+
+
+def _finish(ct: Any, aval: Any) -> Any:
+    """A gradient as an array of the argument's type."""
+    if type(ct) is Zero:
+        return lax().zeros(aval.to_tangent_aval())
+    return ct
+
+
+def _check_argnums(fun: Any, numbers: Sequence[int], args: tuple) -> None:
+    for n in numbers:
+        if not -len(args) <= n < len(args):
+            raise DifferentiationInputError(function=function_name(fun), kind="argnums", name=str(n),
+                                            type_text=str(len(args)))
+
+
+def _check_input(aval: Any, index: int, in_tree: Any, fun: Any, holomorphic: bool, allow_int: bool,
+                 numbers: Sequence[int], args: tuple) -> bool:
+    dtype = aval.dtype
+    inexact = not getattr(aval, "extended", False) and dtypes.issubdtype(dtype, np.inexact)
+    kind = ""
+    if holomorphic:
+        kind = "" if inexact and dtypes.issubdtype(dtype, np.complexfloating) else "holomorphic"
+    elif inexact and dtypes.issubdtype(dtype, np.complexfloating):
+        kind = "complex"
+    elif not inexact and not allow_int:
+        kind = "integer"
+    if kind:
+        raise DifferentiationInputError(function=function_name(fun), kind=kind, type_text=aval.str_short(),
+                                        name=_leaf_name(fun, index, in_tree, numbers, args))
+    return inexact
+
+
+def _leaf_name(fun: Any, index: int, in_tree: Any, numbers: Sequence[int], args: tuple) -> str:
+    chosen = in_tree.unflatten(list(range(in_tree.num_leaves)))[0]
+    names = positional_names(fun, len(args))
+    for n, arg in zip(numbers, chosen):
+        for path, leaf in tree.flatten_with_path(arg)[0]:
+            if leaf == index:
+                return f"{names[n]}{tree.keystr(path)}"
+    return f"argument {index}"
+
+
+def _output_cotangent(value: Any, fun: Any, holomorphic: bool) -> Any:
+    aval: Any = get_aval(value)
+    if aval.shape != ():
+        raise NonScalarGradError(function=function_name(fun), kind="shape", got=aval.str_short())
+    complex_ = dtypes.issubdtype(aval.dtype, np.complexfloating)
+    if not dtypes.issubdtype(aval.dtype, np.inexact) or complex_ != holomorphic:
+        kind = "holomorphic" if holomorphic else "complex" if complex_ else "integer"
+        raise NonScalarGradError(function=function_name(fun), kind=kind, got=aval.str_short())
+    return lax().ones(aval)
+
+
+def _pull_back(tape: TapeTrace, tangents: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+    """Cotangents of the tape's arguments for cotangents of the results (`None`: nothing comes back)."""
+    pairs = [(t, ct) for t, ct in zip(tangents, cts) if type(t) is not Zero and ct is not None]
+    closed = tape.close([t for t, _ in pairs])
+    tape.dead = True
+    return backward(closed.jaxpr, closed.consts, [ct for _, ct in pairs])
+
+
+# -- jvp
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """Value and directional derivative of `fun`: forward mode.
+
+    Args:
+        fun: the function.
+        primals: a tuple of its positional arguments.
+        tangents: a tuple of pytrees like `primals`; integer arguments have tangents of dtype `float0`.
+        has_aux: whether `fun` returns `(value, aux)`.
+
+    Returns:
+        `(value, tangent)`, with `has_aux` `(value, tangent, aux)`.
+
+    Raises:
+        TangentError: a tangent's structure, shape or dtype does not fit.
+    """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TangentError(function=function_name(fun), kind="sequence", name="",
+                           expected="tuples", got=f"{type(primals).__name__} and {type(tangents).__name__}")
+    leaves, in_tree = tree.flatten((tuple(primals), {}))
+    moves, moves_tree = tree.flatten((tuple(tangents), {}))
+    if in_tree != moves_tree:
+        raise TangentError(function=function_name(fun), kind="tree", name="", expected=str(in_tree), got=str(moves_tree))
+    avals = check_arguments(leaves, in_tree, fun, "jvp")
+    checked = [_check_tangent(p, t, a, fun) for p, t, a in zip(leaves, moves, avals)]
+    flat = FlatFunction(fun, in_tree, "jvp")
+    outs, douts = jvp_flat(flat, leaves, checked, debug_info("jvp", fun, in_tree))
+    douts = [_tangent_out(t) for t in douts]
+    result, dresult = flat.out_tree.unflatten(outs), flat.out_tree.unflatten(douts)
+    if has_aux:
+        return result[0], dresult[0], result[1]
+    return result, dresult
+
+
+def _tangent_out(t: Any) -> Any:
+    if type(t) is Zero:
+        return np.zeros(t.aval.shape, dtypes.float0) if t.aval.dtype == dtypes.float0 else lax().zeros(t.aval)  # type: ignore
+    return t
+
+
+def _check_tangent(primal: Any, t: Any, aval: Any, fun: Any) -> Any:
+    wanted = aval.to_tangent_aval()
+    if type(t) is Zero:
+        return t
+    given: Any = get_aval(t)
+    if given.shape != wanted.shape or given.dtype != wanted.dtype:
+        raise TangentError(function=function_name(fun), kind="type", name="", expected=wanted.str_short(),
+                           got=given.str_short())
+    return Zero(wanted) if wanted.dtype == dtypes.float0 else t
+
+
+# -- linearize and vjp
+
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """Value of `fun` and its derivative there, as a linear function that can be called (and jitted) often.
+
+    Returns:
+        `(value, f_jvp)` where `f_jvp(*tangents)` is the directional derivative; with `has_aux` also the aux.
+    """
+    leaves, in_tree = tree.flatten((primals, {}))
+    avals = check_arguments(leaves, in_tree, fun, "linearize")
+    moving = [a.to_tangent_aval() is a for a in avals]
+    flat = FlatFunction(fun, in_tree, "linearize")
+    outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("linearize", fun, in_tree))
+    out_tree = flat.out_tree
+    moves = [type(t) is not Zero for t in tangents]
+    closed = tape.close([t for t in tangents if type(t) is not Zero])
+    tape.dead = True
+    result = out_tree.unflatten(outs)
+    out_avals = [get_aval(x) for x in outs]
+
+    def f_jvp(*dprimals: Any) -> Any:
+        given, given_tree = tree.flatten((dprimals, {}))
+        if given_tree != in_tree:
+            raise TangentError(function=function_name(fun), kind="tree", name="", expected=str(in_tree),
+                               got=str(given_tree))
+        checked = [_check_tangent(None, t, a, fun) for t, a in zip(given, avals)]
+        found = iter(eval_jaxpr(closed.jaxpr, closed.consts, *[instantiate(t) for t, m in zip(checked, moving) if m]))
+        all_out = [next(found) if m else _tangent_out(Zero(a.to_tangent_aval()))  # type: ignore[attr-defined]
+                   for m, a in zip(moves, out_avals)]
+        dresult = out_tree.unflatten(all_out)
+        return dresult[0] if has_aux else dresult
+
+    if has_aux:
+        return result[0], f_jvp, result[1]
+    return result, f_jvp
+
+
+class VJP:
+    """The pull-back that `vjp` returns: cotangents of the result to cotangents of the arguments. A pytree.
+
+    Its leaves are the residuals, so that it can be returned from jitted functions and stored.
+    """
+
+    def __init__(self, consts: list[Any], shape: VJPShape) -> None:
+        self.consts, self.shape = consts, shape
+
+    def __call__(self, ct: Any, *rest: Any) -> Any:
+        return self.shape.pull_back(self.consts, ct, *rest)
+
+
+class VJPShape:
+    """What a VJP is besides its residuals; compared by identity."""
+
+    __slots__ = ("jaxpr", "in_tree", "out_tree", "moves_in", "moves_out", "in_avals", "out_avals", "name")
+
+    def __init__(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+    def pull_back(self, consts: list[Any], *cts: Any) -> Any:
+        """Cotangents of the arguments."""
+        if len(cts) != 1:
+            raise TangentError(function=self.name, kind="count", name="", expected="1", got=str(len(cts)))
+        leaves, given_tree = tree.flatten(cts[0], lambda x: type(x) is Zero)
+        if given_tree != self.out_tree:
+            raise TangentError(function=self.name, kind="cotangent tree", name="", expected=str(self.out_tree),
+                               got=str(given_tree))
+        checked = [self._check(ct, a) for ct, a in zip(leaves, self.out_avals)]
+        back = backward(self.jaxpr, consts, [ct for ct, m in zip(checked, self.moves_out) if m])
+        found = iter(back)
+        grads = [_tangent_out(next(found) if m else Zero(a.to_tangent_aval()))
+                 for m, a in zip(self.moves_in, self.in_avals)]
+        return self.in_tree.unflatten(grads)[0]
+
+    def _check(self, ct: Any, aval: Any) -> Any:
+        wanted = aval.to_tangent_aval()
+        if type(ct) is Zero:
+            return ct
+        given: Any = get_aval(ct)
+        if given.shape != wanted.shape or given.dtype != wanted.dtype:
+            raise TangentError(function=self.name, kind="cotangent type", name="", expected=wanted.str_short(),
+                               got=given.str_short())
+        return Zero(wanted) if wanted.dtype == dtypes.float0 else ct
+
+
+tree.register_pytree_node(VJP, lambda v: (tuple(v.consts), v.shape), lambda shape, consts: VJP(list(consts), shape))
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()) -> Any:
+    """Value of `fun` and its pull-back: reverse mode.
+
+    Returns:
+        `(value, pull_back)`, with `has_aux` `(value, pull_back, aux)`; `pull_back(ct)` returns a tuple of cotangents,
+        one for each argument. The pull-back is a pytree and can be called often.
+    """
+    leaves, in_tree = tree.flatten((primals, {}))
+    avals = check_arguments(leaves, in_tree, fun, "vjp")
+    moving = [a.to_tangent_aval() is a for a in avals]
+    flat = FlatFunction(fun, in_tree, "vjp")
+    outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("vjp", fun, in_tree))
+    out_tree = flat.out_tree
+    result = out_tree.unflatten(outs)
+    count, aux = len(outs), None
+    if has_aux:
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise NonScalarGradError(function=function_name(fun), kind="aux", got=type(result).__name__)
+        result, aux = result
+        kept, out_tree = tree.flatten(result)
+        count = len(kept)
+    moves = [type(t) is not Zero for t in tangents[:count]]
+    closed = tape.close([t for t in tangents[:count] if type(t) is not Zero])
+    tape.dead = True
+    shape = VJPShape(jaxpr=closed.jaxpr, in_tree=in_tree, out_tree=out_tree, moves_in=moving, moves_out=moves,
+                     in_avals=avals, out_avals=[get_aval(x) for x in outs[:count]], name=function_name(fun))
+    pull_back = VJP(closed.consts, shape)
+    return (result, pull_back, aux) if has_aux else (result, pull_back)
+
+
+def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()) -> Callable[[Any], Any]:
+    """The transposition of a function that is linear in all its arguments.
+
+    Args:
+        fun: linear in each argument.
+        primals: arrays or `ShapeDtypeStruct`s that give the types of the arguments.
+
+    Returns:
+        A function from a cotangent of the result to a tuple of cotangents of the arguments.
+    """
+    from perspicax.core.trace import Linear, stage_flat
+    from perspicax.transform.transpose import transpose_linear
+
+    leaves, in_tree = tree.flatten((primals, {}))
+    avals = check_arguments(leaves, in_tree, fun, "linear_transpose")
+    flat = FlatFunction(fun, in_tree, "linear_transpose")
+    closed: ClosedJaxpr = stage_flat(flat, avals, debug_info("linear_transpose", fun, in_tree))
+    out_tree = flat.out_tree
+
+    def transposed(ct: Any) -> Any:
+        cts, ct_tree = tree.flatten(ct)
+        if ct_tree != out_tree:
+            raise TangentError(function=function_name(fun), kind="cotangent tree", name="", expected=str(out_tree),
+                               got=str(ct_tree))
+        found = transpose_linear(closed.jaxpr, closed.consts, [Linear(a) for a in avals], cts)
+        return in_tree.unflatten([_tangent_out(x) for x in found])[0]
+
+    return transposed
+
+
+__all__ = ["grad", "value_and_grad", "jvp", "linearize", "vjp", "linear_transpose", "local"]

@@ -1,0 +1,159 @@
+"""Between a user's function of pytrees and the flat functions that traces work on.
+
+Arguments are flattened, static ones set aside, names of arguments and results kept for reports (made only when asked).
+"""
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from perspicax.transform import trees as tree
+from perspicax.core.jaxpr import DebugInfo
+from perspicax.core.tracer import Tracer, get_aval, typers
+from perspicax.transform.errors import ArgumentTypeError, ReturnedTypeError
+
+
+class FlatFunction:
+    """`fun` as a function of flat operands that returns flat results; `out_tree` is known after a call."""
+
+    __slots__ = ("fun", "in_tree", "out_tree", "transform", "rebuild")
+
+    def __init__(self, fun: Callable[..., Any], in_tree: Any, transform: str,
+                 rebuild: Callable[[Any], tuple[tuple, dict]] | None = None) -> None:
+        self.fun = fun
+        self.in_tree = in_tree
+        self.out_tree: Any = None
+        self.transform = transform
+        self.rebuild = rebuild
+
+    def __call__(self, *leaves: Any) -> list[Any]:
+        args, kwargs = self.in_tree.unflatten(leaves)
+        if self.rebuild is not None:
+            args, kwargs = self.rebuild((args, kwargs))
+        result = self.fun(*args, **kwargs)
+        outs, self.out_tree = tree.flatten(result)
+        check_results(outs, result, self.fun, self.transform)
+        return outs
+
+
+def check_results(outs: Sequence[Any], result: Any, fun: Any, transform: str) -> None:
+    """Raise when a leaf of what `fun` returned is no array.
+
+    Raises:
+        ReturnedTypeError: naming the path of the leaf.
+    """
+    for i, x in enumerate(outs):
+        if type(x) not in typers and not isinstance(x, Tracer):
+            try:
+                get_aval(x)
+            except TypeError:
+                raise ReturnedTypeError(function=function_name(fun), transform=transform, value_type=type(x).__name__,
+                                        path=result_path(result, i), value=short_repr(x)) from None
+
+
+def short_repr(x: Any) -> str:
+    """A value as a report shows it."""
+    text = repr(x)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def result_path(result: Any, index: int) -> str:
+    """The path of a leaf of a result: `result['loss']`."""
+    path, _ = tree.flatten_with_path(result)[0][index]
+    return f"result{tree.keystr(path)}"
+
+
+def function_name(fun: Any) -> str:
+    """What reports and jaxprs call a function."""
+    while isinstance(fun, functools.partial):
+        fun = fun.func
+    name = getattr(fun, "__name__", None)
+    return name if isinstance(name, str) else type(fun).__name__
+
+
+def debug_info(transform: str, fun: Any, in_tree: Any, signature_args: int | None = None,
+               static: Sequence[int] = (), static_names: Sequence[str] = ()) -> DebugInfo:
+    """What is known about a staged function; names are worked out only when asked."""
+    place = None
+    inner = inspect.unwrap(fun) if callable(fun) and hasattr(fun, "__wrapped__") else fun
+    code = getattr(inner, "__code__", None)
+    if code is not None:
+        place = (code, 0)
+    return DebugInfo(transform, function_name(fun), place,
+                     arg_names=_ArgNames(fun, in_tree, tuple(static), tuple(static_names)), fun=fun)
+
+
+class _ArgNames:
+    """Names of flat arguments: `x`, `params['w']`, `args[0]`; computed when called.
+
+    Holds the function weakly: debug info must not keep closures alive.
+    """
+
+    __slots__ = ("fun", "in_tree", "static", "static_names")
+
+    def __init__(self, fun: Any, in_tree: Any, static: tuple[int, ...], static_names: tuple[str, ...]) -> None:
+        import weakref
+
+        try:
+            self.fun = weakref.ref(fun)
+        except TypeError:
+            self.fun = lambda: None  # type: ignore[assignment]
+        self.in_tree, self.static, self.static_names = in_tree, static, static_names
+
+    def __call__(self) -> list[str]:
+        count = self.in_tree.num_leaves
+        args, kwargs = self.in_tree.unflatten(list(range(count)))
+        names = positional_names(self.fun(), len(args) + len(self.static), self.static)
+        found: dict[int, str] = {}
+        for name, arg in [*zip(names, args), *kwargs.items()]:
+            for path, leaf in tree.flatten_with_path(arg)[0]:
+                found[leaf] = f"{name}{tree.keystr(path)}"
+        return [found.get(i, f"argument {i}") for i in range(count)]
+
+
+def positional_names(fun: Any, count: int, static: Sequence[int] = ()) -> list[str]:
+    """Names of the first `count` positional parameters, without the static ones; `args[i]` where there is no name."""
+    names: list[str] = []
+    try:
+        parameters = list(inspect.signature(fun).parameters.values()) if fun is not None else []
+    except (TypeError, ValueError):
+        parameters = []
+    for p in parameters:
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+        elif p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}[{i}]" for i in range(count - len(names))]
+            break
+    names += [f"args[{i}]" for i in range(len(names), count)]
+    return [n for i, n in enumerate(names[:count]) if i not in static]
+
+
+def check_arguments(leaves: Sequence[Any], in_tree: Any, fun: Any, transform: str) -> list[Any]:
+    """The types of flat arguments.
+
+    Raises:
+        ArgumentTypeError: naming the argument that is no array.
+    """
+    avals = []
+    for i, x in enumerate(leaves):
+        try:
+            avals.append(get_aval(x))
+        except TypeError as error:
+            if type(error).__name__ not in ("NotAnArrayError", "TypeError"):
+                raise
+            names = _ArgNames(fun, in_tree, (), ())()
+            raise ArgumentTypeError(function=function_name(fun), transform=transform, name=names[i],
+                                    value_type=type(x).__name__, value=short_repr(x)) from None
+    return avals
+
+
+def wraps(fun: Callable[..., Any], wrapper: Any) -> Any:
+    """Give `wrapper` the name, docstring and signature of `fun`, where it has them."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        value = getattr(fun, name, None)
+        if value is not None:
+            setattr(wrapper, name, value)
+    wrapper.__wrapped__ = fun
+    return wrapper

@@ -1,0 +1,368 @@
+"""Concrete arrays: a device buffer, a NumPy value, or both, each made from the other when first needed."""
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perspicax.binding import runtime
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
+from perspicax.core.tracer import typers
+from perspicax.xla import client, sharding
+from perspicax.xla.emit import physical_aval
+from perspicax.xla.errors import DeletedArrayError, JaxRuntimeError
+
+_live: weakref.WeakSet | None = None
+
+
+class ArrayImpl(Array):
+    """An array that has a value.
+
+    Exactly one of these holds: it has a buffer, it has a NumPy value, it has both, or it was deleted.
+    """
+
+    __slots__ = ("aval", "_buf", "_np", "_sharding", "_committed")
+
+    def __init__(self, aval: ShapedArray, buf: Any, value: np.ndarray | None, placed: Any, committed: bool) -> None:
+        self.aval = aval
+        self._buf = buf
+        self._np = value
+        self._sharding = placed
+        self._committed = committed
+
+    # -- the two representations
+
+    def buffer(self) -> Any:
+        """The device buffer; made from the NumPy value when there is none yet."""
+        buf = self._buf
+        if buf is None:
+            if self._np is None:
+                raise self._deleted_error()
+            placed = self.sharding
+            self._buf = buf = runtime.put(physical_aval(self.aval), placed, [self._np], placed.devices,
+                                          self._committed)
+        return buf
+
+    def value(self) -> np.ndarray:
+        """The NumPy value (words, for an extended dtype); read-only, shared with the buffer where that is possible."""
+        found = self._np
+        if found is None:
+            buf = self._buf
+            if buf is None or buf.is_deleted():
+                raise self._deleted_error()
+            try:
+                if len(self._sharding.devices) == 1 or self._sharding.is_fully_replicated:
+                    found = runtime.host_view(buf if len(self._sharding.devices) == 1 else buf._fully_replicated_shard())
+                else:
+                    found = self._assemble()
+            except runtime.RuntimeFailure as error:
+                raise failure(error, "computing an array") from error
+            found.flags.writeable = False
+            self._np = found
+        return found
+
+    def _assemble(self) -> np.ndarray:
+        aval = physical_aval(self.aval)
+        whole = np.empty(aval.shape, aval.dtype)
+        for shard in self.addressable_shards:
+            whole[shard.index] = np.asarray(shard.data)
+        return whole
+
+    def _deleted_error(self, what: str = "used") -> DeletedArrayError:
+        return DeletedArrayError(type_text=self.aval.str_short(), what=what)
+
+    # -- placement
+
+    @property
+    def sharding(self) -> Any:
+        """Where the array is."""
+        placed = self._sharding
+        if placed is None:
+            placed = self._sharding = sharding.default_sharding()
+        return placed
+
+    @property
+    def committed(self) -> bool:
+        """Whether the user placed it: then operations follow it, and never move it."""
+        return self._committed
+
+    def devices(self) -> set:
+        """The devices that hold it."""
+        return set(self.sharding.devices)
+
+    @property
+    def device(self) -> Any:
+        """Its device, or its sharding when it lives on several."""
+        placed = self.sharding
+        return placed.device if isinstance(placed, sharding.SingleDeviceSharding) else placed
+
+    @property
+    def is_fully_addressable(self) -> bool:
+        return self.sharding.is_fully_addressable
+
+    @property
+    def is_fully_replicated(self) -> bool:
+        return self.sharding.is_fully_replicated
+
+    @property
+    def addressable_shards(self) -> list[Shard]:
+        """The pieces on this process's devices."""
+        placed = self.sharding
+        buffers = self.buffer()._arrays
+        where = {b.sharding.device if hasattr(b, "sharding") else d: b for b, d in zip(buffers, placed.devices)}
+        pieces = placed.devices_indices_map(self.shape)
+        return [Shard(device, pieces[device], replica, _wrap_piece(self, where[device], pieces[device], device))
+                for replica, device in _with_replicas(pieces)]
+
+    global_shards = addressable_shards
+
+    def addressable_data(self, index: int) -> ArrayImpl:
+        """The piece on the device number `index` of this process."""
+        return self.addressable_shards[index].data
+
+    # -- life and death
+
+    def is_deleted(self) -> bool:
+        """Whether the memory was given away or freed."""
+        if self._buf is not None:
+            return self._buf.is_deleted()
+        return self._np is None
+
+    def delete(self) -> None:
+        """Free the memory now; later uses raise."""
+        if self._buf is not None and not self._buf.is_deleted():
+            self._buf.delete()
+        self._buf = self._np = None
+
+    def block_until_ready(self) -> ArrayImpl:
+        """Wait until the value is computed; returns the array itself.
+
+        Raises:
+            JaxRuntimeError: computing it failed.
+        """
+        buf = self._buf
+        if buf is not None:
+            try:
+                buf.block_until_ready()
+            except runtime.RuntimeFailure as error:
+                if buf.is_deleted():
+                    raise self._deleted_error("waited for") from None
+                raise failure(error, "computing an array") from error
+        elif self._np is None:
+            raise self._deleted_error("waited for")
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether the value is computed already."""
+        return self._buf is None or self._buf.is_ready()
+
+    def copy_to_host_async(self) -> None:
+        """Start copying to the host; a later conversion to NumPy finds the copy."""
+        if self._np is None and self._buf is not None and len(self.sharding.devices) == 1:
+            self._buf._copy_single_device_array_to_host_async()
+
+    def unsafe_buffer_pointer(self) -> int:
+        """Address of the device memory."""
+        return self.buffer().unsafe_buffer_pointer()
+
+    def on_device_size_in_bytes(self) -> int:
+        """Bytes of device memory, over all devices."""
+        return self.buffer().on_device_size_in_bytes()
+
+    # -- protocols
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.aval.extended:
+            raise TypeError(f"an array of dtype {self.aval.dtype} has no NumPy form; "
+                            f"jax.random.key_data(keys) gives its words")
+        value = self.value()
+        if dtype is not None and np.dtype(dtype) != value.dtype:
+            return value.astype(dtype)
+        return value.copy() if copy else value
+
+    def __dlpack__(self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None,
+                   copy: bool | None = None) -> Any:
+        buf = self.buffer()
+        if copy:
+            buf = ArrayImpl(self.aval, None, self.value().copy(), self._sharding, self._committed).buffer()
+        return runtime.to_dlpack(buf, stream)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        device = self.sharding.devices[0]
+        kinds = {"cpu": 1, "cuda": 2, "gpu": 2, "rocm": 10}
+        return kinds[device.platform], 0 if device.platform == "cpu" else device.local_hardware_id
+
+    def __reduce__(self) -> tuple:
+        return _unpickle, (np.asarray(self.value()), self.aval.dtype if self.aval.extended else None,
+                           self.aval.weak_type)
+
+    def __copy__(self) -> ArrayImpl:
+        return self._copy()
+
+    def __deepcopy__(self, memo: dict) -> ArrayImpl:
+        return self._copy()
+
+    def _copy(self) -> ArrayImpl:
+        if self._np is not None or len(self.sharding.devices) == 1:
+            return ArrayImpl(self.aval, None, self.value().copy(), self._sharding, self._committed)
+        return copy_of(self)
+
+    def __hash__(self) -> int:
+        raise TypeError(f"unhashable type: an array ({self.aval.str_short()}) cannot be hashed or be a dict key; "
+                        "use its value, such as x.item() or x.tobytes()")
+
+    def __bool__(self) -> bool:
+        if self.aval.size != 1:
+            from perspicax.core.errors import TruthValueError
+
+            raise TruthValueError(type_text=self.aval.str_short(), size=self.aval.size)
+        return bool(self.value().reshape(())[()])
+
+    def __int__(self) -> int:
+        return int(self._scalar("int"))
+
+    def __float__(self) -> float:
+        return float(self._scalar("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar("complex"))
+
+    def __index__(self) -> int:
+        if self.aval.shape != () or not (dtypes.issubdtype(self.aval.dtype, np.integer)):
+            raise TypeError(f"only integer scalar arrays can be used as an index or a size, not {self.aval.str_short()}")
+        return operator.index(self.value()[()])
+
+    def _scalar(self, kind: str) -> Any:
+        if self.aval.shape != ():
+            raise TypeError(f"only scalar arrays can be converted to {kind}, not {self.aval.str_short()}")
+        return self.value()[()]
+
+    def item(self, *args: Any) -> Any:
+        """One element as a Python scalar."""
+        return self.value().item(*args)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python scalars."""
+        return self.value().tolist()
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        """The elements as bytes."""
+        return self.value().tobytes(order)
+
+    def __format__(self, spec: str) -> str:
+        if self.aval.shape == () and not self.aval.extended:
+            return format(self.value()[()], spec)
+        return format(str(self), spec)
+
+    def __str__(self) -> str:
+        return array_text(self, representation=False)
+
+    def __repr__(self) -> str:
+        return array_text(self, representation=True)
+
+
+class Shard(NamedTuple):
+    """One device's piece of an array."""
+
+    device: Any
+    index: tuple[slice, ...]
+    replica_id: int
+    data: ArrayImpl
+
+
+def _with_replicas(pieces: Any) -> list[tuple[int, Any]]:
+    seen: dict[Any, int] = {}
+    found = []
+    for device, index in pieces.items():
+        key = tuple((s.start, s.stop) for s in index)
+        found.append((seen.get(key, 0), device))
+        seen[key] = seen.get(key, 0) + 1
+    return found
+
+
+def _wrap_piece(whole: ArrayImpl, buffer: Any, index: tuple[slice, ...], device: Any) -> ArrayImpl:
+    shape = tuple([len(range(n)[s]) for n, s in zip(whole.shape, index)])
+    return ArrayImpl(ShapedArray(shape, whole.dtype, whole.weak_type), buffer, None, sharding.on_device(device), True)
+
+
+def array_text(x: ArrayImpl, representation: bool) -> str:
+    """How an array prints; no compilation, no copy of more than what is shown."""
+    aval = x.aval
+    if x.is_deleted():
+        return f"Array(deleted, {aval.str_short()})" if representation else f"<deleted array {aval.str_short()}>"
+    name = dtypes.name_of(aval.dtype)
+    if aval.extended:
+        words = np.asarray(x.value())
+        body = np.array2string(words, separator=", ") if words.size < 1000 else "..."
+        return f"Array({aval.shape}, dtype={name}) overlaying:\n{body}"
+    value = x.value()
+    if value.dtype.kind == "V" and value.dtype != dtypes.float0:
+        value = value.astype(np.float32) if not dtypes.issubdtype(value.dtype, np.integer) else value.astype(np.int32)
+    if not representation:
+        return str(value)
+    weak = ", weak_type=True" if aval.weak_type else ""
+    if aval.size == 0:
+        body = f"[], shape={aval.shape}"
+    else:
+        body = np.array2string(value, separator=", ", prefix="Array(",
+                               suffix=f", dtype={name}{weak})")
+        if value.size > np.get_printoptions()["threshold"]:
+            body += f", shape={aval.shape}"
+    return f"Array({body}, dtype={name}{weak})"
+
+
+def _unpickle(value: np.ndarray, extended: Any, weak_type: bool) -> ArrayImpl:
+    if extended is not None:
+        words = len(extended.physical_shape)
+        return ArrayImpl(ShapedArray(value.shape[:value.ndim - words], extended), None, value, None, False)
+    return from_numpy(value, weak_type)
+
+
+def from_numpy(value: np.ndarray, weak_type: bool = False, placed: Any = None, committed: bool = False) -> ArrayImpl:
+    """An array of a NumPy value that nobody else will write to; its dtype must be canonical already."""
+    return ArrayImpl(ShapedArray(value.shape, value.dtype, weak_type), None, value, placed, committed)
+
+
+def from_buffers(aval: ShapedArray, placed: Any, pieces: Sequence[ArrayImpl], committed: bool = True) -> ArrayImpl:
+    """One array of the pieces on the devices of `placed`, in the order of its devices."""
+    buf = runtime.put(physical_aval(aval), placed, [p.buffer() for p in pieces], placed.devices, committed)
+    return ArrayImpl(aval, buf, None, placed, committed)
+
+
+def copy_of(x: ArrayImpl) -> ArrayImpl:
+    """A copy in memory of its own, placed alike."""
+    return place(x.value().copy(), x.aval, x.sharding, x._committed)
+
+
+def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> ArrayImpl:
+    """Put a NumPy value onto the devices of `placed`."""
+    if len(placed.devices) == 1:
+        buf = runtime.put(physical_aval(aval), placed, [value], placed.devices, committed)
+        return ArrayImpl(aval, buf, None, placed, committed)
+    pieces = placed.devices_indices_map(aval.shape)
+    shards = [np.ascontiguousarray(value[pieces[d]]) for d in placed.devices]
+    buf = runtime.put(physical_aval(aval), placed, shards, placed.devices, committed)
+    return ArrayImpl(aval, buf, None, placed, committed)
+
+
+def failure(error: BaseException, doing: str, program: str = "", where: Any = None) -> JaxRuntimeError:
+    """jaxlib's error as ours: same meaning, at the user's line."""
+    status, _, detail = str(error).partition(":")
+    return JaxRuntimeError(status=status.strip(), detail=detail.strip(), doing=doing, program=program, where=where)
+
+
+def live_arrays(platform: str | None = None) -> list[ArrayImpl]:
+    """The arrays of this process whose memory has not been freed."""
+    import gc
+
+    wanted = platform or client.default_backend()
+    return [x for x in gc.get_objects() if type(x) is ArrayImpl and not x.is_deleted()
+            and x.sharding.devices[0].platform == wanted]
+
+
+typers[ArrayImpl] = operator.attrgetter("aval")

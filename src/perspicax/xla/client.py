@@ -1,0 +1,136 @@
+"""Backends and devices. The client is made on first use, after the environment and the configuration were read."""
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from perspicax.binding import runtime
+from perspicax.core import config as config_module
+from perspicax.core.config import config
+from perspicax.xla.errors import UnknownPlatformError
+
+PLATFORM_ALIASES = {"gpu": ("cuda", "rocm"), "cuda": ("cuda",), "rocm": ("rocm",), "tpu": ("tpu",), "cpu": ("cpu",)}
+
+_lock = threading.RLock()
+_clients: dict[str, runtime.Client] = {}
+_default: list[str] = []
+
+
+def _make(platform: str) -> runtime.Client:
+    if platform == "cpu":
+        count = config.jax_num_cpu_devices
+        return runtime.make_cpu_client(num_devices=count if count and count > 0 else None,
+                                       asynchronous=config.jax_cpu_enable_async_dispatch)
+    raise UnknownPlatformError(platform=platform, known=("cpu", *runtime.discover_plugins()))
+
+
+def client(platform: str | None = None) -> runtime.Client:
+    """The client of a platform (`cpu`, `gpu`, …), made on first use; the default one without a name.
+
+    Raises:
+        UnknownPlatformError: no such platform here.
+    """
+    name = platform or default_backend()
+    found = _clients.get(name)
+    if found is not None:
+        return found
+    with _lock:
+        if name not in _clients:
+            if name not in ("cpu", *runtime.discover_plugins()):
+                raise UnknownPlatformError(platform=name, known=("cpu", *runtime.discover_plugins()))
+            _clients[name] = _make(name)
+        return _clients[name]
+
+
+def default_backend() -> str:
+    """Name of the platform that runs what is not placed elsewhere."""
+    if not _default:
+        wanted = config.jax_platforms or config.jax_platform_name
+        names = [n.strip() for n in (wanted or "cpu").split(",") if n.strip()] or ["cpu"]
+        errors = []
+        for name in names:
+            if name == "cpu" or name in runtime.discover_plugins():
+                _default.append(name)
+                break
+            errors.append(name)
+        else:
+            raise UnknownPlatformError(platform=",".join(errors), known=("cpu", *runtime.discover_plugins()),
+                                       setting="JAX_PLATFORMS")
+    return _default[0]
+
+
+def devices(backend: str | None = None) -> list[runtime.Device]:
+    """All devices of a backend (`None`: the default one), those of other processes included."""
+    return list(client(backend).devices())
+
+
+def local_devices(process_index: int | None = None, backend: str | None = None,
+                  host_id: int | None = None) -> list[runtime.Device]:
+    """The devices of this process, or of the process `process_index`."""
+    index = host_id if process_index is None else process_index
+    of = client(backend)
+    if index is None:
+        index = of.process_index()
+    return [d for d in of.devices() if d.process_index == index]
+
+
+def device_count(backend: str | None = None) -> int:
+    """Number of devices of a backend, in all processes."""
+    return client(backend).device_count()
+
+
+def local_device_count(backend: str | None = None) -> int:
+    """Number of devices of a backend in this process."""
+    return client(backend).local_device_count()
+
+
+def process_index(backend: str | None = None) -> int:
+    """Which process this is, from 0."""
+    return client(backend).process_index()
+
+
+host_id = process_index
+
+
+def process_count(backend: str | None = None) -> int:
+    """Number of processes."""
+    return max(d.process_index for d in client(backend).devices()) + 1
+
+
+def process_indices(backend: str | None = None) -> list[int]:
+    """The indices of all processes."""
+    return list(range(process_count(backend)))
+
+
+host_count = process_count
+
+
+def host_ids(backend: str | None = None) -> list[int]:
+    """The indices of all processes."""
+    return process_indices(backend)
+
+
+def default_device() -> runtime.Device:
+    """The device of arrays that nothing places elsewhere: `jax_default_device`, or the first one."""
+    wanted = config.jax_default_device
+    if wanted is None:
+        found = _first.get("device")
+        if found is None:
+            found = _first["device"] = local_devices()[0]
+        return found
+    return local_devices(backend=wanted)[0] if isinstance(wanted, str) else wanted
+
+
+_first: dict[str, Any] = {}
+
+
+def clear_backends() -> None:
+    """Forget the clients; arrays made by them must not be used afterwards."""
+    with _lock:
+        _clients.clear()
+        _default.clear()
+        _first.clear()
+
+
+__all__ = ["client", "config_module", "default_backend", "devices", "local_devices", "device_count",
+           "local_device_count", "process_index", "process_count", "default_device", "clear_backends"]

@@ -1,0 +1,358 @@
+"""Compilation: a jaxpr becomes an executable, through the disk cache.
+
+An `Executable` knows which arguments it wants (unused ones are dropped), its hidden arguments (constants), and how to
+wrap what comes out.
+"""
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.binding import runtime
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import config
+from perspicax.core.effects import Effect
+from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
+from perspicax.xla import cache as cache_module
+from perspicax.xla import client as clients
+from perspicax.xla import emit, sharding
+from perspicax.xla.array import ArrayImpl, failure
+from perspicax.xla.emit import physical_aval
+
+logger = logging.getLogger("jax")
+compiled = {"count": 0, "loaded": 0}  # how many programs this process compiled, and how many came from the disk
+
+FAST_COMPILE = (("xla_cpu_use_fusion_emitters", False),)  # for single elementwise kernels: a third of the time, same bits
+
+
+class Lowered:
+    """StableHLO text with what is needed to compile and call it."""
+
+    __slots__ = ("module", "text", "keep", "hidden", "out_avals", "effects", "name", "donated", "jaxpr", "placed",
+                 "out_shardings")
+
+    def __init__(self, module: emit.Module, text: str, keep: list[bool], hidden: list[Any], out_avals: Sequence[Any],
+                 effects: list[Effect], name: str, donated: Sequence[bool], jaxpr: Jaxpr, placed: Any,
+                 out_shardings: Sequence[Any] | None) -> None:
+        self.module, self.text, self.keep, self.hidden = module, text, keep, hidden
+        self.out_avals, self.effects, self.name, self.donated = out_avals, effects, name, donated
+        self.jaxpr, self.placed, self.out_shardings = jaxpr, placed, out_shardings
+
+
+def used_inputs(jaxpr: Jaxpr) -> list[bool]:
+    """For each input whether an equation or a result reads it."""
+    used: set = set()
+    for eqn in jaxpr.eqns:
+        used.update([a for a in eqn.invars if type(a) is not Literal])
+    used.update([a for a in jaxpr.outvars if type(a) is not Literal])
+    return [v in used for v in jaxpr.invars]
+
+
+def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool] = (), keep_unused: bool = False,
+          in_shardings: Sequence[Any] | None = None, out_shardings: Sequence[Any] | None = None) -> Lowered:
+    """Emit StableHLO for `closed`.
+
+    Args:
+        name: of the module.
+        placed: sharding that gives the devices.
+        donated: for each input whether its memory may be reused.
+        keep_unused: keep inputs that nothing reads.
+        in_shardings, out_shardings: shardings of inputs and results, on several devices.
+    """
+    jaxpr = closed.jaxpr
+    keep = [True] * len(jaxpr.invars) if keep_unused else used_inputs(jaxpr)
+    module = emit.Module(name, placed.devices[0].platform)
+    module.num_partitions = len(placed.devices)
+    small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
+             for i, (c, v) in enumerate(zip(closed.consts, jaxpr.constvars))
+             if getattr(v.aval, "size", 0) <= emit.SMALL_CONSTANT and not v.aval.extended
+             and not isinstance(c, ArrayImpl | np.ndarray)}
+    attributes = _argument_attributes(jaxpr, keep, donated or [False] * len(jaxpr.invars), in_shardings)
+    results = [] if out_shardings is None else [
+        "" if s is None else f' {{mhlo.sharding = "{s.hlo_text(len(a.shape))}"}}'
+        for s, a in zip(out_shardings, closed.out_avals)]
+    effects = emit.emit_main(module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep,
+                             argument_attributes=attributes, result_attributes=results, small=small)
+    hidden = [c for i, c in enumerate(closed.consts) if i not in small]
+    return Lowered(module, module.text(), keep, hidden, closed.out_avals, effects, name,
+                   donated or [False] * len(jaxpr.invars), jaxpr, placed, out_shardings)
+
+
+def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[bool],
+                         in_shardings: Sequence[Any] | None) -> list[str]:
+    free = {}
+    for i, v in enumerate(jaxpr.outvars):
+        free.setdefault(physical_aval(v.aval).mlir, []).append(i)
+    attributes = []
+    for i, (v, kept, given) in enumerate(zip(jaxpr.invars, keep, donated)):
+        parts = []
+        if in_shardings is not None and in_shardings[i] is not None:
+            parts.append(f'mhlo.sharding = "{in_shardings[i].hlo_text(len(v.aval.shape))}"')
+        same = free.get(physical_aval(v.aval).mlir)
+        if given and kept and same:
+            parts.append(f"tf.aliasing_output = {same.pop(0)} : i32" if in_shardings is None
+                         else "jax.buffer_donor = true")
+        attributes.append(f" {{{', '.join(parts)}}}" if parts else "")
+    return attributes
+
+
+class Executable:
+    """A compiled program: call it with arrays, get arrays.
+
+    Attributes:
+        name: for logs and reports.
+        keep: which inputs it takes.
+        out_avals: types of its results.
+    """
+
+    __slots__ = ("loaded", "handlers", "keep", "all_kept", "hidden", "out_avals", "effects", "name", "donated", "placed",
+                 "equations", "text", "callbacks", "out_shardings", "committed", "any_donated", "__weakref__")
+
+    def __init__(self, loaded: Any, lowered: Lowered, committed: bool) -> None:
+        self.loaded = loaded
+        self.name, self.keep, self.out_avals = lowered.name, lowered.keep, tuple(lowered.out_avals)
+        self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.effects
+        self.effects, self.donated = lowered.effects, list(lowered.donated)
+        self.any_donated = any(self.donated)
+        self.placed = lowered.placed
+        self.equations, self.text = lowered.module.equations, lowered.text
+        self.callbacks = lowered.module.callbacks
+        self.hidden = [_hidden_buffer(c, self.placed) for c in lowered.hidden]
+        self.committed = committed
+        shardings = list(lowered.out_shardings or [None] * len(self.out_avals))
+        if len(self.placed.devices) > 1 and any(s is None for s in shardings):
+            shardings = _inferred_shardings(loaded, shardings, self.placed)
+        self.out_shardings = [s or self.placed for s in shardings]
+        dummy = ShapedArray((0,), np.dtype(bool))
+        self.handlers = [runtime.result_handler(dummy, self.placed, committed) for _ in self.effects]
+        self.handlers += [runtime.result_handler(physical_aval(a), s, committed)
+                          for a, s in zip(self.out_avals, self.out_shardings)]
+
+    def __call__(self, args: Sequence[ArrayImpl]) -> list[ArrayImpl]:
+        """Run. `args` are arrays on this program's devices, one for each input of the jaxpr."""
+        if self.all_kept:
+            buffers = [x._buf if x._buf is not None else x.buffer() for x in args]
+        else:
+            buffers = [x.buffer() for x, kept in zip(args, self.keep) if kept]
+            buffers = [*_take_tokens(self), *self.hidden, *buffers]
+        if self.any_donated:
+            self._prepare_donation(args)
+        try:
+            outs = self.loaded.execute_sharded(buffers).consume_with_handlers(self.handlers)
+        except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
+            raise self._failed(error, args) from _cause(self, error)
+        if self.any_donated:
+            for x, given, kept in zip(args, self.donated, self.keep):
+                if given and kept:
+                    x._np = None
+                    if not x._buf.is_deleted():
+                        x._buf.delete()
+        if self.effects:
+            outs = _keep_tokens(self, outs)
+        return [ArrayImpl(a, o, None, s, self.committed)
+                for a, o, s in zip(self.out_avals, outs, self.out_shardings)]
+
+    def _prepare_donation(self, args: Sequence[ArrayImpl]) -> None:
+        """XLA does not donate a buffer with a live NumPy view: drop the array's own."""
+        for x, given in zip(args, self.donated):
+            if given:
+                x._np = None
+
+    def _failed(self, error: Exception, args: Sequence[ArrayImpl]) -> Exception:
+        for x, kept in zip(args, self.keep):
+            if kept and x.is_deleted():
+                return x._deleted_error()
+        return failure(error, "running", self.name)
+
+    def hlo_text(self) -> str:
+        """The optimised HLO."""
+        return runtime.parse_hlo_text(self.loaded)
+
+
+def _cause(executable: Executable, error: Exception) -> BaseException:
+    """What a host callback of the program raised, or the runtime's own error."""
+    for callback in executable.callbacks:
+        raised = getattr(callback, "raised", None)
+        if raised is not None:
+            callback.raised = None  # type: ignore[attr-defined]
+            return raised
+    return error
+
+
+def _hidden_buffer(x: Any, placed: Any) -> Any:
+    if type(x) is ArrayImpl and x.sharding == placed:
+        return x.buffer()
+    value = x.value() if type(x) is ArrayImpl else np.asarray(x)
+    from perspicax.core.tracer import get_aval
+
+    aval = physical_aval(get_aval(x))
+    return runtime.put(aval, placed, [np.asarray(value, aval.dtype)] * len(placed.devices), placed.devices, True)
+
+
+def _inferred_shardings(loaded: Any, shardings: list[Any], placed: Any) -> list[Any]:
+    from perspicax.xla.sharding import CompiledSharding
+
+    found = loaded.get_output_shardings()
+    return [s or CompiledSharding(placed.devices, o) for s, o in zip(shardings, found)]
+
+
+# -- tokens of ordered effects: one dummy buffer for each effect and set of devices
+
+_tokens: dict[Any, Any] = {}
+_token_lock = threading.Lock()
+
+
+def _take_tokens(executable: Executable) -> list[Any]:
+    if not executable.effects:
+        return []
+    taken = []
+    with _token_lock:
+        for effect in executable.effects:
+            found = _tokens.get((effect, executable.placed.devices))
+            if found is None:
+                empty = np.zeros((0,), bool)
+                found = runtime.put(ShapedArray((0,), np.dtype(bool)), executable.placed,
+                                    [empty] * len(executable.placed.devices), executable.placed.devices, True)
+            taken.append(found)
+    return taken
+
+
+def _keep_tokens(executable: Executable, outs: list[Any]) -> list[Any]:
+    with _token_lock:
+        for effect, token in zip(executable.effects, outs):
+            _tokens[effect, executable.placed.devices] = token
+    return outs[len(executable.effects):]
+
+
+def effects_barrier() -> None:
+    """Wait until the effects of everything that was started have happened."""
+    with _token_lock:
+        waiting = list(_tokens.values()) + list(_running)
+        _running.clear()
+    for token in waiting:
+        try:
+            token.block_until_ready()
+        except runtime.RuntimeFailure as error:
+            raise failure(error, "running a program with effects") from error
+
+
+_running: list[Any] = []
+
+
+# -- compilation
+
+_disk: list[Any] = []
+
+
+def disk_cache() -> Any:
+    """The disk cache, opened on first use; `None` when it is switched off or refused."""
+    if not _disk:
+        _disk.append(cache_module.open_default(_cache_options()))
+    return _disk[0]
+
+
+def reset_disk_cache() -> None:
+    """Forget the opened cache: the next compilation opens it again, with the options of then."""
+    _disk.clear()
+
+
+def _cache_options() -> dict[str, Any]:
+    names = ("jax_compilation_cache_dir", "jax_enable_compilation_cache", "jax_persistent_cache_min_compile_time_secs",
+             "jax_persistent_cache_min_entry_size_bytes", "jax_compilation_cache_max_size")
+    return {name: getattr(config, name, None) for name in names}
+
+
+_features: list[str] = []
+
+
+def _platform_key(client: Any) -> str:
+    if not _features:
+        _features.append(runtime.cpu_features())
+    return f"{runtime.VERSION}|{client.platform}|{client.platform_version}|{_features[0]}"
+
+
+def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = (), committed: bool = False,
+                    where: Callable[[], Any] | None = None) -> Executable:
+    """Compile, or load from the disk cache.
+
+    Raises:
+        JaxRuntimeError: XLA refuses the program; the report points at the user's line where XLA names the operation.
+    """
+    devices = lowered.placed.devices
+    client = clients.client(devices[0].platform)
+    for family in lowered.module.native:
+        runtime.prepare_native(family)
+    options = runtime.compile_options([devices], overrides, spmd=len(devices) > 1)
+    started = time.perf_counter()
+    if lowered.module.callbacks:
+        loaded = _guarded(lowered, lambda: runtime.compile_with_callbacks(client, lowered.text, devices, options,
+                                                                          lowered.module.callbacks))
+    else:
+        loaded = _through_disk(lowered, client, devices, options, overrides)
+    if config.jax_log_compiles:
+        logger.warning("Compiled %s in %.3f s: %s", lowered.name, time.perf_counter() - started,
+                       [v.aval for v in lowered.jaxpr.invars])
+    return Executable(loaded, lowered, committed)
+
+
+def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options: Any,
+                  overrides: Sequence[tuple[str, Any]]) -> Any:
+    disk = disk_cache()
+    key = ""
+    if disk is not None:
+        where = ",".join([str(d.id) for d in devices])
+        key = cache_module.key_of(lowered.text, json.dumps(list(overrides)), where, _platform_key(client), _xla_flags())
+        entry = disk.get(key)
+        if entry is not None:
+            try:
+                for family in entry.meta.get("native", ()):
+                    runtime.prepare_native(family)
+                loaded = runtime.deserialize(client, entry.blob, devices, options)
+                compiled["loaded"] += 1
+                return loaded
+            except (runtime.RuntimeFailure, LookupError, ValueError) as error:
+                logger.debug("cache entry %s is not usable: %s", key, error)
+    loaded = _guarded(lowered, lambda: runtime.compile_text(client, lowered.text, devices, options))
+    compiled["count"] += 1
+    if disk is not None:
+        disk.put(key, runtime.serialize(client, loaded), {"native": sorted(lowered.module.native)})
+    return loaded
+
+
+def _xla_flags() -> str:
+    import os
+
+    return os.environ.get("XLA_FLAGS", "")
+
+
+def _guarded(lowered: Lowered, run: Callable[[], Any]) -> Any:
+    try:
+        return run()
+    except (runtime.RuntimeFailure, ValueError) as error:
+        raise failure(error, "compiling", lowered.name, _place_named(lowered, str(error))) from error
+
+
+def _place_named(lowered: Lowered, message: str) -> Any:
+    """The user's place of the equation whose number XLA's message carries, if it carries one."""
+    import re
+
+    for number in re.findall(r'loc\("(\d+)"\)|op_name="?(\d+)', message):
+        index = int(next(n for n in number if n))
+        if index < len(lowered.module.equations):
+            return lowered.module.equations[index].position
+    return None
+
+
+def has_callbacks(jaxpr: Jaxpr) -> bool:
+    """Whether an equation, at any depth, calls back to Python."""
+    return any(eqn.primitive.extra.get("callback") or any(has_callbacks(j) for v in eqn.values for j in jaxprs_in(v))
+               for eqn in jaxpr.eqns)
+
+
+__all__ = ["Executable", "Lowered", "lower", "compile_lowered", "effects_barrier", "disk_cache", "sharding"]

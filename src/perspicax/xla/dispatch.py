@@ -1,0 +1,314 @@
+"""The evaluator: primitives applied outside of any transformation run at once.
+
+Each primitive gets a kernel for each combination of operand types (and parameters): a NumPy function where NumPy
+computes the same bits (`host`), else a compiled program. Which of them runs depends on the types and on where the
+operands live, never on what happens to be cached.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.binding import runtime
+from perspicax.core import config as config_module
+from perspicax.core import dtypes
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import config
+from perspicax.core.context import set_evaluator
+from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
+from perspicax.core.primitive import Missing, Primitive
+from perspicax.core.trace import Trace, check_alive
+from perspicax.core.tracer import get_aval
+from perspicax.xla import compile as compilation
+from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl, failure, from_numpy
+from perspicax.xla.emit import physical_aval
+from perspicax.xla.errors import IncompatibleDevicesError
+
+HOST_LIMIT = 1 << 16  # elements; above it XLA's threads beat NumPy's one
+
+MAX_KERNELS = 2048
+
+
+class EvalTrace(Trace):
+    """Runs primitives."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.parent = None
+        self.dead = False
+        self.debug = None
+
+    def p1(self, primitive: Primitive, x: Any) -> Any:
+        if type(x) is ArrayImpl:
+            kernel = primitive.kernels1.get(x.aval)
+            if kernel is not None:
+                return kernel(x)
+        return self.process(primitive, (x,), ())
+
+    def p2(self, primitive: Primitive, x: Any, y: Any) -> Any:
+        if type(x) is ArrayImpl and type(y) is ArrayImpl:
+            kernel = primitive.kernels2.get((x.aval, y.aval))
+            if kernel is not None:
+                return kernel(x, y)
+        return self.process(primitive, (x, y), ())
+
+    def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
+        if primitive.evaluate is not None:
+            return primitive.evaluate(*args, **primitive.unpack(values))
+        return run_kernel(primitive, args, values)
+
+
+def run_kernel(primitive: Primitive, args: tuple, values: tuple) -> Any:
+    """Run `primitive` by its own kernel, made on first use."""
+    arrays = tuple([x if type(x) is ArrayImpl else as_array(x) for x in args])
+    key: Any = (tuple([x.aval for x in arrays]), values)
+    try:
+        kernel = primitive.kernels.get(key)
+    except TypeError:  # a parameter that cannot be hashed
+        key, kernel = None, None
+    if kernel is None:
+        kernel = make_kernel(primitive, key[0] if key else tuple([x.aval for x in arrays]), values)
+        if key is not None:
+            remember(primitive, key, kernel)
+    return kernel(*arrays)
+
+
+def remember(primitive: Primitive, key: tuple, kernel: Callable[..., Any]) -> None:
+    """Keep a kernel, bounded."""
+    if len(primitive.kernels) >= MAX_KERNELS:
+        primitive.clear_caches()
+    avals, values = key
+    primitive.kernels[key] = kernel
+    if values == () and not primitive.multiple_results and primitive.evaluate is None:
+        if len(avals) == 1:
+            primitive.kernels1[avals[0]] = kernel
+        elif len(avals) == 2:
+            primitive.kernels2[avals] = kernel
+
+
+def as_array(x: Any) -> ArrayImpl:
+    """Anything that may be an operand as a concrete array (canonical dtype; Python scalars stay weak).
+
+    Raises:
+        UnexpectedTracerError: `x` is a tracer: there is no trace here to process it.
+    """
+    if type(x) is ArrayImpl:
+        return x
+    check_alive((x,))
+    aval = get_aval(x)
+    if not isinstance(x, np.ndarray | np.generic | int | float | complex | bool) and hasattr(x, "__jax_array__"):
+        return as_array(x.__jax_array__())
+    if type(x) is int:
+        dtypes.check_int_fits(x, aval.dtype)
+    value = np.array(x, dtype=aval.dtype)
+    return ArrayImpl(aval, None, value, None, False)
+
+
+# -- kernels
+
+def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[..., Any]:
+    """The function of concrete arrays that runs `primitive` at these types."""
+    out = primitive.infer(avals, values)
+    outs = list(out) if primitive.multiple_results else [out]
+    compiled_kernel: list[Callable[..., Any]] = []
+
+    def compiled(*arrays: ArrayImpl) -> Any:
+        if not compiled_kernel:
+            compiled_kernel.append(_compiled_kernel(primitive, avals, values, outs))
+        return compiled_kernel[0](*arrays)
+
+    if primitive.host is None or any(a.size > HOST_LIMIT for a in (*avals, *outs)) or any(
+            a.extended for a in (*avals, *outs)) and not primitive.handles_extended:
+        return compiled
+    return _host_kernel(primitive, values, outs, compiled)
+
+
+def _host_kernel(primitive: Primitive, values: tuple, outs: list, compiled: Callable[..., Any]) -> Callable[..., Any]:
+    host, params = primitive.host, primitive.unpack(values)
+    single = not primitive.multiple_results
+    aval = outs[0] if outs else None
+    assert_host: Any = host
+
+    def kernel(*arrays: ArrayImpl) -> Any:
+        committed, placed = False, None
+        for x in arrays:
+            placed = x._sharding or placed
+            committed = committed or x._committed
+        if placed is not None and (committed or placed is not shardings.default_sharding()) and (
+                len(placed.devices) > 1 or placed.devices[0].platform != "cpu" or
+                any(x._committed and x._sharding is not placed for x in arrays)):
+            return compiled(*arrays)
+        result = assert_host(*[x._np if x._np is not None else x.value() for x in arrays], **params)
+        if result is NotImplemented:
+            return compiled(*arrays)
+        if single:
+            return ArrayImpl(aval, None, result, placed, committed)
+        return [ArrayImpl(a, None, r, placed, committed) for a, r in zip(outs, result)]
+
+    return kernel
+
+
+def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: list) -> Callable[..., Any]:
+    closed = kernel_jaxpr(primitive, avals, values, outs)
+    by_place: dict[Any, compilation.Executable] = {}
+    single = not primitive.multiple_results
+    fast: list[Any] = []  # (sharding, execute, handlers, aval), for operands on the default device
+
+    def general(*arrays: ArrayImpl) -> Any:
+        placed, committed = common_placement(arrays, primitive.name)
+        key = (placed, committed)
+        program = by_place.get(key)
+        if program is None:
+            program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays)
+            if single and len(placed.devices) == 1 and program.all_kept and not committed:
+                fast[:] = [placed, program.loaded.execute_sharded, program.handlers, outs[0]]
+        results = program([move(x, placed) for x in arrays])
+        check_results(results, primitive.name)
+        return results[0] if single else results
+
+    if not single or len(avals) > 2:
+        return general
+    if len(avals) == 1:
+        def kernel1(x: ArrayImpl) -> Any:
+            if fast and x._buf is not None and x._sharding is fast[0] and not x._committed and not checking.nans:
+                try:
+                    return ArrayImpl(fast[3], fast[1]([x._buf]).consume_with_handlers(fast[2])[0], None, fast[0], False)
+                except (runtime.RuntimeFailure, ValueError, RuntimeError):
+                    return general(x)  # which raises the report
+            return general(x)
+        return kernel1
+
+    def kernel2(x: ArrayImpl, y: ArrayImpl) -> Any:
+        if (fast and x._sharding is y._sharding is fast[0] and x._buf is not None and y._buf is not None
+                and not x._committed and not y._committed and not checking.nans):
+            try:
+                return ArrayImpl(fast[3], fast[1]([x._buf, y._buf]).consume_with_handlers(fast[2])[0], None, fast[0],
+                                 False)
+            except (runtime.RuntimeFailure, ValueError, RuntimeError):
+                return general(x, y)  # which raises the report
+        return general(x, y)
+
+    return kernel2
+
+
+def kernel_jaxpr(primitive: Primitive, avals: Sequence[Any], values: tuple, outs: Sequence[Any]) -> ClosedJaxpr:
+    """A jaxpr of one equation."""
+    invars = [Var(a) for a in avals]
+    outvars = [Var(a) for a in outs]
+    effects = primitive.effects_of(values)
+    eqn = JaxprEqn(primitive, tuple(invars), values, tuple(outvars), effects, None)
+    return ClosedJaxpr(Jaxpr([], invars, outvars, [eqn], effects, DebugInfo("eager", primitive.name)))
+
+
+def _compile_kernel(primitive: Primitive, closed: ClosedJaxpr, placed: Any, committed: bool,
+                    arrays: Sequence[ArrayImpl]) -> compilation.Executable:
+    if isinstance(primitive.emit, Missing):
+        primitive.rule("emit")
+    many = len(placed.devices) > 1
+    lowered = compilation.lower(closed, name=f"jit_{primitive.name}", placed=placed, keep_unused=True,
+                                in_shardings=[x.sharding if x.sharding == placed or len(x.sharding.devices) > 1 else None
+                                              for x in arrays] if many else None)
+    overrides = compilation.FAST_COMPILE if type(primitive.emit) is str else ()
+    return compilation.compile_lowered(lowered, overrides=overrides, committed=committed)
+
+
+# -- placement
+
+def common_placement(arrays: Sequence[ArrayImpl], what: str) -> tuple[Any, bool]:
+    """Where an operation on `arrays` runs, and whether its result is committed there.
+
+    Raises:
+        IncompatibleDevicesError: two of them are committed to different sets of devices.
+    """
+    found: Any = None
+    for x in arrays:
+        if x._committed or len(x.sharding.devices) > 1:
+            if found is None:
+                found = x.sharding
+            elif tuple(found.devices) != tuple(x.sharding.devices):
+                places = [f"{a.aval.str_short()} on {_device_text(a)}" for a in arrays if a._committed]
+                raise IncompatibleDevicesError(what=what, placements=tuple(places))
+    if found is None:
+        return shardings.default_sharding(), False
+    return found, True
+
+
+def _device_text(x: ArrayImpl) -> str:
+    return ", ".join([f"{d.platform}:{d.id}" for d in x.sharding.devices])
+
+
+def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
+    """`x` on the devices of `placed`: itself when it is there, else a copy (of uncommitted data)."""
+    mine = x._sharding
+    if mine is placed or x._buf is None and len(placed.devices) == 1:
+        if mine is not placed:
+            if x._np is None:
+                raise x._deleted_error()
+            if mine is not None and mine != placed:
+                return ArrayImpl(x.aval, None, x._np, placed, x._committed)
+            x._sharding = placed
+        return x
+    if x.sharding == placed or tuple(x.sharding.devices) == tuple(placed.devices):
+        return x
+    target = placed if len(placed.devices) == 1 else shardings.replicated_like(placed)
+    from perspicax.xla.array import place
+
+    return place(x.value(), x.aval, target, True)
+
+
+# -- checks of results
+
+class _Checking:
+    """Whether results are looked at for NaN or infinity; kept in step with configuration."""
+
+    __slots__ = ("nans",)
+
+    def __init__(self) -> None:
+        self.nans = False
+
+
+checking = _Checking()
+
+
+def _follow_debug_options(*_: Any) -> None:
+    checking.nans = bool(config.jax_debug_nans or config.jax_debug_infs)
+
+
+for _name in ("jax_debug_nans", "jax_debug_infs"):
+    config_module.on_change(_name, _follow_debug_options)
+_follow_debug_options()
+
+
+def check_results(results: Sequence[ArrayImpl], what: str) -> None:
+    """With `jax_debug_nans` or `jax_debug_infs`: raise when a result holds one."""
+    if not checking.nans:
+        return
+    from perspicax.xla.errors import NonFiniteError
+
+    for x in results:
+        if x.aval.extended or not dtypes.issubdtype(x.aval.dtype, np.inexact):
+            continue
+        value = x.value()
+        if value.dtype.kind not in "fc":
+            value = value.astype(np.float32)
+        if config.jax_debug_nans and np.isnan(value).any():
+            raise NonFiniteError(what=what, kind="nan", type_text=x.aval.str_short())
+        if config.jax_debug_infs and np.isinf(value).any():
+            raise NonFiniteError(what=what, kind="inf", type_text=x.aval.str_short())
+
+
+def device_get_all(arrays: Sequence[ArrayImpl]) -> list[np.ndarray]:
+    """NumPy values of several arrays, their copies overlapped."""
+    for x in arrays:
+        x.copy_to_host_async()
+    return [x.value() for x in arrays]
+
+
+set_evaluator(EvalTrace())
+
+__all__ = ["EvalTrace", "run_kernel", "as_array", "make_kernel", "common_placement", "move", "check_results",
+           "from_numpy", "ShapedArray", "Literal", "failure", "physical_aval"]

@@ -1,0 +1,486 @@
+"""StableHLO emission: a jaxpr becomes text, by f-strings.
+
+One function for each distinct sub-jaxpr. Each operation carries the number of its equation as its location, which
+reaches HLO as `op_name`; the module maps it back to the equation, and so to the user's frame: neither the text nor the
+key of the compile cache holds a file or a line.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.avals import AbstractValue, ShapedArray, abstract_token
+from perspicax.core.effects import Effect, ordered
+from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from perspicax.core.primitive import Missing
+from perspicax.xla.errors import EmissionError
+
+SMALL_CONSTANT = 64  # elements; larger constants are hidden arguments of the program, never text
+
+
+class Value:
+    """An SSA value: its name in the text and its type."""
+
+    __slots__ = ("name", "aval")
+
+    def __init__(self, name: str, aval: Any) -> None:
+        self.name = name
+        self.aval = aval
+
+    shape = property(lambda self: self.aval.shape)
+    dtype = property(lambda self: self.aval.dtype)
+    ndim = property(lambda self: len(self.aval.shape))
+    mlir = property(lambda self: self.aval.mlir)
+
+    def __repr__(self) -> str:
+        return f"Value({self.name}: {self.aval.mlir})"
+
+
+class Module:
+    """A StableHLO module under construction.
+
+    Attributes:
+        equations: the equation of each location number.
+        callbacks: Python functions that the program calls, by index.
+        native: families of native custom-call targets that the program needs.
+    """
+
+    def __init__(self, name: str, platform: str = "cpu") -> None:
+        self.name = re.sub(r"[^\w.]", "_", name) or "module"
+        self.platform = platform
+        self.functions: list[str] = []
+        self.names: set[str] = {"main"}
+        self.emitted: dict[Any, tuple[str, list[Effect]]] = {}
+        self.kept: list[Any] = []  # jaxprs whose id is a key of `emitted`
+        self.equations: list[JaxprEqn] = []
+        self.callbacks: list[Callable[..., Any]] = []
+        self.native: set[str] = set()
+        self.num_partitions = 1
+
+    def fresh_name(self, wanted: str) -> str:
+        """A function name that nobody has yet."""
+        base = re.sub(r"\W", "_", wanted) or "f"
+        name, n = base, 0
+        while name in self.names:
+            n += 1
+            name = f"{base}_{n}"
+        self.names.add(name)
+        return name
+
+    def text(self) -> str:
+        """The whole module."""
+        head = f"module @{self.name} attributes {{mhlo.num_partitions = {self.num_partitions} : i32, " \
+               f"mhlo.num_replicas = 1 : i32}} {{\n"
+        return head + "".join(self.functions) + "}\n"
+
+
+class Builder:
+    """Emits the operations of one function or region. Rules of primitives get it as `b`.
+
+    `b.out` holds the result avals of the equation being emitted, `b.eqn` the equation.
+    """
+
+    __slots__ = ("module", "lines", "prefix", "count", "tokens", "out", "eqn", "loc", "constants", "shared")
+
+    def __init__(self, module: Module, prefix: str = "", shared: list[int] | None = None) -> None:
+        self.module = module
+        self.lines: list[str] = []
+        self.prefix = prefix
+        self.shared = shared or [0]  # regions count on from their function
+        self.tokens: dict[Effect, Value] = {}
+        self.out: Sequence[Any] = ()
+        self.eqn: JaxprEqn | None = None
+        self.loc = ""
+        self.constants: dict[Any, Value] = {}
+
+    # -- names and lines
+
+    def fresh(self, aval: Any) -> Value:
+        """A new name for a value of type `aval`."""
+        self.shared[0] += 1
+        return Value(f"%{self.shared[0]}", aval)
+
+    def line(self, text: str) -> None:
+        """Append one operation."""
+        self.lines.append(f"{text}{self.loc}\n")
+
+    # -- operations
+
+    def op(self, name: str, operands: Sequence[Value], aval: Any) -> Value:
+        """An operation whose operands and result have one type, in StableHLO's short form."""
+        n = self.shared[0] = self.shared[0] + 1
+        args = ", ".join([v.name for v in operands])
+        self.lines.append(f"%{n} = stablehlo.{name} {args} : {aval.mlir}{self.loc}\n")
+        return Value(f"%{n}", aval)
+
+    def generic(self, name: str, operands: Sequence[Value], out: Any, attributes: str = "",
+                regions: Sequence[str] = ()) -> Any:
+        """Any operation, in MLIR's generic form.
+
+        Args:
+            name: with its dialect, `stablehlo.gather`.
+            out: the result's aval, or a list of avals; the result is a Value or a list likewise.
+            attributes: text between the braces, `dimension = 0 : i64`.
+            regions: texts of regions, as `region` makes them.
+        """
+        several = isinstance(out, (list, tuple))
+        avals = list(out) if several else [out]
+        n = self.shared[0] = self.shared[0] + 1
+        args = ", ".join([v.name for v in operands])
+        types = ", ".join([v.aval.mlir for v in operands])
+        results = ", ".join([a.mlir for a in avals])
+        left = "" if not avals else (f"%{n} = " if len(avals) == 1 else f"%{n}:{len(avals)} = ")
+        properties = f" <{{{attributes}}}>" if attributes else ""
+        bodies = f" ({', '.join(regions)})" if regions else ""
+        self.lines.append(f'{left}"{name}"({args}){properties}{bodies} : ({types}) -> ({results}){self.loc}\n')
+        if not several:
+            return Value(f"%{n}", out)
+        if len(avals) == 1:
+            return [Value(f"%{n}", avals[0])]
+        return [Value(f"%{n}#{i}", a) for i, a in enumerate(avals)]
+
+    def hlo(self, name: str, operands: Sequence[Value], out: Any, attributes: str = "",
+            regions: Sequence[str] = ()) -> Any:
+        """`generic` for an operation of StableHLO."""
+        return self.generic(f"stablehlo.{name}", operands, out, attributes, regions)
+
+    def region(self, in_avals: Sequence[Any], body: Callable[..., Sequence[Value]],
+               tokens: Sequence[Effect] = ()) -> str:
+        """The text of a region of one block.
+
+        Args:
+            in_avals: types of the block's arguments.
+            body: `body(builder, *arguments)` emits into the region and returns what it yields.
+            tokens: effects whose tokens are the block's first arguments and results.
+        """
+        inner = Builder(self.module, shared=self.shared)
+        inner.loc, inner.eqn = self.loc, self.eqn
+        token_args = [inner.fresh(abstract_token) for _ in tokens]
+        inner.tokens = dict(zip(tokens, token_args))
+        args = [inner.fresh(a) for a in in_avals]
+        results = [*body(inner, *args)]
+        results = [inner.tokens[e] for e in tokens] + results
+        head = ", ".join([f"{a.name}: {a.aval.mlir}" for a in token_args + args])
+        names, types = ", ".join([v.name for v in results]), ", ".join([v.aval.mlir for v in results])
+        end = f'"stablehlo.return"({names}) : ({types}) -> ()\n'
+        opening = f"^bb0({head}):\n" if head else ""
+        return "{\n" + opening + "".join(inner.lines) + end + "}"
+
+    def custom_call(self, target: str, operands: Sequence[Value], out: Any, *, config: str = "",
+                    side_effect: bool = False, operand_layouts: Sequence[Sequence[int]] | None = None,
+                    result_layouts: Sequence[Sequence[int]] | None = None, aliases: dict[int, int] | None = None,
+                    native: str | None = None, api_version: int = 4, extra: str = "") -> Any:
+        """A typed-FFI custom call; `config` is the text of its attribute dictionary."""
+        if native:
+            self.module.native.add(native)
+        attributes = [f'call_target_name = "{target}"', f"api_version = {api_version} : i32"]
+        attributes.append(f"backend_config = {{{config}}}" if api_version == 4 else f'backend_config = "{config}"')
+        if side_effect:
+            attributes.append("has_side_effect = true")
+        if operand_layouts is not None:
+            attributes.append(f"operand_layouts = [{', '.join([_index_text(x) for x in operand_layouts])}]")
+        if result_layouts is not None:
+            attributes.append(f"result_layouts = [{', '.join([_index_text(x) for x in result_layouts])}]")
+        if aliases:
+            several = isinstance(out, (list, tuple)) and len(out) > 1
+            items = [f"#stablehlo.output_operand_alias<output_tuple_indices = [{o if several else ''}], "
+                     f"operand_index = {i}, operand_tuple_indices = []>" for i, o in aliases.items()]
+            attributes.append(f"output_operand_aliases = [{', '.join(items)}]")
+        if extra:
+            attributes.append(extra)
+        return self.hlo("custom_call", operands, out, ", ".join(attributes))
+
+    # -- what rules need again and again
+
+    def constant(self, value: Any, aval: ShapedArray | None = None) -> Value:
+        """A constant: a scalar splat to the shape of `aval`, or an array written out."""
+        array = np.asarray(value)
+        aval = aval or ShapedArray(array.shape, array.dtype)
+        text = constant_text(array, aval)
+        key = (text, aval)
+        found = self.constants.get(key)
+        if found is None:
+            found = self.constants[key] = self.fresh(aval)
+            self.line(f"{found.name} = stablehlo.constant dense<{text}> : {aval.mlir}")
+        return found
+
+    def broadcast(self, x: Value, shape: Sequence[int], dims: Sequence[int]) -> Value:
+        """`broadcast_in_dim`: axis `i` of `x` becomes axis `dims[i]`."""
+        aval = ShapedArray(tuple(shape), x.aval.dtype)
+        if aval.shape == x.aval.shape and tuple(dims) == tuple(range(len(shape))):
+            return x
+        return self.hlo("broadcast_in_dim", [x], aval, f"broadcast_dimensions = {i64_array(dims)}")
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        """The same elements in another shape."""
+        aval = ShapedArray(tuple(shape), x.aval.dtype)
+        return x if aval.shape == x.aval.shape else self.hlo("reshape", [x], aval)
+
+    def transpose(self, x: Value, permutation: Sequence[int]) -> Value:
+        """Axes in another order."""
+        if list(permutation) == list(range(x.ndim)):
+            return x
+        aval = ShapedArray(tuple([x.shape[p] for p in permutation]), x.aval.dtype)
+        return self.hlo("transpose", [x], aval, f"permutation = {i64_array(permutation)}")
+
+    def convert(self, x: Value, dtype: Any) -> Value:
+        """Elements as another dtype."""
+        aval = ShapedArray(x.aval.shape, dtype)
+        return x if aval.mlir == x.aval.mlir else self.hlo("convert", [x], aval)
+
+    def slice(self, x: Value, start: Sequence[int], limit: Sequence[int], strides: Sequence[int] | None = None) -> Value:
+        """Elements `start:limit:strides` of each axis."""
+        strides = strides or (1,) * len(start)
+        shape = tuple([max(0, -(-(b - a) // s)) for a, b, s in zip(start, limit, strides)])
+        return self.hlo("slice", [x], ShapedArray(shape, x.aval.dtype),
+                        f"start_indices = {i64_array(start)}, limit_indices = {i64_array(limit)}, "
+                        f"strides = {i64_array(strides)}")
+
+    def compare(self, x: Value, y: Value, direction: str, kind: str = "") -> Value:
+        """Elementwise comparison; `direction` is EQ, NE, LT, LE, GT or GE, `kind` FLOAT, TOTALORDER, SIGNED, …"""
+        out = ShapedArray(x.aval.shape, np.dtype(bool))
+        attributes = f"comparison_direction = #stablehlo<comparison_direction {direction}>"
+        if kind:
+            attributes += f", compare_type = #stablehlo<comparison_type {kind}>"
+        return self.hlo("compare", [x, y], out, attributes)
+
+    def select(self, which: Value, on_true: Value, on_false: Value) -> Value:
+        """`on_true` where `which`, else `on_false`."""
+        return self.hlo("select", [which, on_true, on_false], on_true.aval)
+
+    # -- jaxprs
+
+    def call(self, closed: ClosedJaxpr, operands: Sequence[Value], name: str = "f") -> list[Value]:
+        """A call of `closed`, emitted once as a function of the module."""
+        module = self.module
+        found = module.emitted.get(id(closed))
+        if found is None:
+            found = _emit_function(module, closed, module.fresh_name(name))
+            module.emitted[id(closed)] = found
+            module.kept.append(closed)
+        function, effects = found
+        operands = [self.token(e) for e in effects] + list(operands)
+        out = [abstract_token] * len(effects) + list(closed.out_avals)
+        args = ", ".join([v.name for v in operands])
+        types = ", ".join([v.aval.mlir for v in operands])
+        results = ", ".join([a.mlir for a in out])
+        n = self.shared[0] = self.shared[0] + 1
+        left = "" if not out else (f"%{n} = " if len(out) == 1 else f"%{n}:{len(out)} = ")
+        self.lines.append(f"{left}func.call @{function}({args}) : ({types}) -> ({results}){self.loc}\n")
+        names = [f"%{n}"] if len(out) == 1 else [f"%{n}#{i}" for i in range(len(out))]
+        values = [Value(name, a) for name, a in zip(names, out)]
+        for effect, value in zip(effects, values):
+            self.tokens[effect] = value
+        return values[len(effects):]
+
+    def inline(self, jaxpr: Jaxpr, consts: Sequence[Value], operands: Sequence[Value]) -> list[Value]:
+        """Emit the equations of `jaxpr` here."""
+        eqn, loc, out = self.eqn, self.loc, self.out
+        results = emit_equations(self, jaxpr, consts, operands)
+        self.eqn, self.loc, self.out = eqn, loc, out
+        return results
+
+    def token(self, effect: Effect) -> Value:
+        """The token that orders `effect` so far."""
+        found = self.tokens.get(effect)
+        if found is None:
+            found = self.tokens[effect] = self.hlo("create_token", [], abstract_token)
+        return found
+
+
+def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: Sequence[Value]) -> list[Value]:
+    """Emit `jaxpr`'s equations into `b`; the values of its results."""
+    env: dict[Any, Value] = dict(zip(jaxpr.constvars, consts))
+    env.update(zip(jaxpr.invars, operands))
+    equations = b.module.equations
+    for eqn in jaxpr.eqns:
+        b.loc = f' loc("{len(equations)}")'
+        equations.append(eqn)
+        values = [b.constant(a.val, a.aval) if type(a) is Literal else env[a] for a in eqn.invars]  # type: ignore[index]
+        outvars = eqn.outvars
+        b.eqn = eqn
+        primitive = eqn.primitive
+        rule = primitive.emit
+        if type(rule) is str:  # an elementwise operation of one type
+            aval = outvars[0].aval
+            n = b.shared[0] = b.shared[0] + 1
+            if len(values) == 1:
+                text = f"%{n} = {rule} {values[0].name} : {aval.mlir}{b.loc}\n"
+            else:
+                names = ", ".join([v.name if v.aval.mlir == aval.mlir else b.broadcast(v, aval.shape, range(len(aval.shape)) if v.aval.shape else ()).name
+                                   for v in values])
+                text = f"%{n} = {rule} {names} : {aval.mlir}{b.loc}\n"
+            b.lines.append(text)
+            env[outvars[0]] = Value(f"%{n}", aval)
+            continue
+        b.out = [v.aval for v in outvars]
+        results = emit_one(b, eqn, values)
+        for var, value in zip(outvars, results):
+            env[var] = value
+    return [b.constant(a.val, a.aval) if type(a) is Literal else env[a] for a in jaxpr.outvars]  # type: ignore[index]
+
+
+def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
+    """Emit one equation through its primitive's rule."""
+    primitive = eqn.primitive
+    rule = primitive.emit
+    if isinstance(rule, Missing) or rule is None:
+        raise EmissionError(primitive=primitive.name, platform=b.module.platform, reason=getattr(rule, "reason", ""))
+    params = primitive.unpack(eqn.values)
+    if not primitive.handles_extended and any(_extended(v.aval) for v in (*values, *eqn.outvars)):
+        if primitive.physical is None:
+            raise EmissionError(primitive=primitive.name, platform=b.module.platform,
+                                reason="it is not defined for arrays of an extended dtype (such as PRNG keys)")
+        logical = b.out
+        params = primitive.physical(params, [v.aval for v in values], logical)
+        b.out = [physical_aval(a) for a in logical]
+        results = rule(b, *[Value(v.name, physical_aval(v.aval)) for v in values], **params)
+        results = results if primitive.multiple_results else [results]
+        return [Value(v.name, a) for v, a in zip(results, logical)]
+    out = rule(b, *values, **params)
+    return out if primitive.multiple_results else [out]
+
+
+def _extended(aval: Any) -> bool:
+    return getattr(aval, "extended", False)
+
+
+def physical_aval(aval: Any) -> Any:
+    """The type of the words that represent a value of this type."""
+    if not _extended(aval):
+        return aval
+    return ShapedArray(aval.shape + tuple(aval.dtype.physical_shape), aval.dtype.physical_dtype)
+
+
+def _emit_function(module: Module, closed: ClosedJaxpr, name: str, public: bool = False) -> tuple[str, list[Effect]]:
+    jaxpr = closed.jaxpr
+    effects = ordered(jaxpr.effects)
+    b = Builder(module)
+    tokens = [b.fresh(abstract_token) for _ in effects]
+    b.tokens = dict(zip(effects, tokens))
+    args = [b.fresh(v.aval) for v in jaxpr.invars]
+    consts = [b.constant(np.asarray(c), v.aval) for c, v in zip(closed.consts, jaxpr.constvars)]
+    results = emit_equations(b, jaxpr, consts, args)
+    results = [b.token(e) for e in effects] + results
+    head = ", ".join([f"{a.name}: {a.aval.mlir}" for a in tokens + args])
+    types = ", ".join([v.aval.mlir for v in results])
+    names = ", ".join([v.name for v in results])
+    end = f"return {names} : {types}\n" if results else "return\n"
+    visibility = "public" if public else "private"
+    module.functions.append(f"func.func {visibility} @{name}({head}) -> ({types}) {{\n{''.join(b.lines)}{end}}}\n")
+    return name, effects
+
+
+def emit_main(module: Module, jaxpr: Jaxpr, const_avals: Sequence[AbstractValue], *, keep: Sequence[bool],
+              argument_attributes: Sequence[str] = (), result_attributes: Sequence[str] = (),
+              small: dict[int, Any] | None = None) -> list[Effect]:
+    """Emit the public function `main`.
+
+    Its arguments are one dummy for each ordered effect (so that executions wait for each other), the hidden constants,
+    then the arguments of `jaxpr` that are kept. `small` gives the values of constants that are written into the text.
+    """
+    small = small or {}
+    effects = ordered(jaxpr.effects)
+    dummy = ShapedArray((0,), np.dtype(bool))
+    b = Builder(module)
+    dummies = [b.fresh(dummy) for _ in effects]
+    consts = [b.constant(small[i], v.aval) if i in small else b.fresh(v.aval) for i, v in enumerate(jaxpr.constvars)]
+    hidden = [c for i, c in enumerate(consts) if i not in small]
+    args, heads = [], []
+    attributes = list(argument_attributes) or [""] * len(jaxpr.invars)
+    for v, kept, attribute in zip(jaxpr.invars, keep, attributes):
+        value = b.fresh(v.aval)
+        args.append(value)
+        if kept:
+            heads.append(f"{value.name}: {v.aval.mlir}{attribute}")
+    results = emit_equations(b, jaxpr, consts, args)
+    b.loc = ""
+    for effect in effects:
+        b.token(effect)
+    results = [b.constant(np.zeros((0,), bool), dummy) for _ in effects] + results
+    head = ", ".join([f"{v.name}: {v.aval.mlir}" for v in dummies + hidden] + heads)
+    result_attributes = [""] * len(effects) + (list(result_attributes) or [""] * len(jaxpr.outvars))
+    types = ", ".join([v.aval.mlir + a for v, a in zip(results, result_attributes)])
+    plain = ", ".join([v.aval.mlir for v in results])
+    end = f"return {', '.join([v.name for v in results])} : {plain}\n" if results else "return\n"
+    module.functions.append(f"func.func public @main({head}) -> ({types}) {{\n{''.join(b.lines)}{end}}}\n")
+    return effects
+
+
+# -- texts
+
+def i64_array(values: Sequence[int]) -> str:
+    """A dense array attribute of 64-bit integers."""
+    return f"array<i64: {', '.join([str(int(v)) for v in values])}>" if len(values) else "array<i64>"
+
+
+def i64(value: int) -> str:
+    """A 64-bit integer attribute."""
+    return f"{int(value)} : i64"
+
+
+def boolean(value: bool) -> str:
+    """A boolean attribute."""
+    return "true" if value else "false"
+
+
+def i64_matrix(rows: Sequence[Sequence[int]], columns: int = 2) -> str:
+    """A dense attribute of 64-bit integers with two axes (padding)."""
+    if not len(rows):
+        return f"dense<> : tensor<0x{columns}xi64>"
+    body = ", ".join([f"[{', '.join([str(int(v)) for v in row])}]" for row in rows])
+    return f"dense<[{body}]> : tensor<{len(rows)}x{columns}xi64>"
+
+
+def _index_text(layout: Sequence[int]) -> str:
+    return f"dense<{list(layout) if layout else ''}> : tensor<{len(layout)}xindex>"
+
+
+def constant_text(array: np.ndarray, aval: ShapedArray) -> str:
+    """What stands between `dense<` and `>`: a splat where all elements are one, else the bytes.
+
+    The value is brought to the dtype of `aval` first, by NumPy's conversion rule for scalars.
+    """
+    dtype = aval.dtype
+    if dtype == dtypes.float0:
+        return "false"
+    if array.dtype != dtype:
+        array = array.astype(dtype)
+    if aval.size == 0:
+        return ""
+    if array.ndim == 0 or (array.size > 1 and _is_splat(array)):
+        return scalar_text(array.reshape(-1)[0] if array.ndim else array[()], dtype)
+    if array.size == 1:
+        return scalar_text(array.reshape(-1)[0], dtype)
+    if dtype == np.dtype(bool) or dtype.itemsize * 8 > dtypes.itemsize_bits(dtype):
+        return _nested_text(array, dtype)
+    return f'"0x{np.ascontiguousarray(array).tobytes().hex().upper()}"'
+
+
+def _nested_text(array: np.ndarray, dtype: Any) -> str:
+    if array.ndim == 0:
+        return scalar_text(array[()], dtype)
+    return f"[{', '.join([_nested_text(row, dtype) for row in array])}]"
+
+
+def _is_splat(array: np.ndarray) -> bool:
+    flat = np.ascontiguousarray(array).reshape(-1)
+    words = flat.view(np.uint8).reshape(flat.size, -1)
+    return bool((words == words[0]).all())
+
+
+def scalar_text(value: Any, dtype: Any) -> str:
+    """One element as MLIR writes it; floating numbers by their bits, so that nothing is rounded."""
+    if dtype == np.dtype(bool):
+        return "true" if value else "false"
+    if dtypes.issubdtype(dtype, np.integer):
+        return str(int(value))
+    if dtypes.issubdtype(dtype, np.complexfloating):
+        part = np.dtype(f"f{dtype.itemsize // 2}")
+        return f"({scalar_text(part.type(value.real), part)}, {scalar_text(part.type(value.imag), part)})"
+    word = np.asarray(value, dtype).tobytes()
+    return f"0x{int.from_bytes(word, 'little'):0{2 * len(word)}X}"

@@ -1,0 +1,125 @@
+"""Errors of the compiler's side: platforms, shardings, buffers, compilation, execution."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.binding import runtime
+from perspicax.diagnose.errors import PerspicaxError, ReportedError
+from perspicax.diagnose.report import Fix, Report
+
+
+class UnknownPlatformError(PerspicaxError, RuntimeError):
+    """A backend was asked for that is not here."""
+
+    platform: str
+    known: tuple[str, ...]
+    setting: str = ""
+
+    @property
+    def report(self) -> Report:
+        where = f" (from {self.setting})" if self.setting else ""
+        names = ", ".join(f"`{k}`" for k in self.known)
+        return Report(
+            says=f"The platform `{self.platform}`{where} is not available: this installation has {names}.",
+            primary=self.position,
+            why="a platform other than the CPU needs a plugin package beside jaxlib, and its device",
+            fixes=(Fix(f"use one of {names}, or leave the choice open",
+                       code=f"{self.setting}= python …" if self.setting else ""),))
+
+
+class ShardingError(ReportedError, ValueError):
+    """Devices, meshes and partitions that do not fit together or do not fit the array."""
+
+
+class EmissionError(PerspicaxError, NotImplementedError):
+    """A primitive cannot be compiled for this platform or these types."""
+
+    primitive: str
+    platform: str
+    reason: str = ""
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.primitive}` cannot be compiled for {self.platform} here.", primary=self.position,
+                      why=self.reason or f"`{self.primitive}` has no lowering rule")
+
+
+class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
+    """An array was used whose memory has been given away (donated) or deleted."""
+
+    type_text: str
+    donated_to: str = ""
+    what: str = "used"
+
+    @property
+    def report(self) -> Report:
+        if self.donated_to:
+            why = f"it was donated to `{self.donated_to}` (`donate_argnums` / `donate_argnames`), which reused its memory"
+            fix = Fix(f"use the result of `{self.donated_to}` from then on, or donate a copy", code="x.copy()")
+        else:
+            why = "`delete()` was called on it, or its memory was donated to a compiled function"
+            fix = Fix("keep a copy where the value is needed later", code="x.copy()")
+        return Report(says=f"An array of type {self.type_text} was {self.what} after it was deleted.",
+                      primary=self.position, why=why, fixes=(fix,))
+
+
+class IncompatibleDevicesError(PerspicaxError, ValueError):
+    """Operands of one operation are committed to different devices."""
+
+    what: str
+    placements: tuple[str, ...]
+
+    @property
+    def report(self) -> Report:
+        listing = "; ".join(self.placements)
+        return Report(says=f"`{self.what}` was given arrays that are committed to different devices.",
+                      primary=self.position, why=f"one program runs on one set of devices, but: {listing}",
+                      fixes=(Fix("move them to one device first", code="y = jax.device_put(y, x.sharding)"),))
+
+
+class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[misc, valid-type]
+    """XLA failed while it compiled or ran a program."""
+
+    status: str
+    detail: str
+    doing: str = "running"
+    program: str = ""
+    where: Any = None
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        if args:  # as jaxlib's own class is made: one message
+            status, _, detail = str(args[0]).partition(":")
+            fields.setdefault("status", status.strip())
+            fields.setdefault("detail", detail.strip())
+        super().__init__(**fields)
+
+    @property
+    def report(self) -> Report:
+        of = f" `{self.program}`" if self.program else " a program"
+        return Report(says=f"XLA failed while {self.doing}{of}: {self.status}: {self.detail}".rstrip(": "),
+                      primary=self.where or self.position, why=STATUS_MEANINGS.get(self.status, ""))
+
+
+STATUS_MEANINGS = {
+    "RESOURCE_EXHAUSTED": "there was not enough memory on the device for the buffers of this program",
+    "INVALID_ARGUMENT": "the program and what it was given do not fit, or the program is not valid",
+    "UNIMPLEMENTED": "the compiler has no implementation of this operation for this platform",
+    "INTERNAL": "the compiler or the runtime failed, or a host callback raised",
+}
+
+
+class NonFiniteError(PerspicaxError, FloatingPointError):
+    """With `jax_debug_nans` or `jax_debug_infs`: an operation produced a NaN or an infinity."""
+
+    what: str
+    kind: str
+    type_text: str
+
+    @property
+    def report(self) -> Report:
+        word = "NaN" if self.kind == "nan" else "an infinity"
+        return Report(says=f"`{self.what}` produced {word} in a result of type {self.type_text} "
+                           f"(invalid value, {self.kind}).", primary=self.position,
+                      why=f"`jax_debug_{self.kind}s` is on, so every result is looked at",
+                      fixes=(Fix("look at the operands of this operation; guard the ones outside its domain",
+                                 code="jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1)), 0)"),))
