@@ -63,11 +63,12 @@ from perspicax.diagnose.frames import user_position
 
 __all__ = [
     "ALL", "FLOAT0_NAME", "ML_FLOATS", "ML_INTS", "NUMERIC", "SMALL_FLOATS", "DType", "ExtendedDType", "ScalarType",
-    "bfloat16", "bool_", "canonicalize_dtype", "check_int_fits", "check_numeric", "complex64", "complex128", "default_dtype", "dtype_of",
-    "extended", "finfo", "float0", "float16", "float32", "float64", "iinfo", "int8", "int16", "int32", "int64",
-    "is_weakly_typed", "issubdtype", "itemsize_bits", "jax_dtype", "kind_of", "mlir_element_type", "name_of",
-    "prng_key", "python_scalar_dtype", "python_scalar_dtypes", "requested_dtype", "scalar_type_of", "scalar_types",
-    "set_scalar_constructor", "short_name", "to_dtype", "to_numpy_dtype", "uint8", "uint16", "uint32", "uint64",
+    "bfloat16", "bool_", "canonicalize_dtype", "check_int_fits", "check_numeric", "complex64", "complex128",
+    "default_dtype", "dtype_of", "extended", "finfo", "float0", "float16", "float32", "float64", "iinfo", "int8",
+    "int16", "int32", "int64", "is_weakly_typed", "issubdtype", "itemsize_bits", "jax_dtype", "kind_of",
+    "mlir_element_type", "name_of", "prng_key", "python_scalar_dtype", "python_scalar_dtypes", "requested_dtype",
+    "scalar_type_of", "scalar_types", "set_scalar_constructor", "short_name", "to_dtype", "to_numpy_dtype", "uint8",
+    "uint16", "uint32", "uint64",
 ]
 
 

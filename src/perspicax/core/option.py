@@ -273,7 +273,7 @@ class StateKey:
         return f"StateKey({', '.join(changed)})"
 
 
-_ENVIRONMENT: dict[str | None, str] = {**os.environ}  # as it is at import; `os.environ` itself is slow to ask
+_ENVIRONMENT = dict(os.environ)  # as it is at import; `os.environ` itself is slow to ask
 _lock = threading.RLock()
 _options: dict[str, Option] = {}
 _tracing: list[Option] = []
@@ -347,7 +347,7 @@ def define(name: str, type: type, default: Any, env: str | None = None, doc: str
             raise InternalError(what=f"the option `{name}` is defined twice")
         _options[name] = option
         _add_to_key(option)
-    if env in _ENVIRONMENT:
+    if env is not None and env in _ENVIRONMENT:
         source = f"the environment variable {env}"
         option.set_global(option.parse(_ENVIRONMENT[env], source=source), source=source)
     return option
