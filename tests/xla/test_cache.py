@@ -492,7 +492,7 @@ def test_a_folder_name_that_no_system_takes_is_reported(tmp_path: Path, name: st
 @contextmanager
 def user(uid: int) -> Iterator[Path]:
     """Be another user for a while, with a folder of his own."""
-    home = Path(tempfile.mkdtemp())
+    home = Path(tempfile.mkdtemp(dir="/tmp"))  # where he may go; TMPDIR may be closed to him
     os.chown(home, uid, -1)
     os.seteuid(uid)
     try:
