@@ -1,0 +1,217 @@
+"""How operands of NumPy-style functions are brought together: dtypes by the promotion lattice, shapes by broadcasting.
+
+What has to be done is decided once for each pair of types and kept as a plan; the hot path is one dict lookup. Python
+scalars become arrays of the result's dtype (kept, since the same few constants come again and again).
+"""
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import config, state_key
+from perspicax.core.promotion import lattice_result
+from perspicax.core.tracer import get_aval
+from perspicax.lax import shape as lax_shape
+from perspicax.lax.convert import convert_element_type, convert_to
+from perspicax.lax.families import joined_shape
+from perspicax.numpy.errors import BroadcastError, NotArrayLikeError, RankPromotionError
+from perspicax.xla.array import ArrayImpl
+
+Converter = Callable[[Any], Any] | None
+Plan = tuple[Converter, Converter]
+
+SCALARS = (int, float, complex, bool)
+_NUMBERS = (np.ndarray, np.generic, int, float, complex)
+MAX_PLANS = 16384
+MAX_CONSTANTS = 512
+
+
+def array_like(x: Any, function: str, index: int = 0) -> Any:
+    """`x` where a NumPy-style function takes arrays and scalars.
+
+    Raises:
+        NotArrayLikeError: it is a list, a string, None, …
+    """
+    if isinstance(x, (Array, *_NUMBERS)):
+        return x
+    if hasattr(x, "__jax_array__"):
+        return x.__jax_array__()
+    raise NotArrayLikeError(function=function, index=index, value_type=type(x).__name__)
+
+
+def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
+    """A converter of Python scalars to arrays of one dtype; the arrays are kept."""
+    kept: dict[Any, ArrayImpl] = {}
+    aval = ShapedArray((), dtype, weak)
+
+    def constant(v: Any) -> ArrayImpl:
+        found = kept.get(v) if v != 0 else None  # 0.0 and -0.0 are equal, and NaN equals nothing
+        if found is None:
+            found = ArrayImpl(aval, None, _scalar(v, dtype), None, False)
+            if v != 0:
+                if len(kept) >= MAX_CONSTANTS:
+                    kept.clear()
+                kept[v] = found
+        return found
+
+    return constant
+
+
+def _scalar(v: Any, dtype: Any) -> np.ndarray:
+    if type(v) is int and dtypes.issubdtype(dtype, np.integer):
+        info = dtypes.iinfo(dtype)
+        if not info.min <= v <= info.max:
+            raise OverflowError(f"the Python integer {v} does not fit {dtype}, whose range is {info.min} … {info.max}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.asarray(np.asarray(v).astype(dtype))
+
+
+def converter_to(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Converter:
+    """What brings an operand of type `aval` to a dtype and rank; `None` when nothing has to be done."""
+    changes = aval.dtype != dtype or aval.weak_type != weak
+    grows = 0 < len(aval.shape) < rank
+    if not changes and not grows:
+        return None
+    target = (1,) * (rank - len(aval.shape)) + aval.shape if grows else aval.shape
+    places = range(rank - len(aval.shape), rank)
+
+    def convert(x: Any) -> Any:
+        if changes:
+            x = convert_to(x, ShapedArray(aval.shape, dtype, weak))
+        return lax_shape.broadcast_in_dim(x, target, places) if grows else x
+
+    return convert
+
+
+class Binary:
+    """Promotion of the two operands of one function.
+
+    Args:
+        name: of the function.
+        adjust: the dtype that the operation works in, from the promoted one: `to_inexact`, or none.
+    """
+
+    __slots__ = ("name", "adjust", "by_state", "direct", "operation")
+
+    def __init__(self, name: str, adjust: Callable[[Any], Any] | None = None, operation: str = "") -> None:
+        self.name, self.adjust = name, adjust
+        self.by_state: dict[Any, dict[Any, Plan]] = {}
+        self.direct: set[Any] = set()
+        self.operation = operation or name
+
+    def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Both operands, ready for the primitive."""
+        a = x.aval if isinstance(x, Array) else type(x)
+        b = y.aval if isinstance(y, Array) else type(y)
+        plans = self.by_state.get(state_key())
+        plan = None if plans is None else plans.get((a, b))
+        if plan is None:
+            x, y = array_like(x, self.name, 0), array_like(y, self.name, 1)
+            plan = self.plan(x, y)
+        cx, cy = plan
+        return x if cx is None else cx(x), y if cy is None else cy(y)
+
+    def plan(self, x: Any, y: Any) -> Plan:
+        """Decide, and keep the decision where the types alone decide."""
+        a, b = get_aval(x), get_aval(y)
+        dtype, weak = lattice_result([a.dtype, b.dtype], [_weak(x, a), _weak(y, b)])  # type: ignore[attr-defined]
+        if self.adjust is not None:
+            dtype = self.adjust(dtype)
+        rank = check_broadcast((a, b), self.operation)
+        plan = tuple([constant_maker(dtype, weak) if type(v) in SCALARS else converter_to(t, dtype, weak, rank)  # type: ignore
+                      if isinstance(v, Array) else _from_numpy(t, dtype, weak, rank) for v, t in ((x, a), (y, b))])
+        keys = tuple([v.aval if isinstance(v, Array) else type(v) for v in (x, y)])
+        if all(isinstance(k, ShapedArray) or k in SCALARS for k in keys):
+            plans = self.by_state.setdefault(state_key(), {})
+            if len(plans) >= MAX_PLANS:
+                plans.clear()
+            plans[keys] = plan  # type: ignore[assignment]
+            if plan == (None, None) and keys[0] is keys[1] and config.jax_numpy_dtype_promotion == "standard":
+                self.direct.add(keys[0])
+        return plan  # type: ignore[return-value]
+
+
+def _weak(x: Any, aval: Any) -> bool:
+    return aval.weak_type
+
+
+def _from_numpy(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Converter:
+    inner = converter_to(aval, dtype, weak, rank)
+
+    def convert(x: Any) -> Any:
+        x = np.asarray(x, aval.dtype)
+        return x if inner is None else inner(x)
+
+    return convert
+
+
+def check_broadcast(avals: Sequence[Any], operation: str) -> int:
+    """The rank of the result of broadcasting.
+
+    Raises:
+        BroadcastError: the shapes do not broadcast.
+        RankPromotionError: they differ in rank, and `jax_numpy_rank_promotion` forbids it.
+    """
+    shape: tuple = ()
+    first: Any = None
+    for a in avals:
+        if a.shape == () or a.shape == shape:
+            first = first if first is not None or a.shape == () else a
+            continue
+        if shape == ():
+            shape, first = a.shape, a
+            continue
+        rank = max(len(shape), len(a.shape))
+        joined = joined_shape((1,) * (rank - len(shape)) + shape, (1,) * (rank - len(a.shape)) + a.shape)
+        if joined is None:
+            raise BroadcastError.of(operation, avals)
+        if len(shape) != len(a.shape) and config.jax_numpy_rank_promotion != "allow":
+            problem = RankPromotionError(operation=operation, left=first.str_short(), right=a.str_short())
+            if config.jax_numpy_rank_promotion == "raise":
+                raise problem
+            warnings.warn(str(problem), stacklevel=4)
+        shape = joined
+    return len(shape)
+
+
+def to_inexact(dtype: Any) -> Any:
+    """The floating dtype that integers and booleans become."""
+    return dtype if dtypes.issubdtype(dtype, np.inexact) else dtypes.default_dtype("float")
+
+
+def to_numeric(dtype: Any) -> Any:
+    """Booleans as integers."""
+    return np.dtype(np.int32) if dtype == np.dtype(bool) else dtype
+
+
+def promote_dtypes(*xs: Any, inexact: bool = False) -> list[Any]:
+    """Operands with their common dtype; their shapes stay."""
+    avals = [get_aval(x) for x in xs]
+    dtype, weak = lattice_result([a.dtype for a in avals], [a.weak_type for a in avals])  # type: ignore[attr-defined]
+    if inexact:
+        dtype = to_inexact(dtype)
+    target = [ShapedArray(a.shape, dtype, weak) for a in avals]  # type: ignore[attr-defined]
+    return [x if a is t and isinstance(x, Array) else convert_to(x, t) for x, a, t in zip(xs, avals, target)]
+
+
+def promote_shapes(operation: str, *xs: Any) -> list[Any]:
+    """Operands with leading axes of size 1, so that ranks agree; scalars stay scalars."""
+    rank = check_broadcast([get_aval(x) for x in xs], operation)
+    return [x if len(np.shape(x)) in (0, rank) else lax_shape.broadcast_to_rank(x, rank) for x in xs]
+
+
+def promote_args(operation: str, *xs: Any, inexact: bool = False) -> list[Any]:
+    """Operands of a NumPy-style function: checked, promoted, of one rank."""
+    xs = tuple([array_like(x, operation, i) for i, x in enumerate(xs)])
+    return promote_shapes(operation, *promote_dtypes(*xs, inexact=inexact))
+
+
+__all__ = ["Binary", "array_like", "check_broadcast", "constant_maker", "convert_element_type", "promote_args",
+           "promote_dtypes", "promote_shapes", "to_inexact", "to_numeric"]
