@@ -1,10 +1,6 @@
 """Pytrees: `jax.tree_util`."""
 from perspicax.core.tree import Partial as Partial
 from perspicax.core.tree import PyTreeDef as PyTreeDef
-from perspicax.core.tree import all_leaves as all_leaves
-from perspicax.core.tree import flatten_one_level as flatten_one_level
-from perspicax.core.tree import flatten_one_level_with_keys as flatten_one_level_with_keys
-from perspicax.core.tree import is_tree_node as is_tree_node
 from perspicax.core.tree import tree_all as tree_all
 from perspicax.core.tree import tree_flatten as tree_flatten
 from perspicax.core.tree import tree_flatten_with_path as tree_flatten_with_path
@@ -17,9 +13,13 @@ from perspicax.core.tree import tree_reduce_associative as tree_reduce_associati
 from perspicax.core.tree import tree_structure as tree_structure
 from perspicax.core.tree import tree_transpose as tree_transpose
 from perspicax.core.tree import tree_unflatten as tree_unflatten
-from perspicax.core.tree import treedef_children as treedef_children
-from perspicax.core.tree import treedef_is_leaf as treedef_is_leaf
-from perspicax.core.tree import treedef_tuple as treedef_tuple
+from perspicax.core.tree_parts import all_leaves as all_leaves
+from perspicax.core.tree_parts import flatten_one_level as flatten_one_level
+from perspicax.core.tree_parts import flatten_one_level_with_keys as flatten_one_level_with_keys
+from perspicax.core.tree_parts import is_tree_node as is_tree_node
+from perspicax.core.tree_parts import treedef_children as treedef_children
+from perspicax.core.tree_parts import treedef_is_leaf as treedef_is_leaf
+from perspicax.core.tree_parts import treedef_tuple as treedef_tuple
 from perspicax.core.tree_paths import DictKey as DictKey
 from perspicax.core.tree_paths import FlattenedIndexKey as FlattenedIndexKey
 from perspicax.core.tree_paths import GetAttrKey as GetAttrKey

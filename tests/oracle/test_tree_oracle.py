@@ -10,11 +10,11 @@ from collections import OrderedDict, defaultdict, namedtuple
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import numpy as np
 import perspicax.tree
 import perspicax.tree_util as ours
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 from perspicax.binding import pytree
 from perspicax.binding.pytree import PyTreeDef
-from perspicax.core.tree_errors import EmptyTreeError, NotANodeError
+from perspicax.core.tree_errors import EmptyTreeError
 from perspicax.core.tree_failures import (
     explain_flatten,
     explain_map,
@@ -22,14 +22,13 @@ from perspicax.core.tree_failures import (
     not_treedef,
 )
 from perspicax.core.tree_nodes import Partial  # beside it, OrderedDict and defaultdict become nodes there
-from perspicax.core.tree_paths import KeyPath, children_with_keys
+from perspicax.core.tree_paths import KeyPath
 from perspicax.diagnose.boundary import public, trim
 
 __all__ = [
-    "Partial", "PyTreeDef", "Unspecified", "all_leaves", "flatten_one_level",
-    "flatten_one_level_with_keys", "is_tree_node", "tree_all", "tree_flatten", "tree_flatten_with_path", "tree_leaves",
-    "tree_leaves_with_path", "tree_map", "tree_map_with_path", "tree_reduce", "tree_reduce_associative",
-    "tree_structure", "tree_transpose", "tree_unflatten", "treedef_children", "treedef_is_leaf", "treedef_tuple",
+    "IsLeaf", "Leaf", "Partial", "PyTreeDef", "Tree", "Unspecified", "tree_all", "tree_flatten",
+    "tree_flatten_with_path", "tree_leaves", "tree_leaves_with_path", "tree_map", "tree_map_with_path", "tree_reduce",
+    "tree_reduce_associative", "tree_structure", "tree_transpose", "tree_unflatten",
 ]
 
 T = TypeVar("T")
@@ -163,6 +162,7 @@ def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf = N
     >>> tree_map(lambda x, y: x + y, {"a": 1, "b": 2}, {"a": 10, "b": 20})
     {'a': 11, 'b': 22}
     """
+    treedef: PyTreeDef | None = None
     columns: list[list[Any]] | None = None
     try:
         leaves, treedef = _flatten(tree, is_leaf)
@@ -172,7 +172,7 @@ def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf = N
         return treedef.unflatten(map(f, leaves, *columns))
     except Exception as error:
         try:
-            explain_map("tree_map", error, f, tree, rest, columns, is_leaf)
+            explain_map("tree_map", error, f, tree, rest, is_leaf, treedef, columns)
         except Exception as shown:
             trim(shown)
             raise
@@ -255,7 +255,7 @@ def tree_map_with_path(
     except Exception as error:
         # A predicate that takes paths has done its work: the treedef knows what it took for leaves.
         expected, predicate = (treedef, None) if is_leaf_takes_path else (tree, is_leaf)
-        explain_map("tree_map_with_path", error, f, expected, rest, columns, predicate)
+        explain_map("tree_map_with_path", error, f, expected, rest, predicate, treedef, columns)
 
 
 @public
@@ -378,111 +378,3 @@ def _reduce_halves(operation: Callable[[T, T], T], values: list[T]) -> T:
         return values[0]
     middle = len(values) // 2
     return operation(_reduce_halves(operation, values[:middle]), _reduce_halves(operation, values[middle:]))
-
-
-@public
-def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf = None) -> bool:
-    """Whether every element of an iterable is a leaf.
-
-    Args:
-        iterable: the elements to look at.
-        is_leaf: what counts as a leaf beside what the registry takes for one.
-
-    Differs: `is_leaf` is asked about the elements only (JAX asks it about the list of them too).
-
-    >>> all_leaves([1, "a"]), all_leaves([1, []])
-    (True, False)
-    """
-    if is_leaf is None:
-        return pytree.all_leaves(iterable)
-    elements = list(iterable)
-    leaves = tree_leaves(elements, lambda node: node is not elements and is_leaf(node))
-    return len(leaves) == len(elements) and all(map(lambda a, b: a is b, leaves, elements))
-
-
-@public
-def is_tree_node(typ: type) -> bool:
-    """Whether instances of a class are nodes of pytrees.
-
-    >>> is_tree_node(dict), is_tree_node(int)
-    (True, False)
-    """
-    return pytree.is_node(typ)
-
-
-@public
-def flatten_one_level(tree: Tree) -> tuple[Iterable[Any], Any]:
-    """The children of a pytree node and its metadata.
-
-    Raises:
-        NotANodeError: `tree` is a leaf.
-
-    >>> flatten_one_level({"b": 1, "a": [2]})
-    (([2], 1), ('a', 'b'))
-    """
-    try:
-        found = pytree.flatten_one_level(tree)
-    except Exception as error:
-        explain_flatten(error, tree)
-    if found is None:
-        raise NotANodeError(function="flatten_one_level", leaf=type(tree).__name__)
-    return found
-
-
-@public
-def flatten_one_level_with_keys(tree: Tree) -> tuple[Iterable[tuple[Any, Any]], Any]:
-    """The (key, child) pairs of a pytree node and its metadata.
-
-    Raises:
-        NotANodeError: `tree` is a leaf.
-
-    Differs: each child of a namedtuple has its own field's key (JAX 0.10.2 repeats the first field's).
-
-    >>> list(flatten_one_level_with_keys([7])[0])
-    [(SequenceKey(idx=0), 7)]
-    """
-    try:
-        found = children_with_keys(tree)
-    except Exception as error:
-        explain_flatten(error, tree, with_path=True)
-    if found is None:
-        raise NotANodeError(function="flatten_one_level_with_keys", leaf=type(tree).__name__)
-    return found
-
-
-@public
-def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
-    """The structure of a tuple whose entries have the given structures.
-
-    >>> treedef_tuple([tree_structure(0), tree_structure([0, 0])])
-    PyTreeDef((*, [*, *]))
-    """
-    entries = list(treedefs)
-    for entry in entries:
-        if not isinstance(entry, PyTreeDef):
-            raise not_treedef("treedef_tuple", entry)
-    return pytree.treedef_tuple(entries)
-
-
-@public
-def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
-    """The structures of the root's children; empty for a leaf.
-
-    >>> treedef_children(tree_structure((0, [0])))
-    [PyTreeDef(*), PyTreeDef([*])]
-    """
-    if not isinstance(treedef, PyTreeDef):
-        raise not_treedef("treedef_children", treedef)
-    return treedef.children()
-
-
-@public
-def treedef_is_leaf(treedef: PyTreeDef) -> bool:
-    """Whether a structure has no children: a leaf, None or an empty container.
-
-    >>> treedef_is_leaf(tree_structure(1)), treedef_is_leaf(tree_structure([1]))
-    (True, False)
-    """
-    if not isinstance(treedef, PyTreeDef):
-        raise not_treedef("treedef_is_leaf", treedef)
-    return treedef.num_nodes == 1

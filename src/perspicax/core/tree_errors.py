@@ -3,13 +3,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from perspicax.core.tree_mismatch import LeafForNode, Mismatch, NodeTypeDiffers, sentence
 from perspicax.core.tree_paths import KeyPath, is_name, place
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.render.text import plural
 from perspicax.diagnose.report import Edit, Fix, Label, Place, Report
 
 if TYPE_CHECKING:
+    from perspicax.core.tree_mismatch import Mismatch
     from perspicax.diagnose.expression import Expression
 
 __all__ = [
@@ -70,6 +69,8 @@ def _tree_name(position: Place) -> str:
 
 def _says(lead: str, found: tuple[Mismatch, ...], expected: str, actual: str) -> str:
     """One mismatch completes the sentence `lead`; several follow it as a list."""
+    from perspicax.core.tree_mismatch import sentence  # as above
+
     if len(found) == 1:
         return f"{lead}: {sentence(found[0], expected, actual)}."
     listed = [f"  {sentence(mismatch, expected, actual)}" for mismatch in found[:_MOST_PLACES]]
@@ -154,6 +155,8 @@ def _labels(expected: Expression | None, there: str, actual: Expression | None, 
 
 
 def _fixes(found: tuple[Mismatch, ...], position: Place, there: str, actual: Expression | None) -> list[Fix]:
+    from perspicax.core.tree_mismatch import LeafForNode, NodeTypeDiffers  # as above
+
     fixes = []
     if actual is not None and any(isinstance(one, LeafForNode) and one.expected == "None" for one in found):
         from perspicax.diagnose.source import expression_at  # as above
@@ -303,6 +306,8 @@ class LeafCountError(PerspicaxError, ValueError):
 
     @property
     def report(self) -> Report:
+        from perspicax.diagnose.render.text import plural  # as above
+
         got = f"at least {self.actual}" if self.at_least else str(self.actual)
         return Report(
             says=f"The structure has {plural(self.expected, 'leaf', 'leaves')}, but `tree_unflatten` got {got}.",

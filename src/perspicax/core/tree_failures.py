@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from perspicax.binding import pytree
@@ -16,6 +16,7 @@ from perspicax.binding.pytree import FlattenedIndexKey, PyTreeDef
 from perspicax.core.tree_errors import (
     LeafCountError,
     LeafPredicateError,
+    MapStoppedError,
     NodeFlattenError,
     NotATreeDefError,
     NotCallableError,
@@ -25,12 +26,12 @@ from perspicax.core.tree_errors import (
     TreeDepthError,
     UnsortableKeysError,
 )
-from perspicax.core.tree_mismatch import mismatches, short, type_words
 from perspicax.core.tree_paths import KeyPath, children_with_keys, registered_at
+from perspicax.core.tree_words import short, type_words
 
 __all__ = [
-    "explain_flatten", "explain_map", "explain_prefix", "explain_transpose", "explain_unflatten", "not_callable",
-    "not_treedef", "unsortable",
+    "explain_flatten", "explain_map", "explain_mismatched", "explain_prefix", "explain_transpose",
+    "explain_unflatten", "not_callable", "not_treedef", "unsortable",
 ]
 
 
@@ -143,7 +144,7 @@ def _depth_error(tree: Any, is_leaf: Callable[..., Any] | None, with_path: bool)
 
 
 def explain_unflatten(error: Exception, treedef: Any, leaves: Any, counted: bool) -> NoReturn:
-    """Raise what made `treedef.unflatten(leaves)` fail; unless they are `counted`, there may be more leaves than these."""
+    """Raise what made `treedef.unflatten(leaves)` fail; there may be more leaves unless they are `counted`."""
     if not isinstance(treedef, PyTreeDef):
         raise not_treedef("tree_unflatten", treedef, swapped_with=leaves) from None
     if isinstance(error, ValueError) and not _is_users_own(error) and len(leaves) != treedef.num_leaves:
@@ -155,8 +156,8 @@ def explain_unflatten(error: Exception, treedef: Any, leaves: Any, counted: bool
 
 
 def explain_map(
-    function: str, error: Exception, f: Any, tree: Any, rest: tuple[Any, ...], columns: Any,
-    is_leaf: Callable[..., Any] | None,
+    function: str, error: Exception, f: Any, tree: Any, rest: tuple[Any, ...], is_leaf: Callable[..., Any] | None,
+    treedef: PyTreeDef | None, columns: list[list[Any]] | None,
 ) -> NoReturn:
     """Raise what made a map fail.
 
@@ -166,15 +167,17 @@ def explain_map(
         f: the mapped function.
         tree: the first tree, or its treedef.
         rest: the other trees.
-        columns: what `flatten_up_to` made of the other trees; None if that was not, or not yet, done.
         is_leaf: what counts as a leaf of `tree`.
+        treedef: the first tree's structure; None if the map did not come so far.
+        columns: what `flatten_up_to` made of the other trees; None if the map did not come so far.
     """
-    if _is_users_own(error) and not isinstance(error, UnsortableKeysError):
+    if treedef is None:
+        explain_flatten(error, tree, is_leaf)
+    if _is_users_own(error):
         raise error
     if isinstance(error, TypeError) and not callable(f):
         raise not_callable(function, f, swapped_with=tree) from None
-    if columns is None:
-        found = pytree.first_failure(tree, is_leaf)
+    if columns is None and rest:
         explain_mismatched(function, error, tree, rest, is_leaf)
     if isinstance(error, ValueError) and pytree.ran_out_of_leaves(error):
         raise MapStoppedError(function=function) from None  # `map` takes a StopIteration from `f` for its own end
@@ -195,6 +198,8 @@ def explain_mismatched(
     """
     if _is_users_own(error):
         raise error
+    from perspicax.core.tree_mismatch import mismatches  # only a report needs it
+
     for i, other in enumerate(rest):
         found = mismatches(tree, other, prefix="expected", is_leaf=is_leaf)
         if found:
@@ -209,20 +214,23 @@ def explain_mismatched(
 
 def explain_prefix(
     error: Exception, prefix_tree: Any, full_tree: Any, is_leaf: Callable[[Any], Any] | None
-) -> None:
+) -> NoReturn:
     """Raise where `prefix_tree` is no prefix of `full_tree`."""
-    if _is_users_own(error):
-        return
-    found = mismatches(full_tree, prefix_tree, prefix="actual", is_leaf=is_leaf)
+    from perspicax.core.tree_mismatch import mismatches  # as above
+
+    found = [] if _is_users_own(error) else mismatches(full_tree, prefix_tree, prefix="actual", is_leaf=is_leaf)
     if found:
         raise PrefixMismatchError(
             function="tree_broadcast", mismatches=tuple(found), prefix_name="prefix_tree", full_name="full_tree",
             operands=Operands(expected=1, actual=0, given=2),
         ) from None
+    raise error
 
 
 def explain_transpose(outer_treedef: Any, inner_treedef: Any, tree: Any) -> NoReturn:
     """Raise where `tree` does not have the outer structure with the inner one at each leaf."""
+    from perspicax.core.tree_mismatch import mismatches  # as above
+
     expected = outer_treedef.compose(inner_treedef)
     raise PyTreeMismatchError(
         function="tree_transpose", mismatches=tuple(mismatches(expected, tree)), expected_name="expected",

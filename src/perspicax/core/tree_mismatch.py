@@ -1,21 +1,22 @@
 """Where two pytrees differ: every place at once, each by its path.
 
 `mismatches` compares two structures and gives typed values; a `sentence` puts one of them into words for two trees
-with given names. The expected side may be a prefix, whose leaves stand for any subtree.
+with given names. One side may be a prefix, whose leaves stand for any subtree. Only reports need this file: it is
+imported where one is made.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 from perspicax.binding.pytree import DictKey, FlattenedIndexKey, GetAttrKey, PyTreeDef, SequenceKey
 from perspicax.core.tree_paths import KeyPath, children_with_keys, place
+from perspicax.core.tree_words import keys_words, leaf_words, listed, short, similar_names, static_fields, type_words
 
 __all__ = [
     "KeyOrderDiffers", "KeysDiffer", "LeafForNode", "LengthDiffers", "MetadataDiffers", "Mismatch", "NodeForLeaf",
-    "NodeTypeDiffers", "Side", "explain_mismatch", "leaf_words", "mismatches", "sentence", "short", "similar_names",
-    "static_fields", "type_words",
+    "NodeTypeDiffers", "Side", "explain_mismatch", "mismatches", "sentence",
 ]
 
 Side = Literal["expected", "actual"]
@@ -107,7 +108,7 @@ def sentence(mismatch: Mismatch, expected_name: str, actual_name: str) -> str:
         case KeysDiffer():
             return _keys_sentence(mismatch, there, here)
         case KeyOrderDiffers(expected=expected, actual=actual):
-            return f"{here} has its keys in the order {_listed(actual)}, but {there} in the order {_listed(expected)}"
+            return f"{here} has its keys in the order {listed(actual)}, but {there} in the order {listed(expected)}"
         case LengthDiffers(node=node, expected=expected, actual=actual):
             return f"{here} is a {node} of length {actual}, but {there} is one of length {expected}"
         case NodeTypeDiffers(expected=expected, actual=actual) | LeafForNode(expected=expected, actual=actual):
@@ -128,23 +129,12 @@ def _keys_sentence(mismatch: KeysDiffer, there: str, here: str) -> str:
     extra = [key for key in mismatch.extra if key not in renamed]
     parts = [f"{actual!r} where {there} has {expected!r}" for actual, expected in mismatch.similar]
     if extra:
-        parts.append(f"{_keys(extra)}, which {there} lacks")
+        parts.append(f"{keys_words(extra)}, which {there} lacks")
     says = f"{here} has {', and '.join(parts)}" if parts else ""
     if not missing:
         return says
-    lacks = f"lacks {_keys(missing)}, which {there} has"
+    lacks = f"lacks {keys_words(missing)}, which {there} has"
     return f"{says}; it {lacks}" if says else f"{here} {lacks}"
-
-
-def _keys(keys: Sequence[Any]) -> str:
-    return ("the key " if len(keys) == 1 else "the keys ") + _listed(keys)
-
-
-def _listed(keys: Sequence[Any], most: int = 8) -> str:
-    shown = [short(key) for key in keys[:most]]
-    if len(keys) > most:
-        shown.append(f"… ({len(keys)} in all)")
-    return ", ".join(shown)
 
 
 def explain_mismatch(
@@ -329,10 +319,6 @@ def _compare_metadata(path: KeyPath, expected: _Node, actual: _Node) -> Iterator
             yield MetadataDiffers(path, name, field, short(there), short(here))
 
 
-# The names of the static fields of each registered dataclass, in the order in which its metadata holds them.
-static_fields: dict[type, tuple[str, ...]] = {}
-
-
 def _same(a: Any, b: Any) -> bool:
     """Whether two pieces of metadata are equal; those whose comparison fails or has no single answer are not."""
     if a is b:
@@ -341,20 +327,6 @@ def _same(a: Any, b: Any) -> bool:
         return bool(a == b)
     except Exception:  # user code: an array as metadata compares by element, for instance
         return False
-
-
-def similar_names(extra: tuple[Any, ...], missing: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
-    """Pair extra names with missing ones of nearly the same spelling, each at most once."""
-    from difflib import get_close_matches  # only for a report
-
-    left = [key for key in missing if isinstance(key, str)]
-    pairs = []
-    for key in extra:
-        near = get_close_matches(key, left, n=1, cutoff=0.75) if isinstance(key, str) else []
-        if near:
-            pairs.append((key, near[0]))
-            left.remove(near[0])
-    return tuple(pairs)
 
 
 def _bare_key(key: Any) -> Any:
@@ -369,15 +341,6 @@ def _bare_key(key: Any) -> Any:
             return key
 
 
-def type_words(kind: type | None, other: type | None = None) -> str:
-    """The name of a node's type, with its module if it must be told apart from `other` of the same name."""
-    if kind is None:
-        return "leaf"
-    if other is not None and other.__name__ == kind.__name__:
-        return f"{kind.__module__}.{kind.__qualname__}"
-    return kind.__name__
-
-
 def _node_words(node: _Node, other: type | None) -> str:
     """A node in words; `other` is the type that it is told apart from."""
     kind = node.kind
@@ -390,24 +353,5 @@ def _node_words(node: _Node, other: type | None) -> str:
     if all(isinstance(key, SequenceKey) for key in node.keys):
         return f"{article} {name} of length {len(node.keys)}"
     if all(isinstance(key, DictKey) for key in node.keys):
-        return f"{article} {name} with {_keys([key.key for key in node.keys])}"
+        return f"{article} {name} with {keys_words([key.key for key in node.keys])}"
     return f"{article} {name}"
-
-
-def leaf_words(leaf: Any) -> str:
-    """A leaf in words: of an array (or of a traced value, whose own repr says nothing to the user) its type."""
-    shape, dtype = getattr(leaf, "shape", None), getattr(leaf, "dtype", None)
-    if isinstance(shape, tuple) and dtype is not None:
-        return f"a leaf ({dtype}[{', '.join(map(str, shape))}])"
-    if isinstance(leaf, bool | int | float | complex | str):
-        return f"the leaf {short(leaf)}"
-    return f"a leaf ({type(leaf).__name__})"
-
-
-def short(value: Any, most: int = 60) -> str:
-    """`repr(value)`, cut in the middle; a repr that fails is replaced by the type's name."""
-    try:
-        text = repr(value)
-    except Exception:  # user code: a report must not fail because a value cannot be shown
-        return f"<{type(value).__name__}>"
-    return text if len(text) <= most else text[: most // 2] + "…" + text[-most // 2 :]

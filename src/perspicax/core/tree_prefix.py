@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from perspicax.binding import pytree
 from perspicax.binding.pytree import PyTreeDef
 from perspicax.core.tree import IsLeaf, Leaf, Tree, tree_flatten, tree_structure
 from perspicax.core.tree_errors import PrefixMismatchError
 from perspicax.core.tree_failures import explain_prefix
-from perspicax.core.tree_mismatch import Mismatch, mismatches
 from perspicax.diagnose.boundary import public
+
+if TYPE_CHECKING:
+    from perspicax.core.tree_mismatch import Mismatch
 
 __all__ = ["broadcast_prefix", "flatten_axes", "prefix_errors", "tree_broadcast"]
 
@@ -39,14 +42,15 @@ def tree_broadcast(prefix_tree: Tree, full_tree: Tree, is_leaf: IsLeaf = None) -
 def broadcast_prefix(prefix_tree: Tree, full_tree: Tree, is_leaf: IsLeaf = None) -> list[Leaf]:
     """The leaves of `tree_broadcast(prefix_tree, full_tree, is_leaf)`; arguments and errors as there."""
     leaves, treedef = tree_flatten(prefix_tree, is_leaf)
+    if treedef == tree_structure(full_tree):
+        return leaves
     try:
         subtrees = treedef.flatten_up_to(full_tree)
-    except (ValueError, TypeError, SystemError) as error:
+    except Exception as error:
         explain_prefix(error, prefix_tree, full_tree, is_leaf)
-        raise
     result: list[Leaf] = []
     for leaf, subtree in zip(leaves, subtrees):
-        result += [leaf] * tree_structure(subtree).num_leaves
+        result += [leaf] * len(pytree.flatten(subtree)[0])
     return result
 
 
@@ -58,6 +62,8 @@ def prefix_errors(prefix_tree: Tree, full_tree: Tree, is_leaf: IsLeaf = None) ->
         full_tree: a tree, or a treedef.
         is_leaf: what counts as a leaf of `prefix_tree`.
     """
+    from perspicax.core.tree_mismatch import mismatches  # only a report needs it
+
     return mismatches(full_tree, prefix_tree, prefix="actual", is_leaf=is_leaf)
 
 

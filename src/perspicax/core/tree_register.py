@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from perspicax.binding import pytree
 from perspicax.core.tree_errors import NotCallableError
-from perspicax.core.tree_mismatch import similar_names, static_fields
 from perspicax.core.tree_paths import registered_at
 from perspicax.core.tree_register_errors import (
     DataclassArgumentsError,
@@ -17,6 +16,7 @@ from perspicax.core.tree_register_errors import (
     NodeMethodError,
     NotAClassError,
 )
+from perspicax.core.tree_words import similar_names, static_fields
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.frames import user_place
 from perspicax.diagnose.place import Position
@@ -219,6 +219,7 @@ def register_dataclass(
         The class itself.
 
     Raises:
+        NotAClassError: `nodetype` is no class.
         DataclassArgumentsError: one list is given without the other, or neither for a class that is no dataclass.
         DataclassFieldsError: a field that the constructor takes is not named, something else is, or one twice.
         DuplicateNodeError: the class is registered already.
@@ -233,9 +234,9 @@ def register_dataclass(
     >>> tree_structure(Point(1.0))
     PyTreeDef(CustomNode(Point[('m',)], [*]))
     """
+    _check_class("register_dataclass", nodetype)
     data, meta = _dataclass_fields(nodetype, data_fields, meta_fields)
     _check_fields(nodetype, data, meta, drop_fields)
-    _check_class("register_dataclass", nodetype)
     try:
         pytree.register_dataclass_node(nodetype, list(data), list(meta))
     except ValueError:
@@ -246,16 +247,16 @@ def register_dataclass(
 
 
 def _dataclass_fields(
-    nodetype: Any, data_fields: Sequence[str] | None, meta_fields: Sequence[str] | None
+    nodetype: type, data_fields: Sequence[str] | None, meta_fields: Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the data fields and of the static fields."""
     if data_fields is not None and meta_fields is not None:
         return tuple(data_fields), tuple(meta_fields)
-    name = getattr(nodetype, "__name__", type(nodetype).__name__)
     if data_fields is not None or meta_fields is not None:
-        raise DataclassArgumentsError(node=name, given="meta_fields" if data_fields is None else "data_fields")
+        given = "meta_fields" if data_fields is None else "data_fields"
+        raise DataclassArgumentsError(node=nodetype.__name__, given=given)
     if not dataclasses.is_dataclass(nodetype):
-        raise DataclassArgumentsError(node=name)
+        raise DataclassArgumentsError(node=nodetype.__name__)
     data: list[str] = []
     meta: list[str] = []
     for field in dataclasses.fields(nodetype):
@@ -263,7 +264,7 @@ def _dataclass_fields(
     return tuple(data), tuple(meta)
 
 
-def _check_fields(nodetype: Any, data: tuple[str, ...], meta: tuple[str, ...], drop: Sequence[str]) -> None:
+def _check_fields(nodetype: type, data: tuple[str, ...], meta: tuple[str, ...], drop: Sequence[str]) -> None:
     named = data + meta
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
@@ -274,8 +275,8 @@ def _check_fields(nodetype: Any, data: tuple[str, ...], meta: tuple[str, ...], d
     repeated = tuple(name for name in dict.fromkeys(named) if named.count(name) > 1)
     if missing or unexpected or repeated:
         raise DataclassFieldsError(
-            node=getattr(nodetype, "__name__", type(nodetype).__name__), missing=missing, unexpected=unexpected,
-            repeated=repeated, near=similar_names(unexpected, missing),
+            node=nodetype.__name__, missing=missing, unexpected=unexpected, repeated=repeated,
+            near=similar_names(unexpected, missing),
         )
 
 
@@ -299,7 +300,7 @@ def register_static(cls: type[H]) -> type[H]:
     >>> tree_leaves([Mode("fast"), 1])
     [1]
     """
-    flatten = lambda instance: ([], instance)
+    flatten: Callable[[Any], tuple[list[Any], Any]] = lambda instance: ([], instance)
     _register("register_static", cls, flatten, lambda instance, _: instance, flatten)
     return cls
 
