@@ -21,9 +21,9 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy
 import pytest
 
-import numpy
 from perspicax.diagnose.holders import Holder, Kind, find_holders
 from perspicax.diagnose.source import function_span
 from perspicax.diagnose.stores import Keeping, Match, Store, describe, find_stores
@@ -355,6 +355,31 @@ def test_a_thread_that_waits_is_searched_too() -> None:
         done.set()
         thread.join()
     assert "the local variable `mine` of `wait`" in {holder.root for holder in holders}
+
+
+def test_a_loop_that_runs_over_the_value_is_not_told_beside_its_list() -> None:
+    kept = [Node()]
+    found = [paths_of(value) for value in tuple(kept)]
+    assert found == [["kept[0]"]]
+
+
+def test_the_holder_with_a_line_is_told_before_a_name_given_later(tmp_path: Path) -> None:
+    module = program(tmp_path, """
+class Net:
+    def __init__(self):
+        self.hidden = []
+net = Net()
+def step(x):
+    net.hidden.append(x * 2)
+""")
+    module.step(Value())
+    module.used = survivor()
+    holders = containers_of(survivor())
+    told = describe(holders, find_stores(holders, (module.step,)))
+    assert [holder.path for holder in holders] == ["global used in train.py", "net.hidden[0]"]
+    assert told.says == "the list `net.hidden` (index 0) keeps it; the global `used` in train.py keeps it"
+    assert told.path == "net.hidden[0]"
+    assert told.primary is not None
 
 
 # What is no holder

@@ -147,7 +147,7 @@ class _Candidate:
 
 _FREE = frozenset({How.NAMESPACE, How.CLOSURE, How.DEFAULTS, How.KWDEFAULTS, How.FRAME, How.NEXT, How.THREAD})
 _UNNAMED = 10.0
-_SCRAP = 20.0  # an unnamed list is mostly one in the middle of an expression
+_SCRAP = 20.0  # an unnamed list or iterator is mostly one in the middle of an expression or of a loop
 
 
 class _Naming:
@@ -207,7 +207,7 @@ class _Naming:
             yield _Root("", f"the `{type(value).__name__}` being handled", 4.0)
         elif not self.graph.edges.get(key) and key not in self.graph.hidden:
             if type(value) not in (tuple, dict, types.CellType):  # those the interpreter makes for each call
-                yield _Root("", "", _SCRAP if type(value) in (list, set) else _UNNAMED)
+                yield _Root("", "", _UNNAMED if _is_telling(value) else _SCRAP)
 
     def _local_roots(self, chain: tuple[Edge, ...]) -> Iterator[_Root]:
         for local in self.graph.names(chain[-1].holder):
@@ -231,6 +231,13 @@ class _Naming:
             direct.kind, wording.path, wording.container, wording.root, direct.type_name, function,
             tuple(reversed(steps)),
         )
+
+
+def _is_telling(value: object) -> bool:
+    """Whether an object without a name is worth a word: it is the user's own, waits, or failed."""
+    own = type(value).__module__ not in ("builtins", "collections", "itertools")
+    return own or is_a(value, (BaseException, types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType,
+                               types.MethodType))
 
 
 def _local_holder(local: Local) -> Holder:

@@ -106,7 +106,8 @@ class Referrers:
         internal = kind_of(code.co_filename) == INTERNAL or id(frame) in self.ignored
         with locals_of(frame) as variables:
             for name, value in variables.items():
-                if name not in code.co_freevars:  # those are found in the function's closure
+                # Free variables are found in the function's closure; `.0` is what a comprehension runs over.
+                if name not in code.co_freevars and name.isidentifier():
                     local = Local(name, code, frame.f_lineno, depth, internal, name in code.co_cellvars)
                     self.locals.setdefault(id(value), []).append(local)
 

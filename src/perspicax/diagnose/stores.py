@@ -315,6 +315,8 @@ def describe(holders: Iterable[Holder], stores: Iterable[Store]) -> Keeping:
     if not kept:
         return Keeping("", why="What keeps it cannot be told: nothing that Python can look into refers to it.")
     told = [holder for holder in kept if holder.kind is not Kind.LOCAL] or list(kept)
+    stored = {store.holder for store in lines if store.match <= Match.POSSIBLE}
+    told.sort(key=lambda holder: holder.path not in stored)  # a name that was only given to it later comes last
     says = "; ".join(holder.says for holder in told[:3])
     if len(told) > 3:
         says += "; and others"
