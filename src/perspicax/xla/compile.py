@@ -17,6 +17,7 @@ import numpy as np
 from perspicax.binding import runtime
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config
+from perspicax.core.option import on_change, option_named
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
 from perspicax.xla import cache as cache_module
@@ -263,10 +264,18 @@ def reset_disk_cache() -> None:
 
 
 def _cache_options() -> dict[str, Any]:
-    names = ("jax_compilation_cache_dir", "jax_enable_compilation_cache", "jax_persistent_cache_min_compile_time_secs",
-             "jax_persistent_cache_min_entry_size_bytes", "jax_compilation_cache_max_size")
-    return {name: getattr(config, name, None) for name in names}
+    """JAX's options for its cache that the user has set; the others have our defaults."""
+    chosen = [option_named(name) for name in _CACHE_OPTIONS]
+    return {option.name: option.value for option in chosen if option.value != option.default}
 
+
+_CACHE_OPTIONS = ("jax_compilation_cache_dir", "jax_enable_compilation_cache",
+                  "jax_persistent_cache_min_compile_time_secs", "jax_persistent_cache_min_entry_size_bytes",
+                  "jax_compilation_cache_max_size")
+
+
+for _option in _CACHE_OPTIONS:
+    on_change(_option, lambda _: reset_disk_cache())
 
 _features: list[str] = []
 
@@ -318,10 +327,13 @@ def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options
                 return loaded
             except (runtime.RuntimeFailure, LookupError, ValueError) as error:
                 logger.debug("cache entry %s is not usable: %s", key, error)
+    started = time.perf_counter()
     loaded = _guarded(lowered, lambda: runtime.compile_text(client, lowered.text, devices, options))
     compiled["count"] += 1
-    if disk is not None:
-        disk.put(key, runtime.serialize(client, loaded), {"native": sorted(lowered.module.native)})
+    seconds = time.perf_counter() - started
+    if disk is not None and disk.wants(seconds):
+        disk.put(key, runtime.serialize(client, loaded), {"native": sorted(lowered.module.native)},
+                 compile_seconds=seconds)
     return loaded
 
 

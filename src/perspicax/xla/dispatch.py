@@ -212,7 +212,7 @@ def _compile_kernel(primitive: Primitive, closed: ClosedJaxpr, placed: Any, comm
     lowered = compilation.lower(closed, name=f"jit_{primitive.name}", placed=placed, keep_unused=True,
                                 in_shardings=[x.sharding if x.sharding == placed or len(x.sharding.devices) > 1 else None
                                               for x in arrays] if many else None)
-    overrides = compilation.FAST_COMPILE if type(primitive.emit) is str else ()
+    overrides = compilation.FAST_COMPILE if type(primitive.emit) is str or "elementwise" in primitive.extra else ()
     return compilation.compile_lowered(lowered, overrides=overrides, committed=committed)
 
 

@@ -305,7 +305,7 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
         b.eqn = eqn
         primitive = eqn.primitive
         rule = primitive.emit
-        if type(rule) is str:  # an elementwise operation of one type
+        if type(rule) is str and not eqn.values:  # an elementwise operation of one type
             aval = outvars[0].aval
             n = b.shared[0] = b.shared[0] + 1
             if len(values) == 1:
@@ -331,6 +331,12 @@ def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
     if isinstance(rule, Missing) or rule is None:
         raise EmissionError(primitive=primitive.name, platform=b.module.platform, reason=getattr(rule, "reason", ""))
     params = primitive.unpack(eqn.values)
+    if type(rule) is str:  # one that has parameters: they become attributes of the operation
+        attributes = primitive.extra.get("attributes")
+        aval = eqn.outvars[0].aval
+        operands = [v if v.aval.mlir == aval.mlir else b.broadcast(v, aval.shape, range(aval.ndim) if v.shape else ())
+                    for v in values]
+        return [b.generic(rule, operands, aval, attributes(**params) if attributes is not None else "")]
     if not primitive.handles_extended and any(_extended(v.aval) for v in (*values, *eqn.outvars)):
         if primitive.physical is None:
             raise EmissionError(primitive=primitive.name, platform=b.module.platform,

@@ -1,0 +1,55 @@
+"""The seam of sanitizers: a trace that shows each application to the rules of interest, then hands it on.
+
+While no sanitizer is on there is no such trace, so that nothing is looked at and nothing is paid.
+"""
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from perspicax.core.config import local
+from perspicax.core.primitive import Primitive
+from perspicax.core.trace import Trace
+
+Look = Callable[[Primitive, tuple, dict], None]
+
+
+class SanitizingTrace(Trace):
+    """Calls `looks[name](primitive, args, params)` before each primitive that has a hook of that name."""
+
+    __slots__ = ("looks",)
+
+    def __init__(self, parent: Trace, looks: Mapping[str, Look]) -> None:
+        self.parent: Trace = parent
+        self.dead = False
+        self.debug = None
+        self.looks = looks
+
+    def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
+        for name in primitive.sanitize:
+            look = self.looks.get(name)
+            if look is not None:
+                look(primitive, args, primitive.unpack(values))
+        parent = self.parent
+        before = local.trace
+        local.trace = parent
+        try:
+            return parent.process(primitive, args, values)
+        finally:
+            local.trace = before
+
+
+@contextlib.contextmanager
+def sanitizers(looks: Mapping[str, Look]) -> Iterator[None]:
+    """Let sanitizers look at the primitives of the block.
+
+    Args:
+        looks: a function for each kind of hook (`bounds`, `keys`, …).
+    """
+    before = local.trace
+    local.trace = SanitizingTrace(before, looks)
+    try:
+        yield
+    finally:
+        local.trace = before
