@@ -131,6 +131,9 @@ class ShapedArray(AbstractValue):
     def __repr__(self) -> str:
         return f"ShapedArray({self.str_short()}{', weak_type=True' if self.weak_type else ''})"
 
+    def __bool__(self) -> bool:
+        return True
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")

@@ -28,6 +28,13 @@ class Tracer(Array):
         """The value, where the trace knows it (eager differentiation); else `None`."""
         return None
 
+    hides = True
+    """Whether the trace makes the value unknown; if not, the value is as known as `inner()` is."""
+
+    def inner(self) -> Any:
+        """The value of the enclosing trace that this one stands for; `None` where there is none."""
+        return None
+
     def __repr__(self) -> str:
         return f"Traced<{self.aval.str_short()}>with<{type(self._trace).__name__}>"
 

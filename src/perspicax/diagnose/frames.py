@@ -8,7 +8,7 @@ from types import CodeType, FrameType
 
 from perspicax.diagnose.place import Position
 
-__all__ = ["INTERNAL", "LIBRARY", "USER", "kind_of", "mark_internal", "user_place", "user_position", "user_stack"]
+__all__ = ["INTERNAL", "LIBRARY", "USER", "kind_of", "mark_internal", "user_frame", "user_place", "user_position", "user_stack"]
 
 USER, INTERNAL, LIBRARY = 0, 1, 2  # USER is false, so that the hot loop tests it without a comparison
 
@@ -77,6 +77,20 @@ def _library_place(depth: int) -> tuple[CodeType, int] | None:
             return code, frame.f_lasti
         frame = frame.f_back
     return None
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """The frame that `user_place` finds; let go of it soon, since it holds all local variables."""
+    frame: FrameType | None = _getframe(depth)
+    nearest: FrameType | None = None
+    while frame is not None:
+        kind = kind_of(frame.f_code.co_filename)
+        if kind == USER:
+            return frame
+        if kind == LIBRARY and nearest is None:
+            nearest = frame
+        frame = frame.f_back
+    return nearest
 
 
 def user_position(depth: int = 1) -> Position | None:

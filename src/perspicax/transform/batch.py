@@ -32,6 +32,9 @@ class BatchTracer(Tracer):
         self.axis = axis
         self._aval: Any = None
 
+    def inner(self) -> Any:
+        return self.val
+
     @property
     def aval(self) -> Any:  # type: ignore[override]
         found = self._aval

@@ -23,6 +23,7 @@ class JVPTracer(Tracer):
     """A value and its tangent."""
 
     __slots__ = ("primal", "tangent")
+    hides = False
 
     def __init__(self, trace: JVPTrace, primal: Any, tangent: Any) -> None:
         self._trace = trace
@@ -38,6 +39,9 @@ class JVPTracer(Tracer):
         if self._trace.dead:
             raise leak_error(self)
         return primal.concrete() if isinstance(primal, Tracer) else primal
+
+    def inner(self) -> Any:
+        return self.primal
 
     def _ask(self, kind: str) -> Any:
         primal = self.primal
