@@ -5,6 +5,7 @@ room do.
 """
 from __future__ import annotations
 
+import builtins
 import enum
 import operator
 from typing import Any
@@ -12,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
+from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
+from perspicax.lax.accuracy import Accuracy, accuracy_text, checked
 from perspicax.lax.compare import compare_values, eq, ge, select_n_p
 from perspicax.lax.convert import PART_OF, conj, convert_element_type, convert_element_type_p, real
-from perspicax.lax.errors import OperationShapeError
+from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import (
     ANY,
     COMPLEX,
     FLAT,
     FLOATING,
+    INEXACT,
     INTEGER,
     LINEAR,
     NUMBER,
@@ -35,7 +40,10 @@ from perspicax.lax.families import (
     full_like,
     integers_only,
     kind,
+    kinds_text,
     linear_in_each,
+    result_shape,
+    result_sharding,
     spread,
     spread_tangent,
     zeros_like,
@@ -180,17 +188,16 @@ def _integer_pow_emit(b: Any, x: Any, *, y: int) -> Any:
         return b.constant(1, aval)
     if y == 3:
         return b.op("multiply", [b.op("multiply", [x, x], aval), x], aval)
-    product, square, n = None, x, abs_int(y)
+    product: Any = None
+    power, n = x, builtins.abs(y)
     while n:
         if n & 1:
-            product = square if product is None else b.op("multiply", [product, square], aval)
+            product = power if product is None else b.op("multiply", [product, power], aval)
         n >>= 1
         if n:
-            square = b.op("multiply", [square, square], aval)
+            power = b.op("multiply", [power, power], aval)
     return product if y > 0 else b.op("divide", [b.constant(1, aval), product], aval)
 
-
-abs_int = abs  # the built-in one; below, `abs` is lax's
 
 integer_pow_p = elementwise("integer_pow", over=NUMBER, params=("y",), type_rule=_integer_pow_type,
                             jvp=_integer_pow_jvp, emit=_integer_pow_emit)
@@ -354,7 +361,125 @@ def round(x: ArrayLike, rounding_method: RoundingMethod = RoundingMethod.AWAY_FR
     return round_p(x if isinstance(x, Array) else _operand(x), rounding_method=RoundingMethod(rounding_method))
 
 
-__all__ = ["RoundingMethod", "abs", "abs_p", "add", "add_any", "add_any_p", "add_p", "ceil", "ceil_p", "div", "div_p",
-           "floor", "floor_p", "integer_pow", "integer_pow_p", "max", "max_p", "min", "min_p", "mul", "mul_p", "mulhi",
-           "mulhi_p", "neg", "neg_p", "reciprocal", "rem", "rem_p", "round", "round_p", "sign", "sign_p", "square",
+# -- roots, powers, and the logarithm, which the derivative of a power needs
+
+def accurate(name: str, emit: Any, jvp: Any, over: frozenset = INEXACT) -> Primitive:
+    """A function of one operand that may be asked for an accuracy; the parameter is absent unless it is."""
+    return elementwise(name, over=over, params=None, emit=emit, jvp=jvp, attributes=accuracy_text)
+
+
+log_p = accurate("log", "log", lambda t, out, x, **_: div(t, x))
+sqrt_p = accurate("sqrt", "sqrt", lambda t, out, x, **_: mul(t, div(constant_like(x, .5), out)))
+rsqrt_p = accurate("rsqrt", "rsqrt", lambda t, out, x, **_: mul(t, mul(constant_like(x, -.5), div(out, x))))
+cbrt_p = accurate("cbrt", "cbrt",
+                   lambda t, out, x, **_: mul(t, mul(constant_like(x, 1 / 3), integer_pow(out, -2))), over=FLOATING)
+
+
+def _pow_type(x: ShapedArray, y: ShapedArray) -> ShapedArray:
+    for i, (a, takes) in enumerate(((x, INEXACT), (y, INTEGER | INEXACT))):
+        if kind(a.dtype) not in takes:
+            raise OperandDtypeError(operation="pow", type_text=a.str_short(), accepts=kinds_text(takes), index=i)
+    if kind(y.dtype) not in INTEGER and x.dtype != y.dtype:
+        raise OperandMismatchError(operation="pow", avals=(x, y), index=1)
+    return ShapedArray(result_shape("pow", (x, y)), x.dtype, x.weak_type and y.weak_type,
+                       sharding=result_sharding((x, y)))
+
+
+def _pow_emit(b: Any, x: Any, y: Any) -> Any:
+    return b.op("power", spread(b, [x, b.convert(y, x.dtype)]), b.out[0])
+
+
+def _pow_base(t: Any, out: Any, x: Any, y: Any) -> Any:
+    """y x^(y-1). A whole power of 0 is a constant, and has the derivative 0 even where x^-1 is infinite."""
+    if kind(get_aval(y).dtype) in INTEGER:  # type: ignore[attr-defined]
+        y = convert_element_type_p(y, new_dtype=get_aval(x).dtype, weak_type=get_aval(x).weak_type)  # type: ignore
+        zero = eq(y, constant_like(y, 0))
+        factor = mul(select_n_p(zero, y, full_like(y, 1)), pow(x, sub(y, constant_like(y, 1))))
+        return mul(t, select_n_p(spread_tangent(zero, factor), factor, full_like(factor, 0)))
+    return mul(t, mul(y, pow(x, sub(y, constant_like(y, 1)))))
+
+
+def _pow_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:
+    """log(x) x^y, and 0 at x = 0, where x^y does not depend on y."""
+    base = select_n_p(eq(x, constant_like(x, 0)), x, full_like(x, 1))
+    return mul(t, mul(log(base), out))
+
+
+pow_p = elementwise("pow", over=INEXACT, type_rule=_pow_type, emit=_pow_emit, jvp=(_pow_base, _pow_exponent))
+
+
+def pow(x: ArrayLike, y: ArrayLike) -> Array:
+    """`x` to the power `y`.
+
+    Args:
+        x: floating or complex array.
+        y: array of the same dtype, or of integers; shapes are equal, or one is a scalar.
+
+    Returns:
+        Array of the dtype of `x`; `pow(x, 0)` is 1 for every `x`.
+    """
+    return local.trace.p2(pow_p, x if isinstance(x, Array) else _operand(x), y if isinstance(y, Array) else _operand(y))
+
+
+def sqrt(x: ArrayLike, *, accuracy: Accuracy = None) -> Array:
+    """The square root.
+
+    Args:
+        x: floating or complex array.
+        accuracy: how accurate the result shall be; `None` is the usual accuracy.
+
+    Returns:
+        Array of the dtype of `x`; NaN for negative numbers. Complex: the principal branch.
+    """
+    if accuracy is not None:
+        return sqrt_p(_operand(x), **checked(accuracy))
+    return local.trace.p1(sqrt_p, x if isinstance(x, Array) else _operand(x))
+
+
+def rsqrt(x: ArrayLike, *, accuracy: Accuracy = None) -> Array:
+    """`1 / sqrt(x)`.
+
+    Args:
+        x: floating or complex array.
+        accuracy: how accurate the result shall be; `None` is the usual accuracy.
+
+    Returns:
+        Array of the dtype of `x`; infinite at 0.
+    """
+    if accuracy is not None:
+        return rsqrt_p(_operand(x), **checked(accuracy))
+    return local.trace.p1(rsqrt_p, x if isinstance(x, Array) else _operand(x))
+
+
+def cbrt(x: ArrayLike, *, accuracy: Accuracy = None) -> Array:
+    """The cube root.
+
+    Args:
+        x: floating array.
+        accuracy: how accurate the result shall be; `None` is the usual accuracy.
+    """
+    if accuracy is not None:
+        return cbrt_p(_operand(x), **checked(accuracy))
+    return local.trace.p1(cbrt_p, x if isinstance(x, Array) else _operand(x))
+
+
+def log(x: ArrayLike, *, accuracy: Accuracy = None) -> Array:
+    """The natural logarithm.
+
+    Args:
+        x: floating or complex array.
+        accuracy: how accurate the result shall be; `None` is the usual accuracy.
+
+    Returns:
+        Array of the dtype of `x`; NaN for negative numbers, `-inf` at 0. Complex: the principal branch.
+    """
+    if accuracy is not None:
+        return log_p(_operand(x), **checked(accuracy))
+    return local.trace.p1(log_p, x if isinstance(x, Array) else _operand(x))
+
+
+__all__ = ["RoundingMethod", "abs", "abs_p", "accurate", "add", "add_any", "add_any_p", "add_p", "cbrt", "cbrt_p",
+           "ceil", "ceil_p", "div", "div_p", "floor", "floor_p", "integer_pow", "integer_pow_p", "log", "log_p", "max",
+           "max_p", "min", "min_p", "mul", "mul_p", "mulhi", "mulhi_p", "neg", "neg_p", "pow", "pow_p", "reciprocal",
+           "rem", "rem_p", "round", "round_p", "rsqrt", "rsqrt_p", "sign", "sign_p", "sqrt", "sqrt_p", "square",
            "square_p", "sub", "sub_p"]
