@@ -43,29 +43,29 @@ def _fault(lhs: ShapedArray, rhs: ShapedArray, window_strides: tuple, padding: t
     """What does not fit, as fields of a ConvolutionShapeError."""
     for name, count in (("feature_group_count", feature_group_count), ("batch_group_count", batch_group_count)):
         if count < 1:
-            return dict(kind="count", name=name, value=count)
+            return {"kind": "count", "name": name, "value": count}
     for name, values in (("window_strides", window_strides), ("padding", padding), ("lhs_dilation", lhs_dilation),
                          ("rhs_dilation", rhs_dilation)):
         if len(values) != lhs.ndim - 2:
-            return dict(kind="length", name=name, value=values)
+            return {"kind": "length", "name": name, "value": values}
         if name != "padding" and any(v < 1 for v in values):
-            return dict(kind="positive", name=name, value=values)
+            return {"kind": "positive", "name": name, "value": values}
     batch, features = (lhs.shape[numbers.lhs_spec[i]] for i in (0, 1))
     outputs, inputs = (rhs.shape[numbers.rhs_spec[i]] for i in (0, 1))
     if feature_group_count > 1 and batch_group_count > 1:
-        return dict(kind="both groups")
+        return {"kind": "both groups"}
     if features % feature_group_count:
-        return dict(kind="groups")
+        return {"kind": "groups"}
     if features // feature_group_count != inputs:
-        return dict(kind="features")
+        return {"kind": "features"}
     for name, count in (("feature_group_count", feature_group_count), ("batch_group_count", batch_group_count)):
         if outputs % count:
-            return dict(kind="output groups", name=name, value=count)
+            return {"kind": "output groups", "name": name, "value": count}
     if batch % batch_group_count:
-        return dict(kind="batch groups")
+        return {"kind": "batch groups"}
     grown = [dilated(n, d) for n, d in zip(_spatial(lhs, numbers.lhs_spec), lhs_dilation)]
     if any(n + low + high < 0 for n, (low, high) in zip(grown, padding)):
-        return dict(kind="padding", value=padding)
+        return {"kind": "padding", "value": padding}
     return None
 
 
@@ -77,8 +77,9 @@ def _conv_type(lhs: ShapedArray, rhs: ShapedArray, *, window_strides: tuple, pad
     fault = _fault(lhs, rhs, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers,
                    feature_group_count, batch_group_count)
     if fault is not None:
-        raise ConvolutionShapeError(lhs=lhs, rhs=rhs, dimension_numbers=dimension_numbers,
-                                    feature_group_count=feature_group_count, batch_group_count=batch_group_count, **fault)
+        raise ConvolutionShapeError(
+            lhs=lhs, rhs=rhs, dimension_numbers=dimension_numbers, feature_group_count=feature_group_count,
+            batch_group_count=batch_group_count, **fault)
     lhs_spec, rhs_spec, out_spec = dimension_numbers
     found = [lhs.shape[lhs_spec[0]] // batch_group_count, rhs.shape[rhs_spec[0]],
              *window_sizes(_spatial(lhs, lhs_spec), _spatial(rhs, rhs_spec), window_strides, padding, lhs_dilation,
@@ -201,7 +202,7 @@ def _conv_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimension_numbers:
                 feature_group_count: int, batch_group_count: int, **params: Any) -> tuple[Any, int]:
     (x, k), (a, b), size = args, axes, axis.size
     lhs_spec, rhs_spec, out_spec = dimension_numbers
-    counts = dict(feature_group_count=feature_group_count, batch_group_count=batch_group_count)
+    counts = {"feature_group_count": feature_group_count, "batch_group_count": batch_group_count}
     if a is not None and b is not None:  # each example is a group of its own
         into, count = (0, "batch_group_count") if batch_group_count > 1 else (1, "feature_group_count")
         x, k = _merge_axis(x, a, lhs_spec[into]), _merge_axis(k, b, rhs_spec[0])

@@ -25,7 +25,8 @@ class ConvDimensionNumbers(NamedTuple):
 _LETTERS = (("N", "C"), ("O", "I"), ("N", "C"))
 
 
-def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: Any) -> ConvDimensionNumbers:
+def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int],
+                           dimension_numbers: Any) -> ConvDimensionNumbers:
     """Dimension numbers in any of their forms as `ConvDimensionNumbers`.
 
     Args:
@@ -72,10 +73,10 @@ def _fault(numbers: Any, rank: int) -> str:
 
 
 def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """For each of the three strings the axes in the order batch, feature, spatial; the spatial ones as in the kernel."""
+    """For each of the three strings the axes in the order batch, feature, spatial; the latter as in the kernel."""
     kernel = dimension_numbers[1]
     order = [c for c in kernel if c not in "OI"]
-    return tuple([tuple([text.index(first), text.index(second), *[text.index(c) for c in order]])
+    return tuple([(text.index(first), text.index(second), *[text.index(c) for c in order])
                   for text, (first, second) in zip(dimension_numbers, _LETTERS)])
 
 
@@ -94,8 +95,8 @@ def padtype_to_pads(in_shape: Sequence[int], window_shape: Sequence[int], window
         in_shape: sizes of the axes.
         window_shape: sizes of the window, gaps included.
         window_strides: by how much the window moves.
-        padding: `"VALID"`, no padding; `"SAME"`, so much that the result has as many entries as there are strides in the
-            axis, the odd one behind; `"SAME_LOWER"`, the odd one before.
+        padding: `"VALID"`, no padding; `"SAME"`, so much that the result has as many entries as there are strides in
+            the axis, the odd one behind; `"SAME_LOWER"`, the odd one before.
 
     Raises:
         PaddingError: the name is none of these.

@@ -27,8 +27,8 @@ class ConvolutionDimensionError(PerspicaxError, TypeError, ValueError):
     @property
     def report(self) -> Report:
         if self.kind == "rank":
-            return Report(says=f"A convolution was given arrays with {len(self.lhs_shape)} and {len(self.rhs_shape)} axes: "
-                               f"shapes {self.lhs_shape} and {self.rhs_shape}.",
+            return Report(says=f"A convolution was given arrays with {len(self.lhs_shape)} and {len(self.rhs_shape)} "
+                               f"axes: shapes {self.lhs_shape} and {self.rhs_shape}.",
                           why="the kernel has as many axes as the array: two for features, the others spatial")
         if self.kind == "default":
             return Report(says=f"A transposed convolution over {len(self.lhs_shape) - 2} spatial axes needs "
@@ -36,8 +36,8 @@ class ConvolutionDimensionError(PerspicaxError, TypeError, ValueError):
         rules = {
             "form": "they are None, a lax.ConvDimensionNumbers, or three strings such as ('NHWC', 'HWIO', 'NHWC')",
             "length": f"each string has one letter for each of the {len(self.lhs_shape)} axes",
-            "letters": "the first and the third hold N (batch) and C (feature) once, the second O and I (output and input "
-                       "feature) once",
+            "letters": "the first and the third hold N (batch) and C (feature) once, the second O and I (output and "
+                       "input feature) once",
             "repeated": "each letter stands once in a string",
             "spatial": "besides N, C, O and I the three strings hold the same letters: those of the spatial axes",
         }
@@ -65,8 +65,8 @@ class PaddingError(PerspicaxError, ValueError, TypeError, RuntimeError):
         if self.kind == "ranks":
             return Report(says=f"Sizes, window and strides have different lengths: {self.given}.",
                           why="each has one entry for each axis")
-        why = ("a padding has one of the names 'VALID', 'SAME' and 'SAME_LOWER', or is a sequence of (low, high) for each "
-               "axis")
+        why = ("a padding has one of the names 'VALID', 'SAME' and 'SAME_LOWER', or is a sequence of (low, high) for "
+               "each axis")
         return Report(says=f"{self.given} is not a padding.", why=why)
 
 
@@ -112,8 +112,9 @@ class ConvolutionShapeError(OperationError):
         groups = self.feature_group_count
         of_groups = f" divided by feature_group_count={groups}" if groups > 1 else ""
         rules = {
-            "features": f"the kernel's input features (I={inputs}) must be the array's features (C={features}){of_groups}; N is "
-                        "the batch, O the kernel's output features, and `dimension_numbers` say where they stand",
+            "features": f"the kernel's input features (I={inputs}) must be the array's features (C={features})"
+                        f"{of_groups}; N is the batch, O the kernel's output features, and `dimension_numbers` say "
+                        "where they stand",
             "groups": f"feature_group_count={groups} divides the features (C={features})",
             "output groups": f"{self.name}={self.value} divides the kernel's output features (O={outputs})",
             "batch groups": f"batch_group_count={self.batch_group_count} divides the batch (N={batch})",

@@ -41,8 +41,9 @@ def _others(rank: int, *taken: Sequence[int]) -> list[int]:
 def _check_dimensions(lhs: ShapedArray, rhs: ShapedArray, numbers: DimensionNumbers) -> None:
     (lc, rc), (lb, rb) = numbers
     for which, aval, axes in (("lhs", lhs, lb + lc), ("rhs", rhs, rb + rc)):
-        kind = "range" if not all(0 <= i < aval.ndim for i in axes) else "repeated" if len(set(axes)) != len(axes) else ""
-        if kind:
+        in_range = all(0 <= i < aval.ndim for i in axes)
+        if not in_range or len(set(axes)) != len(axes):
+            kind = "repeated" if in_range else "range"
             raise DotDimensionError(lhs=lhs, rhs=rhs, dimension_numbers=numbers, kind=kind, which=which)
     if len(lc) != len(rc) or len(lb) != len(rb):
         raise DotDimensionError(lhs=lhs, rhs=rhs, dimension_numbers=numbers, kind="count")
@@ -96,7 +97,7 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
     places = tuple(range(start, start + len(free_other)))
     kept = tuple(range(len(mb)))
     product = dot_general_p(ct, other, dimension_numbers=((places, tuple(free_other)), (kept, tuple(ob))), **params)
-    # The product has the batch axes, this operand's free axes, and the contracted axes in the order of the other operand.
+    # The product has the batch axes, this operand's free axes, the contracted axes in the order of the other operand.
     order = [*mb, *free_mine, *[m for _, m in sorted(zip(oc, mc))]]
     permutation = [0] * len(order)
     for place, axis in enumerate(order):
@@ -164,8 +165,8 @@ def _axes(axes: Sequence[Any]) -> tuple[int, ...]:
     return tuple([operator.index(i) for i in axes])
 
 
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None, preferred_element_type: Any = None, *,
-                out_sharding: Any = None) -> Any:
+def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None, preferred_element_type: Any = None,
+                *, out_sharding: Any = None) -> Any:
     """The product of two arrays, summed over some pairs of axes, for each entry of other pairs.
 
     Args:

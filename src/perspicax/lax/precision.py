@@ -141,7 +141,7 @@ def algorithm_plan(precision: Any, operand_dtype: Any, out_dtype: Any) -> tuple[
     Raises:
         PrecisionError: the CPU does not have the algorithm.
     """
-    if isinstance(precision, tuple) and not isinstance(precision, DotAlgorithm) or precision is None:
+    if (isinstance(precision, tuple) and not isinstance(precision, DotAlgorithm)) or precision is None:
         return None
     if precision is DotAlgorithmPreset.DEFAULT:
         return None

@@ -141,8 +141,8 @@ def draw_product(rows: list, contracting: Any, batch: Any) -> str:
     free = [[i for i in range(a.ndim) if i not in (*c, *b)] for a, c, b in zip((lhs, rhs), contracting, batch)]
     columns: list[tuple[int | None, int | None]] = [*zip(*batch), *[(i, None) for i in free[0]],
                                                     *zip(*contracting), *[(None, j) for j in free[1]]]
-    orders = [[c[k] for c in columns if c[k] is not None] for k in (0, 1)]
-    if any(order != sorted(order) for order in orders):  # the axes do not line up: all of the left, then the right
+    orders: list[list[int]] = [[i for c in columns if (i := c[k]) is not None] for k in (0, 1)]
+    if any(order != list(range(len(order))) for order in orders):  # they do not line up: one beside the other
         columns = [(i, None) for i in range(lhs.ndim)] + [(None, j) for j in range(rhs.ndim)]
     differ = {(i, j) for i, j in [*zip(*batch), *zip(*contracting)] if lhs.shape[i] != rhs.shape[j]}
     marked = {("l", i) for i, _ in differ} | {("r", j) for _, j in differ}
@@ -190,8 +190,8 @@ class DotDimensionError(OperationError):
         named = dict(zip(("lhs", "rhs"), zip(names, (self.lhs, self.rhs))))
         name, aval = named.get(self.which, ("", None))
         if self.kind == "dot":
-            return Report(says=f"`dot` of {names[0]}, {types[0]}, and {names[1]}, {types[1]}, needs to be told which axes "
-                               "to sum over.", labels=labels,
+            return Report(says=f"`dot` of {names[0]}, {types[0]}, and {names[1]}, {types[1]}, needs to be told which "
+                               "axes to sum over.", labels=labels,
                           why="without `dimension_numbers` it multiplies vectors and matrices whose inner sizes agree")
         says = f"The dimension numbers {self.dimension_numbers} of `dot_general` do not fit "
         if self.kind == "range":
@@ -220,5 +220,6 @@ class BatchMatmulError(OperationError):
     def report(self) -> Report:
         types = (self.lhs.str_short(), self.rhs.str_short())
         names, labels = operand_labels(self, types)
-        return Report(says=f"`batch_matmul` was given {names[0]}, {types[0]}, and {names[1]}, {types[1]}.", labels=labels,
+        return Report(says=f"`batch_matmul` was given {names[0]}, {types[0]}, and {names[1]}, {types[1]}.",
+                      labels=labels,
                       why="both have the same number of axes, at least 2: the batch axes, then those of a matrix")
