@@ -71,7 +71,7 @@ class TestScan:
 
     def test_forward_mode_and_both(self):
         w, xs = jnp.float32(0.5), jnp.asarray(XS)
-        value, moved = px.jvp(lambda w: total(w, xs), (w,), (jnp.float32(1.0),))
+        _, moved = px.jvp(lambda w: total(w, xs), (w,), (jnp.float32(1.0),))
         np.testing.assert_allclose(moved, px.grad(total)(w, xs), rtol=1e-5)
         second = px.grad(px.grad(total))(w, xs)
         over = px.jvp(px.grad(lambda w: total(w, xs)), (w,), (jnp.float32(1.0),))[1]
@@ -81,7 +81,7 @@ class TestScan:
 
     def test_linearize_is_linear_and_transposes(self):
         w, xs = jnp.float32(0.5), jnp.asarray(XS)
-        value, push = px.linearize(total, w, xs)
+        _, push = px.linearize(total, w, xs)
         _, pull = px.vjp(total, w, xs)
         dw, dxs = jnp.float32(0.7), jnp.asarray(XS[::-1].copy())
         gw, gxs = pull(jnp.float32(1.0))

@@ -11,6 +11,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+
 from perspicax.core import dtypes
 from perspicax.core.errors import ShapeError
 
@@ -21,6 +22,12 @@ class AbstractValue:
     """What is known of a value while it is traced."""
 
     __slots__ = ("__weakref__",)
+
+    shape: Any
+    dtype: Any
+    weak_type: Any
+    mlir: Any
+    extended: Any = False
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         raise NotImplementedError(type(self).__name__)
@@ -43,8 +50,21 @@ class ShapedArray(AbstractValue):
         sharding: `None`, or the sharding that is part of the type (explicit mesh axes).
     """
 
-    __slots__ = ("shape", "dtype", "weak_type", "sharding", "ndim", "size", "mlir", "mlir_element", "extended",
-                 "_tangent", "_strong", "_batched", "_unbatched")
+    __slots__ = (
+        "_batched",
+        "_strong",
+        "_tangent",
+        "_unbatched",
+        "dtype",
+        "extended",
+        "mlir",
+        "mlir_element",
+        "ndim",
+        "shape",
+        "sharding",
+        "size",
+        "weak_type",
+    )
 
     shape: Shape
     dtype: Any
@@ -55,6 +75,10 @@ class ShapedArray(AbstractValue):
     mlir: str
     mlir_element: str
     extended: bool
+    _tangent: ShapedArray | None
+    _strong: ShapedArray | None
+    _batched: dict[tuple[int, int], ShapedArray]
+    _unbatched: dict[int, ShapedArray]
 
     def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: Any = None,
                 **_ignored: Any) -> ShapedArray:

@@ -42,7 +42,7 @@ class TruthValueError(PerspicaxError, ValueError):
     def report(self) -> Report:
         if self.size == 0:
             why = "an array without elements is neither true nor false"
-            fixes = (Fix("ask whether it has elements", code="x.size > 0"),)
+            fixes: tuple[Fix, ...] = (Fix("ask whether it has elements", code="x.size > 0"),)
         else:
             why = f"it has {self.size} elements, and they may disagree"
             fixes = (Fix("true when all elements are", code="x.all()"), Fix("true when any element is", code="x.any()"))

@@ -21,9 +21,9 @@ Place = tuple  # (code object, instruction offset), or None
 class Var:
     """A variable of a jaxpr: bound once."""
 
-    __slots__ = ("aval", "__weakref__")
+    __slots__ = ("__weakref__", "aval")
 
-    def __init__(self, aval: AbstractValue) -> None:
+    def __init__(self, aval: Any) -> None:
         self.aval = aval
 
     def __repr__(self) -> str:
@@ -39,9 +39,9 @@ class DropVar(Var):
 class Literal:
     """A scalar written into the equation that uses it."""
 
-    __slots__ = ("val", "aval")
+    __slots__ = ("aval", "val")
 
-    def __init__(self, val: Any, aval: AbstractValue) -> None:
+    def __init__(self, val: Any, aval: Any) -> None:
         self.val = val
         self.aval = aval
 
@@ -55,7 +55,7 @@ Atom = Var | Literal
 class JaxprEqn:
     """One application of a primitive."""
 
-    __slots__ = ("primitive", "invars", "values", "outvars", "effects", "place")
+    __slots__ = ("effects", "invars", "outvars", "place", "primitive", "values")
 
     def __init__(self, primitive: Primitive, invars: tuple, values: tuple, outvars: tuple, effects: Effects,
                  place: Any) -> None:
@@ -102,7 +102,7 @@ class DebugInfo:
     that staging costs nothing for it.
     """
 
-    __slots__ = ("transform", "name", "place", "_arg_names", "_result_paths", "fun")
+    __slots__ = ("_arg_names", "_result_paths", "fun", "name", "place", "transform")
 
     def __init__(self, transform: str, name: str, place: Any = None, arg_names: Any = None, result_paths: Any = None,
                  fun: Any = None) -> None:
@@ -137,7 +137,7 @@ def _weak(fun: Any) -> Any:
 class Jaxpr:
     """Equations between inputs and outputs, open in `constvars`."""
 
-    __slots__ = ("constvars", "invars", "outvars", "eqns", "effects", "debug_info", "__weakref__")
+    __slots__ = ("__weakref__", "constvars", "debug_info", "effects", "eqns", "invars", "outvars")
 
     def __init__(self, constvars: Sequence[Var], invars: Sequence[Var], outvars: Sequence[Atom],
                  eqns: Sequence[JaxprEqn], effects: Effects = NO_EFFECTS, debug_info: DebugInfo | None = None) -> None:
@@ -156,7 +156,7 @@ class Jaxpr:
 
     def replace(self, **changes: Any) -> Jaxpr:
         """A copy with some fields changed."""
-        fields = dict(constvars=self.constvars, invars=self.invars, outvars=self.outvars, eqns=self.eqns,
+        fields: dict[str, Any] = dict(constvars=self.constvars, invars=self.invars, outvars=self.outvars, eqns=self.eqns,
                       effects=self.effects, debug_info=self.debug_info)
         fields.update(changes)
         return Jaxpr(**fields)
@@ -178,13 +178,14 @@ class ClosedJaxpr:
     lives exactly as long as the jaxpr.
     """
 
-    __slots__ = ("jaxpr", "consts", "derived", "_in_avals", "_out_avals", "__weakref__")
+    __slots__ = ("__weakref__", "_in_avals", "_out_avals", "consts", "derived", "jaxpr")
 
     def __init__(self, jaxpr: Jaxpr, consts: Sequence[Any] = ()) -> None:
         self.jaxpr = jaxpr
         self.consts = list(consts)
         self.derived: dict[Any, Any] = {}
-        self._in_avals = self._out_avals = None
+        self._in_avals: tuple | None = None
+        self._out_avals: tuple | None = None
 
     @property
     def in_avals(self) -> tuple:
@@ -237,7 +238,7 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any, **_: Any) -> lis
         jaxpr: the jaxpr; `consts` has one value for each of its constvars.
         args: one value for each of its invars.
     """
-    env: dict[Var, Any] = dict(zip(jaxpr.constvars, consts))
+    env: dict[Any, Any] = dict(zip(jaxpr.constvars, consts))
     env.update(zip(jaxpr.invars, args))
     last = last_uses(jaxpr)
     place_before = local.place
@@ -248,7 +249,7 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any, **_: Any) -> lis
     return [a.val if type(a) is Literal else env[a] for a in jaxpr.outvars]
 
 
-def _apply_equations(jaxpr: Jaxpr, env: dict[Var, Any], last: dict[int, list[Var]]) -> None:
+def _apply_equations(jaxpr: Jaxpr, env: dict[Any, Any], last: dict[int, list[Var]]) -> None:
     """Each equation in turn, in the name of the place in the user's code where it was first applied."""
     for index, eqn in enumerate(jaxpr.eqns):
         operands = tuple([a.val if type(a) is Literal else env[a] for a in eqn.invars])
@@ -265,7 +266,7 @@ def _apply_equations(jaxpr: Jaxpr, env: dict[Var, Any], last: dict[int, list[Var
 
 def last_uses(jaxpr: Jaxpr) -> dict[int, list[Var]]:
     """For each equation's index the variables that it is the last to read (memory is freed as soon as possible)."""
-    last: dict[Var, int] = {}
+    last: dict[Any, int] = {}
     for index, eqn in enumerate(jaxpr.eqns):
         for a in eqn.invars:
             if type(a) is not Literal:

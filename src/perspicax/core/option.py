@@ -72,7 +72,7 @@ class Option:
         process_value: the value for threads that do not override it.
     """
 
-    __slots__ = ("_after", "_before", "_entered", "_slot", "affects_tracing", "choices", "default", "doc", "env",
+    __slots__ = ("_after", "_before", "_entered", "_slot", "_watchers", "affects_tracing", "choices", "default", "doc", "env",
                  "implied", "name", "optional", "process_value", "type", "validator")
 
     def __init__(self, name: str, type: type, default: Any, env: str | None = None, doc: str = "",
@@ -87,6 +87,7 @@ class Option:
         self._entered = 0  # its overrides in all threads: while there are none, reading it needs no thread's state
         self._before: list[Callable[[Any], None]] = []
         self._after: list[Callable[[Any], None]] = []
+        self._watchers: list[Callable[[], None]] = []
 
     @property
     def value(self) -> Any:
@@ -120,6 +121,8 @@ class Option:
         for option in changed:
             for callback in option._after:
                 callback(value)
+            for watcher in option._watchers:
+                watcher()
 
     def __call__(self, *value: Any, **named: Any) -> Override:
         """A context manager, or decorator, that gives the option `value` in this thread.
@@ -204,6 +207,15 @@ class Option:
         """Call `callback(value)` after every process-wide change, in the thread that made it."""
         self._after.append(callback)
 
+    @property
+    def touched(self) -> bool:
+        """Whether any thread may see another value than the default."""
+        return bool(self._entered) or self.process_value != self.default
+
+    def watch(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each change, process-wide or in a thread; for fast paths that hold while untouched."""
+        self._watchers.append(callback)
+
     def _refusal(self, value: Any, source: str) -> OptionValueError:
         near = near_names(value, self.choices or (), 1)
         return OptionValueError(option=self.name, value=repr(value)[:80], expected=self.expected, source=source,
@@ -257,6 +269,8 @@ def _count(option: Option, change: int) -> None:
         option._entered += change
         if option.affects_tracing:
             _tracing_entered += change
+    for watcher in option._watchers:
+        watcher()
 
 
 class StateKey:

@@ -71,9 +71,35 @@ REQUIRED: Any = _Required()
 class Primitive:
     """One operation. Constructing it registers it; a missing rule fails here, not at a user's call."""
 
-    __slots__ = ("__weakref__", "name", "param_names", "multiple_results", "type_rule", "jvp", "linearize", "transpose",
-                 "batch", "emit", "evaluate", "stage", "host", "physical", "effects", "sanitize", "source", "types",
-                 "types1", "types2", "kernels", "kernels1", "kernels2", "cache_types", "docs", "handles_extended", "extra")
+    __slots__ = (
+        "__weakref__",
+        "batch",
+        "cache_types",
+        "docs",
+        "effects",
+        "emit",
+        "evaluate",
+        "extra",
+        "handles_extended",
+        "host",
+        "jvp",
+        "kernels",
+        "kernels1",
+        "kernels2",
+        "linearize",
+        "multiple_results",
+        "name",
+        "param_names",
+        "physical",
+        "sanitize",
+        "source",
+        "stage",
+        "transpose",
+        "type_rule",
+        "types",
+        "types1",
+        "types2",
+    )
 
     def __init__(
         self,

@@ -152,7 +152,7 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
                 raise InternalError(what=f"{eqn.primitive} reads a variable that is not bound in\n{jaxpr}")
         out = eqn.primitive.infer(tuple([a.aval for a in eqn.invars]), eqn.values)
         outs = list(out) if eqn.primitive.multiple_results else [out]
-        if [a for a in outs] != [v.aval for v in eqn.outvars]:
+        if list(outs) != [v.aval for v in eqn.outvars]:
             raise InternalError(what=f"the results of {eqn.primitive} are {[v.aval for v in eqn.outvars]}, its type rule "
                                      f"says {outs}")
         effects |= set(eqn.effects)

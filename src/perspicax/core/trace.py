@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from perspicax.core import dtypes
 from perspicax.core.avals import AbstractValue, ShapedArray
 from perspicax.core.config import local
@@ -23,7 +24,7 @@ from perspicax.diagnose.source import user_place
 class Trace:
     """Processes primitives. `dead` is set when the transformed function has returned."""
 
-    __slots__ = ("parent", "dead", "debug", "__weakref__")
+    __slots__ = ("__weakref__", "dead", "debug", "parent")
 
     parent: Trace | None
     dead: bool
@@ -60,7 +61,7 @@ class JaxprTracer(Tracer):
 class JaxprTrace(Trace):
     """Records the equations of a function."""
 
-    __slots__ = ("eqns", "invars", "consts", "const_vars", "effects")
+    __slots__ = ("const_vars", "consts", "effects", "eqns", "invars")
 
     def __init__(self, debug: DebugInfo | None = None, parent: Trace | None = None) -> None:
         self.parent = parent
@@ -113,7 +114,8 @@ class JaxprTrace(Trace):
 
     def p1(self, primitive: Primitive, x: Any) -> Any:
         if type(x) is JaxprTracer and x._trace is self:
-            a, aval = x.var, x.aval
+            a: Any = x.var
+            aval = x.aval
         else:
             a = self.atom(x)
             aval = a.aval
@@ -190,8 +192,8 @@ def stage_flat(fun: Callable[..., Sequence[Any]], in_avals: Sequence[AbstractVal
         trace.dead = True
     args = outs = None
     # The one count that the default costs: nothing but a surviving tracer refers to the trace besides these two.
-    if sys.getrefcount(trace) > 2 and _survivors:
-        _survivors[0](trace)
+    if sys.getrefcount(trace) > 2:
+        outlived(trace)
     return closed
 
 
@@ -203,6 +205,12 @@ def set_leak_reports(on_use: Callable[[Tracer], Exception], at_end: Callable[[Tr
     """Install what makes the error for a dead tracer that is used, and what looks at a trace that tracers survive."""
     _leak_errors[:] = [on_use]
     _survivors[:] = [at_end]
+
+
+def outlived(trace: Trace) -> None:
+    """Report a trace that has ended while tracers of it survive, where that is asked for."""
+    if _survivors:
+        _survivors[0](trace)
 
 
 def leak_error(tracer: Tracer) -> Exception:
@@ -254,5 +262,5 @@ def is_linear(x: Any) -> bool:
     return type(x) is Linear
 
 
-__all__ = ["Trace", "JaxprTrace", "JaxprTracer", "stage_flat", "Zero", "Linear", "is_linear", "leak_error",
+__all__ = ["Trace", "JaxprTrace", "JaxprTracer", "stage_flat", "Zero", "Linear", "is_linear", "leak_error", "outlived",
            "check_alive", "set_leak_reports", "np"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import AbstractValue, ShapedArray
@@ -38,7 +39,7 @@ class Tracer(Array):
     def __repr__(self) -> str:
         return f"Traced<{self.aval.str_short()}>with<{type(self._trace).__name__}>"
 
-    def _ask(self, kind: str) -> NoReturn | Any:
+    def _ask(self, kind: str) -> Any:
         """What a trace without values answers to `bool`, `int`, `__array__`, …: the report of that question."""
         raise _question_error(self, kind)
 
@@ -115,7 +116,7 @@ def _question_error(tracer: Tracer, kind: str) -> Exception:
 typers: dict[type, Callable[[Any], AbstractValue]] = {}
 
 
-def get_aval(x: Any) -> AbstractValue:
+def get_aval(x: Any) -> Any:
     """The type of a value: array, tracer, NumPy array or scalar, Python scalar.
 
     Raises:

@@ -127,13 +127,9 @@ class _WithToken:
         return (token, *self.inner(*arrays))
 
 
-def _evaluate_of(primitive: Primitive) -> Callable[..., list]:
-    def evaluate(*args: Any, **params: Any) -> list:
-        arrays = [as_array(x) for x in args]
-        callback: HostFunction = params["callback"]
-        return [from_numpy(x) for x in callback.compute([x.value() for x in arrays])]
-
-    return evaluate
+def _evaluate(*args: Any, callback: HostFunction, **_: Any) -> list:
+    arrays = [as_array(x) for x in args]
+    return [from_numpy(x) for x in callback.compute([x.value() for x in arrays])]
 
 
 def _batch_sequential(primitive: Primitive) -> Callable[..., Any]:
@@ -160,7 +156,7 @@ def _pure_batch(axis: BatchAxis, args: tuple, axes: tuple, *, callback: HostFunc
     params = dict(callback=callback, result_avals=result_avals, vectorized=vectorized, vmap_method=vmap_method,
                   sharding=sharding)
     if method in ("expand_dims", "broadcast_all", "legacy_vectorized"):
-        moved = [to_axis(x, a, 0, axis.size if method == "broadcast_all" else axis.size) if a is not None
+        moved = [to_axis(x, a, 0, axis.size) if a is not None
                  else (to_axis(x, None, 0, axis.size) if method == "broadcast_all" else shape.expand_dims(x, (0,)))
                  for x, a in zip(args, axes)]
         wide = tuple([a.batched(axis.size, 0) for a in result_avals])
@@ -190,7 +186,7 @@ io_callback_p = Primitive(
     "io_callback", params=("callback", "result_avals", "ordered", "sharding"), multiple_results=True, cache_types=False,
     type_rule=lambda *avals, result_avals, **_: list(result_avals),
     jvp=OfPrimitive(_io_jvp), transpose=NotLinear("a Python function is called"), batch=OfPrimitive(_batch_sequential),
-    emit=_callback_emit, evaluate=lambda *a, **p: _evaluate_of(io_callback_p)(*a, **p), effects=_effects,
+    emit=_callback_emit, evaluate=_evaluate, effects=_effects,
     source="jaxlib's `xla_ffi_python_cpu_callback`")
 
 pure_callback_p = Primitive(
@@ -198,7 +194,7 @@ pure_callback_p = Primitive(
     cache_types=False,
     type_rule=lambda *avals, result_avals, **_: list(result_avals),
     jvp=OfPrimitive(_io_jvp), transpose=NotDifferentiable("a Python function is called"), batch=_pure_batch,
-    emit=_callback_emit, evaluate=lambda *a, **p: _evaluate_of(pure_callback_p)(*a, **p),
+    emit=_callback_emit, evaluate=_evaluate,
     source="jaxlib's `xla_ffi_python_cpu_callback`")
 
 for _primitive in (io_callback_p, pure_callback_p):

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.avals import ShapedArray
-from perspicax.core.context import eager
 from perspicax.core.config import config
+from perspicax.core.context import eager
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
@@ -160,7 +160,8 @@ def _with_stacked_residuals(jaxpr: ClosedJaxpr, parts: Any, num_consts: int, num
     return jaxpr.derive(("scan forward", num_consts, num_carry, key), make)
 
 
-def _linear_body(linear: ClosedJaxpr, where: list, rest: list, n_res: int, nc: int, nk: int, nx: int, key: tuple) -> ClosedJaxpr:
+def _linear_body(linear: ClosedJaxpr, where: list, rest: list, n_res: int, nc: int, nk: int, nx: int,
+                 key: tuple) -> ClosedJaxpr:
     def make() -> ClosedJaxpr:
         body = linear.jaxpr
         residuals, tangents = body.invars[:n_res], body.invars[n_res:]
@@ -457,7 +458,7 @@ def _scan_in_python(f: Callable[..., Any], init: Any, xs: Any, n: int, reverse: 
     """The loop itself, with `jax_disable_jit`: the body sees concrete values."""
     carry, ys = init, []
     for i in reversed(range(n)) if reverse else range(n):
-        x = tree.tree_map(lambda leaf: slicing.index_in_dim(leaf, i, keepdims=False), xs)  # noqa: B023
+        x = tree.tree_map(lambda leaf: slicing.index_in_dim(leaf, i, keepdims=False), xs)
         carry, y = f(carry, x)
         ys.append(y)
     if reverse:

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any
 
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
-from perspicax.core.trace import Trace, leak_error, stage_flat
+from perspicax.core.trace import Trace, leak_error, outlived, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform.hooks import lax
 
@@ -15,7 +16,7 @@ from perspicax.transform.hooks import lax
 class BatchAxis:
     """The axis that a vmap adds: its size, and the name that collectives know it by."""
 
-    __slots__ = ("size", "name", "spmd")
+    __slots__ = ("name", "size", "spmd")
 
     def __init__(self, size: int, name: Any = None, spmd: Any = None) -> None:
         self.size, self.name, self.spmd = size, name, spmd
@@ -24,7 +25,7 @@ class BatchAxis:
 class BatchTracer(Tracer):
     """A value with a batch axis that the user's function does not see."""
 
-    __slots__ = ("val", "axis", "_aval")
+    __slots__ = ("_aval", "axis", "val")
 
     def __init__(self, trace: BatchTrace, val: Any, axis: int) -> None:
         self._trace = trace
@@ -106,7 +107,7 @@ def batch_flat(fun: Callable[..., Sequence[Any]], axis: BatchAxis, args: Sequenc
     """Results of `fun` on each slice of `args` along `axes`, and the batch axis of each (`None`: the same for all)."""
     parent = local.trace
     trace = BatchTrace(parent, axis, debug)
-    tracers = [x if a is None else BatchTracer(trace, x, a) for x, a in zip(args, axes)]
+    tracers: Any = [x if a is None else BatchTracer(trace, x, a) for x, a in zip(args, axes)]
     local.trace = trace
     try:
         outs = fun(*tracers)
@@ -124,6 +125,9 @@ def batch_flat(fun: Callable[..., Sequence[Any]], axis: BatchAxis, args: Sequenc
                 raise leak_error(x)
             vals.append(x)
             out_axes.append(None)
+    tracers = outs = x = ()
+    if getrefcount(trace) > 2:
+        outlived(trace)
     return vals, out_axes
 
 

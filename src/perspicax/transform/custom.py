@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
-from perspicax.transform import trees as tree
 from perspicax.core.config import local
 from perspicax.core.context import eager
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
 from perspicax.transform.errors import CustomRuleError
 from perspicax.transform.hooks import instantiate, lax
@@ -121,7 +121,7 @@ def _custom_jvp_batch(axis: BatchAxis, args: tuple, axes: tuple, *, fun: Callee,
 
 
 def _is_float0(t: Any) -> bool:
-    return type(t) is Zero and t.aval.dtype == dtypes.float0 or getattr(t, "dtype", None) == dtypes.float0  # type: ignore
+    return (type(t) is Zero and t.aval.dtype == dtypes.float0) or getattr(t, "dtype", None) == dtypes.float0  # type: ignore
 
 
 custom_jvp_call = Primitive(
@@ -328,7 +328,8 @@ class _Custom:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         import functools
 
-        return self if instance is None else functools.partial(self, instance)
+        bound: Any = self
+        return self if instance is None else functools.partial(bound, instance)
 
     def split(self, args: tuple) -> tuple[tuple, list]:
         """Differentiated and other arguments."""
@@ -478,7 +479,7 @@ class custom_vjp(_Custom):
 class _VJPRules:
     """The user's `fwd` and `bwd` as functions of flat operands."""
 
-    __slots__ = ("owner", "args", "fixed", "in_tree", "flat", "name", "residual_tree", "avals")
+    __slots__ = ("args", "avals", "fixed", "flat", "in_tree", "name", "owner", "residual_tree")
 
     def __init__(self, owner: custom_vjp, args: tuple, fixed: list, in_tree: Any, flat: FlatFunction, name: str) -> None:
         self.owner, self.args, self.fixed, self.in_tree, self.flat, self.name = owner, args, fixed, in_tree, flat, name

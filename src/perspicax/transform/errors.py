@@ -18,7 +18,7 @@ class ArgumentTypeError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
-        fixes = ()
+        fixes: tuple[Fix, ...] = ()
         root = self.name.split("[")[0].split(".")[0]
         if self.transform == "jit":
             fixes = (Fix(f"if `{root}` is no data but a setting, make it static",
@@ -151,7 +151,8 @@ class NonScalarGradError(PerspicaxError, TypeError):
         if self.kind == "tree":
             return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
                           why="one number is differentiated",
-                          fixes=(Fix("to hand further results through, return a pair", code=f"jax.grad({name}, has_aux=True)"),))
+                          fixes=(Fix("to hand further results through, return a pair",
+                                     code=f"jax.grad({name}, has_aux=True)"),))
         why = {"integer": "only floating-point numbers have derivatives",
                "complex": "for a complex result say `holomorphic=True`, or return a real number",
                "holomorphic": "with holomorphic=True the result is complex"}[self.kind]

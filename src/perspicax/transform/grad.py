@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
-from perspicax.transform import trees as tree
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
+from perspicax.transform import trees as tree
 from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, TangentError
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
@@ -273,7 +273,15 @@ class VJP:
 class VJPShape:
     """What a VJP is besides its residuals; compared by identity."""
 
-    __slots__ = ("jaxpr", "in_tree", "out_tree", "moves_in", "moves_out", "in_avals", "out_avals", "name")
+    __slots__ = ("in_avals", "in_tree", "jaxpr", "moves_in", "moves_out", "name", "out_avals", "out_tree")
+    in_avals: list
+    in_tree: Any
+    jaxpr: Any
+    moves_in: list
+    moves_out: list
+    name: str
+    out_avals: list
+    out_tree: Any
 
     def __init__(self, **fields: Any) -> None:
         for name, value in fields.items():

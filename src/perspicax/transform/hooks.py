@@ -12,8 +12,8 @@ class LaxHooks(Protocol):
     """The operations that the rules of transformations are written with."""
 
     add: Callable[[Any, Any], Any]  # cotangents of one type
-    zeros: Callable[[ShapedArray], Any]
-    ones: Callable[[ShapedArray], Any]
+    zeros: Callable[[Any], Any]  # of a type
+    ones: Callable[[Any], Any]
     broadcast: Callable[[Any, int, int], Any]  # (x, size, axis): x repeated along a new axis
     move_axis: Callable[[Any, int, int], Any]  # (x, source, destination)
     convert: Callable[[Any, ShapedArray], Any]  # to a dtype and weak type

@@ -15,13 +15,14 @@ import numpy as np
 
 from perspicax.binding import runtime
 from perspicax.core import config as config_module
-from perspicax.transform import trees as tree
 from perspicax.core.config import config, local
 from perspicax.core.context import evaluator
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import JaxprTrace, Linear, Zero, check_alive, stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
+from perspicax.diagnose.boundary import trim
+from perspicax.transform import trees as tree
 from perspicax.transform.batch import batch_jaxpr, to_axis
 from perspicax.transform.errors import StaticArgumentError
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
@@ -33,6 +34,8 @@ from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 
 state_key = config_module.state_key
+checking = dispatch.checking
+flatten = tree.flatten
 
 
 # -- the primitive
@@ -146,7 +149,7 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
               keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None, inline: bool = False,
               compiler_options: tuple = ()) -> list[ArrayImpl]:
     """Compile (once) and run a jaxpr on concrete arrays."""
-    placed, committed, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
+    placed, _, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
                                              compiler_options)
     results = program([dispatch.move(x, placed) for x in arrays])
     if dispatch.checking.nans:
@@ -188,7 +191,7 @@ def _find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: 
 class Traced:
     """A function staged for one combination of argument types."""
 
-    __slots__ = ("closed", "opened", "out_tree", "name", "in_tree", "avals", "donated", "args_info", "__weakref__")
+    __slots__ = ("__weakref__", "args_info", "avals", "closed", "donated", "in_tree", "name", "opened", "out_tree")
 
     def __init__(self, closed: ClosedJaxpr, out_tree: Any, name: str, in_tree: Any, avals: tuple,
                  donated: tuple) -> None:
@@ -229,6 +232,9 @@ class JitFunction:
         self._options = options
         self._traced: dict[Any, Traced] = _cache_of(fun)
         self._fast: dict[Any, Any] = {}
+        self._flat: dict[Any, Any] = {}
+        self._only_arrays = False
+        self._state: Any = None
         self._plain = options.is_plain
         self._name = function_name(fun)
         _wrappers.add(self)
@@ -244,15 +250,32 @@ class JitFunction:
         return f"<jit of {self._fun!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if local.trace is _evaluator and self._plain:
-            leaves, in_tree = tree.flatten((args, kwargs))
-            key = (state_key(), in_tree, tuple([x.aval if type(x) is ArrayImpl else _leaf_key(x) for x in leaves]))
-            entry = self._fast.get(key)
-            if entry is not None:
-                out = entry(leaves)
-                if out is not None:
-                    return out[0]
-        return self._call(args, kwargs)
+        if local.trace is _evaluator and not checking.careful:
+            if self._state is not state_key():
+                self._new_state()
+            if self._only_arrays and not kwargs:
+                entry = self._flat.get(tuple([x.aval if type(x) is ArrayImpl else None for x in args]))
+                if entry is not None:
+                    out = entry(args)
+                    if out is not None:
+                        return out[0]
+            elif self._fast:
+                leaves, in_tree = flatten((args, kwargs))
+                entry = self._fast.get((in_tree, tuple([x.aval if type(x) is ArrayImpl else _leaf_key(x) for x in leaves])))
+                if entry is not None:
+                    out = entry(leaves)
+                    if out is not None:
+                        return out[0]
+        try:
+            return self._call(args, kwargs)
+        except Exception as error:
+            trim(error)
+            raise
+
+    def _new_state(self) -> None:
+        """Options that affect tracing have changed: the short ways are not valid now."""
+        self._state = state_key()
+        self._fast, self._flat, self._only_arrays = {}, {}, False
 
     def _call(self, args: tuple, kwargs: dict) -> Any:
         if config.jax_disable_jit:
@@ -307,7 +330,7 @@ class JitFunction:
 
     def _remember(self, args: tuple, kwargs: dict, traced: Traced, arrays: Sequence[ArrayImpl]) -> None:
         """Keep the short way for the next call with arguments like these."""
-        if not self._plain or traced.closed.effects or dispatch.checking.nans:
+        if not self._plain or traced.closed.effects or checking.careful:
             return
         placed = shardings.default_sharding()
         if any(x._committed or (x._sharding is not None and x._sharding is not placed) for x in arrays):
@@ -319,12 +342,20 @@ class JitFunction:
         program = program_for(traced.closed, placed, False, name=traced.name, donated=traced.donated,
                               keep_unused=self._options.keep_unused,
                               compiler_options=self._options.compiler_options)
-        self._fast[state_key(), in_tree, keys] = fast_entry(program, placed, traced.out_tree, keys)
+        if self._state is not state_key():
+            self._new_state()
+        entry = fast_entry(program, placed, traced.out_tree)
+        self._fast[in_tree, keys] = entry
+        if not kwargs and all(type(x) is ArrayImpl for x in args):
+            self._flat[keys] = entry
+            self._only_arrays = len(self._flat) == len(self._fast)
+        else:
+            self._only_arrays = False
 
     def clear_cache(self) -> None:
         """Forget what was staged and compiled."""
         self._traced.clear()
-        self._fast.clear()
+        self._new_state()
 
     def _cache_size(self) -> int:
         return len(self._traced)
@@ -359,40 +390,50 @@ def _leaf_key(x: Any) -> Any:
     return None
 
 
-def fast_entry(program: compilation.Executable, placed: Any, out_tree: Any, keys: tuple) -> Callable[[list], Any]:
+def fast_entry(program: compilation.Executable, placed: Any, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
     """A function of flat arguments that runs `program` without a question; `None` sends the call the long way."""
     execute, handlers, avals = program.loaded.execute_sharded, program.handlers, program.out_avals
     unflatten = out_tree.unflatten
-    all_kept = program.all_kept and not program.any_donated
     single = len(avals) == 1 and out_tree.num_nodes == 1
-    pairs = list(zip(avals, [placed] * len(avals)))
-    aval0 = avals[0] if avals else None
 
-    def run(leaves: list) -> Any:
+    def buffers_of(leaves: Sequence[Any]) -> list | None:
         buffers = []
         for x in leaves:
             if type(x) is not ArrayImpl:
                 x = dispatch.as_array(x)
-            buf = x._buf
-            if buf is None or x._sharding is not placed:
-                if x._committed or (x._sharding is not None and x._sharding is not placed):
-                    return None
-                buf = x.buffer()
-            elif x._committed:
+            if (x._sharding is not placed and x._sharding is not None) or x._committed:
                 return None
-            buffers.append(buf)
+            buffers.append(x.buffer() if x._buf is None else x._buf)
+        return buffers
+
+    def long(leaves: Sequence[Any]) -> Any:
+        arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
+        if buffers_of(arrays) is None:
+            return None
+        return (unflatten(program(arrays)),)
+
+    def run(leaves: Sequence[Any]) -> Any:
+        buffers = []
+        for x in leaves:
+            if type(x) is ArrayImpl and x._sharding is placed and not x._committed:
+                buf = x._buf
+                if buf is not None:
+                    buffers.append(buf)
+                    continue
+            slower = buffers_of(leaves)
+            if slower is None:
+                return None
+            buffers = slower
+            break
         try:
-            if all_kept:
-                outs = execute(buffers).consume_with_handlers(handlers)
-            else:
-                return (unflatten(program([x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves])),)
-        except (runtime.RuntimeFailure, ValueError) as error:
+            outs = execute(buffers).consume_with_handlers(handlers)
+        except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
             raise program._failed(error, [x for x in leaves if type(x) is ArrayImpl]) from error
         if single:
-            return (ArrayImpl(aval0, outs[0], None, placed, False),)
+            return (ArrayImpl(avals[0], outs[0], None, placed, False),)
         return (unflatten([ArrayImpl(a, o, None, placed, False) for a, o in zip(avals, outs)]),)
 
-    return run
+    return run if program.all_kept and not program.any_donated else long
 
 
 # -- options
@@ -523,7 +564,7 @@ class JitOptions:
 
     def flat_shardings(self, in_tree: Any, out_tree: Any) -> tuple[Any, Any]:
         """Shardings of flat arguments and results; `None` where nothing was asked for."""
-        found = []
+        found: list[Any] = []
         for given, structure in ((self.in_shardings, in_tree), (self.out_shardings, out_tree)):
             if given is None:
                 found.append(None)
@@ -588,7 +629,7 @@ class ShapeDtypeStruct:
         sharding: where such an array would live.
     """
 
-    __slots__ = ("shape", "dtype", "weak_type", "sharding", "vma", "is_ref")
+    __slots__ = ("dtype", "is_ref", "shape", "sharding", "vma", "weak_type")
 
     def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, vma: Any = None,
                  is_ref: bool = False, **_: Any) -> None:
@@ -648,18 +689,21 @@ class TracedStage:
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
     in_avals = property(lambda self: self._traced.in_tree.unflatten(list(self._traced.avals)))
-    args_info = property(lambda self: self._traced.in_tree.unflatten(
-        [ArgInfo(a, d) for a, d in zip(self._traced.avals, self._traced.donated)]))
-
-    @property
-    def out_info(self) -> Any:
-        return self._traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in self._traced.closed.out_avals])
-
+    args_info = property(lambda self: _args_info(self._traced))
+    out_info = property(lambda self: _out_info(self._traced))
     out_avals = out_info
 
     def lower(self, *, lowering_platforms: Any = None) -> LoweredStage:
         """Emit StableHLO."""
         return LoweredStage(self._traced, self._options, self._in, self._out)
+
+
+def _out_info(traced: Traced) -> Any:
+    return traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in traced.closed.out_avals])
+
+
+def _args_info(traced: Traced) -> Any:
+    return traced.in_tree.unflatten([ArgInfo(a, d) for a, d in zip(traced.avals, traced.donated)])
 
 
 class ArgInfo:
@@ -700,8 +744,8 @@ class LoweredStage:
 
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
-    out_info = property(lambda self: TracedStage.out_info.fget(self))  # type: ignore[attr-defined]
-    args_info = property(lambda self: TracedStage.args_info.fget(self))  # type: ignore[attr-defined]
+    out_info = property(lambda self: _out_info(self._traced))
+    args_info = property(lambda self: _args_info(self._traced))
     donate_argnums = property(lambda self: self._options.donate_argnums)
 
     def as_text(self, dialect: str | None = None, *, debug_info: bool = False) -> str:
@@ -729,8 +773,8 @@ class CompiledStage:
 
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
-    out_info = property(lambda self: TracedStage.out_info.fget(self))  # type: ignore[attr-defined]
-    args_info = property(lambda self: TracedStage.args_info.fget(self))  # type: ignore[attr-defined]
+    out_info = property(lambda self: _out_info(self._traced))
+    args_info = property(lambda self: _args_info(self._traced))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, in_tree = tree.flatten((args, kwargs))

@@ -8,13 +8,14 @@ linear in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any
 
 from perspicax.core.avals import AbstractValue
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
-from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace, Zero, leak_error, stage_flat
+from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace, Zero, leak_error, outlived, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform.hooks import add_tangents, instantiate
 
@@ -132,7 +133,7 @@ class TapeTrace(JaxprTrace):
         return self.hand_on(primitive, (x,), ())
 
     def p2(self, primitive: Primitive, x: Any, y: Any) -> Any:
-        if type(x) is JaxprTracer and x._trace is self or type(y) is JaxprTracer and y._trace is self:
+        if (type(x) is JaxprTracer and x._trace is self) or (type(y) is JaxprTracer and y._trace is self):
             return JaxprTrace.p2(self, primitive, x, y)
         parent: Any = self.parent
         before = local.trace
@@ -172,14 +173,18 @@ def jvp_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any], tangents
     """Results of `fun` and their tangents (`Zero` where nothing moves)."""
     parent = local.trace
     trace = JVPTrace(parent, debug)
-    args = [p if type(t) is Zero else JVPTracer(trace, p, t) for p, t in zip(primals, tangents)]
+    args: Any = [p if type(t) is Zero else JVPTracer(trace, p, t) for p, t in zip(primals, tangents)]
     local.trace = trace
     try:
         outs = fun(*args)
     finally:
         local.trace = parent
         trace.dead = True
-    return unzip(trace, outs)
+    result = unzip(trace, outs)
+    args = outs = ()
+    if getrefcount(trace) > 2:
+        outlived(trace)
+    return result
 
 
 def unzip(trace: JVPTrace, outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -206,7 +211,7 @@ def linearize_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any], mo
     parent = local.trace
     tape = TapeTrace(parent, debug)
     trace = JVPTrace(tape, debug, linear=True)
-    args = [JVPTracer(trace, p, tape.new_arg(get_aval(p).to_tangent_aval())) if m else p  # type: ignore[attr-defined]
+    args: Any = [JVPTracer(trace, p, tape.new_arg(get_aval(p).to_tangent_aval())) if m else p  # type: ignore[attr-defined]
             for p, m in zip(primals, moving)]
     local.trace = trace
     try:
@@ -215,6 +220,9 @@ def linearize_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any], mo
         local.trace = parent
         trace.dead = True
     outs, tangents = unzip(trace, outs)
+    args = []
+    if getrefcount(trace) > 2:
+        outlived(trace)
     return outs, tangents, tape
 
 
@@ -294,13 +302,13 @@ def _linearize_jaxpr(closed: ClosedJaxpr, moving: tuple[bool, ...],
         local.trace = tape
         linear = tape.close([instantiate(t) for t, m in zip(douts, moves) if m])
         tape.dead = True
-        outvars = [outer.atom(x) for x in outs]
+        outvars: list[Any] = [outer.atom(x) for x in outs]
         in_index = {a.var: i for i, a in enumerate(args)}
         out_index = {v: j for j, v in enumerate(outvars) if not hasattr(v, "val")}
         sources: list[tuple[str, int]] = []
         extra: list[Any] = []
         for residual in linear.consts:
-            var = outer.atom(residual)
+            var: Any = outer.atom(residual)
             if var in in_index:
                 sources.append(("in", in_index[var]))
             elif var in out_index:

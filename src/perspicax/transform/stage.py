@@ -9,16 +9,17 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from perspicax.transform import trees as tree
+import perspicax.core.leaks  # noqa: F401  (installs the reports of traced values)
 from perspicax.core.jaxpr import DebugInfo
 from perspicax.core.tracer import Tracer, get_aval, typers
+from perspicax.transform import trees as tree
 from perspicax.transform.errors import ArgumentTypeError, ReturnedTypeError
 
 
 class FlatFunction:
     """`fun` as a function of flat operands that returns flat results; `out_tree` is known after a call."""
 
-    __slots__ = ("fun", "in_tree", "out_tree", "transform", "rebuild")
+    __slots__ = ("fun", "in_tree", "out_tree", "rebuild", "transform")
 
     def __init__(self, fun: Callable[..., Any], in_tree: Any, transform: str,
                  rebuild: Callable[[Any], tuple[tuple, dict]] | None = None) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perspicax.transform import trees as tree
 from perspicax.core.tracer import get_aval
+from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
 from perspicax.transform.errors import BatchAxisError, BatchSizeError
 from perspicax.transform.stage import (

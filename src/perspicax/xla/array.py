@@ -26,7 +26,7 @@ class ArrayImpl(Array):
     Exactly one of these holds: it has a buffer, it has a NumPy value, it has both, or it was deleted.
     """
 
-    __slots__ = ("aval", "_buf", "_np", "_sharding", "_committed")
+    __slots__ = ("_buf", "_committed", "_np", "_sharding", "aval")
 
     def __init__(self, aval: ShapedArray, buf: Any, value: np.ndarray | None, placed: Any, committed: bool) -> None:
         self.aval = aval
@@ -270,7 +270,7 @@ class Shard(NamedTuple):
     """One device's piece of an array."""
 
     device: Any
-    index: tuple[slice, ...]
+    index: tuple[slice, ...]  # type: ignore[assignment]  # JAX's name; a tuple has a method of that name
     replica_id: int
     data: ArrayImpl
 

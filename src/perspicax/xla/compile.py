@@ -17,9 +17,9 @@ import numpy as np
 from perspicax.binding import runtime
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config
-from perspicax.core.option import on_change, option_named
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
+from perspicax.core.option import on_change, option_named
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
 from perspicax.xla import emit, sharding
@@ -35,8 +35,19 @@ FAST_COMPILE = (("xla_cpu_use_fusion_emitters", False),)  # for single elementwi
 class Lowered:
     """StableHLO text with what is needed to compile and call it."""
 
-    __slots__ = ("module", "text", "keep", "hidden", "out_avals", "effects", "name", "donated", "jaxpr", "placed",
-                 "out_shardings")
+    __slots__ = (
+        "donated",
+        "effects",
+        "hidden",
+        "jaxpr",
+        "keep",
+        "module",
+        "name",
+        "out_avals",
+        "out_shardings",
+        "placed",
+        "text",
+    )
 
     def __init__(self, module: emit.Module, text: str, keep: list[bool], hidden: list[Any], out_avals: Sequence[Any],
                  effects: list[Effect], name: str, donated: Sequence[bool], jaxpr: Jaxpr, placed: Any,
@@ -87,7 +98,7 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
 
 def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[bool],
                          in_shardings: Sequence[Any] | None) -> list[str]:
-    free = {}
+    free: dict[str, list[int]] = {}
     for i, v in enumerate(jaxpr.outvars):
         free.setdefault(physical_aval(v.aval).mlir, []).append(i)
     attributes = []
@@ -112,8 +123,25 @@ class Executable:
         out_avals: types of its results.
     """
 
-    __slots__ = ("loaded", "handlers", "keep", "all_kept", "hidden", "out_avals", "effects", "name", "donated", "placed",
-                 "equations", "text", "callbacks", "out_shardings", "committed", "any_donated", "__weakref__")
+    __slots__ = (
+        "__weakref__",
+        "all_kept",
+        "any_donated",
+        "callbacks",
+        "committed",
+        "donated",
+        "effects",
+        "equations",
+        "handlers",
+        "hidden",
+        "keep",
+        "loaded",
+        "name",
+        "out_avals",
+        "out_shardings",
+        "placed",
+        "text",
+    )
 
     def __init__(self, loaded: Any, lowered: Lowered, committed: bool) -> None:
         self.loaded = loaded

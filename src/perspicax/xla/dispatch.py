@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from perspicax.binding import runtime
-from perspicax.core import config as config_module
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config
 from perspicax.core.context import set_evaluator
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
+from perspicax.core.option import option_named
 from perspicax.core.primitive import Missing, Primitive
 from perspicax.core.trace import Trace, check_alive
 from perspicax.core.tracer import get_aval
@@ -121,8 +121,8 @@ def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[.
             compiled_kernel.append(_compiled_kernel(primitive, avals, values, outs))
         return compiled_kernel[0](*arrays)
 
-    if primitive.host is None or any(a.size > HOST_LIMIT for a in (*avals, *outs)) or any(
-            a.extended for a in (*avals, *outs)) and not primitive.handles_extended:
+    if primitive.host is None or any(a.size > HOST_LIMIT for a in (*avals, *outs)) or (any(
+            a.extended for a in (*avals, *outs)) and not primitive.handles_extended):
         return compiled
     return _host_kernel(primitive, values, outs, compiled)
 
@@ -130,7 +130,7 @@ def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[.
 def _host_kernel(primitive: Primitive, values: tuple, outs: list, compiled: Callable[..., Any]) -> Callable[..., Any]:
     host, params = primitive.host, primitive.unpack(values)
     single = not primitive.multiple_results
-    aval = outs[0] if outs else None
+    aval: Any = outs[0] if outs else None
     assert_host: Any = host
 
     def kernel(*arrays: ArrayImpl) -> Any:
@@ -172,27 +172,49 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
 
     if not single or len(avals) > 2:
         return general
-    if len(avals) == 1:
-        def kernel1(x: ArrayImpl) -> Any:
-            if fast and x._buf is not None and x._sharding is fast[0] and not x._committed and not checking.nans:
-                try:
-                    return ArrayImpl(fast[3], fast[1]([x._buf]).consume_with_handlers(fast[2])[0], None, fast[0], False)
-                except (runtime.RuntimeFailure, ValueError, RuntimeError):
-                    return general(x)  # which raises the report
-            return general(x)
-        return kernel1
 
-    def kernel2(x: ArrayImpl, y: ArrayImpl) -> Any:
-        if (fast and x._sharding is y._sharding is fast[0] and x._buf is not None and y._buf is not None
-                and not x._committed and not y._committed and not checking.nans):
+    def first_time(*arrays: ArrayImpl) -> Any:
+        result = general(*arrays)
+        if fast:
+            short = (_short1 if len(avals) == 1 else _short2)(general, *fast)
+            remember_short(primitive, avals, values, short)
+        return result
+
+    return first_time
+
+
+def _short1(general: Callable[..., Any], placed: Any, execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
+    """The short way for one operand on the default device."""
+    def kernel(x: ArrayImpl) -> Any:
+        if x._sharding is placed and not x._committed and x._buf is not None and not checking.careful:
             try:
-                return ArrayImpl(fast[3], fast[1]([x._buf, y._buf]).consume_with_handlers(fast[2])[0], None, fast[0],
-                                 False)
+                return ArrayImpl(aval, execute([x._buf]).consume_with_handlers(handlers)[0], None, placed, False)
             except (runtime.RuntimeFailure, ValueError, RuntimeError):
-                return general(x, y)  # which raises the report
+                return general(x)  # which raises the report
+        return general(x)
+
+    return kernel
+
+
+def _short2(general: Callable[..., Any], placed: Any, execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
+    """The short way for two operands on the default device."""
+    def kernel(x: ArrayImpl, y: ArrayImpl) -> Any:
+        if x._sharding is placed and y._sharding is placed and not (x._committed or y._committed or checking.careful):
+            a, b = x._buf, y._buf
+            if a is not None and b is not None:
+                try:
+                    return ArrayImpl(aval, execute([a, b]).consume_with_handlers(handlers)[0], None, placed, False)
+                except (runtime.RuntimeFailure, ValueError, RuntimeError):
+                    return general(x, y)  # which raises the report
         return general(x, y)
 
-    return kernel2
+    return kernel
+
+
+def remember_short(primitive: Primitive, avals: tuple, values: tuple, kernel: Callable[..., Any]) -> None:
+    """Put a short way in the place of the kernel that found it."""
+    if (avals, values) in primitive.kernels:
+        remember(primitive, (avals, values), kernel)
 
 
 def kernel_jaxpr(primitive: Primitive, avals: Sequence[Any], values: tuple, outs: Sequence[Any]) -> ClosedJaxpr:
@@ -244,7 +266,7 @@ def _device_text(x: ArrayImpl) -> str:
 def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
     """`x` on the devices of `placed`: itself when it is there, else a copy (of uncommitted data)."""
     mine = x._sharding
-    if mine is placed or x._buf is None and len(placed.devices) == 1:
+    if mine is placed or (x._buf is None and len(placed.devices) == 1):
         if mine is not placed:
             if x._np is None:
                 raise x._deleted_error()
@@ -263,24 +285,27 @@ def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
 # -- checks of results
 
 class _Checking:
-    """Whether results are looked at for NaN or infinity; kept in step with configuration."""
+    """Whether the short ways may be taken: not while results are looked at, nor while the default device is another."""
 
-    __slots__ = ("nans",)
+    __slots__ = ("careful", "nans")
 
     def __init__(self) -> None:
+        self.careful = False
         self.nans = False
 
 
 checking = _Checking()
+_watched = {name: option_named(name) for name in ("jax_debug_nans", "jax_debug_infs", "jax_default_device")}
 
 
-def _follow_debug_options(*_: Any) -> None:
-    checking.nans = bool(config.jax_debug_nans or config.jax_debug_infs)
+def _follow_options() -> None:
+    checking.nans = _watched["jax_debug_nans"].touched or _watched["jax_debug_infs"].touched
+    checking.careful = checking.nans or _watched["jax_default_device"].touched
 
 
-for _name in ("jax_debug_nans", "jax_debug_infs"):
-    config_module.on_change(_name, _follow_debug_options)
-_follow_debug_options()
+for _option in _watched.values():
+    _option.watch(_follow_options)
+_follow_options()
 
 
 def check_results(results: Sequence[ArrayImpl], what: str) -> None:

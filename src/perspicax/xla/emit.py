@@ -25,7 +25,7 @@ SMALL_CONSTANT = 64  # elements; larger constants are hidden arguments of the pr
 class Value:
     """An SSA value: its name in the text and its type."""
 
-    __slots__ = ("name", "aval")
+    __slots__ = ("aval", "name")
 
     def __init__(self, name: str, aval: Any) -> None:
         self.name = name
@@ -84,7 +84,7 @@ class Builder:
     `b.out` holds the result avals of the equation being emitted, `b.eqn` the equation.
     """
 
-    __slots__ = ("module", "lines", "prefix", "count", "tokens", "out", "eqn", "loc", "constants", "shared")
+    __slots__ = ("constants", "count", "eqn", "lines", "loc", "module", "out", "prefix", "shared", "tokens")
 
     def __init__(self, module: Module, prefix: str = "", shared: list[int] | None = None) -> None:
         self.module = module
@@ -311,8 +311,9 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
             if len(values) == 1:
                 text = f"%{n} = {rule} {values[0].name} : {aval.mlir}{b.loc}\n"
             else:
-                names = ", ".join([v.name if v.aval.mlir == aval.mlir else b.broadcast(v, aval.shape, range(len(aval.shape)) if v.aval.shape else ()).name
-                                   for v in values])
+                places = range(len(aval.shape))
+                names = ", ".join([v.name if v.aval.mlir == aval.mlir
+                                   else b.broadcast(v, aval.shape, places if v.aval.shape else ()).name for v in values])
                 text = f"%{n} = {rule} {names} : {aval.mlir}{b.loc}\n"
             b.lines.append(text)
             env[outvars[0]] = Value(f"%{n}", aval)

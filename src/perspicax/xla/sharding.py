@@ -14,7 +14,6 @@ from perspicax.binding import runtime
 from perspicax.xla import client
 from perspicax.xla.errors import ShardingError
 
-
 Sharding = runtime.BaseSharding
 """How an array is spread over devices; the base of all shardings."""
 
@@ -110,7 +109,7 @@ def _single_device(platform: str, device_id: int) -> SingleDeviceSharding:
                         why=f"its devices are {client.devices(platform)}")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def on_device(device: Any) -> SingleDeviceSharding:
     """The sharding of one device; one object for each."""
     return SingleDeviceSharding(device)
@@ -294,6 +293,6 @@ class CompiledSharding(runtime.BaseGSPMDSharding):
         return f"CompiledSharding({self._hlo})"
 
 
-def replicated_like(placed: Any) -> Sharding:
+def replicated_like(placed: Any) -> Any:
     """A whole copy on each of the devices of `placed`."""
     return CompiledSharding(placed.devices, runtime.HloSharding.replicate())
