@@ -18,7 +18,7 @@ from perspicax.core.config import config, state_key
 from perspicax.core.promotion import lattice_result
 from perspicax.core.tracer import get_aval
 from perspicax.lax import shape as lax_shape
-from perspicax.lax.convert import convert_element_type, convert_to
+from perspicax.lax.convert import convert_to
 from perspicax.lax.families import joined_shape
 from perspicax.numpy.errors import BroadcastError, NotArrayLikeError, RankPromotionError
 from perspicax.xla.array import ArrayImpl
@@ -64,10 +64,8 @@ def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
 
 
 def _scalar(v: Any, dtype: Any) -> np.ndarray:
-    if type(v) is int and dtypes.issubdtype(dtype, np.integer):
-        info = dtypes.iinfo(dtype)
-        if not info.min <= v <= info.max:
-            raise OverflowError(f"the Python integer {v} does not fit {dtype}, whose range is {info.min} … {info.max}")
+    if type(v) is int:
+        dtypes.check_int_fits(v, dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(np.asarray(v).astype(dtype))
@@ -90,6 +88,14 @@ def converter_to(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Conver
     return convert
 
 
+def constant_key(x: Any) -> Any:
+    """What decides the type of an operand: the aval of an array, the class of a number; `None` for NumPy arrays."""
+    if isinstance(x, Array):
+        return x.aval
+    kind = type(x)
+    return kind if kind in SCALARS or issubclass(kind, np.number | np.bool_) else None
+
+
 class Binary:
     """Promotion of the two operands of one function.
 
@@ -98,12 +104,12 @@ class Binary:
         adjust: the dtype that the operation works in, from the promoted one: `to_inexact`, or none.
     """
 
-    __slots__ = ("name", "adjust", "by_state", "direct", "operation")
+    __slots__ = ("adjust", "by_state", "direct", "name", "operation")
 
     def __init__(self, name: str, adjust: Callable[[Any], Any] | None = None, operation: str = "") -> None:
         self.name, self.adjust = name, adjust
         self.by_state: dict[Any, dict[Any, Plan]] = {}
-        self.direct: set[Any] = set()
+        self.direct: set[Any] = set()  # types that need nothing done when both operands have them
         self.operation = operation or name
 
     def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -127,8 +133,8 @@ class Binary:
         rank = check_broadcast((a, b), self.operation)
         plan = tuple([constant_maker(dtype, weak) if type(v) in SCALARS else converter_to(t, dtype, weak, rank)  # type: ignore
                       if isinstance(v, Array) else _from_numpy(t, dtype, weak, rank) for v, t in ((x, a), (y, b))])
-        keys = tuple([v.aval if isinstance(v, Array) else type(v) for v in (x, y)])
-        if all(isinstance(k, ShapedArray) or k in SCALARS for k in keys):
+        keys = (constant_key(x), constant_key(y))
+        if None not in keys:
             plans = self.by_state.setdefault(state_key(), {})
             if len(plans) >= MAX_PLANS:
                 plans.clear()
@@ -181,6 +187,17 @@ def check_broadcast(avals: Sequence[Any], operation: str) -> int:
     return len(shape)
 
 
+def broadcast_shape_of(operation: str, avals: Sequence[Any]) -> tuple[int, ...]:
+    """The shape of the result of broadcasting; for its errors see `check_broadcast`."""
+    rank = check_broadcast(avals, operation)
+    sizes = [1] * rank
+    for a in avals:
+        for i, n in enumerate(a.shape, rank - len(a.shape)):
+            if n != 1:
+                sizes[i] = n
+    return tuple(sizes)
+
+
 def to_inexact(dtype: Any) -> Any:
     """The floating dtype that integers and booleans become."""
     return dtype if dtypes.issubdtype(dtype, np.inexact) else dtypes.default_dtype("float")
@@ -213,5 +230,5 @@ def promote_args(operation: str, *xs: Any, inexact: bool = False) -> list[Any]:
     return promote_shapes(operation, *promote_dtypes(*xs, inexact=inexact))
 
 
-__all__ = ["Binary", "array_like", "check_broadcast", "constant_maker", "convert_element_type", "promote_args",
-           "promote_dtypes", "promote_shapes", "to_inexact", "to_numeric"]
+__all__ = ["Binary", "array_like", "broadcast_shape_of", "check_broadcast", "constant_key", "constant_maker",
+           "promote_args", "promote_dtypes", "promote_shapes", "to_inexact", "to_numeric"]

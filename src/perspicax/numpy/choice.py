@@ -1,0 +1,90 @@
+"""`where` with three arguments: the choice that nearly every other function needs."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import local, state_key
+from perspicax.core.promotion import lattice_result
+from perspicax.core.tracer import get_aval
+from perspicax.lax import shape as lax_shape
+from perspicax.lax.compare import ne, select_n_p
+from perspicax.lax.convert import convert
+from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker
+
+MAX_PLANS = 8192
+
+Step = Callable[[Any], Any] | None
+_plans: dict[Any, dict[tuple, tuple[Step, Step, Step]]] = {}
+
+
+def where3(condition: Any, x: Any, y: Any) -> Any:
+    """Elements of `x` where the condition holds, else of `y`; all three broadcast."""
+    key = (condition.aval if isinstance(condition, Array) else type(condition), x.aval if isinstance(x, Array) else type(x),
+           y.aval if isinstance(y, Array) else type(y))
+    plans = _plans.get(state_key())
+    plan = None if plans is None else plans.get(key)
+    if plan is None:
+        condition, x, y = [array_like(v, "where", i) for i, v in enumerate((condition, x, y))]
+        plan = _plan(condition, x, y)
+        if all(isinstance(v, Array) or type(v) in SCALARS for v in (condition, x, y)):
+            plans = _plans.setdefault(state_key(), {})
+            if len(plans) >= MAX_PLANS:
+                plans.clear()
+            plans[key] = plan
+    c, first, second = plan
+    return local.trace.process(select_n_p, (condition if c is None else c(condition), y if second is None else second(y),
+                                            x if first is None else first(x)), ())
+
+
+def _plan(condition: Any, x: Any, y: Any) -> tuple[Step, Step, Step]:
+    a, b, c = [get_aval(v) for v in (condition, x, y)]
+    dtype, weak = _common(b, c)
+    shape = broadcast_shape_of("where", (a, b, c))
+    return _condition_step(a, shape), _case_step(x, b, dtype, weak, shape), _case_step(y, c, dtype, weak, shape)
+
+
+def _common(b: Any, c: Any) -> tuple[Any, bool]:
+    if b.extended and b.dtype == c.dtype:
+        return b.dtype, False
+    return lattice_result([b.dtype, c.dtype], [b.weak_type, c.weak_type])
+
+
+def _condition_step(aval: Any, shape: tuple) -> Step:
+    is_bool = aval.dtype == np.dtype(bool)
+    if is_bool and aval.shape in ((), shape):
+        return None
+    zero = None if is_bool else np.zeros((), aval.dtype)
+
+    def step(c: Any) -> Any:
+        if not is_bool:
+            c = ne(c, zero)
+        return c if aval.shape in ((), shape) else spread(c, aval.shape, shape)
+
+    return step
+
+
+def _case_step(v: Any, aval: Any, dtype: Any, weak: bool, shape: tuple) -> Step:
+    if type(v) in SCALARS:
+        constant = constant_maker(dtype, weak)
+        return constant if shape == () else lambda x: lax_shape.broadcast_in_dim(constant(x), shape, ())
+    if isinstance(v, Array) and aval is ShapedArray(shape, dtype, weak):
+        return None
+
+    def step(x: Any) -> Any:
+        x = convert(x, dtype, weak)
+        return x if aval.shape == shape else spread(x, aval.shape, shape)
+
+    return step
+
+
+def spread(x: Any, old: tuple, shape: tuple) -> Any:
+    """An array repeated to `shape`, to which it broadcasts."""
+    return lax_shape.broadcast_in_dim(x, shape, range(len(shape) - len(old), len(shape)))
+
+
+__all__ = ["spread", "where3"]

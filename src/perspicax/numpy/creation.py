@@ -1,0 +1,552 @@
+"""New arrays: filled with a value, counting, with a diagonal, grids.
+
+While nothing is traced they are made by NumPy at once; in a function that is traced they are recorded, so that the
+program makes them and holds no copy.
+"""
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray, canonical_shape
+from perspicax.core.config import default_device, local
+from perspicax.core.context import evaluator
+from perspicax.core.promotion import result_type
+from perspicax.core.tracer import Tracer, get_aval
+from perspicax.diagnose.boundary import public, trim
+from perspicax.lax import compare, elementwise
+from perspicax.lax import shape as lax_shape
+from perspicax.lax.convert import convert, convert_element_type
+from perspicax.numpy.axes import one_axis
+from perspicax.numpy.construct import array, asarray, placement, put, recording, wrap
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
+from perspicax.numpy.fusion import fused_call
+from perspicax.numpy.operators import add, multiply, subtract, true_divide
+from perspicax.numpy.promote import array_like
+from perspicax.xla.array import ArrayImpl
+
+_FLOATS: dict[bool, Any] = {False: np.dtype(np.float32), True: np.dtype(np.float64)}
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if type(shape) is tuple:
+        for n in shape:
+            if type(n) is not int:
+                return canonical_shape(shape)
+        return shape
+    if type(shape) is int:
+        return (shape,)
+    return canonical_shape(shape)
+
+
+def filled(aval: ShapedArray, value: Any) -> Any:
+    """An array of type `aval` with `value` (a number) everywhere."""
+    if local.trace is not evaluator() and recording():
+        scalar = np.asarray(value, aval.dtype)
+        made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert_element_type(scalar, aval.dtype)
+        return convert(made, aval.dtype, True) if aval.weak_type else made
+    if value == 0:
+        made = np.zeros(aval.shape, aval.dtype)
+    else:
+        made = np.full(aval.shape, value, aval.dtype)
+    return ArrayImpl(aval, None, made, placement() if default_device.value is not None else None, False)
+
+
+def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
+    """An array of zeros.
+
+    Args:
+        shape: an integer, or a sequence of integers.
+        dtype: float32 by default (float64 with `jax_enable_x64`).
+        device: a device, or a sharding, where it is put.
+        out_sharding: a sharding.
+
+    Raises:
+        ShapeError: `shape` is none.
+    """
+    try:
+        dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "zeros")
+        made = filled(ShapedArray(_shape(shape), dtype), 0)
+        return made if device is None and out_sharding is None else put(made, out_sharding if device is None else device)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
+    """An array of ones; see `zeros`."""
+    try:
+        dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "ones")
+        made = filled(ShapedArray(_shape(shape), dtype), 1)
+        return made if device is None and out_sharding is None else put(made, out_sharding if device is None else device)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+@public
+def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
+    """An array whose values do not matter: zeros; see `zeros`."""
+    dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "empty")
+    return _put(filled(ShapedArray(_shape(shape), dtype), 0), device, out_sharding)
+
+
+def _put(x: Any, device: Any, out_sharding: Any) -> Any:
+    return x if device is None and out_sharding is None else put(x, out_sharding if device is None else device)
+
+
+@public
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
+    """An array with `fill_value` everywhere.
+
+    Args:
+        shape: an integer, or a sequence of integers.
+        fill_value: a number, or an array that broadcasts to `shape`.
+        dtype: that of `fill_value` by default, weak if that is.
+        device: a device, or a sharding, where it is put.
+        out_sharding: a sharding.
+    """
+    fill_value = array_like(fill_value, "full", 1)
+    if dtype is not None:
+        dtype = dtypes.requested_dtype(dtype, "full")
+    sizes = _shape(shape)
+    return _put(_full(sizes, fill_value, dtype), device, out_sharding)
+
+
+def _full(sizes: tuple[int, ...], fill_value: Any, dtype: Any) -> Any:
+    aval: Any = get_aval(fill_value)
+    weak = dtype is None and aval.weak_type
+    kept = asarray(fill_value) if dtype is None else asarray(fill_value).astype(dtype)  # type: ignore[attr-defined]
+    if aval.shape == () and isinstance(kept, ArrayImpl) and not aval.extended:
+        return filled(ShapedArray(sizes, kept.aval.dtype, weak), kept.value()[()])
+    return broadcast_to(kept, sizes)
+
+
+def broadcast_to(x: Any, shape: tuple[int, ...], function: str = "full") -> Any:
+    """An array repeated to `shape`.
+
+    Raises:
+        ArgumentValueError: it does not broadcast to that.
+    """
+    old = x.aval.shape
+    if old == shape:
+        return x
+    rank = len(shape) - len(old)
+    if rank < 0 or any([m not in (1, n) for m, n in zip(old, shape[rank:])]):
+        raise ArgumentValueError(
+            says=f"`{function}`: {x.aval.str_short()} does not broadcast to the shape {shape}.",
+            why="axes are matched from the right; each has the size asked for, or 1"
+            if rank >= 0 else f"it has {len(old)} axes, which is more than {len(shape)}")
+    return lax_shape.broadcast_in_dim(x, shape, range(rank, len(shape)))
+
+
+# -- like another
+
+def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any = None, out_sharding: Any = None) -> Any:
+    if not hasattr(a, "shape") or not hasattr(a, "dtype"):
+        a = array_like(a, function)
+    aval: Any = a.aval if isinstance(a, Array) else _described(a)
+    if dtype is not None:
+        aval = ShapedArray(aval.shape, dtypes.requested_dtype(dtype, function))
+    if shape is not None:
+        aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
+    if aval.extended:
+        raise ArgumentKindError(says=f"`{function}` of {aval.str_short()}.",
+                                why="elements of an extended dtype, such as random keys, are made by their own functions")
+    made = filled(aval, value)
+    if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and shape is None \
+            and a._sharding is not None and (a._committed or len(a._sharding.devices) > 1):
+        return put(made, a._sharding)
+    return _put(made, device, out_sharding)
+
+
+def _described(a: Any) -> ShapedArray:
+    """The type of a number, a NumPy array, or of what only has a shape and a dtype."""
+    if isinstance(a, (np.ndarray, np.generic, int, float, complex)):
+        return get_aval(a)  # type: ignore[return-value]
+    return ShapedArray(tuple(a.shape), dtypes.jax_dtype(a.dtype), bool(getattr(a, "weak_type", False)))
+
+
+def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
+    """Zeros in the shape and dtype of `a`.
+
+    Args:
+        a: array, number, or anything with a shape and a dtype.
+        dtype: in place of that of `a`.
+        shape: in place of that of `a`.
+        device: a device, or a sharding, where it is put; by default where `a` is.
+        out_sharding: a sharding.
+    """
+    try:
+        return _like(a, 0, dtype, shape, "zeros_like", device, out_sharding)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:
+    """Ones in the shape and dtype of `a`; see `zeros_like`."""
+    try:
+        return _like(a, 1, dtype, shape, "ones_like", device, out_sharding)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+@public
+def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None,
+               out_sharding: Any = None) -> Array:
+    """Zeros in the shape and dtype of `prototype`; see `zeros_like`."""
+    return _like(prototype, 0, dtype, shape, "empty_like", device, out_sharding)
+
+
+@public
+def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None,
+              out_sharding: Any = None) -> Array:
+    """`fill_value` everywhere, in the shape and dtype of `a`; see `zeros_like`.
+
+    Args:
+        a: array, number, or anything with a shape and a dtype.
+        fill_value: a number, or an array that broadcasts to the shape.
+        dtype: in place of that of `a`.
+        shape: in place of that of `a`.
+        device: a device, or a sharding, where it is put; by default where `a` is.
+        out_sharding: a sharding.
+    """
+    fill_value = array_like(fill_value, "full_like", 1)
+    if isinstance(fill_value, (int, float, complex)) and not isinstance(fill_value, np.generic):
+        if not hasattr(a, "shape") or not hasattr(a, "dtype"):
+            a = array_like(a, "full_like")
+        aval: Any = a.aval if isinstance(a, Array) else _described(a)
+        wanted = aval.dtype if dtype is None else dtypes.requested_dtype(dtype, "full_like")
+        if not aval.extended:
+            return _like(a, asarray(fill_value, wanted).value()[()], dtype, shape, "full_like",  # type: ignore
+                         device, out_sharding)
+    like = _like(a, 0, dtype, shape, "full_like")
+    return _put(broadcast_to(convert(fill_value, like.aval.dtype, like.aval.weak_type), like.aval.shape, "full_like"),
+                device, out_sharding)
+
+
+# -- counting
+
+def _bound(x: Any, name: str) -> Any:
+    """A bound of `arange` as a number."""
+    if isinstance(x, (int, float)) or x is None:
+        return x
+    if isinstance(x, Tracer):
+        value = x.concrete()
+        if value is None:
+            x.__index__() if dtypes.issubdtype(x.dtype, np.integer) else x.__float__()  # the report of that question
+        x = value
+    if isinstance(x, Array):
+        x = x.value()  # type: ignore[attr-defined]
+    found = np.asarray(x)
+    if found.shape != () or found.dtype.kind in "OUSMmV":
+        raise ArgumentValueError(says=f"`arange` was given {name} of shape {found.shape}.", why="its bounds are numbers")
+    return found[()]
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None,
+           out_sharding: Any = None) -> Array:
+    """`start`, `start + step`, … up to, but without, `stop`.
+
+    Args:
+        start: the first value; with one argument alone it is the end, and 0 the start.
+        stop: the end, which is left out.
+        step: the distance of two values, not 0; 1 by default.
+        dtype: that in which the bounds meet, by default.
+        device: a device, or a sharding, where it is put.
+        out_sharding: a sharding.
+
+    Returns:
+        Array of `ceil((stop - start) / step)` values, `start + i * step` computed in the dtype.
+
+    Raises:
+        ConcretizationTypeError: a bound is traced; the shape of the result would depend on a value.
+    """
+    try:
+        if type(start) is int and stop is None and step is None and dtype is None:
+            if not -2**31 <= start < 2**31:
+                start = 2**31 - 1 if start > 0 else 0
+            return _put(_counted(max(start, 0), dtypes.default_dtype("int")), device, out_sharding)
+        return _put(_arange(start, stop, step, dtype), device, out_sharding)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+def _counted(n: int, dtype: Any) -> Any:
+    if local.trace is not evaluator() and recording():
+        return lax_shape.broadcasted_iota(dtype, (n,), 0)
+    return wrap(np.arange(n, dtype=dtype))
+
+
+def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
+    start, stop, step = _bound(start, "a start"), _bound(stop, "a stop"), _bound(step, "a step")
+    given = [v for v in (start, stop, step) if v is not None]
+    if start is None:
+        raise ArgumentKindError(says="`arange` was given None as a start.", why="its bounds are numbers")
+    if dtype is None:
+        dtype = result_type(*given)
+    else:
+        dtype = dtypes.requested_dtype(dtype, "arange")
+    if any([isinstance(v, (complex, np.complexfloating)) for v in given]):
+        raise ArgumentValueError(says="`arange` was given complex bounds.", why="complex numbers are not ordered")
+    if dtype == np.dtype(bool):
+        raise ArgumentKindError(says="`arange` of booleans.", why="it counts in numbers; `int(x)` makes one")
+    if stop is None:
+        start, stop = 0, start
+    if step is not None and step == 0:
+        raise ZeroStepError(says="`arange` was given the step 0.", why="then there is no end")
+    count = max(0, math.ceil((stop - start) / (1 if step is None else step)))
+    exact = not dtypes.issubdtype(dtype, np.inexact)
+    if start == 0 and step is None:
+        return _counted_as(count, dtype)
+    if exact and not (local.trace is not evaluator() and recording()):
+        values = int(start) + np.arange(count, dtype=np.int64) * int(1 if step is None else step)
+        return wrap(values.astype(dtype))
+    work = dtype if exact or dtype.itemsize >= 4 else np.dtype(np.float32)  # type: ignore[union-attr]
+    made = lax_shape.broadcasted_iota(work, (count,), 0)
+    if step is not None and step != 1:
+        made = elementwise.mul(np.asarray(step, work), made)
+    if start != 0 or (not exact and step is not None):
+        made = elementwise.add(np.asarray(start, work), made)
+    return convert_element_type(made, dtype)
+
+
+def _counted_as(count: int, dtype: Any) -> Any:
+    """0, 1, … in a dtype that may not hold them all exactly: rounded from integers."""
+    if local.trace is not evaluator() and recording() and dtype.itemsize >= 4:
+        return lax_shape.broadcasted_iota(dtype, (count,), 0)
+    return wrap(np.arange(count).astype(dtype))
+
+
+class ZeroStepError(ArgumentValueError, ZeroDivisionError):
+    """A range was asked for whose step is 0."""
+
+
+def _count(num: Any, function: str) -> int:
+    try:
+        n = operator.index(num)
+    except TypeError as error:
+        if type(error) is not TypeError:  # a traced one has its own report
+            raise
+        raise ArgumentKindError(says=f"`{function}` was asked for {num!r} values.", why="a number of values is an "
+                                                                                       "integer") from None
+    if n < 0:
+        raise ArgumentValueError(says=f"`{function}` was asked for {n} values.", why="a number of values is at least 0")
+    return n
+
+
+@public
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+             axis: int = 0, *, device: Any = None) -> Any:
+    """Values at equal distances between two others.
+
+    Args:
+        start: the first value, or an array of first values.
+        stop: the last value, or an array that broadcasts with `start`.
+        num: how many values.
+        endpoint: whether `stop` is one of them.
+        retstep: whether to return the distance too.
+        dtype: floating by default; integers are rounded down.
+        axis: where the new axis goes.
+        device: a device, or a sharding, where it is put.
+
+    Returns:
+        Array whose axis `axis` has size `num`; with `retstep` a pair of it and the distance.
+    """
+    n = _count(num, "linspace")
+    start, stop = array_like(start, "linspace", 0), array_like(stop, "linspace", 1)
+    if dtype is None:
+        dtype = result_type(start, stop, dtypes.default_dtype("float"))
+    else:
+        dtype = dtypes.requested_dtype(dtype, "linspace")
+    axis = operator.index(axis)
+    out, step = fused_call(_linspace, (asarray(start), asarray(stop)), n=n, endpoint=bool(endpoint), dtype=dtype, axis=axis)
+    out = _put(out, device, None)
+    return (out, step) if retstep else out
+
+
+def _linspace(start: Any, stop: Any, *, n: int, endpoint: bool, dtype: Any, axis: int) -> tuple[Any, Any]:
+    work = result_type(start.dtype, stop.dtype, dtypes.default_dtype("float"), dtype)
+    start, stop = convert(start, work, False), convert(stop, work, False)
+    shape = lax_shape.broadcast_shapes(start.shape, stop.shape)
+    start, stop = broadcast_to(start, shape, "linspace"), broadcast_to(stop, shape, "linspace")
+    divisions = n - 1 if endpoint else n
+    step: Any = true_divide(subtract(stop, start), divisions) if divisions > 0 else filled(
+        ShapedArray(shape, work), math.nan)
+    rank = len(shape)
+    real = work if not dtypes.issubdtype(work, np.complexfloating) else np.dtype(f"f{work.itemsize // 2}")
+    if n == 0:
+        out = filled(ShapedArray((0, *shape), work), 0)
+    elif divisions == 0:
+        out = lax_shape.broadcast_in_dim(start, (1, *shape), range(1, rank + 1))
+    else:
+        points = true_divide(convert(lax_shape.broadcasted_iota(_counting(real), (divisions,), 0), real, False), divisions)
+        h = lax_shape.reshape(convert(points, work, False), (divisions, *(1,) * rank))
+        start_row = lax_shape.reshape(start, (1, *shape))
+        stop_row = lax_shape.reshape(stop, (1, *shape))
+        out = add(multiply(start_row, subtract(1, h)), multiply(stop_row, h))
+        if endpoint:
+            out = lax_shape.concatenate([out, lax_shape.broadcast_in_dim(stop, (1, *shape), range(1, rank + 1))], 0)
+    if dtypes.issubdtype(dtype, np.integer) and not dtypes.issubdtype(out.dtype, np.integer):
+        out = elementwise.floor(out)
+    out = convert(out, dtype, False)
+    place = one_axis(axis, rank + 1, "linspace")
+    if place:
+        order = [*range(1, rank + 1)]
+        order.insert(place, 0)
+        out = lax_shape.transpose(out, order)
+    return out, convert(step, dtype if not dtypes.issubdtype(dtype, np.integer) else work, False)
+
+
+def _counting(real: Any) -> Any:
+    return real if real.itemsize >= 4 else np.dtype(np.float32)
+
+
+# -- matrices
+
+def _size(n: Any, function: str) -> int:
+    return _shape((n,))[0] if type(n) is int and n >= 0 else _checked_size(n, function)
+
+
+def _checked_size(n: Any, function: str) -> int:
+    size = _shape((n,))[0]
+    if size < 0:
+        raise ArgumentValueError(says=f"`{function}` was asked for {size} rows or columns.", why="a size is at least 0")
+    return size
+
+
+def diagonal_mask(rows: int, columns: int, k: Any, lower: bool) -> Any:
+    """Where a matrix has its diagonal number `k`, or, with `lower`, all that lies on and below it."""
+    i = lax_shape.broadcasted_iota(np.int32, (rows, columns), 0)
+    j = lax_shape.broadcasted_iota(np.int32, (rows, columns), 1)
+    i = elementwise.add(i, convert(k, np.dtype(np.int32), False))
+    return compare.ge(i, j) if lower else compare.eq(i, j)
+
+
+@public
+def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = None, *, device: Any = None) -> Array:
+    """A matrix with ones on a diagonal and zeros elsewhere.
+
+    Args:
+        N: number of rows.
+        M: number of columns; as many as rows by default.
+        k: which diagonal: above the main one for positive numbers, below for negative ones.
+        dtype: float32 by default.
+        device: a device, or a sharding, where it is put.
+    """
+    dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "eye")
+    rows = _size(N, "eye")
+    columns = rows if M is None else _size(M, "eye")
+    if type(k) is int and (local.trace is evaluator() or not recording()):
+        return _put(wrap(np.eye(rows, columns, k, dtype)), device, None)
+    return _put(convert(diagonal_mask(rows, columns, k, False), dtype, False), device, None)
+
+
+@public
+def identity(n: Any, dtype: Any = None) -> Array:
+    """The identity matrix of `n` rows."""
+    return eye(n, None, 0, dtype)
+
+
+@public
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
+    """A matrix with ones on and below a diagonal; see `eye`."""
+    dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "tri")
+    rows = _size(N, "tri")
+    columns = rows if M is None else _size(M, "tri")
+    if type(k) is int and (local.trace is evaluator() or not recording()):
+        return wrap(np.tri(rows, columns, k).astype(dtype))
+    return convert(diagonal_mask(rows, columns, k, True), dtype, False)
+
+
+def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
+    x = asarray(array_like(m, function))
+    shape = x.aval.shape  # type: ignore[attr-defined]
+    if len(shape) < 2:
+        raise ArgumentValueError(says=f"`{function}` was given {x.aval.str_short()}.",  # type: ignore[attr-defined]
+                                 why="only matrices, and stacks of them, have triangles")
+    mask = diagonal_mask(*shape[-2:], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
+    if len(shape) > 2:
+        mask = lax_shape.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
+    zeros_ = lax_shape.broadcast_in_dim(np.zeros((), x.aval.dtype), shape, ())  # type: ignore[attr-defined]
+    return compare.select(mask, x, zeros_) if lower else compare.select(mask, zeros_, x)
+
+
+@public
+def tril(m: Any, k: int = 0) -> Array:
+    """A matrix (or a stack of them) with zeros above its diagonal number `k`."""
+    return _triangle(m, k, "tril", True)
+
+
+@public
+def triu(m: Any, k: int = 0) -> Array:
+    """A matrix (or a stack of them) with zeros below its diagonal number `k`."""
+    return _triangle(m, k, "triu", False)
+
+
+# -- grids
+
+@public
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Array]:
+    """Grids of coordinates from coordinates along each axis.
+
+    Args:
+        xi: vectors, or scalars.
+        copy: is ignored: arrays never change.
+        sparse: whether axes along which a grid repeats have size 1.
+        indexing: "xy" lets the first vector run along the second axis, "ij" along the first.
+    """
+    xs = [asarray(array_like(x, "meshgrid", i)) for i, x in enumerate(xi)]
+    if indexing not in ("xy", "ij"):
+        raise ArgumentValueError(says=f"`meshgrid` was given indexing={indexing!r}.", why="it is \"xy\" or \"ij\"")
+    for x in xs:
+        if x.ndim > 1:
+            raise ArgumentValueError(says=f"`meshgrid` was given {x.aval.str_short()}.", why="it takes vectors")
+    xs = [lax_shape.reshape(x, (1,)) if x.ndim == 0 else x for x in xs]
+    places = list(range(len(xs)))
+    if indexing == "xy" and len(xs) > 1:
+        places[:2] = [1, 0]
+    sizes = [0] * len(xs)
+    for x, place in zip(xs, places):
+        sizes[place] = x.shape[0]
+    found = []
+    for x, place in zip(xs, places):
+        target = [1] * len(xs) if sparse else list(sizes)
+        target[place] = x.shape[0]
+        found.append(lax_shape.broadcast_in_dim(x, tuple(target), (place,)))
+    return found
+
+
+@public
+def indices(dimensions: Sequence[int], dtype: Any = None, sparse: bool = False) -> Any:
+    """For each axis of a grid the index along it.
+
+    Args:
+        dimensions: sizes of the grid.
+        dtype: int32 by default.
+        sparse: whether to return a tuple of arrays, with size 1 along all other axes.
+    """
+    dtype = dtypes.default_dtype("int") if dtype is None else dtypes.requested_dtype(dtype, "indices")
+    sizes = _shape(tuple(dimensions))
+    grids = []
+    for i, n in enumerate(sizes):
+        target = tuple([m if j == i or not sparse else 1 for j, m in enumerate(sizes)])
+        grids.append(lax_shape.broadcasted_iota(dtype, target, i) if n else filled(ShapedArray(target, dtype), 0))
+    if sparse:
+        return tuple(grids)
+    if not grids:
+        return filled(ShapedArray((0,), dtype), 0)
+    return lax_shape.concatenate([lax_shape.broadcast_in_dim(g, (1, *sizes), range(1, len(sizes) + 1)) for g in grids], 0)
+
+
+__all__ = ["arange", "array", "empty", "empty_like", "eye", "filled", "full", "full_like", "identity", "indices", "linspace",
+           "meshgrid", "ones", "ones_like", "tri", "tril", "triu", "zeros", "zeros_like"]

@@ -1,0 +1,224 @@
+"""Errors of NumPy-style functions: shapes that do not broadcast, axes that do not exist, values that are no arrays."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError, ReportedError
+from perspicax.diagnose.report import Fix, Report
+from perspicax.lax.errors import operand_labels
+
+
+def ordinal(index: int) -> str:
+    """`1st` for 0, `2nd` for 1, …"""
+    return {0: "1st", 1: "2nd", 2: "3rd"}.get(index, f"{index + 1}th")
+
+
+class BroadcastError(PerspicaxError, TypeError, ValueError):  # JAX raises one for equal ranks, the other for unequal
+    """Operands were combined whose shapes do not broadcast."""
+
+    operation: str
+    avals: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, operation: str, avals: Sequence[Any]) -> BroadcastError:
+        """The error of an operation on operands of these types."""
+        return cls(operation=operation, avals=tuple(avals))
+
+    @property
+    def axis(self) -> int:
+        """The last axis, counted from the right, along which the sizes disagree."""
+        rank = max([len(a.shape) for a in self.avals])
+        for i in range(1, rank + 1):
+            if len({a.shape[-i] for a in self.avals if len(a.shape) >= i} - {1}) > 1:
+                return -i
+        return -1
+
+    @property
+    def report(self) -> Report:
+        types = tuple(a.str_short() for a in self.avals)
+        names, labels = operand_labels(self, types)
+        i = self.axis
+        sizes = [f"{a.shape[i]} in {n}" for n, a in zip(names, self.avals) if len(a.shape) >= -i]
+        shown = ", ".join(f"{n} is {t}" for n, t in zip(names, types))
+        return Report(
+            says=f"`{self.operation}` was given operands whose shapes do not broadcast: {shown}.", labels=labels,
+            why=f"axes are matched from the right: axis {i} is {' but '.join(sizes)}; sizes must be equal, or 1")
+
+
+class RankPromotionError(PerspicaxError, ValueError):
+    """Operands of different rank were broadcast, and `jax_numpy_rank_promotion` forbids it."""
+
+    operation: str
+    left: str
+    right: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.operation}` broadcasts operands of different rank: {self.left} and {self.right}.",
+                      why="`jax_numpy_rank_promotion` asks to be told of this",
+                      fixes=(Fix("give the smaller one its axes", code="x[None, :]"),
+                             Fix('or allow it', code='jax.config.update("jax_numpy_rank_promotion", "allow")')))
+
+
+class MatmulShapeError(PerspicaxError, TypeError, ValueError):  # JAX raises ValueError for scalars, TypeError for sizes
+    """Operands of a matrix product do not fit."""
+
+    operation: str
+    avals: tuple[Any, ...]
+    axes: tuple[int, int] | None = None
+
+    @property
+    def report(self) -> Report:
+        types = tuple(a.str_short() for a in self.avals)
+        names, labels = operand_labels(self, types)
+        shown = " and ".join(f"{n}, {t}," for n, t in zip(names, types))
+        if self.axes is None:
+            return Report(says=f"`{self.operation}` was given a scalar: {shown.rstrip(',')}.", labels=labels,
+                          why="a matrix product needs at least one axis on both sides",
+                          fixes=(Fix("to scale an array, multiply", code="x * y"),))
+        (i, j), (a, b) = self.axes, self.avals
+        return Report(says=f"`{self.operation}` cannot multiply {shown.rstrip(',')}: the inner sizes differ.", labels=labels,
+                      why=f"axis {i} of {names[0]} has size {a.shape[i]}, axis {j} of {names[1]} has size {b.shape[j]}; "
+                          "they must be equal")
+
+
+class AxisError(PerspicaxError, ValueError, IndexError, TypeError):  # JAX wavers between these, by function
+    """An axis was named that the array does not have, or not once."""
+
+    function: str
+    axis: Any
+    ndim: int
+    kind: str = "range"
+
+    @property
+    def report(self) -> Report:
+        f, axis, n = self.function, self.axis, self.ndim
+        if self.kind == "repeated":
+            return Report(says=f"`{f}` was given an axis twice: {axis}.", why="each axis may be named once")
+        if self.kind == "type":
+            return Report(says=f"`{f}` was given {axis!r} as an axis.", why="an axis is an integer")
+        if self.kind == "count":
+            return Report(says=f"`{f}` was given {axis}.", why="there must be as many destinations as sources")
+        why = f"its axes count from 0 to {n - 1}, or from {-n} to -1" if n else "it has no axes: it is a scalar"
+        return Report(says=f"`{f}`: there is no axis {axis} in an array of {n} {'axis' if n == 1 else 'axes'}.", why=why)
+
+
+class ReshapeError(PerspicaxError, TypeError):
+    """An array cannot have the shape that was asked for."""
+
+    type_text: str
+    shape: tuple[Any, ...]
+    size: int
+    kind: str = "size"
+
+    @property
+    def report(self) -> Report:
+        says = f"{self.type_text} cannot be reshaped to {self.shape}."
+        if self.kind == "unknown":
+            return Report(says=says, why="at most one size may be -1, which stands for what is left")
+        if self.kind == "negative":
+            return Report(says=says, why="sizes are at least 0; one of them may be -1, which stands for what is left")
+        if self.kind == "type":
+            return Report(says=says, why="a shape is a sequence of integers")
+        product = 1
+        for n in self.shape:
+            product *= n if n != -1 else 1
+        why = (f"it has {self.size} elements, which {product} does not divide" if -1 in self.shape
+               else f"it has {self.size} elements, the new shape {product}")
+        return Report(says=says, why=why)
+
+
+class ShapeMismatchError(ReportedError, TypeError, ValueError):  # JAX raises one or the other, by function
+    """Arrays that are put together do not fit, or an array does not have the axes that a function needs."""
+
+
+class NotArrayLikeError(PerspicaxError, TypeError, ValueError):  # JAX raises ValueError for None alone
+    """A function of arrays was given something else."""
+
+    function: str
+    index: int
+    value_type: str
+
+    @property
+    def report(self) -> Report:
+        fixes: tuple[Fix, ...] = ()
+        if self.value_type in ("list", "tuple"):
+            fixes = (Fix("make an array of it first", code="jnp.asarray(x)"),)
+        return Report(says=f"`{self.function}` was given a {self.value_type} as its {ordinal(self.index)} argument.",
+                      why="it takes arrays, NumPy arrays and numbers; a list would be converted element by element at "
+                          "every call" if fixes else "it takes arrays, NumPy arrays and numbers", fixes=fixes)
+
+
+class NotConvertibleError(PerspicaxError, TypeError, ValueError):  # JAX raises ValueError for None and ragged lists
+    """No array can be made of a value."""
+
+    function: str
+    value: str
+    value_type: str
+    kind: str = "type"
+
+    @property
+    def report(self) -> Report:
+        says = f"`{self.function}` cannot make an array of {self.value}."
+        if self.kind == "none":
+            return Report(says=says, why="None is no number; NaN stands for a missing floating-point value",
+                          fixes=(Fix("use NaN where a value is missing", code="jnp.nan"),))
+        if self.kind == "ragged":
+            return Report(says=says, why="the lists in it differ in length or depth; an array has the same number of "
+                                         "entries along each axis everywhere")
+        return Report(says=says, why=f"a {self.value_type} is no number and has no numbers in it")
+
+
+class UfuncDtypeError(PerspicaxError, TypeError, ValueError):  # JAX raises one or the other, by function
+    """A function is not defined for a dtype."""
+
+    function: str
+    type_text: str
+    kind: str = ""
+
+    @property
+    def report(self) -> Report:
+        why = {"negative exponent": "an integer to a negative power is no integer; make the base floating first",
+               "": f"`{self.function}` has no meaning for this dtype"}.get(self.kind, self.kind)
+        return Report(says=f"`{self.function}` is not defined for {self.type_text}.", why=why)
+
+
+class ReductionError(ReportedError, ValueError):
+    """A reduction has no value: there are no elements, or the mask may leave none."""
+
+
+class ArgumentValueError(ReportedError, ValueError):
+    """An argument has a value that the function does not take."""
+
+
+class ArgumentKindError(ReportedError, TypeError):
+    """An argument is of a type that the function does not take."""
+
+
+class UnsupportedArgumentError(PerspicaxError, NotImplementedError):
+    """An argument exists for the sake of NumPy's signature, and has no meaning for arrays that never change."""
+
+    function: str
+    argument: str
+    why: str = "arrays never change: results are returned, not written into an argument"
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` does not support the argument `{self.argument}`.", why=self.why)
+
+
+class EinsumError(ReportedError, ValueError, TypeError):
+    """The subscripts of `einsum` do not fit its operands."""
+
+
+class NotYetError(PerspicaxError, AttributeError, NotImplementedError):
+    """A name of `jax.numpy` was used that Perspicax does not have yet."""
+
+    module: str
+    attribute: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.module}.{self.attribute}` is not there yet.",
+                      why="it is part of JAX's interface, and Perspicax has not reached it")
