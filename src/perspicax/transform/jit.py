@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -254,14 +255,18 @@ class JitFunction:
             if self._state is not state_key():
                 self._new_state()
             if self._only_arrays and not kwargs:
-                entry = self._flat.get(tuple([x.aval if type(x) is ArrayImpl else None for x in args]))
+                entry = self._flat.get(tuple([x.aval if type(x) is ArrayImpl and x._place is None else None for x in args]))
                 if entry is not None:
                     out = entry(args)
                     if out is not None:
                         return out[0]
             elif self._fast:
                 leaves, in_tree = flatten((args, kwargs))
-                entry = self._fast.get((in_tree, tuple([x.aval if type(x) is ArrayImpl else _leaf_key(x) for x in leaves])))
+                try:
+                    key = None if any(map(_get_place, leaves)) else tuple(map(_get_aval, leaves))
+                except AttributeError:  # numbers or NumPy arrays among them
+                    key = tuple([x.aval if type(x) is ArrayImpl and x._place is None else _leaf_key(x) for x in leaves])
+                entry = self._fast.get((in_tree, key))
                 if entry is not None:
                     out = entry(leaves)
                     if out is not None:
@@ -332,8 +337,8 @@ class JitFunction:
         """Keep the short way for the next call with arguments like these."""
         if not self._plain or traced.closed.effects or checking.careful:
             return
-        placed = shardings.default_sharding()
-        if any(x._committed or (x._sharding is not None and x._sharding is not placed) for x in arrays):
+        placed = shardings.first_sharding()
+        if any(x._place is not None for x in arrays):
             return
         leaves, in_tree = tree.flatten((args, kwargs))
         keys = tuple([x.aval if type(x) is ArrayImpl else _leaf_key(x) for x in leaves])
@@ -344,7 +349,7 @@ class JitFunction:
                               compiler_options=self._options.compiler_options)
         if self._state is not state_key():
             self._new_state()
-        entry = fast_entry(program, placed, traced.out_tree)
+        entry = fast_entry(program, traced.out_tree)
         self._fast[in_tree, keys] = entry
         if not kwargs and all(type(x) is ArrayImpl for x in args):
             self._flat[keys] = entry
@@ -377,6 +382,8 @@ class JitFunction:
 
 _wrappers: weakref.WeakSet[JitFunction] = weakref.WeakSet()
 _evaluator = evaluator()
+# Over the leaves of a tree these run in C, which a comprehension does not.
+_get_aval, _get_place, _get_buffer = operator.attrgetter("aval"), operator.attrgetter("_place"), operator.attrgetter("_buf")
 _SCALARS = {int, float, bool, complex}
 
 
@@ -385,53 +392,34 @@ def _leaf_key(x: Any) -> Any:
     kind = type(x)
     if kind in _SCALARS:
         return kind
+    if kind is ArrayImpl:
+        return None  # placed by the user, or on another device
     if kind is np.ndarray or isinstance(x, np.generic):
         return x.shape, x.dtype
     return None
 
 
-def fast_entry(program: compilation.Executable, placed: Any, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
+def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
     """A function of flat arguments that runs `program` without a question; `None` sends the call the long way."""
     execute, handlers, avals = program.loaded.execute_sharded, program.handlers, program.out_avals
     unflatten = out_tree.unflatten
     single = len(avals) == 1 and out_tree.num_nodes == 1
 
-    def buffers_of(leaves: Sequence[Any]) -> list | None:
-        buffers = []
-        for x in leaves:
-            if type(x) is not ArrayImpl:
-                x = dispatch.as_array(x)
-            if (x._sharding is not placed and x._sharding is not None) or x._committed:
-                return None
-            buffers.append(x.buffer() if x._buf is None else x._buf)
-        return buffers
-
     def long(leaves: Sequence[Any]) -> Any:
         arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
-        if buffers_of(arrays) is None:
-            return None
-        return (unflatten(program(arrays)),)
+        return None if any(x._place is not None for x in arrays) else (unflatten(program(arrays)),)
 
     def run(leaves: Sequence[Any]) -> Any:
-        buffers = []
-        for x in leaves:
-            if type(x) is ArrayImpl and x._sharding is placed and not x._committed:
-                buf = x._buf
-                if buf is not None:
-                    buffers.append(buf)
-                    continue
-            slower = buffers_of(leaves)
-            if slower is None:
-                return None
-            buffers = slower
-            break
         try:
-            outs = execute(buffers).consume_with_handlers(handlers)
+            outs = execute(list(map(_get_buffer, leaves))).consume_with_handlers(handlers)
+        except (AttributeError, TypeError):  # a NumPy array or number among them, or a value that has no buffer yet
+            arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
+            return (unflatten(program(arrays)),)
         except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
             raise program._failed(error, [x for x in leaves if type(x) is ArrayImpl]) from error
         if single:
-            return (ArrayImpl(avals[0], outs[0], None, placed, False),)
-        return (unflatten([ArrayImpl(a, o, None, placed, False) for a, o in zip(avals, outs)]),)
+            return (ArrayImpl(avals[0], outs[0]),)
+        return (unflatten(map(ArrayImpl, avals, outs)),)
 
     return run if program.all_kept and not program.any_donated else long
 

@@ -23,17 +23,29 @@ _live: weakref.WeakSet | None = None
 class ArrayImpl(Array):
     """An array that has a value.
 
-    Exactly one of these holds: it has a buffer, it has a NumPy value, it has both, or it was deleted.
+    Exactly one of these holds: it has a buffer, it has a NumPy value, it has both, or it was deleted. `_place` is `None`
+    for the common case, uncommitted on the first device; else the pair of sharding and whether the user placed it.
     """
 
-    __slots__ = ("_buf", "_committed", "_np", "_sharding", "aval")
+    __slots__ = ("_buf", "_np", "_place", "aval")
 
-    def __init__(self, aval: ShapedArray, buf: Any, value: np.ndarray | None, placed: Any, committed: bool) -> None:
+    def __init__(self, aval: ShapedArray, buf: Any, value: np.ndarray | None = None, placed: Any = None,
+                 committed: bool = False) -> None:
         self.aval = aval
         self._buf = buf
         self._np = value
-        self._sharding = placed
-        self._committed = committed
+        self._place = None if placed is None and not committed else _placement(placed, committed)
+
+    @property
+    def _sharding(self) -> Any:
+        """Where it was placed; `None` for the first device."""
+        place = self._place
+        return None if place is None else place[0]
+
+    @property
+    def _committed(self) -> bool:
+        place = self._place
+        return place is not None and place[1]
 
     # -- the two representations
 
@@ -56,8 +68,11 @@ class ArrayImpl(Array):
             if buf is None or buf.is_deleted():
                 raise self._deleted_error()
             try:
-                if len(self._sharding.devices) == 1 or self._sharding.is_fully_replicated:
-                    found = runtime.host_view(buf if len(self._sharding.devices) == 1 else buf._fully_replicated_shard())
+                place = self._place
+                if place is None or len(place[0].devices) == 1:
+                    found = runtime.host_view(buf)
+                elif place[0].is_fully_replicated:
+                    found = runtime.host_view(buf._fully_replicated_shard())
                 else:
                     found = self._assemble()
             except runtime.RuntimeFailure as error:
@@ -81,10 +96,8 @@ class ArrayImpl(Array):
     @property
     def sharding(self) -> Any:
         """Where the array is."""
-        placed = self._sharding
-        if placed is None:
-            placed = self._sharding = sharding.default_sharding()
-        return placed
+        place = self._place
+        return sharding.first_sharding() if place is None else place[0]
 
     @property
     def committed(self) -> bool:
@@ -266,6 +279,13 @@ class ArrayImpl(Array):
         return array_text(self, representation=True)
 
 
+def _placement(placed: Any, committed: bool) -> tuple[Any, bool] | None:
+    """The place of an array: `None` for uncommitted on the first device."""
+    if placed is None:
+        placed = sharding.first_sharding()
+    return None if not committed and placed is sharding.first_sharding() else (placed, committed)
+
+
 class Shard(NamedTuple):
     """One device's piece of an array."""
 
@@ -298,7 +318,7 @@ def array_text(x: ArrayImpl, representation: bool) -> str:
     name = dtypes.name_of(aval.dtype)
     if aval.extended:
         words = np.asarray(x.value())
-        body = np.array2string(words, separator=", ") if words.size < 1000 else "..."
+        body = str(words)
         return f"Array({aval.shape}, dtype={name}) overlaying:\n{body}"
     value = x.value()
     if value.dtype.kind == "V" and value.dtype != dtypes.float0:

@@ -105,7 +105,7 @@ def as_array(x: Any) -> ArrayImpl:
     if type(x) is int:
         dtypes.check_int_fits(x, aval.dtype)
     value = np.array(x, dtype=aval.dtype)
-    return ArrayImpl(aval, None, value, None, False)
+    return ArrayImpl(aval, None, value, shardings.default_sharding() if checking.careful else None)
 
 
 # -- kernels
@@ -136,11 +136,12 @@ def _host_kernel(primitive: Primitive, values: tuple, outs: list, compiled: Call
     def kernel(*arrays: ArrayImpl) -> Any:
         committed, placed = False, None
         for x in arrays:
-            placed = x._sharding or placed
-            committed = committed or x._committed
-        if placed is not None and (committed or placed is not shardings.default_sharding()) and (
-                len(placed.devices) > 1 or placed.devices[0].platform != "cpu" or
-                any(x._committed and x._sharding is not placed for x in arrays)):
+            place = x._place
+            if place is not None:
+                if committed and place[1] and placed != place[0]:
+                    return compiled(*arrays)  # which raises the report
+                placed, committed = place[0] if place[1] or not committed else placed, committed or place[1]
+        if placed is not None and (len(placed.devices) > 1 or placed.devices[0].platform != "cpu"):
             return compiled(*arrays)
         result = assert_host(*[x._np if x._np is not None else x.value() for x in arrays], **params)
         if result is NotImplemented:
@@ -156,7 +157,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
     closed = kernel_jaxpr(primitive, avals, values, outs)
     by_place: dict[Any, compilation.Executable] = {}
     single = not primitive.multiple_results
-    fast: list[Any] = []  # (sharding, execute, handlers, aval), for operands on the default device
+    fast: list[Any] = []  # (execute, handlers, aval), for operands on the first device
 
     def general(*arrays: ArrayImpl) -> Any:
         placed, committed = common_placement(arrays, primitive.name)
@@ -164,8 +165,8 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
         program = by_place.get(key)
         if program is None:
             program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays)
-            if single and len(placed.devices) == 1 and program.all_kept and not committed:
-                fast[:] = [placed, program.loaded.execute_sharded, program.handlers, outs[0]]
+            if single and placed is shardings.first_sharding() and program.all_kept and not committed:
+                fast[:] = [program.loaded.execute_sharded, program.handlers, outs[0]]
         results = program([move(x, placed) for x in arrays])
         check_results(results, primitive.name)
         return results[0] if single else results
@@ -183,12 +184,12 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
     return first_time
 
 
-def _short1(general: Callable[..., Any], placed: Any, execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
+def _short1(general: Callable[..., Any], execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
     """The short way for one operand on the default device."""
     def kernel(x: ArrayImpl) -> Any:
-        if x._sharding is placed and not x._committed and x._buf is not None and not checking.careful:
+        if x._place is None and x._buf is not None and not checking.careful:
             try:
-                return ArrayImpl(aval, execute([x._buf]).consume_with_handlers(handlers)[0], None, placed, False)
+                return ArrayImpl(aval, execute([x._buf]).consume_with_handlers(handlers)[0])
             except (runtime.RuntimeFailure, ValueError, RuntimeError):
                 return general(x)  # which raises the report
         return general(x)
@@ -196,14 +197,14 @@ def _short1(general: Callable[..., Any], placed: Any, execute: Any, handlers: An
     return kernel
 
 
-def _short2(general: Callable[..., Any], placed: Any, execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
+def _short2(general: Callable[..., Any], execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
     """The short way for two operands on the default device."""
     def kernel(x: ArrayImpl, y: ArrayImpl) -> Any:
-        if x._sharding is placed and y._sharding is placed and not (x._committed or y._committed or checking.careful):
+        if x._place is None and y._place is None and not checking.careful:
             a, b = x._buf, y._buf
             if a is not None and b is not None:
                 try:
-                    return ArrayImpl(aval, execute([a, b]).consume_with_handlers(handlers)[0], None, placed, False)
+                    return ArrayImpl(aval, execute([a, b]).consume_with_handlers(handlers)[0])
                 except (runtime.RuntimeFailure, ValueError, RuntimeError):
                     return general(x, y)  # which raises the report
         return general(x, y)
@@ -265,15 +266,12 @@ def _device_text(x: ArrayImpl) -> str:
 
 def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
     """`x` on the devices of `placed`: itself when it is there, else a copy (of uncommitted data)."""
-    mine = x._sharding
-    if mine is placed or (x._buf is None and len(placed.devices) == 1):
-        if mine is not placed:
-            if x._np is None:
-                raise x._deleted_error()
-            if mine is not None and mine != placed:
-                return ArrayImpl(x.aval, None, x._np, placed, x._committed)
-            x._sharding = placed
+    if x.sharding is placed:
         return x
+    if x._buf is None and len(placed.devices) == 1:
+        if x._np is None:
+            raise x._deleted_error()
+        return ArrayImpl(x.aval, None, x._np, placed, x._committed)
     if x.sharding == placed or tuple(x.sharding.devices) == tuple(placed.devices):
         return x
     target = placed if len(placed.devices) == 1 else shardings.replicated_like(placed)

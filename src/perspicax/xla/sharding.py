@@ -115,6 +115,16 @@ def on_device(device: Any) -> SingleDeviceSharding:
     return SingleDeviceSharding(device)
 
 
+_first: list[SingleDeviceSharding] = []
+
+
+def first_sharding() -> SingleDeviceSharding:
+    """The first device of this process."""
+    if not _first:
+        _first.append(on_device(client.local_devices()[0]))
+    return _first[0]
+
+
 def default_sharding() -> SingleDeviceSharding:
     """Where arrays go that nothing places elsewhere."""
     return on_device(client.default_device())
