@@ -194,6 +194,7 @@ class ArrayImpl(Array):
             raise TypeError(f"an array of dtype {self.aval.dtype} has no NumPy form; "
                             f"jax.random.key_data(keys) gives its words")
         value = self.value()
+        value.setflags(write=False)  # arrays never change: others may share this memory
         if dtype is not None and np.dtype(dtype) != value.dtype:
             return value.astype(dtype)
         return value.copy() if copy else value
