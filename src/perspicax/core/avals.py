@@ -198,7 +198,7 @@ def canonical_shape(shape: Any) -> Shape:
     Raises:
         ShapeError: an entry is no integer or is negative.
     """
-    if isinstance(shape, (int, np.integer)):
+    if isinstance(shape, int) or getattr(shape, "shape", None) == ():
         shape = (shape,)
     try:
         sizes = tuple(operator.index(n) for n in shape)

@@ -1,0 +1,163 @@
+"""The words for a value that outlived its trace."""
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from perspicax.core.provenance import Provenance
+from perspicax.core.questions import definition_span
+from perspicax.diagnose.expression import Expression
+from perspicax.diagnose.files import source_file
+from perspicax.diagnose.place import Place, Position, Span, resolve
+from perspicax.diagnose.report import Edit, Fix, Label, Report
+from perspicax.diagnose.source import operands_at
+from perspicax.diagnose.stores import Keeping
+
+if TYPE_CHECKING:
+    from perspicax.core.leaks import LeakedTracerError, UnexpectedTracerError
+
+__all__ = ["end_report", "use_report"]
+
+_HAS_AUX = ("grad", "value_and_grad", "vjp", "jvp", "linearize")
+
+
+def _placeholder(origin: Provenance) -> str:
+    """"a placeholder of type float32[4] from inside `network`"."""
+    if origin.argument is not None:
+        return f"a placeholder for the argument `{origin.argument.name}` of `{origin.function}`"
+    inside = f" from inside `{origin.function}`" if origin.function else ""
+    return f"a placeholder of type {origin.type_text}{inside}"
+
+
+def _traced(origin: Provenance) -> str:
+    return f"{origin.transform} has traced `{origin.function}`" if origin.function else "the function has been traced"
+
+
+def _computed_label(origin: Provenance, taken: list[Span | None]) -> list[Label]:
+    place = resolve(origin.place)
+    if place is None or any(span is not None and (span.filename, span.line) == (place.filename, place.line)
+                            and span.column == place.column for span in taken):
+        return []
+    return [Label(place, f"{origin.type_text} was computed here")]
+
+
+def use_report(error: UnexpectedTracerError) -> Report:
+    """The report of a value that was used after its trace."""
+    origin, keeping = error.origin, error.keeping
+    if origin is None or keeping is None:
+        return Report(says="A value of a traced function was used after the function had been traced.")
+    used = error.position
+    says = (f"{_used_name(used, keeping)} has no value: it is {_placeholder(origin)}, kept after {_traced(origin)}.")
+    used_span = resolve(used)
+    primary = keeping.primary or used_span
+    labels = [Label(keeping.primary, f"{origin.type_text} was stored here, and so left `{origin.function}`")
+              ] if keeping.primary is not None else []
+    labels += [label for label in keeping.labels if resolve(label.span) != keeping.primary]
+    labels += _computed_label(origin, [used_span, *[resolve(label.span) for label in labels]])
+    if used_span is not None:
+        labels.append(Label(used_span, "used here, where it has no value"))
+    return Report(says=says, primary=primary, labels=tuple(labels), why=_leak_why(origin, keeping),
+                  fixes=tuple(_leak_fixes(origin, keeping)))
+
+
+def end_report(error: LeakedTracerError) -> Report:
+    """The report of a value that is kept when its trace ends."""
+    origin, keeping = error.origin, error.keeping
+    if origin is None or keeping is None:
+        return Report(says="A value of a traced function was kept after the function had been traced.")
+    path = f"`{keeping.path}`" if _is_code(keeping.path) else keeping.path or "Something"
+    says = f"{path[0].upper()}{path[1:]} keeps {_placeholder(origin)} after {_traced(origin)}."
+    labels = [Label(keeping.primary, f"{origin.type_text} was stored here")] if keeping.primary is not None else []
+    labels += [label for label in keeping.labels if resolve(label.span) != keeping.primary]
+    labels += _computed_label(origin, [resolve(label.span) for label in labels])
+    primary = keeping.primary or resolve(origin.place) or definition_span(origin.definition)
+    notes: tuple[str, ...] = ()
+    if error.more:
+        notes = (f"{error.more} more value{'s' if error.more > 1 else ''} of this trace {'are' if error.more > 1 else 'is'} "
+                 "kept as well.",)
+    return Report(says=says, primary=primary, labels=tuple(labels), why=_leak_why(origin, keeping),
+                  fixes=tuple(_leak_fixes(origin, keeping)), notes=notes,
+                  more="perspicax explain UnexpectedTracerError")
+
+
+def _is_code(path: str) -> bool:
+    """Whether a holder's path is an expression, not words."""
+    return bool(path) and " " not in path.replace(", ", "")
+
+
+def _used_name(used: Place, keeping: Keeping) -> str:
+    """What was used, as its line says it: `outs[0]` of `outs[0] + 1`; else the place that keeps it."""
+    kept = f"{keeping.path} {keeping.says}"
+    found = [o.text for o in operands_at(used) if not isinstance(o.node, ast.Constant) and len(o.text) <= 50]
+    named = [text for text in found if re.search(rf"(?<!\w){re.escape(text)}(?!\w)", kept)]
+    if _is_code(keeping.path) and (not named or keeping.path.startswith(f"{named[0]}[")):
+        return f"`{keeping.path}`"
+    if len(named) == 1 or len(found) == 1:
+        return f"`{(named or found)[0]}`"
+    return "A value"
+
+
+def _leak_why(origin: Provenance, keeping: Keeping) -> str:
+    runs = {"vmap": "for the whole batch"}.get(origin.transform, "with placeholders in place of its arguments")
+    f = f"`{origin.function}`" if origin.function else "the function"
+    kept = f"{keeping.says}. " if keeping.says else ""
+    return (f"{origin.transform or 'the transformation'} runs {f} once, {runs}; what is computed there means something "
+            f"only until {f} returns. {kept[:1].upper()}{kept[1:]}{keeping.why}")
+
+
+def _leak_fixes(origin: Provenance, keeping: Keeping) -> list[Fix]:
+    stored = _stored_text(keeping.primary)
+    value, f = f"`{stored}`" if stored else "the value", origin.function or "the function"
+    says = f"return {value} from `{f}` beside its result, and store it where the result arrives"
+    code: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    if origin.transform in ("scan", "while_loop", "fori_loop", "cond", "switch", "map"):
+        says = f"return {value} from `{f}`, and store it where the result of `{origin.transform}` arrives"
+        code = (f"return carry, {stored or 'value'}",) if origin.transform == "scan" else ()
+    elif stored and (found := _returned(origin, keeping.primary)) is not None:
+        edits = (Edit(found.span, f"{found.text}, {stored}"),)
+        code = (f"return {found.text}, {stored}",)
+    elif keeping.primary is not None and stored and keeping.primary.function not in ("", f):
+        says = (f"return {value} from `{keeping.primary.function}` and then from `{f}`, and store it where the result "
+                "arrives")
+    if origin.transform in _HAS_AUX:
+        code = (*code, f"jax.{origin.transform}({f}, has_aux=True)")
+    fixes = [Fix(says, code=code, edits=edits)]
+    if stored:
+        fixes.append(Fix("to look at a value while the program runs, print it",
+                         code=f"jax.debug.print('{{}}', {stored})"))
+    return fixes
+
+
+def _returned(origin: Provenance, stored_at: Span | None) -> Expression | None:
+    """What the traced function returns, if it says so once and the line that stores is in it."""
+    if not isinstance(origin.definition, Position) or stored_at is None:
+        return None
+    code = origin.definition.code
+    file = source_file(code.co_filename)
+    node = file.definitions.get((code.co_firstlineno, code.co_name)) if file is not None else None
+    if file is None or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    if stored_at.filename != file.filename or not node.lineno <= stored_at.line <= (node.end_lineno or node.lineno):
+        return None
+    returns = [n for n in ast.walk(node) if isinstance(n, ast.Return) and n.value is not None
+               and file.enclosing(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) is node]
+    if len(returns) != 1 or isinstance(returns[0].value, ast.Tuple) or returns[0].value is None:
+        return None
+    return Expression(returns[0].value, file, origin.function)
+
+
+def _stored_text(span: Span | None) -> str:
+    """The expression that a storing statement stores."""
+    file = source_file(span.filename) if span is not None else None
+    if span is None or file is None or file.tree is None:
+        return ""
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.stmt) and node.lineno == span.line:
+            match node:
+                case ast.Expr(value=ast.Call(args=[*_, last])):
+                    return ast.unparse(last) if len(ast.unparse(last)) <= 40 else ""
+                case ast.Assign(value=value):
+                    return ast.unparse(value) if len(ast.unparse(value)) <= 40 else ""
+    return ""

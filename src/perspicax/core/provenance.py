@@ -1,0 +1,261 @@
+"""Where a traced value comes from: which trace, which equation, which arguments; facts only, never the tracer itself.
+
+Found when an error is made, by one walk over the equations recorded so far. What needs the source text (names,
+expressions) is left to the report.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from perspicax.core.jaxpr import DebugInfo
+from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace
+from perspicax.core.tracer import Tracer
+from perspicax.diagnose.frames import USER, kind_of, user_frame
+from perspicax.diagnose.links import locals_of
+from perspicax.diagnose.place import Position
+
+__all__ = ["Argument", "Provenance", "TracedName", "provenance", "traced_functions", "traced_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a traced function.
+
+    Attributes:
+        name: its path: `x`, `params['w']`.
+        function: the traced function's name.
+        type_text: `float32[4]`.
+        setting: whether it looks like a setting rather than data: a truth value, or a Python integer.
+        scalar: whether it has no axes.
+    """
+
+    name: str
+    function: str
+    type_text: str = ""
+    setting: bool = False
+    scalar: bool = False
+
+    @property
+    def root(self) -> str:
+        """The parameter it belongs to: `params` of `params['w']`."""
+        return self.name.split("[")[0].split(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What is known of a traced value.
+
+    Attributes:
+        transform: the transformation that makes the value unknown: "jit", "vmap".
+        function: the name of the function that it traces.
+        definition: where that function is defined.
+        type_text: the value's type, `bool[]`.
+        shape: its shape.
+        argument: the argument that the value is, if it is one.
+        arguments: the arguments that it was computed from (of outer functions too, where it closes over them).
+        place: where it was computed; None for an argument, or where that was not recorded.
+        primitive: the operation that computed it.
+        around: the transformations around it, the nearest first, as (transform, function).
+        recorded: whether the trace records its equations, so that `arguments` is complete.
+        parameters: names of all arguments of the traced function.
+    """
+
+    transform: str
+    function: str
+    definition: Position | None
+    type_text: str
+    shape: tuple[int, ...] = ()
+    argument: Argument | None = None
+    arguments: tuple[Argument, ...] = ()
+    place: Position | None = None
+    primitive: str = ""
+    around: tuple[tuple[str, str], ...] = ()
+    recorded: bool = False
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def tracing(self) -> str:
+        """`jit traces `pick``, for sentences."""
+        return f"{self.transform} traces `{self.function}`" if self.function else "it is being traced"
+
+
+@dataclass(frozen=True, slots=True)
+class TracedName:
+    """A variable of the user's frame that holds a traced value.
+
+    Attributes:
+        name: as the user wrote it.
+        same: whether it holds the very value that was asked about.
+        provenance: of its value.
+    """
+
+    name: str
+    same: bool
+    provenance: Provenance
+
+
+def transparent(tracer: Tracer) -> Tracer:
+    """The tracer whose trace makes the value unknown: differentiation alone does not."""
+    while not tracer.hides and isinstance(inner := tracer.inner(), Tracer):
+        tracer = inner
+    return tracer
+
+
+def _recorded(tracer: Tracer) -> JaxprTracer | None:
+    """The tracer within that has an equation."""
+    at: Any = tracer
+    while isinstance(at, Tracer):
+        if isinstance(at, JaxprTracer):
+            return at
+        at = at.inner()
+    return None
+
+
+def provenance(tracer: Tracer) -> Provenance:
+    """What is known of `tracer`; holds no reference to it."""
+    asked = transparent(tracer)
+    return _Facts().of(asked)
+
+
+def _named(trace: Trace | None) -> DebugInfo | None:
+    """The nearest debug info: traces of derived jaxprs have none of their own."""
+    while trace is not None and trace.debug is None:
+        trace = trace.parent
+    return trace.debug if trace is not None else None
+
+
+def _around(trace: Trace) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    at = trace.parent
+    while at is not None:
+        if at.debug is not None:
+            found.append((at.debug.transform, at.debug.name))
+        at = at.parent
+    return tuple(dict.fromkeys(found))
+
+
+class _Facts:
+    """Dependencies of the traces met so far, so that several values of one trace cost one walk."""
+
+    def __init__(self) -> None:
+        self.masks: dict[int, dict[Any, int]] = {}
+        self.arguments: dict[int, tuple[Argument, ...]] = {}
+
+    def of(self, tracer: Tracer) -> Provenance:
+        debug = _named(tracer._trace)
+        found = _recorded(tracer)
+        place, primitive, argument, arguments = None, "", None, ()
+        if found is not None:
+            place, primitive = _definition(found)
+            arguments = self.dependencies(found)
+            if not primitive and found.var in found._trace.invars:  # type: ignore[attr-defined]
+                argument = arguments[0] if len(arguments) == 1 else None
+        aval = tracer.aval
+        return Provenance(
+            debug.transform if debug is not None else "", debug.name if debug is not None else "",
+            Position(*debug.place) if debug is not None and debug.place is not None else None,
+            aval.str_short(), tuple(getattr(aval, "shape", ())), argument, arguments, place, primitive,
+            _around(tracer._trace), found is not None,
+            tuple(debug.arg_names or ()) if debug is not None else ())
+
+    def dependencies(self, tracer: JaxprTracer) -> tuple[Argument, ...]:
+        trace: Any = tracer._trace
+        mask = self._masks(trace).get(tracer.var, 0)
+        names = self.arguments[id(trace)]
+        found: list[Argument] = []
+        for index, name in enumerate(names):
+            if mask >> index & 1:
+                found.append(name)
+        for index, value in enumerate(trace.consts.values()):
+            if mask >> (len(names) + index) & 1 and isinstance(value, Tracer):
+                outer = _recorded(value)
+                if outer is not None:
+                    found += self.dependencies(outer)
+        return tuple(dict.fromkeys(found))
+
+    def _masks(self, trace: JaxprTrace) -> dict[Any, int]:
+        """For each variable the set of inputs that it depends on, as bits; one walk forwards."""
+        known = self.masks.get(id(trace))
+        if known is not None:
+            return known
+        self.arguments[id(trace)] = _arguments(trace)
+        masks: dict[Any, int] = {var: 1 << i for i, var in enumerate(trace.invars)}
+        masks.update((var, 1 << (len(trace.invars) + i)) for i, var in enumerate(trace.const_vars.values()))
+        for eqn in trace.eqns:
+            mask = 0
+            for atom in eqn.invars:
+                mask |= masks.get(atom, 0)
+            if mask:
+                for var in eqn.outvars:
+                    masks[var] = mask
+        self.masks[id(trace)] = masks
+        return masks
+
+
+def _arguments(trace: JaxprTrace) -> tuple[Argument, ...]:
+    debug = _named(trace)
+    names = (debug.arg_names or ()) if debug is not None else ()
+    function = debug.name if debug is not None else ""
+    fits = len(names) == len(trace.invars)
+    return tuple(
+        Argument(names[i] if fits else f"argument {i}", function, var.aval.str_short(), _is_setting(var.aval),
+                 getattr(var.aval, "shape", None) == ())
+        for i, var in enumerate(trace.invars))
+
+
+def _is_setting(aval: Any) -> bool:
+    if getattr(aval, "shape", None) != () or getattr(aval, "extended", True):
+        return False
+    return aval.dtype.kind == "b" or (aval.dtype.kind in "iu" and aval.weak_type)
+
+
+def _definition(tracer: JaxprTracer) -> tuple[Position | None, str]:
+    """Where the user's code computed the value, and by which operation."""
+    var = tracer.var
+    for eqn in reversed(tracer._trace.eqns):  # type: ignore[attr-defined]
+        if var in eqn.outvars:
+            return eqn.position, eqn.primitive.name
+    return None, ""
+
+
+def traced_names(tracer: Tracer) -> tuple[TracedName, ...]:
+    """The traced variables of the user's frame that asks about `tracer`."""
+    frame = user_frame(2)
+    if frame is None or kind_of(frame.f_code.co_filename) != USER:
+        return ()
+    facts = _Facts()
+    found: list[TracedName] = []
+    with locals_of(frame) as variables:
+        for name, value in list(variables.items()):
+            if isinstance(value, Tracer) and not value._trace.dead:
+                found.append(TracedName(name, _is_same(value, tracer), facts.of(transparent(value))))
+            if len(found) >= 64:
+                break
+        value = None
+    return tuple(found)
+
+
+def _is_same(one: Tracer, other: Tracer) -> bool:
+    one, other = transparent(one), transparent(other)
+    if one is other:
+        return True
+    return isinstance(one, JaxprTracer) and isinstance(other, JaxprTracer) and one.var is other.var
+
+
+def traced_functions(trace: Trace | None) -> tuple[Any, ...]:
+    """The user's functions that a trace and those around it are tracing, as far as they are still alive."""
+    found: list[Any] = []
+    while trace is not None:
+        fun = trace.debug.fun() if trace.debug is not None and trace.debug.fun is not None else None
+        if fun is not None and not any(fun is known for known in found):
+            found.append(fun)
+        trace = trace.parent
+    return tuple(found)
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """`x`, `y` and `z`, each in backticks."""
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}" if quoted else ""
