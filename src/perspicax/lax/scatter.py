@@ -81,7 +81,8 @@ def _type_rule(name: str, over: frozenset) -> Callable[..., ShapedArray]:
         batch = tuple([n for i, n in enumerate(updates.shape) if i not in window])
         if batch != indices.shape[:-1]:
             raise GatherDimensionsError(says=f"{name}: the updates have the batch axes {batch}, the indices "
-                                             f"{indices.shape[:-1]}.", why="there is one window of updates for each index vector")
+                                             f"{indices.shape[:-1]}.",
+                                        why="there is one window of updates for each index vector")
         return ShapedArray(x.shape, x.dtype, x.weak_type)
 
     return type_rule
@@ -255,7 +256,8 @@ scatter_sub_p = _scatter("scatter-sub", NUMBER, _additive_jvp(lambda: scatter_su
 def _set_jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple:
     x, indices, updates = primals
     if params["update_jaxpr"] is not None:
-        raise ScatterGradientError(says="scatter_apply (`x.at[i].apply(f)` at indices that are values) cannot be differentiated.",
+        raise ScatterGradientError(says="scatter_apply (`x.at[i].apply(f)` at indices that are values) cannot be "
+                                        "differentiated.",
                                    why="an index may occur several times, and `f` is then applied as often; "
                                        "`x.at[i].set(f(x[i]))` can be")
     out = scatter_p(x, indices, updates, **params)
@@ -297,7 +299,8 @@ def _set_transpose(ct: Any, x: Any, indices: Any, updates: Any, **params: Any) -
         cx = scatter_p(ct, indices, _zeros_like(updates), **params)
     if type(updates) is Linear:
         if not params["unique_indices"]:
-            raise ScatterGradientError(says="A scatter that is linear in its updates can be transposed only with unique indices.",
+            raise ScatterGradientError(says="A scatter that is linear in its updates can be transposed only with unique "
+                                            "indices.",
                                        why="of several updates to one entry only one counts")
         cu = _gathered(ct, x, indices, updates, params)
     return [cx, None, cu]

@@ -98,7 +98,7 @@ def _integers(values: Any, what: str) -> tuple[int, ...]:
         raise SliceArgumentError(says=f"The {what} of a slice are {values!r}.", why="they are a sequence of integers") from None
 
 
-def slice(operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[int],  # noqa: A001
+def slice(operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[int],
           strides: Sequence[int] | None = None) -> Any:
     """Part of an array: entries `start:limit:stride` of each axis, all of them static.
 

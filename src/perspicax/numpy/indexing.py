@@ -19,15 +19,15 @@ from perspicax.core.config import local
 from perspicax.core.context import evaluator
 from perspicax.core.promotion import result_type
 from perspicax.core.tracer import get_aval
+from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import scatter as scatters
 from perspicax.lax import shape as shapes
 from perspicax.lax.gather import GatherScatterMode, gather_p, static_fill
-from perspicax.numpy import operators
+from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.index_errors import ItemAssignmentError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
 from perspicax.numpy.promote import array_like
-from perspicax.xla import sharding
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import HOST_LIMIT
 
@@ -39,23 +39,20 @@ _INT32_MAX = 2**31 - 1
 
 # -- on the host
 
-_default: list[Any] = [None]
-
-
 def _on_host(x: ArrayImpl) -> bool:
     """Whether NumPy may work on the value of `x`: it lives on one CPU device."""
-    placed = x._sharding
-    if placed is None or placed is _default[0]:
-        return True
-    if len(placed.devices) != 1 or placed.devices[0].platform != "cpu":
-        return False
-    if placed is sharding.default_sharding():
-        _default[0] = placed
-    return True
+    place = x._place
+    return place is None or (len(place[0].devices) == 1 and place[0].devices[0].platform == "cpu")
 
 
-def _host_index(index: Any) -> Any:
-    """An index as NumPy takes it, with `...` so that the result is an array; `None` where NumPy might differ from JAX."""
+def _placed(made: ArrayImpl, like: ArrayImpl) -> ArrayImpl:
+    """`made`, placed as `like` is."""
+    made._place = like._place
+    return made
+
+
+def _host_index(x: ArrayImpl, index: Any) -> Any:
+    """An index of `x` as NumPy takes it, with `...` so that the result is an array; `None` where NumPy might differ."""
     if type(index) is not tuple:
         index = (index,)
     found: list[Any] = []
@@ -79,7 +76,11 @@ def _host_index(index: Any) -> Any:
         elif kind is ArrayImpl or kind is np.ndarray:
             if entry.dtype.kind not in "iub" or entry.size > HOST_LIMIT:
                 return None
-            found.append(entry.value() if kind is ArrayImpl else entry)
+            if kind is ArrayImpl:
+                if entry._place is not None and entry._place != x._place:
+                    return None
+                entry = entry.value()
+            found.append(entry)
         elif kind is bool or kind is np.bool_ or isinstance(entry, np.integer):
             found.append(entry)
         else:
@@ -121,7 +122,9 @@ def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
     else:
         return None
     part.setflags(write=False)
-    return ArrayImpl(out, None, part, x._sharding, x._committed)
+    made = ArrayImpl(out, None, part)
+    made._place = x._place
+    return made
 
 
 def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
@@ -129,7 +132,7 @@ def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
     aval = x.aval
     if aval.extended and type(index) is tuple:
         return None  # the words of its elements are further axes
-    where = _host_index(index)
+    where = _host_index(x, index)
     if where is None or (aval.extended and type(where[0]) not in (int, slice)):
         return None
     value = x._np
@@ -145,7 +148,7 @@ def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
         part = part.copy()  # a view would keep all of the large array alive
     shape = part.shape[:part.ndim - len(aval.dtype.physical_shape)] if aval.extended else part.shape
     part.setflags(write=False)
-    return ArrayImpl(ShapedArray(shape, aval.dtype, aval.weak_type), None, part, x._sharding, x._committed)
+    return _placed(ArrayImpl(ShapedArray(shape, aval.dtype, aval.weak_type), None, part), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -166,16 +169,18 @@ def getitem(x: Any, index: Any) -> Any:
 
     Differs: NumPy raises for an index outside; turn the `bounds` sanitizer on to be told.
     """
-    if type(x) is ArrayImpl and local.trace is _EVALUATOR:
-        placed = x._sharding
-        if placed is None or placed is _default[0] or _on_host(x):
-            found = _host_leading(x, index)
-            if found is None:
-                found = _host_getitem(x, index)
-            if found is not None:
-                return found
-    items, arrays = parse(x, index)
-    return _read(x, plan_of(x, items), arrays, None, None, False, False, True)
+    if type(x) is ArrayImpl and local.trace is _EVALUATOR and (x._place is None or _on_host(x)):
+        found = _host_leading(x, index)
+        if found is None:
+            found = _host_getitem(x, index)
+        if found is not None:
+            return found
+    try:
+        items, arrays = parse(x, index)
+        return _read(x, plan_of(x, items), arrays, None, None, False, False, True)
+    except Exception as error:
+        trim(error)
+        raise
 
 
 # -- carrying out a plan: reading
@@ -299,7 +304,7 @@ def _host_value(values: Any, x: ArrayImpl) -> Any:
     dtype = x.aval.dtype
     kind = type(values)
     if kind is ArrayImpl:
-        same = values.aval.dtype == dtype and (values._sharding is None or values._sharding is x._sharding)
+        same = values.aval.dtype == dtype and (values._place is None or values._place == x._place)
         return values.value() if same else None
     if kind is np.ndarray or isinstance(values, np.generic):
         return values if values.dtype == dtype else None
@@ -319,7 +324,7 @@ def _host_update(x: ArrayImpl, index: Any, values: Any, how: _Update) -> ArrayIm
     aval = x.aval
     if aval.extended or aval.size > HOST_LIMIT or (how.ufunc is not None and aval.dtype.kind not in "iu"):
         return None
-    where = _host_index(index)
+    where = _host_index(x, index)
     if where is None:
         return None
     new = _host_value(values, x)
@@ -335,7 +340,7 @@ def _host_update(x: ArrayImpl, index: Any, values: Any, how: _Update) -> ArrayIm
             how.ufunc.at(result, where, new)
     except (IndexError, ValueError):  # an index outside, or a mistake: the plan knows what to do
         return None
-    return ArrayImpl(aval, None, result, x._sharding, x._committed)
+    return _placed(ArrayImpl(aval, None, result), x)
 
 
 def _write(x: Any, index: Any, values: Any, how: _Update, mode: Any, is_sorted: bool, unique: bool, wrap: bool) -> Any:
@@ -466,6 +471,7 @@ class IndexUpdateRef:
     def __repr__(self) -> str:
         return f"<.at[{_index_text(self.index)}] of {type_text(self.array)}: .get(), .set(values), .add(values), …>"
 
+    @public
     def get(self, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             fill_value: Any = None, out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The part itself: `x[index]` with a choice of what is read outside.
@@ -526,9 +532,10 @@ class IndexUpdateRef:
     def power(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
               out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part raised to the powers `values`."""
-        return operators.power(self.array, self._ones(
+        return arithmetic.power(self.array, self._ones(
             values, mode, indices_are_sorted, unique_indices, wrap_negative_indices))
 
+    @public
     def apply(self, func: Callable[[Any], Any], *, indices_are_sorted: bool = False, unique_indices: bool = False,
               mode: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with an elementwise function applied to the part; as often as an index occurs.
@@ -559,7 +566,11 @@ class IndexUpdateRef:
         return IndexUpdateRef(ones, self.index)._update(_MULTIPLY, values, mode, is_sorted, unique, wrap)
 
     def _update(self, how: _Update, values: Any, mode: Any, is_sorted: bool, unique: bool, wrap: bool) -> Any:
-        return _write(self.array, self.index, values, how, mode, is_sorted, unique, wrap)
+        try:
+            return _write(self.array, self.index, values, how, mode, is_sorted, unique, wrap)
+        except Exception as error:
+            trim(error)
+            raise
 
 
 def at(x: Any) -> IndexUpdateHelper:
@@ -569,6 +580,7 @@ def at(x: Any) -> IndexUpdateHelper:
 
 # -- what Python's own protocols ask
 
+@public
 def setitem_error(x: Any, index: Any, value: Any) -> NoReturn:
     """`x[index] = value`: the report that shows what to write instead."""
     raise ItemAssignmentError(type_text=type_text(x))
