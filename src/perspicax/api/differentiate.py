@@ -1,0 +1,27 @@
+"""Differentiation and vectorisation as users call them: the transformations, with trimmed tracebacks."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from perspicax.api.wrapping import application, public, transformation
+from perspicax.transform import grad as _grad
+from perspicax.transform import vmap as _vmap
+
+__all__ = ["grad", "jvp", "linearize", "value_and_grad", "vjp", "vmap"]
+
+grad = transformation(_grad.grad)
+value_and_grad = transformation(_grad.value_and_grad)
+vmap = transformation(_vmap.vmap)
+jvp = application(_grad.jvp)
+vjp = application(_grad.vjp)
+
+
+def _linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    value, f_jvp, *aux = _grad.linearize(fun, *primals, has_aux=has_aux)
+    return value, public(f_jvp), *aux
+
+
+_linearize.__name__ = _linearize.__qualname__ = "linearize"
+_linearize.__doc__ = _grad.linearize.__doc__
+linearize = application(_linearize)

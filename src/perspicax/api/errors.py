@@ -1,0 +1,172 @@
+"""Errors of the public functions' own arguments."""
+from __future__ import annotations
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+
+__all__ = [
+    "ArgumentNumberError", "JacobianError", "JitOptionError", "NotCallableError", "PlacementError", "ScopeNameError",
+]
+
+
+class NotCallableError(PerspicaxError, TypeError):
+    """A transformation was given something that is no function.
+
+    Attributes:
+        transform: the transformation, `grad`.
+        value_type: the class of what it was given.
+        value: how that shows.
+    """
+
+    transform: str
+    value_type: str
+    value: str
+
+    @property
+    def report(self) -> Report:
+        name = self.transform
+        fixes: tuple[Fix, ...] = ()
+        if self.value_type in ("ArrayImpl", "ndarray", "float", "int", "tuple", "list") or "Tracer" in self.value_type:
+            fixes = (Fix("if this is the result of a call, pass the function itself, and call what comes back",
+                         code=f"{name}(f)(x)    # not {name}(f(x))"),)
+        if self.value_type == "str" and name == "jit":
+            fixes = (Fix("options are given by keyword", code="@partial(jax.jit, static_argnames=('n',))"),)
+        return Report(says=f"`{name}` takes a function, not a {self.value_type}: {self.value}.",
+                      why=f"what `{name}` returns is a function as well, of the same arguments", fixes=fixes)
+
+
+class JitOptionError(PerspicaxError, TypeError, ValueError):
+    """An option of `jit` (or of another function that stages) has a value that it does not take.
+
+    Attributes:
+        option: its name.
+        value: how the value shows.
+        expected: what it takes, in words.
+    """
+
+    option: str
+    value: str
+    expected: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.option}` is {self.expected}, not {self.value}.")
+
+
+class PlacementError(PerspicaxError, ValueError, TypeError):
+    """`device_put` was told to put arrays where no array can be.
+
+    Attributes:
+        kind: `place` (no place at all), `platform` (a platform's name), `tree` (another structure than the arrays),
+            `value` (what is to be put is no array), `axes` (the array has fewer axes than the sharding splits).
+        name: the path of the value in question.
+        got: what was given.
+        expected: what would fit.
+    """
+
+    kind: str
+    name: str
+    got: str
+    expected: str = ""
+
+    @property
+    def report(self) -> Report:
+        fixes: tuple[Fix, ...] = ()
+        match self.kind:
+            case "platform":
+                says = f"`device_put` takes a device, not the name of a platform: {self.got}."
+                why = "a platform may have several devices"
+                fixes = (Fix("take its first device", code=f"jax.devices({self.got})[0]"),)
+            case "tree":
+                says = "The devices given to `device_put` have another structure than what is to be put there."
+                why = self.got
+            case "value":
+                says = f"`device_put` cannot put `{self.name}`, which is {self.got}."
+                why = "what lives on a device are arrays and numbers, or pytrees (lists, tuples, dicts) of them"
+            case "spec":
+                says = f"`device_put` cannot place `{self.name}` by {self.got}: a PartitionSpec does not name a mesh."
+                why = "it says how axes are split over the axes of a mesh, not over which devices"
+                fixes = (Fix("name the mesh", code=f"jax.sharding.NamedSharding(mesh, {self.got})"),)
+            case _:
+                says = f"`device_put` cannot put anything onto {self.got}."
+                why = "a place is a device, a sharding, `None` (the default device), or a pytree of these"
+        return Report(says=says, why=why, fixes=fixes)
+
+
+class ScopeNameError(PerspicaxError, TypeError):
+    """The name of a scope is no text.
+
+    Attributes:
+        value: what was given.
+    """
+
+    value: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"The name of a scope is a str, not {self.value}.",
+                      fixes=(Fix(code=f"jax.named_scope(str({self.value}))"),))
+
+
+
+
+class ArgumentNumberError(PerspicaxError, ValueError):
+    """`argnums` names a positional argument that the call does not have.
+
+    Attributes:
+        transform: the transformation.
+        function: the function it was given.
+        number: the entry of `argnums`.
+        count: how many positional arguments the call has.
+    """
+
+    transform: str
+    function: str
+    number: int
+    count: int
+
+    @property
+    def report(self) -> Report:
+        return Report(
+            says=f"`{self.transform}` should differentiate argument {self.number} of `{self.function}`, but the call has "
+                 f"{self.count} positional argument{'' if self.count == 1 else 's'}.",
+            why="argnums counts positional arguments from 0; keyword arguments are never differentiated",
+            fixes=(Fix(f"pass the argument by position when calling `{self.transform}({self.function})`"),))
+
+
+class JacobianError(PerspicaxError, TypeError):
+    """A Jacobian was asked for whose inputs or outputs have no derivative of that kind.
+
+    Attributes:
+        transform: `jacfwd` or `jacrev`.
+        function: the function.
+        name: the path of the argument or the result.
+        which: `argument` or `result`.
+        kind: `integer`, `complex`, `real` (with holomorphic=True) or `real result`.
+        type_text: its type.
+    """
+
+    transform: str
+    function: str
+    name: str
+    which: str
+    kind: str
+    type_text: str
+
+    @property
+    def report(self) -> Report:
+        says = f"`{self.transform}` cannot differentiate `{self.function}`: `{self.name}` is {self.type_text}."
+        match self.kind:
+            case "integer":
+                fix = Fix("make it a floating-point array",
+                          code=f"{self.name}.astype(jnp.float32)" if self.which == "argument" else
+                          "return result.astype(jnp.float32)")
+                return Report(says=says, why="only floating-point numbers have derivatives", fixes=(fix,))
+            case "complex":
+                return Report(says=says, why="the derivative of a function of complex numbers is ambiguous",
+                              fixes=(Fix("if the function is complex-differentiable, say so",
+                                         code=f"jax.{self.transform}({self.function}, holomorphic=True)"),
+                                     Fix("or differentiate its real and imaginary parts as a pair")))
+            case _:
+                return Report(says=says, why=f"with holomorphic=True every {self.which} is complex",
+                              fixes=(Fix("pass complex values, or leave `holomorphic` out"),))

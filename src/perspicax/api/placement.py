@@ -1,0 +1,261 @@
+"""Where arrays are: `device_put`, `device_get`, and waiting for them."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.api.errors import PlacementError
+from perspicax.api.wrapping import public
+from perspicax.binding import runtime
+from perspicax.core import tree
+from perspicax.core.avals import ShapedArray
+from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tree_paths import keystr
+from perspicax.core.tree_prefix import broadcast_prefix
+from perspicax.lax.placement import ArrayCopySemantics, device_put_p
+from perspicax.xla import array as arrays
+from perspicax.xla import client, compile
+from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl
+
+__all__ = [
+    "block_until_ready", "copy_to_host_async", "device_get", "device_put", "effects_barrier", "live_arrays",
+    "make_array_from_callback", "make_array_from_single_device_arrays", "make_mesh",
+]
+
+
+@public
+def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = False, may_alias: Any = None) -> Any:
+    """Arrays on given devices.
+
+    Args:
+        x: a pytree of arrays and numbers.
+        device: a device, a sharding, or a pytree prefix of `x` of these; `None` leaves an array where it is, and puts
+            numbers and NumPy arrays onto the default device.
+        src: where `x` is, for values that are being traced: gradients go back there.
+        donate: whether `x` is not used afterwards (a bool, or a prefix of bools).
+        may_alias: whether the result may share memory with `x`; `False` makes a copy (a bool, or a prefix of bools).
+
+    Returns:
+        A pytree like `x` of arrays. Those that were given a place are committed there: operations follow them.
+
+    Raises:
+        PlacementError: `device` is no place, or has another structure than `x`, or a leaf of `x` is no array.
+        ShardingError: an axis cannot be split as the sharding says.
+    """
+    flat, structure = tree.tree_flatten(x)
+    for i, leaf in enumerate(flat):
+        _check_value(x, i, leaf)
+    places = _prefix(device, x, structure, "device")
+    sources = _prefix(src, x, structure, "src")
+    given, alias = _prefix(donate, x, structure, "donate"), _prefix(may_alias, x, structure, "may_alias")
+    if not flat:
+        return x
+    places = [_place(p, x, i) for i, p in enumerate(places)]
+    sources = [_place(p, x, i) for i, p in enumerate(sources)]
+    outs = device_put_p(*flat, devices=tuple(places), srcs=tuple(sources),
+                        copy_semantics=tuple([_semantics(d, a) for d, a in zip(given, alias)]))
+    return structure.unflatten(outs)
+
+
+def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
+    """One entry of an option for each leaf of `x`."""
+    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding)):
+        return [given] * structure.num_leaves
+    if isinstance(given, (str, shardings.PartitionSpec)):
+        return [given] * structure.num_leaves
+    try:
+        return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None))
+    except ValueError as error:
+        raise PlacementError(kind="tree", name=option, got=_first_line(error)) from None
+
+
+def _first_line(error: Exception) -> str:
+    report = getattr(error, "report", None)
+    return report.says if report is not None else str(error).splitlines()[0]
+
+
+def _place(given: Any, x: Any, index: int) -> Any:
+    if given is None or isinstance(given, shardings.Sharding):
+        return given
+    if isinstance(given, runtime.Device):
+        return shardings.on_device(given)
+    kind = "place"
+    if isinstance(given, str):
+        kind = "platform"
+    elif isinstance(given, shardings.PartitionSpec):
+        kind = "spec"
+    raise PlacementError(kind=kind, name=_path(x, index), got=repr(given))
+
+
+def _semantics(donate: Any, may_alias: Any) -> ArrayCopySemantics:
+    if donate and may_alias:
+        raise PlacementError(kind="place", name="", got="the same memory (may_alias=True) and give it away (donate=True)")
+    if donate:
+        return ArrayCopySemantics.DONATE_INPUT
+    return ArrayCopySemantics.ALWAYS_COPY if may_alias is False else ArrayCopySemantics.REUSE_INPUT
+
+
+def _check_value(x: Any, index: int, leaf: Any) -> None:
+    try:
+        get_aval(leaf)
+    except TypeError:
+        raise PlacementError(kind="value", name=_path(x, index), got=f"a {type(leaf).__name__}: {_shown(leaf)}") from None
+
+
+def _path(x: Any, index: int) -> str:
+    path, _ = tree.tree_flatten_with_path(x)[0][index]
+    return f"x{keystr(path)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@public
+def device_get(x: Any) -> Any:
+    """The values of arrays as NumPy arrays.
+
+    Args:
+        x: a pytree; leaves that are no arrays stay as they are.
+
+    Raises:
+        TracerArrayConversionError: a leaf is being traced, and has no value yet.
+    """
+    for leaf in tree.tree_leaves(x):
+        if type(leaf) is ArrayImpl:
+            leaf.copy_to_host_async()
+    return tree.tree_map(_get, x)
+
+
+def _get(leaf: Any) -> Any:
+    if type(leaf) is ArrayImpl and leaf.aval.extended:
+        return leaf
+    if isinstance(leaf, Tracer) or hasattr(leaf, "__array__"):
+        return np.asarray(leaf)
+    return leaf
+
+
+@public
+def block_until_ready(x: Any) -> Any:
+    """Wait until all arrays of a pytree are computed.
+
+    Returns:
+        `x` itself.
+
+    Raises:
+        JaxRuntimeError: computing one of them failed.
+    """
+    for leaf in tree.tree_leaves(x):
+        wait = getattr(leaf, "block_until_ready", None)
+        if wait is not None:
+            wait()
+    return x
+
+
+@public
+def copy_to_host_async(x: Any) -> Any:
+    """Start copying all arrays of a pytree to the host; returns `x`, and a later `device_get` finds the copies."""
+    for leaf in tree.tree_leaves(x):
+        start = getattr(leaf, "copy_to_host_async", None)
+        if start is not None:
+            start()
+    return x
+
+
+@public
+def live_arrays(platform: str | None = None) -> list[Any]:
+    """The arrays of this process that hold memory on a platform (by default, the default one)."""
+    client.client(platform)
+    return arrays.live_arrays(platform)
+
+
+@public
+def effects_barrier() -> None:
+    """Wait until the effects (prints, callbacks) of everything that was started have happened.
+
+    Raises:
+        JaxRuntimeError: one of them failed.
+    """
+    compile.effects_barrier()
+
+
+@public
+def make_array_from_callback(shape: Sequence[int], sharding: Any, data_callback: Callable[[Any], Any],
+                             dtype: Any = None) -> Any:
+    """An array made piece by piece.
+
+    Args:
+        shape: of the whole array.
+        sharding: where its pieces live.
+        data_callback: called with the index of each piece that lives in this process (a tuple of slices), returns it.
+        dtype: of the array; by default that of the pieces.
+    """
+    shape = tuple(shape)
+    pieces, made = [], {}
+    for device, index in sharding.addressable_devices_indices_map(shape).items():
+        key = tuple((s.start, s.stop) for s in index)
+        if key not in made:
+            made[key] = np.asarray(data_callback(index), dtype)
+        pieces.append(device_put(made[key], device))
+    return _assembled(shape, sharding, pieces)
+
+
+@public
+def make_array_from_single_device_arrays(shape: Sequence[int], sharding: Any, arrays: Sequence[Any], *,
+                                         dtype: Any = None) -> Any:
+    """One array of pieces that are on their devices already.
+
+    Args:
+        shape: of the whole array.
+        sharding: which piece belongs on which device.
+        arrays: one for each device of this process.
+        dtype: of the array, needed only where there are no pieces.
+    """
+    return _assembled(tuple(shape), sharding, list(arrays))
+
+
+def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any]) -> ArrayImpl:
+    by_device = {piece.sharding.devices[0]: piece for piece in pieces}
+    missing = [d for d in sharding.addressable_devices if d not in by_device]
+    if missing or not pieces:
+        raise PlacementError(kind="tree", name="arrays",
+                             got=f"there is no piece for {', '.join(map(str, missing)) or 'any device'}")
+    wanted = sharding.shard_shape(shape)
+    for piece in pieces:
+        if piece.shape != wanted:
+            raise PlacementError(kind="tree", name="arrays",
+                                 got=f"a piece of shape {piece.shape} was given, where the sharding makes pieces of "
+                                     f"shape {wanted} from an array of shape {shape}")
+    first = pieces[0].aval
+    aval = ShapedArray(shape, first.dtype, first.weak_type)
+    if len(sharding.devices) == 1:
+        return ArrayImpl(aval, pieces[0].buffer(), None, sharding, True)
+    return arrays.from_buffers(aval, sharding, [by_device[d] for d in sharding.devices])
+
+
+@public
+def make_mesh(axis_shapes: Sequence[int], axis_names: Sequence[str], axis_types: Any = None, *,
+              devices: Sequence[Any] | None = None) -> shardings.Mesh:
+    """A mesh of devices.
+
+    Args:
+        axis_shapes: number of devices along each axis.
+        axis_names: the names of the axes.
+        axis_types: accepted; every axis is left to the compiler.
+        devices: the devices to arrange; by default all, of which as many are taken as the mesh needs.
+
+    Raises:
+        PlacementError: there are fewer devices than the mesh needs.
+    """
+    chosen = list(client.devices() if devices is None else devices)
+    sizes = tuple(axis_shapes)
+    count = int(np.prod(sizes, dtype=int))
+    if count > len(chosen):
+        raise PlacementError(kind="place", name="", got=f"a mesh of {count} devices: there are {len(chosen)}")
+    grid = np.empty(count, object)
+    grid[:] = chosen[:count]
+    return shardings.Mesh(grid.reshape(sizes), tuple(axis_names))

@@ -1,0 +1,63 @@
+"""Public functions: errors leave them with the user's frames only, and so they leave the functions that they return."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from perspicax.api.errors import NotCallableError
+from perspicax.core.config import config
+from perspicax.diagnose.boundary import public, set_filtering_source
+
+__all__ = ["application", "check_callable", "public", "transformation"]
+
+set_filtering_source(lambda: config.jax_traceback_filtering)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def transformation(transform: F) -> F:
+    """The public form of a function that takes a function first and returns another.
+
+    Raises:
+        NotCallableError: by the function that is made, when its first argument is no function.
+    """
+    name = transform.__name__
+
+    def made(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        check_callable(name, fun)
+        return public(transform(fun, *args, **kwargs))
+
+    return _like(made, transform)
+
+
+def application(transform: F) -> F:
+    """The public form of a function that takes a function first and calls it (`jvp`, `vjp`).
+
+    Raises:
+        NotCallableError: by the function that is made, when its first argument is no function.
+    """
+    name = transform.__name__
+
+    def apply(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        check_callable(name, fun)
+        return transform(fun, *args, **kwargs)
+
+    return _like(apply, transform)
+
+
+def _like(made: Callable[..., Any], original: Any) -> Any:
+    made.__wrapped__ = original  # type: ignore[attr-defined]
+    made.__doc__, made.__name__, made.__qualname__ = original.__doc__, original.__name__, original.__qualname__
+    return public(made)
+
+
+def check_callable(transform: str, fun: Any) -> None:
+    """Raise for what cannot be called.
+
+    Raises:
+        NotCallableError: it cannot.
+    """
+    if not callable(fun):
+        text = repr(fun)
+        raise NotCallableError(transform=transform, value_type=type(fun).__name__,
+                               value=text if len(text) <= 60 else f"{text[:57]}...")

@@ -1,0 +1,109 @@
+"""Runs a program in which `import jax` means Perspicax."""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from perspicax.compat.finder import install
+from perspicax.diagnose.boundary import trim
+from perspicax.diagnose.errors import PerspicaxError
+
+__all__ = ["main", "show"]
+
+USAGE = """\
+usage: python -m perspicax.compat [--real-flax] SCRIPT [ARGS ...]
+       python -m perspicax.compat [--real-flax] -m MODULE [ARGS ...]
+
+Runs a program as Python would, but `import jax` and `import flax` mean Perspicax.
+
+  --real-flax  leave `import flax` alone: the installed Flax runs on Perspicax's JAX
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line names; returns the exit status."""
+    rest = list(sys.argv[1:] if arguments is None else arguments)
+    flax = True
+    while rest and rest[0].startswith("-") and rest[0] != "-m":
+        option = rest.pop(0)
+        if option in ("-h", "--help"):
+            print(USAGE, end="")
+            return 0
+        if option != "--real-flax":
+            return _refuse(f"there is no option {option}")
+        flax = False
+    if not rest or rest == ["-m"]:
+        return _refuse("no program is named")
+    if rest[0] == "-m":
+        install(flax=flax)
+        return run_module(rest[1], rest[2:])
+    if not os.path.isfile(rest[0]):
+        return _refuse(f"there is no file {rest[0]}")
+    install(flax=flax)
+    return run_script(rest[0], rest[1:])
+
+
+def _refuse(why: str) -> int:
+    print(f"{USAGE}\n{why}", file=sys.stderr)
+    return 2
+
+
+def run_script(script: str, arguments: Sequence[str]) -> int:
+    """Run a file as `__main__`, with its folder first on `sys.path`, as Python does."""
+    sys.argv[:] = [script, *arguments]
+    sys.path[0] = str(Path(script).resolve().parent)
+    module = ModuleType("__main__")
+    module.__dict__.update(__file__=script, __builtins__=__builtins__, __spec__=None, __cached__=None)
+    sys.modules["__main__"] = module  # and it stays: what the program defines may be pickled, or called at exit
+
+    def run() -> None:
+        exec(compile(Path(script).read_bytes(), script, "exec"), module.__dict__)
+
+    return guarded(run)
+
+
+def run_module(name: str, arguments: Sequence[str]) -> int:
+    """Run a module as `__main__`, as `python -m` does."""
+    import runpy
+
+    sys.argv[:] = [name, *arguments]
+    sys.path[0] = os.getcwd()
+    return guarded(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
+
+
+def guarded(run: Callable[[], Any]) -> int:
+    """Call `run`; an error that leaves it is shown. `SystemExit` and interrupts pass."""
+    try:
+        run()
+    except Exception as error:
+        _drop_our_frames(error)
+        if isinstance(error, PerspicaxError) and sys.excepthook is sys.__excepthook__:
+            show(trim(error))
+        else:
+            sys.excepthook(type(error), error, error.__traceback__)
+        return 1
+    return 0
+
+
+def _drop_our_frames(error: BaseException) -> None:
+    """The frames of this file (and of `runpy`) above the program's own."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_frame.f_code.co_filename.startswith((__file__, "<frozen runpy>")):
+        entry = entry.tb_next
+    error.__traceback__ = entry
+
+
+def show(error: BaseException) -> None:
+    """Write an error of ours to standard error: the traceback, then its report, coloured on a terminal."""
+    import traceback
+
+    from perspicax.diagnose.render.terminal import print_report
+
+    whole = traceback.TracebackException.from_exception(error)
+    last = len(list(whole.format_exception_only()))
+    sys.stderr.write("".join(list(whole.format())[:-last or None]))
+    print_report(error.full_report, type(error).__name__)  # type: ignore[attr-defined]

@@ -1,0 +1,109 @@
+"""Moving arrays between devices: `device_put` as a primitive, so that it can be traced, differentiated and vectorised."""
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from perspicax.core.primitive import Primitive
+from perspicax.core.trace import Linear, Zero
+from perspicax.xla import array as arrays
+from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl
+from perspicax.xla.dispatch import as_array
+from perspicax.xla.emit import Value
+from perspicax.xla.errors import ShardingError
+
+__all__ = ["ArrayCopySemantics", "device_put_p", "put"]
+
+
+class ArrayCopySemantics(enum.Enum):
+    """What the result of a transfer may share with its operand."""
+
+    REUSE_INPUT = 0  # the same memory, where it is there already
+    ALWAYS_COPY = 1
+    DONATE_INPUT = 2  # the operand is not used any more
+
+
+def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
+    """A concrete array on the devices of `placed`; `None` leaves it where it is, or on the default device."""
+    x = as_array(x)
+    always = semantics is ArrayCopySemantics.ALWAYS_COPY
+    if placed is None:
+        return arrays.copy_of(x) if always else x
+    if x.is_deleted():
+        raise x._deleted_error("placed")
+    _check_fits(x, placed)
+    if not always and x._buf is not None and (x.sharding is placed or x.sharding == placed):
+        return ArrayImpl(x.aval, x._buf, x._np, x._sharding, True)
+    return arrays.place(x.value().copy() if always else x.value(), x.aval, placed, True)
+
+
+def _check_fits(x: ArrayImpl, placed: Any) -> None:
+    """Raise the sharding's own report now, at the call, and one that names the array's type for a rank too low."""
+    spec = getattr(placed, "spec", ())
+    if len(spec) > x.ndim:
+        raise ShardingError(says=f"{spec!r} splits {len(spec)} axes, but an array of type {x.aval.str_short()} has "
+                                 f"{x.ndim}.",
+                            why="a PartitionSpec has at most one entry for each axis of the array")
+    placed.shard_shape(x.shape)
+
+
+def _evaluate(*args: Any, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list[ArrayImpl]:
+    return [put(x, to, how) for x, to, how in zip(args, devices, copy_semantics)]
+
+
+def _jvp(primals: tuple, tangents: tuple, *, devices: tuple, srcs: tuple, copy_semantics: tuple) -> tuple[list, list]:
+    outs = device_put_p(*primals, devices=devices, srcs=srcs, copy_semantics=copy_semantics)
+    moving = [i for i, t in enumerate(tangents) if type(t) is not Zero]
+    moved = iter(_put_some(tangents, moving, devices, srcs, copy_semantics))
+    return outs, [Zero.like(x) if type(t) is Zero else next(moved) for x, t in zip(outs, tangents)]
+
+
+def _put_some(values: Sequence[Any], which: Sequence[int], devices: tuple, srcs: tuple, copy_semantics: tuple) -> list:
+    if not which:
+        return []
+    return device_put_p(*[values[i] for i in which], devices=tuple([devices[i] for i in which]),
+                        srcs=tuple([srcs[i] for i in which]),
+                        copy_semantics=tuple([copy_semantics[i] for i in which]))
+
+
+def _transpose(cts: list, *operands: Any, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list:
+    """Cotangents go back to where their operands came from, where that was told."""
+    back = [i for i, (ct, x) in enumerate(zip(cts, operands)) if type(x) is Linear and type(ct) is not Zero]
+    returned = dict(zip(back, _put_some(cts, back, srcs, devices, (ArrayCopySemantics.REUSE_INPUT,) * len(cts))))
+    return [returned.get(i, Zero(x.aval) if type(x) is Linear else None) for i, x in enumerate(operands)]
+
+
+def _batch(axis: Any, args: tuple, axes: tuple, *, devices: tuple, srcs: tuple, copy_semantics: tuple) -> tuple[list, list]:
+    placed = tuple([_with_axis(p, a) for p, a in zip(devices, axes)])
+    sources = tuple([_with_axis(p, a) for p, a in zip(srcs, axes)])
+    return device_put_p(*args, devices=placed, srcs=sources, copy_semantics=copy_semantics), list(axes)
+
+
+def _with_axis(placed: Any, axis: int | None) -> Any:
+    """A sharding for arrays that have one more axis, which is whole on every device."""
+    if axis is None or not isinstance(placed, shardings.NamedSharding):
+        return placed
+    spec = list(placed.spec) + [None] * (axis - len(placed.spec))
+    spec.insert(axis, None)
+    return shardings.NamedSharding(placed.mesh, shardings.PartitionSpec(*spec))
+
+
+def _emit(b: Any, *operands: Value, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list[Value]:
+    """A hint to the partitioner, where the program runs on these very devices; else nothing: a program stays whole."""
+    outs = []
+    for x, placed in zip(operands, devices):
+        if placed is None or len(placed.devices) == 1 or len(placed.devices) != b.module.num_partitions:
+            outs.append(x)
+            continue
+        text = placed.hlo_text(len(x.aval.shape))
+        outs.append(b.custom_call("Sharding", [x], x.aval, api_version=1, extra=f'mhlo.sharding = "{text}"'))
+    return outs
+
+
+device_put_p = Primitive(
+    "device_put", params=("devices", "srcs", "copy_semantics"), multiple_results=True,
+    type_rule=lambda *avals, **_: list(avals),
+    jvp=_jvp, transpose=_transpose, batch=_batch, emit=_emit, evaluate=_evaluate, handles_extended=True,
+    source="the placement of a value")
