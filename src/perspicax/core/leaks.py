@@ -8,9 +8,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from perspicax.core.config import config
 from perspicax.core.provenance import Provenance, provenance, traced_functions
-from perspicax.core.trace import JaxprTracer, Trace, set_leak_reports
+from perspicax.core.trace import JaxprTracer, Trace
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import JAXTypeError
 from perspicax.diagnose.report import Report
@@ -80,14 +79,14 @@ def _keeping(tracer: Tracer) -> Keeping:
 def survivors(trace: Trace) -> None:
     """Look at a trace that has ended while something still refers to it.
 
+    Called with `jax_check_tracer_leaks` only.
+
     Raises:
-        LeakedTracerError: with `jax_check_tracer_leaks`, when somebody keeps one of its tracers.
+        LeakedTracerError: somebody keeps one of its tracers.
 
     Garbage that only waits for the collector (exceptions that were caught, functions that refer to themselves) is
     collected first, and what nobody can be found to keep does not count.
     """
-    if not config.jax_check_tracer_leaks:
-        return
     from perspicax.diagnose.holders import Kind, find_holders
     from perspicax.diagnose.stores import describe, find_stores
 
@@ -115,6 +114,3 @@ def _order(tracer: Tracer) -> int:
         eqns = tracer._trace.eqns  # type: ignore[attr-defined]
         return next((i for i, eqn in enumerate(eqns) if tracer.var in eqn.outvars), -1)
     return 0
-
-
-set_leak_reports(leak_at_use, survivors)

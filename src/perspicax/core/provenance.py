@@ -13,7 +13,6 @@ from perspicax.core.jaxpr import DebugInfo
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace
 from perspicax.core.tracer import Tracer
 from perspicax.diagnose.frames import USER, kind_of, user_frame
-from perspicax.diagnose.links import locals_of
 from perspicax.diagnose.place import Position
 
 __all__ = ["Argument", "Provenance", "TracedName", "provenance", "traced_functions", "traced_names"]
@@ -146,7 +145,9 @@ class _Facts:
     def of(self, tracer: Tracer) -> Provenance:
         debug = _named(tracer._trace)
         found = _recorded(tracer)
-        place, primitive, argument, arguments = None, "", None, ()
+        place, primitive = None, ""
+        argument: Argument | None = None
+        arguments: tuple[Argument, ...] = ()
         if found is not None:
             place, primitive = _definition(found)
             arguments = self.dependencies(found)
@@ -222,6 +223,8 @@ def _definition(tracer: JaxprTracer) -> tuple[Position | None, str]:
 
 def traced_names(tracer: Tracer) -> tuple[TracedName, ...]:
     """The traced variables of the user's frame that asks about `tracer`."""
+    from perspicax.diagnose.links import locals_of  # for weight
+
     frame = user_frame(2)
     if frame is None or kind_of(frame.f_code.co_filename) != USER:
         return ()

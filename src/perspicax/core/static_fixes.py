@@ -108,7 +108,7 @@ def _with_static(file: SourceFile, node: ast.expr, names: Sequence[str], literal
             except ValueError:
                 continue
             known = (known,) if isinstance(known, str) else tuple(known)
-            keyword.value = ast.Constant(known + tuple(name for name in names if name not in known))
+            keyword.value = ast.parse(repr(known + tuple(n for n in names if n not in known)), mode="eval").body
             return ast.unparse(changed)
     text = ast.get_source_segment("".join(file.lines), node) or ast.unparse(node)
     inner = text.rstrip()[:-1].rstrip().rstrip(",")

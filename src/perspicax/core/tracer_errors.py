@@ -9,7 +9,7 @@ from typing import Any
 
 from perspicax.core.provenance import Provenance, TracedName, provenance, traced_names
 from perspicax.core.trace import leak_error
-from perspicax.core.tracer import Tracer, set_question_error
+from perspicax.core.tracer import Tracer
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Report
 
@@ -180,5 +180,3 @@ def sized_by_values(tracer: Tracer, callee: str, option: str = "size") -> Concre
     """
     return ConcretizationTypeError(tracer, question="size", callee=callee, wanted=option)
 
-
-set_question_error(question_error)

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import perspicax.core.leaks  # noqa: F401  (installs the reports of traced values)
+import perspicax.core.report_hooks  # noqa: F401  (installs the reports of traced values)
 from perspicax.core.jaxpr import DebugInfo
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.transform import trees as tree
