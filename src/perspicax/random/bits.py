@@ -1,0 +1,252 @@
+"""From random bits to samples: `bits`, and the two ways in which every distribution runs.
+
+A distribution is written once, as a traceable function `body(key, *operands, shape, dtype)`. Under `jit` and the other
+transformations it is one `jit` equation. Eagerly, where one draw of bits makes one sample for each element, the same
+body is compiled for pieces of fixed size, with `GivenBits` in place of the key (see `chunks.py`).
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import config as config_module
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray, canonical_shape
+from perspicax.core.config import config, local
+from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
+from perspicax.core.trace import JaxprTrace, stage_flat
+from perspicax.core.tracer import Tracer, get_aval
+from perspicax.diagnose.boundary import public
+from perspicax.lax.random_bits import BITS_DTYPES, host_place, random_bits_p
+from perspicax.random.chunks import FixedProgram, run_pieces
+from perspicax.random.errors import (
+    NotThereYetError,
+    ParameterTypeError,
+    SampleDTypeError,
+    SampleShapeError,
+    value_type_of,
+)
+from perspicax.random.keys import single_key
+from perspicax.transform.jit import jit_p
+from perspicax.xla.array import ArrayImpl
+from perspicax.xla.dispatch import as_array, check_results, checking
+
+MAX_STAGED = 2048
+NUMBERS = (np.ndarray, np.generic, int, float, complex)
+
+state_key = config_module.state_key
+
+
+# -- drawing
+
+class GivenBits:
+    """In the place of a key: the bits that the next draw shall return."""
+
+    __slots__ = ("bits",)
+
+    def __init__(self, bits: Any) -> None:
+        self.bits = bits
+
+
+def draw(key: Any, bit_width: int, shape: tuple[int, ...]) -> Any:
+    """Unsigned integers of a key."""
+    if type(key) is GivenBits:
+        return key.bits
+    return random_bits_p(key, bit_width=bit_width, shape=shape)
+
+
+def staged_here() -> bool:
+    """Whether the operations of this thread are being recorded and not run."""
+    trace = local.trace
+    while trace is not None:
+        if isinstance(trace, JaxprTrace):
+            return True
+        trace = trace.parent
+    return False
+
+
+# -- the arguments that all distributions have
+
+def sample_dtype(function: str, dtype: Any, kind: str = "float") -> np.dtype:
+    """The dtype of the samples.
+
+    Args:
+        kind: `float`, `int` or `uint`, what `None` stands for; complex samples are told by `inexact`.
+
+    Raises:
+        SampleDTypeError: the distribution has no samples of this dtype.
+        UnknownDTypeError: `dtype` names no dtype.
+    """
+    found: Any = dtypes.default_dtype("float" if kind == "inexact" else kind) if dtype is None \
+        else dtypes.requested_dtype(dtype, f"jax.random.{function}")
+    classes = {"float": (np.floating, "floating"), "inexact": (np.inexact, "floating or complex"),
+               "int": (np.integer, "integers"), "uint": (np.unsignedinteger, "unsigned integers")}
+    above, takes = classes[kind]
+    if isinstance(found, dtypes.ExtendedDType) or not dtypes.issubdtype(found, above):
+        raise SampleDTypeError(function=function, dtype=dtypes.name_of(found), takes=takes)
+    return found
+
+
+def sample_shape(function: str, shape: Any, out_sharding: Any = None) -> tuple[int, ...]:
+    """The shape of the samples.
+
+    Raises:
+        NotThereYetError: a sharding is asked for.
+        ShapeError: it is no shape.
+    """
+    if out_sharding is not None:
+        raise NotThereYetError(says=f"`{function}` does not take `out_sharding` yet.",
+                               why="samples are made on one device, and can be placed afterwards")
+    return canonical_shape(shape)
+
+
+def parameter(function: str, argument: str, x: Any) -> Any:
+    """A parameter of a distribution: an array or a number.
+
+    Raises:
+        ParameterTypeError: it is none of these.
+    """
+    if isinstance(x, (Array, *NUMBERS)):
+        get_aval(x)
+        return x
+    if hasattr(x, "__jax_array__"):
+        return parameter(function, argument, x.__jax_array__())
+    raise ParameterTypeError(function=function, argument=argument, value_type=value_type_of(x))
+
+
+def check_broadcast(function: str, shape: tuple[int, ...], **parameters: Any) -> None:
+    """Raise unless the parameters broadcast to `shape`.
+
+    Raises:
+        SampleShapeError: one of them does not.
+    """
+    shapes = {name: get_aval(x).shape for name, x in parameters.items()}  # type: ignore[attr-defined]
+    for own in shapes.values():
+        if own and (len(own) > len(shape) or any(m not in (1, n) for m, n in zip(own[::-1], shape[::-1]))):
+            raise SampleShapeError(function=function, shape=shape, parameters=tuple(shapes.items()))
+
+
+# -- the two ways
+
+class Staged:
+    """A traceable function that enters other programs as one `jit` equation, named after it."""
+
+    __slots__ = ("name", "body", "cache", "number")
+
+    def __init__(self, body: Callable[..., Any]) -> None:
+        self.name, self.body = body.__name__, body
+        self.cache: dict[Any, ClosedJaxpr] = {}
+
+    def __call__(self, key: Any, *operands: Any, **static: Any) -> Any:
+        if type(key) is GivenBits or config.jax_disable_jit:
+            return self.body(key, *operands, **static)
+        avals = tuple([get_aval(x) for x in (key, *operands)])
+        kept = (avals, tuple(static.items()), state_key())
+        closed = self.cache.get(kept)
+        if closed is None:
+            closed = stage_flat(lambda *args: [self.body(*args, **static)], avals, DebugInfo("jit", self.name))
+            if len(self.cache) >= MAX_STAGED:
+                self.cache.clear()
+            self.cache[kept] = closed
+        return jit_p(key, *operands, jaxpr=closed, name=self.name, donated_invars=(False,) * len(avals),
+                     in_shardings=None, out_shardings=None, keep_unused=False, inline=False, compiler_options=())[0]
+
+
+class Distribution:
+    """A distribution of which one draw makes one sample for each element.
+
+    Args:
+        body: `body(key, *operands, shape=…, dtype=…, **static)`, traceable.
+        draws: how many unsigned integers one sample takes.
+        host: samples of bits by NumPy, where that gives the same bits: `host(bits, operands, dtype)`, or
+            `NotImplemented`.
+    """
+
+    __slots__ = ("staged", "program", "draws", "host")
+
+    def __init__(self, body: Callable[..., Any], draws: Callable[..., int] = lambda **_: 1,
+                 host: Callable[..., Any] | None = None) -> None:
+        self.staged, self.draws, self.host = Staged(body), draws, host
+
+        def of_bits(bits: Any, *operands: Any, dtype: Any, **static: Any) -> Any:
+            return body(GivenBits(bits), *operands, shape=bits.shape[-1:], dtype=dtype, **static)
+
+        self.program = FixedProgram(body.__name__, of_bits)
+
+    def __call__(self, key: Any, *operands: Any, shape: tuple[int, ...], dtype: Any, **static: Any) -> Any:
+        if type(key) is ArrayImpl and math.prod(shape) and not any([isinstance(x, Tracer) for x in operands]) \
+                and not staged_here():
+            found = self._eager(key, operands, shape, dtype, static)
+            if found is not None:
+                return found
+        return self.staged(key, *operands, shape=shape, dtype=dtype, **static)
+
+    def _eager(self, key: ArrayImpl, operands: Sequence[Any], shape: tuple[int, ...], dtype: Any,
+               static: dict[str, Any]) -> ArrayImpl | None:
+        arrays = [as_array(x) for x in operands]
+        place = host_place([key, *arrays])
+        if place is None or any(x.aval.shape and not _fits(x.aval.shape, shape) for x in arrays):
+            return None
+        n, width, draws = math.prod(shape), bit_width(dtype), self.draws(**static)
+        drawn = random_bits_p(key, bit_width=width, shape=shape if draws == 1 else (draws, *shape))
+        bits = drawn.value().reshape((n,) if draws == 1 else (draws, n))
+        values = [_operand(x, shape, dtype) for x in arrays]
+        samples = NotImplemented if self.host is None else self.host(bits, operands, dtype)
+        if samples is NotImplemented:
+            fixed = (("dtype", dtype), *static.items())
+            samples = run_pieces(self.program, place, bits, values, fixed)
+        made = ArrayImpl(ShapedArray(shape, samples.dtype), None, samples.reshape(shape), place.sharding, place.committed)
+        if checking.nans:
+            check_results([made], self.staged.name)
+        return made
+
+
+def _fits(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(own) <= len(shape) and all(m in (1, n) for m, n in zip(own[::-1], shape[::-1]))
+
+
+def _operand(x: ArrayImpl, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """A parameter as programs of pieces take it: a scalar or `[n]`; integers become floating as XLA would make them."""
+    value = x.value()
+    if value.dtype.kind in "biu" and dtype in (dtypes.float32, dtypes.float64):
+        value = value.astype(dtype)
+    if value.ndim == 0 or value.size == 1:
+        return value.reshape(())
+    return np.ascontiguousarray(np.broadcast_to(value, shape)).reshape(-1)
+
+
+def bit_width(dtype: Any) -> int:
+    """How many random bits a sample of a dtype takes: its own width, or 8 where its mantissa has fewer than 8."""
+    if not dtypes.issubdtype(dtype, np.floating):
+        return dtypes.itemsize_bits(dtype)
+    return 8 if dtypes.finfo(dtype).nmant < 8 else dtypes.itemsize_bits(dtype)
+
+
+# -- the bits themselves
+
+@public
+def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Random bits, as unsigned integers that are uniform over all values of their dtype.
+
+    Args:
+        key: one key.
+        shape: of the result.
+        dtype: of the result, unsigned; 32 bits by default.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is not unsigned.
+        ShapeError: `shape` is no shape.
+    """
+    found, _ = single_key("bits", key)
+    wanted = sample_dtype("bits", dtype, "uint")
+    width = max(8, dtypes.itemsize_bits(wanted))
+    return random_bits_p(found, bit_width=width, shape=sample_shape("bits", shape, out_sharding))
+
+
+__all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "check_broadcast", "draw",
+           "parameter", "sample_dtype", "sample_shape", "staged_here"]

@@ -1,0 +1,103 @@
+"""Programs of fixed size that run over pieces of any number of elements.
+
+Bits of element `i` depend on the key and on `i` alone, and a sample depends on its bits alone. So eager sampling needs
+no kernel for each shape: a distribution is compiled for at most two lengths, and what is asked for is computed piece
+by piece, the last one padded. The bits of a sample are those of the same function under `jit`, which tests compare.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import config as config_module
+from perspicax.core.avals import ShapedArray
+from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
+from perspicax.core.trace import stage_flat
+from perspicax.lax.random_bits import Place
+from perspicax.transform.jit import program_for
+from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl
+
+SMALL, LARGE = 1 << 10, 1 << 16
+FEW = 1 << 14  # up to so many elements, pieces of the small size cost less than one of the large size
+MAX_PROGRAMS = 1024
+
+state_key = config_module.state_key
+
+
+class FixedProgram:
+    """A traceable function of arrays, compiled once for each combination of types.
+
+    Args:
+        name: of the compiled module.
+        body: `body(*arrays, **static)` returns one array.
+    """
+
+    __slots__ = ("name", "body", "staged")
+
+    def __init__(self, name: str, body: Callable[..., Any]) -> None:
+        self.name, self.body = name, body
+        self.staged: dict[Any, ClosedJaxpr] = {}
+
+    def __call__(self, place: Place, values: Sequence[np.ndarray], static: tuple[tuple[str, Any], ...]) -> ArrayImpl:
+        """Start it; the result may not be ready yet."""
+        avals = tuple([ShapedArray(x.shape, x.dtype) for x in values])
+        key = (avals, static, state_key())
+        closed = self.staged.get(key)
+        if closed is None:
+            closed = self._stage(avals, static)
+            if len(self.staged) >= MAX_PROGRAMS:
+                self.staged.clear()
+            self.staged[key] = closed
+        placed = place.sharding or shardings.default_sharding()
+        program = program_for(closed, placed, place.committed, name=self.name)
+        return program([ArrayImpl(a, None, x, placed, place.committed) for a, x in zip(avals, values)])[0]
+
+    def _stage(self, avals: tuple, static: tuple[tuple[str, Any], ...]) -> ClosedJaxpr:
+        return stage_flat(lambda *arrays: [self.body(*arrays, **dict(static))], avals, DebugInfo("eager", self.name))
+
+
+def pieces(n: int) -> list[tuple[int, int, int]]:
+    """`(start, stop, size)` of the pieces of `n` elements; a piece may be shorter than its program's size."""
+    found, start = [], 0
+    while n - start > FEW:
+        found.append((start, min(start + LARGE, n), LARGE))
+        start += LARGE
+    found += [(at, min(at + SMALL, n), SMALL) for at in range(start, n, SMALL)]
+    return found
+
+
+def run_pieces(program: FixedProgram, place: Place, bits: np.ndarray, operands: Sequence[np.ndarray],
+               static: tuple[tuple[str, Any], ...]) -> np.ndarray:
+    """Samples of `bits`.
+
+    Args:
+        program: its body takes `bits` and the operands, and returns one sample for each element of the last axis.
+        place: where it runs.
+        bits: unsigned integers of shape `[draws..., n]`.
+        operands: parameters of the distribution, scalars or of shape `[n]`.
+        static: what the program depends on otherwise.
+    """
+    n = bits.shape[-1]
+    waiting = []
+    for start, stop, size in pieces(n):
+        values = [piece(bits, start, stop, size), *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
+        waiting.append((start, stop, program(place, values, static)))
+    if len(waiting) == 1:
+        return waiting[0][2].value()[:n].copy()  # a copy, not a view: that would keep the whole piece alive
+    found = np.empty(n, waiting[0][2].dtype)
+    for start, stop, part in waiting:
+        found[start:stop] = part.value()[:stop - start]
+    return found
+
+
+def piece(x: np.ndarray, start: int, stop: int, size: int) -> np.ndarray:
+    """Elements `start:stop` of the last axis, padded with zeros to `size`."""
+    part = x[..., start:stop]
+    if stop - start == size:
+        return np.ascontiguousarray(part)
+    padded = np.zeros((*x.shape[:-1], size), x.dtype)
+    padded[..., :stop - start] = part
+    return padded

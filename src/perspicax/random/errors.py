@@ -1,0 +1,216 @@
+"""Errors of random numbers: keys, seeds, shapes and dtypes that do not fit."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError, ReportedError
+from perspicax.diagnose.place import Place
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.source import operands_at
+
+
+def written(error: PerspicaxError, index: int, keyword: str) -> tuple[str, Place]:
+    """An argument of the failed call as the user wrote it, and where: by its place, else by its keyword."""
+    found = operands_at(error.position) if error.position is not None else None
+    if found is not None:
+        named = found.keyword(keyword)
+        if named is None and index < len(found):
+            named = found[index]
+        if named is not None:
+            return f"`{named.text}`", named.span
+    return f"the argument `{keyword}`", None
+
+
+def _labels(span: Place, text: str) -> tuple[Label, ...]:
+    return () if span is None else (Label(span, text),)
+
+
+class KeyTypeError(PerspicaxError, TypeError):
+    """Something was given as a random key that is none."""
+
+    function: str
+    value_type: str
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 0, "key")
+        return Report(says=f"{name} is no random key: `{self.function}` was given a {self.value_type}.",
+                      labels=_labels(span, self.value_type),
+                      why="a key is made of a seed, and of other keys by `split` and `fold_in`",
+                      fixes=(Fix("make a key of a seed, once, where the program begins", code="key = jax.random.key(0)"),))
+
+
+class KeyWordsError(PerspicaxError, TypeError):
+    """An array was given as the words of random keys that cannot be that."""
+
+    function: str
+    type_text: str
+    key_shape: tuple[int, ...]
+    generator: str
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 0, "key")
+        size = ", ".join(map(str, self.key_shape))
+        return Report(says=f"{name} is no random key: `{self.function}` was given {self.type_text}.",
+                      labels=_labels(span, self.type_text),
+                      why=f"keys of {self.generator} without a dtype of their own are uint32 arrays whose last axes are "
+                          f"[{size}]",
+                      fixes=(Fix("make a key of a seed", code="key = jax.random.key(0)"),))
+
+
+class KeyBatchError(PerspicaxError, ValueError):
+    """Several keys were given where one is expected."""
+
+    function: str
+    type_text: str
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 0, "key")
+        plain = name.strip("`") if span is not None else "keys"
+        return Report(says=f"{name} is {self.type_text}, several keys, but `{self.function}` takes one.",
+                      labels=_labels(span, self.type_text),
+                      why=f"`{self.function}` draws all its samples from one key",
+                      fixes=(Fix("draw from each key, side by side",
+                                 code=f"jax.vmap(lambda k: jax.random.{self.function}(k, ...))({plain})"),
+                             Fix("take one of them", code=f"{plain}[0]")))
+
+
+class KeySeedError(PerspicaxError, TypeError):
+    """A seed is no integer, or not a single one."""
+
+    function: str
+    type_text: str
+    kind: str  # "dtype", "shape" or "key"
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 0, "seed")
+        why = {"dtype": "a seed is an integer", "shape": "one seed makes one key",
+               "key": "a key is not a seed: `split` and `fold_in` make keys of a key"}[self.kind]
+        fixes: tuple[Fix, ...] = ()
+        if self.kind == "shape":
+            fixes = (Fix("make a key of each seed",
+                         code=f"jax.vmap(jax.random.{self.function})({name.strip('`') if span else 'seeds'})"),)
+        return Report(says=f"{name} is no seed: `{self.function}` was given {self.type_text}.",
+                      labels=_labels(span, self.type_text), why=why, fixes=fixes)
+
+
+class SeedRangeError(PerspicaxError, OverflowError):
+    """A seed, or the number to fold into a key, is out of range."""
+
+    function: str
+    argument: str
+    value: str
+    low: int
+    high: int
+
+    @property
+    def report(self) -> Report:
+        index = 0 if self.argument == "seed" else 1
+        name, span = written(self, index, self.argument)
+        return Report(says=f"{name} is {self.value}, which `{self.function}` does not take.",
+                      labels=_labels(span, self.value),
+                      why=f"it must be at least {self.low} and at most {self.high}")
+
+
+class UnknownGeneratorError(PerspicaxError, ValueError, TypeError):
+    """A generator of random numbers was asked for that is not there."""
+
+    given: str
+    known: tuple[str, ...]
+    planned: bool = False
+
+    @property
+    def report(self) -> Report:
+        names = ", ".join(f'"{n}"' for n in self.known)
+        if self.planned:
+            return Report(says=f"The generator {self.given} is not there yet.", why=f"there are {names}",
+                          fixes=(Fix("use the default one", code="jax.random.key(seed)"),))
+        return Report(says=f"{self.given} names no generator of random numbers.", why=f"there are {names}")
+
+
+class SampleDTypeError(PerspicaxError, ValueError, TypeError):  # JAX raises one or the other, by function
+    """Samples, or a parameter of a distribution, have a dtype that the distribution does not have."""
+
+    function: str
+    dtype: str
+    takes: str
+    argument: str = "dtype"
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 99, self.argument)
+        if self.argument == "dtype":
+            return Report(says=f"`{self.function}` cannot make samples of dtype {self.dtype}.",
+                          labels=_labels(span, self.dtype), why=f"its samples are {self.takes}")
+        return Report(says=f"{name} of `{self.function}` is of dtype {self.dtype}.", labels=_labels(span, self.dtype),
+                      why=f"it must be {self.takes}")
+
+
+class SampleShapeError(PerspicaxError, ValueError, TypeError):  # JAX raises one or the other, by function
+    """The parameters of a distribution do not broadcast to the shape that is asked for."""
+
+    function: str
+    shape: tuple[int, ...]
+    parameters: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def report(self) -> Report:
+        rows = " and ".join(f"`{name}` has shape {shape}" for name, shape in self.parameters if shape)
+        return Report(says=f"`{self.function}` cannot make samples of shape {self.shape}: {rows}.",
+                      why="the parameters broadcast to the shape of the samples: axes are matched from the right, and a "
+                          "parameter's is 1 or that of the samples")
+
+
+class ParameterTypeError(PerspicaxError, TypeError, ValueError):
+    """A parameter of a distribution is neither an array nor a number."""
+
+    function: str
+    argument: str
+    value_type: str
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 99, self.argument)
+        return Report(says=f"{name} of `{self.function}` is a {self.value_type}.", labels=_labels(span, self.value_type),
+                      why=f"`{self.argument}` is an array or a number",
+                      fixes=(Fix("make an array of it", code=f"jnp.asarray({name.strip('`')})"),)
+                      if self.value_type in ("list", "tuple") and span is not None else ())
+
+
+class KeyCountError(PerspicaxError, TypeError, ValueError):
+    """The number of keys to split into is no integer, negative, or no shape."""
+
+    given: str
+    negative: bool = False
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 1, "num")
+        why = "there are no fewer than 0 keys" if self.negative else "`num` is an integer, or a tuple of integers"
+        return Report(says=f"{name} is {self.given}: `split` cannot make so many keys.", labels=_labels(span, self.given),
+                      why=why)
+
+
+class SamplingError(ReportedError, ValueError, TypeError):
+    """The arguments of a sampling function do not go together."""
+
+
+class SamplingIndexError(SamplingError, IndexError):
+    """An axis was named that the array does not have."""
+
+
+class NotThereYetError(ReportedError, NotImplementedError):
+    """A documented argument that is not implemented yet."""
+
+
+def value_type_of(x: Any) -> str:
+    """What to call a value in a report: its array type, or its class."""
+    aval = getattr(x, "aval", None)
+    if aval is not None:
+        return aval.str_short()
+    if hasattr(x, "dtype") and hasattr(x, "shape"):
+        return f"{x.dtype}[{','.join(map(str, x.shape))}]"
+    return type(x).__name__

@@ -1,0 +1,344 @@
+"""Continuous distributions: uniform, normal, and those that are one function of a uniform sample."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.config import high_dynamic_range_gumbel
+from perspicax.core.tracer import get_aval
+from perspicax.diagnose.boundary import public
+from perspicax.lax.bitwise import bitwise_or, shift_right_logical
+from perspicax.lax.compare import ge, nextafter, select
+from perspicax.lax.convert import bitcast_convert_type, convert_element_type
+from perspicax.lax.elementwise import abs as absolute
+from perspicax.lax.elementwise import add, div, log, mul, neg, sign, sub
+from perspicax.lax.elementwise import max as maximum
+from perspicax.lax.elementwise import min as minimum
+from perspicax.lax.shape import broadcast_shapes, broadcast_to_rank
+from perspicax.lax.slicing import index_in_dim
+from perspicax.lax.special import erf, erf_inv
+from perspicax.lax.transcendental import log1p, tan
+from perspicax.random.bits import (
+    BITS_DTYPES,
+    Distribution,
+    Staged,
+    bit_width,
+    check_broadcast,
+    draw,
+    parameter,
+    sample_dtype,
+    sample_shape,
+)
+from perspicax.random.errors import SamplingError
+from perspicax.random.keys import single_key, split_in_two
+
+INEXACT_ON_HOST = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64), dtypes.bfloat16)
+
+
+def _number(value: Any, dtype: Any) -> Any:
+    """A constant of a distribution, in the dtype of its samples."""
+    return np.asarray(value, dtype)[()]
+
+
+# -- uniform
+
+def _layout(dtype: Any) -> tuple[int, np.dtype, np.generic]:
+    """How bits become numbers in [1, 2): shift, the integers of the dtype's width, the bits of 1."""
+    words = BITS_DTYPES[dtypes.itemsize_bits(dtype)]
+    return bit_width(dtype) - dtypes.finfo(dtype).nmant, words, np.ones((), dtype).view(words)[()]
+
+
+def _uniform(key: Any, minval: Any, maxval: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The mantissa is random, the exponent that of 1: a number in [1, 2), from which 1 is subtracted exactly."""
+    shift, words, one = _layout(dtype)
+    low = broadcast_to_rank(convert_element_type(minval, dtype), len(shape))
+    high = broadcast_to_rank(convert_element_type(maxval, dtype), len(shape))
+    bits = convert_element_type(draw(key, bit_width(dtype), shape), words)
+    mantissa = bitwise_or(shift_right_logical(bits, words.type(shift)), one)
+    floats = sub(bitcast_convert_type(mantissa, dtype), _number(1, dtype))
+    return maximum(low, add(mul(floats, sub(high, low)), low))
+
+
+def unit_uniform(bits: np.ndarray, dtype: Any) -> np.ndarray:
+    """`_uniform` between 0 and 1 by NumPy. Each step is exact: no result is subnormal, and nothing is rounded."""
+    shift, words, one = _layout(dtype)
+    mantissa = bits.astype(words) >> words.type(shift)
+    mantissa |= one
+    floats = mantissa.view(dtype)
+    floats -= _number(1, dtype)
+    return floats
+
+
+def _uniform_on_host(bits: np.ndarray, operands: tuple, dtype: Any) -> Any:
+    low, high = operands
+    if type(low) in (int, float) and type(high) in (int, float) and (low, high) == (0, 1) and dtype in INEXACT_ON_HOST:
+        return unit_uniform(bits, dtype)
+    return NotImplemented
+
+
+_uniform_samples = Distribution(_uniform, host=_uniform_on_host)
+
+
+def uniform_of(key: Any, low: Any, high: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Uniform samples inside of another distribution."""
+    return _uniform_samples.staged(key, low, high, shape=shape, dtype=dtype)
+
+
+@public
+def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0., maxval: Any = 1., *,
+            out_sharding: Any = None) -> Any:
+    """Uniform samples from [`minval`, `maxval`).
+
+    Args:
+        key: one key.
+        shape: of the samples.
+        dtype: floating; the default one of the configuration else.
+        minval, maxval: numbers or arrays that broadcast to `shape`.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: a bound does not broadcast to `shape`.
+
+    >>> uniform(jax.random.key(0), (2,))
+    Array([0.947667 , 0.9785799], dtype=float32)
+    """
+    found, _ = single_key("uniform", key)
+    dtype = sample_dtype("uniform", dtype)
+    shape = sample_shape("uniform", shape, out_sharding)
+    minval, maxval = parameter("uniform", "minval", minval), parameter("uniform", "maxval", maxval)
+    check_broadcast("uniform", shape, minval=minval, maxval=maxval)
+    return _uniform_samples(found, minval, maxval, shape=shape, dtype=dtype)
+
+
+# -- normal
+
+def _normal_real(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    low = np.nextafter(_number(-1, dtype), _number(0, dtype), dtype=dtype)
+    u = uniform_of(key, low, _number(1, dtype), shape, dtype)
+    return mul(_number(np.sqrt(2), dtype), erf_inv(u))
+
+
+_real_normal = Staged(_normal_real)
+
+
+def _normal(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    if not dtypes.issubdtype(dtype, np.complexfloating):
+        return _real_normal(key, shape=shape, dtype=dtype)
+    part = np.dtype(f"f{dtype.itemsize // 2}")
+    first, second = split_in_two(key)
+    real = convert_element_type(_real_normal(first, shape=shape, dtype=part), dtype)
+    imaginary = convert_element_type(_real_normal(second, shape=shape, dtype=part), dtype)
+    return div(add(real, mul(_number(1j, dtype), imaginary)), _number(np.sqrt(2), part).astype(dtype))
+
+
+_normal_samples = Distribution(_normal)
+
+
+@public
+def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the standard normal distribution, of mean 0 and variance 1.
+
+    Args:
+        key: one key.
+        shape: of the samples.
+        dtype: floating, or complex: then real and imaginary part have variance 1/2 each.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is neither floating nor complex.
+
+    The inverse of the cumulative distribution is applied to uniform samples from (-1, 1).
+
+    >>> normal(jax.random.key(0), (2,))
+    Array([1.6226422, 2.0252647], dtype=float32)
+    """
+    found, _ = single_key("normal", key)
+    dtype = sample_dtype("normal", dtype, "inexact")
+    shape = sample_shape("normal", shape, out_sharding)
+    if dtype.kind == "c":
+        return _normal_samples.staged(found, shape=shape, dtype=dtype)
+    return _normal_samples(found, shape=shape, dtype=dtype)
+
+
+# -- truncated normal
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    return minimum(high, maximum(low, x))
+
+
+def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    root = _number(np.sqrt(2), dtype)
+    lower, upper = convert_element_type(lower, dtype), convert_element_type(upper, dtype)
+    u = uniform_of(key, erf(div(lower, root)), erf(div(upper, root)), shape, dtype)
+    found = mul(root, erf_inv(u))
+    infinity = _number(np.inf, dtype)
+    inside = [broadcast_to_rank(nextafter(x, end), len(shape))
+              for x, end in ((lower, infinity), (upper, neg(infinity)))]
+    return _clip(found, *inside)
+
+
+_truncated_samples = Distribution(_truncated_normal)
+
+
+@public
+def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = None, *,
+                     out_sharding: Any = None) -> Any:
+    """Samples of the standard normal distribution that lie between `lower` and `upper`.
+
+    Args:
+        key: one key.
+        lower, upper: numbers or arrays that broadcast to `shape`.
+        shape: of the samples; what the bounds broadcast to by default.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: a bound does not broadcast to `shape`.
+    """
+    found, _ = single_key("truncated_normal", key)
+    dtype = sample_dtype("truncated_normal", dtype)
+    lower, upper = parameter("truncated_normal", "lower", lower), parameter("truncated_normal", "upper", upper)
+    if shape is None:
+        shape = broadcast_shapes(get_aval(lower).shape, get_aval(upper).shape)  # type: ignore[attr-defined]
+    shape = sample_shape("truncated_normal", shape, out_sharding)
+    check_broadcast("truncated_normal", shape, lower=lower, upper=upper)
+    return _truncated_samples(found, lower, upper, shape=shape, dtype=dtype)
+
+
+# -- functions of one uniform sample
+
+def _two_draws(*, mode: str = "low") -> int:
+    return 2 if mode == "high" else 1
+
+
+def gumbel_mode(mode: str | None) -> str:
+    """The mode that is meant: the configuration's where none is named.
+
+    Raises:
+        SamplingError: there is no such mode.
+    """
+    if mode is None:
+        return "high" if high_dynamic_range_gumbel.value else "low"
+    if mode not in ("low", "high"):
+        raise SamplingError(says=f"{mode!r} is no mode of `gumbel`.", why='there are "low" and "high"')
+    return mode
+
+
+def _gumbel(key: Any, *, shape: tuple[int, ...], dtype: Any, mode: str) -> Any:
+    tiny, one = _number(dtypes.finfo(dtype).tiny, dtype), _number(1, dtype)
+    if mode == "low":
+        return neg(log(neg(log(uniform_of(key, tiny, _number(1., dtype), shape, dtype)))))
+    high, low = two_uniforms(key, shape, dtype)
+    exact = add(add(high, mul(_number(dtypes.finfo(dtype).eps, dtype), low)), tiny)
+    del one
+    return neg(log(neg(log1p(neg(select(ge(high, _number(0.5, dtype)), high, exact))))))
+
+
+def two_uniforms(key: Any, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
+    """Two uniform samples for each element, of one draw."""
+    both = uniform_of(key, 0., 1., (2, *shape), dtype)
+    return index_in_dim(both, 0, 0, False), index_in_dim(both, 1, 0, False)
+
+
+_gumbel_samples = Distribution(_gumbel, draws=_two_draws)
+
+
+@public
+def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the standard Gumbel distribution, `-log(-log(u))`.
+
+    Args:
+        key: one key.
+        shape: of the samples.
+        dtype: floating.
+        mode: `"low"`, or `"high"` for samples that are accurate in both tails and take twice as many bits; the
+            configuration's by default.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is not floating.
+        SamplingError: there is no such mode.
+    """
+    found, _ = single_key("gumbel", key)
+    dtype = sample_dtype("gumbel", dtype)
+    shape = sample_shape("gumbel", shape, out_sharding)
+    return _gumbel_samples(found, shape=shape, dtype=dtype, mode=gumbel_mode(mode))
+
+
+def gumbel_of(key: Any, shape: tuple[int, ...], dtype: Any, mode: str) -> Any:
+    """Gumbel samples inside of another distribution."""
+    return _gumbel_samples(key, shape=shape, dtype=dtype, mode=mode)
+
+
+def _exponential(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    return neg(log1p(neg(uniform_of(key, 0., 1., shape, dtype))))
+
+
+def _laplace(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    low = np.nextafter(_number(-1, dtype), _number(0, dtype), dtype=dtype)
+    u = uniform_of(key, low, 1., shape, dtype)
+    return mul(sign(u), log1p(neg(absolute(u))))
+
+
+def _logistic(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    u = uniform_of(key, _number(dtypes.finfo(dtype).tiny, dtype), 1., shape, dtype)
+    return sub(log(u), log1p(neg(u)))
+
+
+def _cauchy(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    u = uniform_of(key, _number(dtypes.finfo(dtype).eps, dtype), 1., shape, dtype)
+    return tan(mul(_number(np.pi, dtype), sub(u, _number(0.5, dtype))))
+
+
+_exponential_samples = Distribution(_exponential)
+_laplace_samples = Distribution(_laplace)
+_logistic_samples = Distribution(_logistic)
+_cauchy_samples = Distribution(_cauchy)
+
+
+def _plain(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any) -> Any:
+    found, _ = single_key(name, key)
+    dtype = sample_dtype(name, dtype)
+    return samples(found, shape=sample_shape(name, shape, out_sharding), dtype=dtype)
+
+
+@public
+def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the exponential distribution of rate 1, `-log(1 - u)`.
+
+    Args:
+        key: one key.
+        shape: of the samples.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is not floating.
+    """
+    return _plain("exponential", _exponential_samples, key, shape, dtype, out_sharding)
+
+
+@public
+def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the Laplace distribution of location 0 and scale 1. Arguments and errors are those of `exponential`."""
+    return _plain("laplace", _laplace_samples, key, shape, dtype, out_sharding)
+
+
+@public
+def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the logistic distribution, `log(u / (1 - u))`. Arguments and errors are those of `exponential`."""
+    return _plain("logistic", _logistic_samples, key, shape, dtype, out_sharding)
+
+
+@public
+def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the Cauchy distribution, `tan(π (u - 1/2))`. Arguments and errors are those of `exponential`."""
+    return _plain("cauchy", _cauchy_samples, key, shape, dtype, out_sharding)
+
+
+__all__ = ["cauchy", "exponential", "gumbel", "gumbel_mode", "gumbel_of", "laplace", "logistic", "normal",
+           "truncated_normal", "two_uniforms", "uniform", "uniform_of", "unit_uniform"]

@@ -1,0 +1,265 @@
+"""The default generator: Threefry-2x32, whose bits of element `i` depend on the key and on `i` alone.
+
+Facts of JAX 0.10.2 (`jax_threefry_partitionable`), found by running it: counters are the 64-bit positions in row-major
+order; 32 bits are the xor of both words of a block, 64 bits both words, fewer bits the low ones; new keys are blocks
+too. With the option off, counters are the positions of the words in two halves.
+"""
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import threefry_partitionable
+from perspicax.lax import bitwise, elementwise, shape as shapes
+from perspicax.lax.random_bits import BITS_DTYPES, Generator, Place, register, threefry2x32_p
+from perspicax.lax.threefry import MASK, UINT32, block_in_place, block_of_ints, emit_block
+from perspicax.random.chunks import LARGE, FixedProgram
+
+FEW_BLOCKS = 12  # up to so many, Python's integers are faster than NumPy
+IN_CACHE = 1 << 12  # counters that NumPy works on at a time
+HOST_BITS = 1 << 15  # blocks; above it a compiled kernel pays, which takes 60 ms to compile
+HALF = np.uint64(32)
+
+Words = tuple[np.ndarray, np.ndarray]
+
+
+# -- NumPy
+
+def blocks(k0: np.ndarray, k1: np.ndarray, n: int) -> Words:
+    """Blocks of the counters `0 … n - 1` under each key, both words of shape `keys.shape + (n,)`."""
+    if k0.size * n <= FEW_BLOCKS:
+        return _few_blocks(k0, k1, n)
+    first, second = np.empty((*k0.shape, n), UINT32), np.empty((*k0.shape, n), UINT32)
+    for at in np.ndindex(k0.shape):
+        _count(k0[at], k1[at], 0, first[at], second[at])
+    return first, second
+
+
+def _few_blocks(k0: np.ndarray, k1: np.ndarray, n: int) -> Words:
+    made = [block_of_ints(int(a), int(b), 0, i) for a, b in zip(k0.reshape(-1), k1.reshape(-1)) for i in range(n)]
+    words = np.array(made, UINT32).reshape((*k0.shape, n, 2))
+    return words[..., 0], words[..., 1]
+
+
+def _count(k0: Any, k1: Any, start: int, first: np.ndarray, second: np.ndarray) -> None:
+    """Blocks of the counters from `start` on, written to `first` and `second`; piece by piece, so as to stay in cache."""
+    for low in range(0, first.size, IN_CACHE):
+        x0, x1 = first[low:low + IN_CACHE], second[low:low + IN_CACHE]
+        if start + low + x0.size <= MASK:
+            x0[...] = 0
+            x1[...] = np.arange(start + low, start + low + x0.size, dtype=UINT32)
+        else:
+            counters = np.arange(start + low, start + low + x0.size, dtype=np.uint64)
+            x0[...] = counters >> HALF
+            x1[...] = counters & np.uint64(MASK)
+        block_in_place(k0, k1, x0, x1)
+
+
+def _halves(k0: Any, k1: Any, n: int) -> np.ndarray:
+    """`n` words the other way: the counters `0 … n - 1` in two halves, one padded with 0 when `n` is odd."""
+    counters = np.zeros(n + n % 2, UINT32)
+    counters[:n] = np.arange(n, dtype=UINT32)
+    x0, x1 = np.split(counters, 2)
+    block_in_place(k0, k1, x0, x1)
+    return counters[:n]
+
+
+def _join(first: np.ndarray, second: np.ndarray, bit_width: int) -> np.ndarray:
+    if bit_width == 64:
+        return first.astype(np.uint64) << HALF | second
+    return (first ^ second).astype(BITS_DTYPES[bit_width], copy=False)
+
+
+# -- the kernel for many bits
+
+def _chunk(k0: Any, k1: Any, high: Any, low: Any, *, bit_width: int) -> Any:
+    """Bits of the counters from `(high, low)` on; both words when 64 bits are wanted."""
+    counters = elementwise.add(shapes.iota(UINT32, LARGE), low)
+    first, second = threefry2x32_p(k0, k1, high, counters)
+    if bit_width == 64:
+        return shapes.concatenate([first, second], 0)
+    return bitwise.bitwise_xor(first, second)
+
+
+_chunks = FixedProgram("threefry_chunk", _chunk)
+
+
+def _many_bits(words: np.ndarray, n: int, bit_width: int, place: Place) -> np.ndarray:
+    static = (("bit_width", 64 if bit_width == 64 else 32),)
+    k0, k1 = np.asarray(words[0]), np.asarray(words[1])
+    waiting = [(start, _chunks(place, [k0, k1, np.asarray(start >> 32, UINT32), np.asarray(start & MASK, UINT32)], static))
+               for start in range(0, n, LARGE)]
+    found = np.empty(n, BITS_DTYPES[bit_width])
+    for start, part in waiting:
+        value = part.value()
+        if bit_width == 64:
+            value = _join(value[:LARGE], value[LARGE:], 64)
+        stop = min(start + LARGE, n)
+        found[start:stop] = value[:stop - start]
+    return found
+
+
+# -- StableHLO
+
+def _word(b: Any, words: Any, index: int) -> Any:
+    """Word number `index` of each key."""
+    rank = words.ndim - 1
+    part = b.slice(words, (*[0] * rank, index), (*words.shape[:rank], index + 1))
+    return b.reshape(part, words.shape[:rank])
+
+
+def _emit_blocks(b: Any, words: Any, n: int) -> tuple[Any, Any]:
+    """`blocks` as StableHLO: one axis of counters, whatever shape is wanted in the end."""
+    keys = words.shape[:-1]
+    aval = ShapedArray((*keys, n), UINT32)
+    k0, k1 = _word(b, words, 0), _word(b, words, 1)
+    if keys:
+        k0, k1 = [b.broadcast(k, aval.shape, range(len(keys))) for k in (k0, k1)]
+    if n <= MASK + 1:
+        low = b.hlo("iota", [], aval, f"iota_dimension = {len(keys)} : i64")
+        high = b.constant(np.uint32(0), aval)
+    else:
+        wide = ShapedArray(aval.shape, np.dtype(np.uint64))
+        counters = b.hlo("iota", [], wide, f"iota_dimension = {len(keys)} : i64")
+        high = b.convert(b.op("shift_right_logical", [counters, b.constant(HALF, wide)], wide), UINT32)
+        low = b.convert(counters, UINT32)
+    return emit_block(b, k0, k1, high, low)
+
+
+def _emit_halves(b: Any, words: Any, n: int) -> Any:
+    """`_halves` as StableHLO."""
+    keys, half = words.shape[:-1], (n + 1) // 2
+    aval = ShapedArray((*keys, half), UINT32)
+    k0, k1 = _word(b, words, 0), _word(b, words, 1)
+    if keys:
+        k0, k1 = [b.broadcast(k, aval.shape, range(len(keys))) for k in (k0, k1)]
+    low = b.hlo("iota", [], aval, f"iota_dimension = {len(keys)} : i64")
+    high = b.op("add", [low, b.constant(np.uint32(half), aval)], aval)
+    if n % 2:
+        padding = b.compare(high, b.constant(np.uint32(n), aval), "EQ", "UNSIGNED")
+        high = b.select(padding, b.constant(np.uint32(0), aval), high)
+    return _emit_pair(b, *emit_block(b, k0, k1, low, high), len(keys), n)
+
+
+def _emit_pair(b: Any, first: Any, second: Any, axis: int, n: int) -> Any:
+    """The first `n` elements of two arrays, one behind the other."""
+    shape = (*first.shape[:axis], 2 * first.shape[axis])
+    both = b.hlo("concatenate", [first, second], ShapedArray(shape, UINT32), f"dimension = {axis} : i64")
+    return both if n == shape[axis] else b.slice(both, [0] * (axis + 1), (*shape[:axis], n))
+
+
+def _emit_join(b: Any, first: Any, second: Any, bit_width: int) -> Any:
+    if bit_width == 64:
+        wide = ShapedArray(first.shape, np.dtype(np.uint64))
+        high = b.op("shift_left", [b.convert(first, wide.dtype), b.constant(HALF, wide)], wide)
+        return b.op("or", [high, b.convert(second, wide.dtype)], wide)
+    return b.convert(b.op("xor", [first, second], first.aval), BITS_DTYPES[bit_width])
+
+
+def _emit_stack(b: Any, first: Any, second: Any) -> Any:
+    """Two words as the words of keys."""
+    shape = (*first.shape, 2)
+    parts = [b.reshape(x, (*first.shape, 1)) for x in (first, second)]
+    return b.hlo("concatenate", parts, ShapedArray(shape, UINT32), f"dimension = {len(shape) - 1} : i64")
+
+
+# -- the generator
+
+class Threefry(Generator):
+    """Threefry-2x32 with 20 rounds, counted by position."""
+
+    __slots__ = ()
+    name, tag, key_shape = "threefry2x32", "fry", (2,)
+
+    def seed(self, seeds: np.ndarray) -> np.ndarray:
+        words = np.zeros((*seeds.shape, 2), UINT32)
+        if seeds.dtype.itemsize == 8:
+            words[..., 0] = seeds.astype(np.uint64) >> HALF
+        words[..., 1] = seeds.astype(np.uint64) & np.uint64(MASK)
+        return words
+
+    def split(self, words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        n, keys = math.prod(shape), words.shape[:-1]
+        if threefry_partitionable.value:
+            return np.stack(blocks(words[..., 0], words[..., 1], n), -1).reshape((*keys, *shape, 2))
+        found = np.empty((*keys, 2 * n), UINT32)
+        for at in np.ndindex(keys):
+            found[at] = _halves(words[at][0], words[at][1], 2 * n)
+        return found.reshape((*keys, *shape, 2))
+
+    def fold_in(self, words: np.ndarray, data: np.ndarray) -> np.ndarray:
+        if data.size <= FEW_BLOCKS:
+            made = [block_of_ints(int(k[0]), int(k[1]), 0, int(d))
+                    for k, d in zip(words.reshape(-1, 2), data.reshape(-1))]
+            return np.array(made, UINT32).reshape(words.shape)
+        x0, x1 = np.zeros(data.shape, UINT32), data.astype(UINT32)
+        block_in_place(words[..., 0], words[..., 1], x0, x1)
+        return np.stack([x0, x1], -1)
+
+    def bits(self, words: np.ndarray, bit_width: int, shape: tuple[int, ...], place: Place) -> Any:
+        n, keys = math.prod(shape), words.shape[:-1]
+        if not threefry_partitionable.value:
+            return self._bits_in_halves(words, bit_width, shape)
+        if n * math.prod(keys) <= HOST_BITS:
+            return _join(*blocks(words[..., 0], words[..., 1], n), bit_width).reshape((*keys, *shape))
+        return _many_bits(words, n, bit_width, place).reshape(shape) if not keys else NotImplemented
+
+    def _bits_in_halves(self, words: np.ndarray, bit_width: int, shape: tuple[int, ...]) -> np.ndarray:
+        n, keys = math.prod(shape), words.shape[:-1]
+        found = np.empty((*keys, n), BITS_DTYPES[bit_width])
+        count = -(-n * bit_width // 32)
+        for at in np.ndindex(keys):
+            made = _halves(words[at][0], words[at][1], count)
+            if bit_width == 64:
+                found[at] = _join(made[:n], made[n:], 64)
+            else:
+                found[at] = made.view(BITS_DTYPES[bit_width])[:n]
+        return found.reshape((*keys, *shape))
+
+    def emit_seed(self, b: Any, seeds: Any) -> Any:
+        low = b.convert(seeds, UINT32)
+        high = b.constant(np.uint32(0), low.aval)
+        if seeds.dtype.itemsize == 8:
+            high = b.convert(b.op("shift_right_logical", [seeds, b.constant(32, seeds.aval.strong)], seeds.aval), UINT32)
+        return _emit_stack(b, high, low)
+
+    def emit_split(self, b: Any, words: Any, shape: tuple[int, ...]) -> Any:
+        n, keys = math.prod(shape), words.shape[:-1]
+        if threefry_partitionable.value:
+            made = _emit_stack(b, *_emit_blocks(b, words, n))
+        else:
+            made = _emit_halves(b, words, 2 * n)
+        return b.reshape(made, (*keys, *shape, 2))
+
+    def emit_fold_in(self, b: Any, words: Any, data: Any) -> Any:
+        k0, k1 = _word(b, words, 0), _word(b, words, 1)
+        return _emit_stack(b, *emit_block(b, k0, k1, b.constant(np.uint32(0), data.aval), data))
+
+    def emit_bits(self, b: Any, words: Any, bit_width: int, shape: tuple[int, ...]) -> Any:
+        n, keys = math.prod(shape), words.shape[:-1]
+        if threefry_partitionable.value:
+            made = _emit_join(b, *_emit_blocks(b, words, n), bit_width)
+        else:
+            made = self._emit_bits_in_halves(b, words, bit_width, n)
+        return b.reshape(made, (*keys, *shape))
+
+    def _emit_bits_in_halves(self, b: Any, words: Any, bit_width: int, n: int) -> Any:
+        keys = words.shape[:-1]
+        count = -(-n * bit_width // 32)
+        made = _emit_halves(b, words, count)
+        if bit_width == 32:
+            return made
+        start, stop = [0] * len(keys), keys
+        if bit_width == 64:
+            return _emit_join(b, b.slice(made, (*start, 0), (*stop, n)), b.slice(made, (*start, n), (*stop, 2 * n)), 64)
+        narrow = BITS_DTYPES[bit_width]
+        per_word = 32 // bit_width
+        split = b.hlo("bitcast_convert", [made], ShapedArray((*keys, count, per_word), narrow))
+        flat = b.reshape(split, (*keys, count * per_word))
+        return b.slice(flat, (*start, 0), (*stop, n))
+
+
+threefry = register(Threefry())
