@@ -1,4 +1,4 @@
-"""Reductions: one family for those with a StableHLO operation of their own."""
+"""Reductions: one family for those with a StableHLO operation of their own, and the index of the largest entry."""
 from __future__ import annotations
 
 import operator
@@ -13,13 +13,14 @@ from perspicax.core.config import local
 from perspicax.core.primitive import NotLinear, OfPrimitive, Primitive
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
-from perspicax.lax import compare, elementwise, shape
-from perspicax.lax.errors import OperandDtypeError, OperationShapeError
-from perspicax.lax.families import ANY, BOOL, INTEGER, NUMBER, REAL, kind, kinds_text
+from perspicax.lax import compare, convert, elementwise, shape
+from perspicax.lax.errors import OperandDtypeError
+from perspicax.lax.families import ANY, BOOL, COMPLEX, INTEGER, NUMBER, REAL, kind, kinds_text
 from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.reduce_errors import EmptyReductionError, IndexTypeError, ReductionAxesError
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jvp import FLAT, LINEAR
-from perspicax.xla.emit import i64_array
+from perspicax.xla.emit import i64, i64_array
 
 
 def _reduced(sizes: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
@@ -31,8 +32,7 @@ def _type_rule(name: str, over: frozenset) -> Callable[..., ShapedArray]:
         if kind(x.dtype) not in over:
             raise OperandDtypeError(operation=name, type_text=x.str_short(), accepts=kinds_text(over), index=0)
         if len(set(axes)) != len(axes) or any(not 0 <= a < x.ndim for a in axes):
-            raise OperationShapeError(says=f"`{name}` of {x.str_short()} over axes {axes}.",
-                                      why=f"axes count from 0 to {x.ndim - 1}, each at most once")
+            raise ReductionAxesError(operation=name, operand=x, axes=axes)
         return ShapedArray(_reduced(x.shape, axes), x.dtype, x.weak_type)
 
     return type_rule
@@ -47,11 +47,23 @@ def _batch_of(primitive: Primitive) -> Callable[..., Any]:
     return batch
 
 
+def emit_pair(b: Any, operation: str, x: Any, y: Any) -> Any:
+    """Emit an operation on two scalars; the extremes of complex numbers, ordered by real, then by imaginary part."""
+    if operation not in ("maximum", "minimum") or kind(x.dtype) not in COMPLEX:
+        return b.op(operation, [x, y], x.aval)
+    direction = "GT" if operation == "maximum" else "LT"
+    part = ShapedArray((), dtypes.finfo(x.dtype).dtype)
+    re_x, re_y, im_x, im_y = [b.hlo(name, [v], part) for name in ("real", "imag") for v in (x, y)]
+    first = b.select(b.compare(re_x, re_y, "EQ", "FLOAT"), b.compare(im_x, im_y, direction, "FLOAT"),
+                     b.compare(re_x, re_y, direction, "FLOAT"))
+    return b.select(first, x, y)
+
+
 def _emit(operation: str, identity: Callable[[Any], Any]) -> Callable[..., Any]:
     def emit(b: Any, x: Any, *, axes: tuple, **_: Any) -> Any:
         scalar = ShapedArray((), x.dtype)
         start = b.constant(np.asarray(identity(x.dtype)).astype(x.dtype), scalar)
-        body = b.region([scalar, scalar], lambda inner, p, q: [inner.op(operation, [p, q], scalar)])
+        body = b.region([scalar, scalar], lambda inner, p, q: [emit_pair(inner, operation, p, q)])
         return b.hlo("reduce", [x, start], b.out[0], f"dimensions = {i64_array(axes)}", [body])
 
     return emit
@@ -72,16 +84,23 @@ def _reduction(name: str, operation: str, over: frozenset, identity: Callable[[A
 
 def lowest(dtype: Any) -> Any:
     """The identity of max: -inf, the smallest integer, or False."""
-    if dtype == np.dtype(bool):
-        return False
-    return -np.inf if dtypes.issubdtype(dtype, np.inexact) else dtypes.iinfo(dtype).min
+    return _extreme(dtype, -1)
 
 
 def highest(dtype: Any) -> Any:
     """The identity of min."""
+    return _extreme(dtype, 1)
+
+
+def _extreme(dtype: Any, sign: int) -> Any:
     if dtype == np.dtype(bool):
-        return True
-    return np.inf if dtypes.issubdtype(dtype, np.inexact) else dtypes.iinfo(dtype).max
+        return sign > 0
+    if not dtypes.issubdtype(dtype, np.inexact):
+        return dtypes.iinfo(dtype).max if sign > 0 else dtypes.iinfo(dtype).min
+    infinite = np.asarray(sign * np.inf).astype(dtype)
+    if np.isinf(infinite.real):
+        return sign * np.inf
+    return dtypes.finfo(dtype).max if sign > 0 else dtypes.finfo(dtype).min  # small floats without an infinity
 
 
 def _integers_only(f: Callable[..., np.ndarray]) -> Callable[..., Any]:
@@ -102,27 +121,20 @@ def _chooser_jvp(primitive: Primitive) -> Any:
             return out, Zero.like(out)
         sizes = shape_of(x)
         chosen = compare.eq(x, spread_back(out, sizes, axes))
-        mask = lax_convert(chosen, get_aval(t).dtype)  # type: ignore[attr-defined]
+        mask = convert.convert_element_type(chosen, get_aval(t).dtype)  # type: ignore[attr-defined]
         count = reduce_sum_p(mask, axes=axes, out_sharding=None)
         return out, elementwise.div(reduce_sum_p(elementwise.mul(t, mask), axes=axes, out_sharding=None), count)
 
     return jvp
 
 
-def lax_convert(x: Any, dtype: Any) -> Any:
-    """`x` as another dtype."""
-    from perspicax.lax.convert import convert_element_type
-
-    return convert_element_type(x, dtype)
-
-
-def _prod_jvp(primals: tuple, tangents: tuple, *, axes: tuple, out_sharding: Any) -> tuple[Any, Any]:
+def _prod_jvp(primals: tuple, tangents: tuple, *, axes: tuple) -> tuple[Any, Any]:
     """The derivative of a product: the sum over entries of the product of all others times the tangent.
 
     The product of the others is that of the entries before and after, found by halving, so that zeros are no problem.
     """
     x, t = primals[0], tangents[0]
-    out = reduce_prod_p(x, axes=axes, out_sharding=out_sharding)
+    out = reduce_prod_p(x, axes=axes)
     if type(t) is Zero:
         return out, Zero.like(out)
     sizes = shape_of(x)
@@ -133,8 +145,7 @@ def _prod_jvp(primals: tuple, tangents: tuple, *, axes: tuple, out_sharding: Any
     value, tangent, last = flat(x), flat(t), len(kept)
     while n > 1:
         half = n // 2
-        first, second, rest = [_parts(v, last, half, n) for v in (value, tangent)], None, None
-        (v1, v2, v3), (t1, t2, t3) = first
+        (v1, v2, v3), (t1, t2, t3) = [_parts(v, last, half, n) for v in (value, tangent)]
         value = elementwise.mul(v1, v2)
         tangent = elementwise.add(elementwise.mul(t1, v2), elementwise.mul(t2, v1))
         if n % 2:
@@ -154,16 +165,15 @@ reduce_sum_p = _reduction(
     "reduce_sum", "add", NUMBER, lambda dtype: 0, LINEAR, params=("axes", "out_sharding"),
     transpose=lambda ct, x, *, axes, **_: [spread_back(ct, x.aval.shape, axes)],
     host=_integers_only(lambda x, axes: np.add.reduce(x, axes, dtype=x.dtype)))
-reduce_prod_p = _reduction("reduce_prod", "multiply", NUMBER, lambda dtype: 1, _prod_jvp, params=("axes", "out_sharding"),
+reduce_prod_p = _reduction("reduce_prod", "multiply", NUMBER, lambda dtype: 1, _prod_jvp,
                            host=_integers_only(lambda x, axes: np.multiply.reduce(x, axes, dtype=x.dtype)))
-reduce_max_p = _reduction("reduce_max", "maximum", ANY, lowest, OfPrimitive(_chooser_jvp), params=("axes", "out_sharding"),
+reduce_max_p = _reduction("reduce_max", "maximum", ANY, lowest, OfPrimitive(_chooser_jvp),
                           host=_integers_only(lambda x, axes: np.maximum.reduce(x, axes, initial=lowest(x.dtype))))
-reduce_min_p = _reduction("reduce_min", "minimum", ANY, highest, OfPrimitive(_chooser_jvp), params=("axes", "out_sharding"),
+reduce_min_p = _reduction("reduce_min", "minimum", ANY, highest, OfPrimitive(_chooser_jvp),
                           host=_integers_only(lambda x, axes: np.minimum.reduce(x, axes, initial=highest(x.dtype))))
 reduce_or_p = _reduction("reduce_or", "or", BOOL | INTEGER, lambda dtype: 0, FLAT,
                          host=_integers_only(lambda x, axes: np.bitwise_or.reduce(x, axes)))
-reduce_and_p = _reduction("reduce_and", "and", BOOL | INTEGER, lambda dtype: True if dtype == bool else -1
-                          if dtypes.issubdtype(dtype, np.signedinteger) else dtypes.iinfo(dtype).max, FLAT,
+reduce_and_p = _reduction("reduce_and", "and", BOOL | INTEGER, lambda dtype: -1, FLAT,
                           host=_integers_only(lambda x, axes: np.bitwise_and.reduce(x, axes)))
 reduce_xor_p = _reduction("reduce_xor", "xor", BOOL | INTEGER, lambda dtype: 0, FLAT,
                           host=_integers_only(lambda x, axes: np.bitwise_xor.reduce(x, axes)))
@@ -192,5 +202,89 @@ reduce_and = _function(reduce_and_p, "The (bitwise) and over some axes.")
 reduce_xor = _function(reduce_xor_p, "The bitwise exclusive or over some axes.")
 
 
-__all__ = ["REAL", "operator", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
-           "reduce_xor"]
+# -- the index of the largest or smallest entry
+
+def _arg_type(name: str) -> Callable[..., ShapedArray]:
+    def type_rule(x: ShapedArray, *, axes: tuple, index_dtype: Any) -> ShapedArray:
+        if kind(x.dtype) not in REAL | BOOL:
+            raise OperandDtypeError(operation=name, type_text=x.str_short(), accepts=kinds_text(REAL | BOOL), index=0)
+        if len(axes) != 1 or not 0 <= axes[0] < x.ndim:
+            raise ReductionAxesError(operation=name, operand=x, axes=axes)
+        if kind(index_dtype) not in INTEGER:
+            raise IndexTypeError(operation=name, dtype=dtypes.name_of(index_dtype))
+        if x.shape[axes[0]] == 0:
+            raise EmptyReductionError(operation=name, operand=x, axes=axes)
+        return ShapedArray(_reduced(x.shape, axes), index_dtype)
+
+    return type_rule
+
+
+def _arg_emit(direction: str, identity: Callable[[Any], Any]) -> Callable[..., Any]:
+    def emit(b: Any, x: Any, *, axes: tuple, index_dtype: Any) -> Any:
+        """A reduction of pairs (value, index): NaN wins over all, the lower index over others with equal value."""
+        value, index = ShapedArray((), x.dtype), ShapedArray((), index_dtype)
+
+        def better(inner: Any, v: Any, i: Any, w: Any, j: Any) -> list[Any]:
+            truth = ShapedArray((), np.dtype(bool))
+            holds = lambda p, q, how: compare.compare_values(inner, p, q, how)
+            take = inner.op("or", [holds(v, w, direction), holds(v, v, "NE")], truth)
+            tie = inner.op("and", [holds(v, w, "EQ"), holds(i, j, "LT")], truth)
+            return [inner.select(take, v, w), inner.select(inner.op("or", [take, tie], truth), i, j)]
+
+        places = b.hlo("iota", [], ShapedArray(x.shape, index_dtype), f"iota_dimension = {i64(axes[0])}")
+        starts = [b.constant(np.asarray(identity(x.dtype)).astype(x.dtype), value),
+                  b.constant(np.zeros((), index_dtype), index)]
+        out = b.out[0]
+        found = b.hlo("reduce", [x, places, *starts], [ShapedArray(out.shape, x.dtype), out],
+                      f"dimensions = {i64_array(axes)}", [b.region([value, index, value, index], better)])
+        return found[1]
+
+    return emit
+
+
+def _arg_host(f: Callable[..., Any]) -> Callable[..., Any]:
+    def host(x: np.ndarray, *, axes: tuple, index_dtype: Any) -> Any:
+        return np.asarray(f(x, axes[0])).astype(index_dtype) if x.dtype.kind in "iub" else NotImplemented
+
+    return host
+
+
+def _arg_primitive(name: str, direction: str, identity: Callable[[Any], Any], host: Callable[..., Any]) -> Primitive:
+    return Primitive(name, params=("axes", "index_dtype"), type_rule=_arg_type(name), jvp=FLAT,
+                     transpose=NotLinear("an index is not linear"), batch=OfPrimitive(_batch_of),
+                     emit=_arg_emit(direction, identity), host=_arg_host(host), source="StableHLO specification, `reduce`")
+
+
+argmax_p = _arg_primitive("argmax", "GT", lowest, np.argmax)
+argmin_p = _arg_primitive("argmin", "LT", highest, np.argmin)
+
+
+def argmax(operand_: Any, axis: int, index_dtype: Any) -> Any:
+    """The index of the largest entry along an axis: of the first NaN, if there is one; of the first of equal ones.
+
+    Args:
+        operand_: array of integers, real floating numbers or booleans.
+        axis: the axis, from 0 up.
+        index_dtype: integer dtype of the result.
+
+    Raises:
+        ReductionAxesError: there is no such axis.
+        EmptyReductionError: the axis has no entries.
+        IndexTypeError: `index_dtype` is no integer type.
+    """
+    return _arg(argmax_p, operand_, axis, index_dtype)
+
+
+def argmin(operand_: Any, axis: int, index_dtype: Any) -> Any:
+    """The index of the smallest entry along an axis; see `argmax`."""
+    return _arg(argmin_p, operand_, axis, index_dtype)
+
+
+def _arg(primitive: Primitive, x: Any, axis: int, index_dtype: Any) -> Any:
+    values = ((operator.index(axis),), dtypes.requested_dtype(index_dtype, primitive.name))
+    return local.trace.process(primitive, (operand(x),), values)
+
+
+__all__ = ["argmax", "argmax_p", "argmin", "argmin_p", "reduce_and", "reduce_and_p", "reduce_max", "reduce_max_p",
+           "reduce_min", "reduce_min_p", "reduce_or", "reduce_or_p", "reduce_prod", "reduce_prod_p", "reduce_sum",
+           "reduce_sum_p", "reduce_xor", "reduce_xor_p"]
