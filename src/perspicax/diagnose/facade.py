@@ -10,12 +10,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
+from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
-__all__ = ["ModuleNotThereYet", "NameNotThereYet", "NotThereYet", "UnknownNameError", "on_demand", "public_name"]
+__all__ = [
+    "ModuleNotThereYet", "NameNotThereYet", "NotThereYet", "UnknownNameError", "on_demand", "public_name", "publish",
+]
 
 
 class NotThereYet(PerspicaxError, AttributeError, NotImplementedError):
@@ -123,15 +127,29 @@ def public_name(module: str) -> str:
     return (f"flax.{inside}" if inside else "flax") if flax == "flax" else f"jax{dot}{rest}"
 
 
+def publish(module: str) -> None:
+    """Let errors leave the functions of a public module with the user's frames only.
+
+    What the library itself calls is imported from the files where it lives, and stays as fast as it is.
+    """
+    offered = vars(sys.modules[module])
+    for name in offered["__all__"]:
+        value = offered.get(name)
+        if type(value) is FunctionType:
+            offered[name] = public(value)
+
+
 def on_demand(module: str, *, modules: Iterable[str] = (), names: Mapping[str, str] | None = None,
-              absent: Iterable[str] = ()) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+              absent: Iterable[str] = (), published: bool = False) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a public module.
 
     Args:
         module: the module's `__name__`.
         modules: its submodules that are imported when they are first used as attributes.
-        names: other names, with the module that each is taken from when it is first used.
+        names: other names, with the module that each is taken from when it is first used (`module:name` where it has
+            another name there).
         absent: names of the reference that are not there yet.
+        published: whether to treat functions among `names` as `publish` does.
 
     The functions raise `NotThereYet` for absent names and for submodules without a file, `UnknownNameError` for others.
     """
@@ -142,7 +160,10 @@ def on_demand(module: str, *, modules: Iterable[str] = (), names: Mapping[str, s
             return _submodule(module, name)
         source = sources.get(name)
         if source is not None:
-            value = getattr(import_module(source), name)
+            file, _, original = source.partition(":")
+            value = getattr(import_module(file), original or name)
+            if published and type(value) is FunctionType:
+                value = public(value)
             setattr(sys.modules[module], name, value)
             return value
         if name.startswith("__"):  # Python asks for protocols

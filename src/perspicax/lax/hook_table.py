@@ -8,7 +8,8 @@ import numpy as np
 
 from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import get_aval
-from perspicax.lax import compare, convert, elementwise, reduce, shape
+from perspicax.lax import compare, convert, elementwise, shape
+from perspicax.lax.reduce import reduce_sum
 from perspicax.transform import hooks
 
 
@@ -40,7 +41,7 @@ def _broadcast_to(x: Any, sizes: tuple[int, ...]) -> Any:
 
 
 def _sum_all(x: Any) -> Any:
-    return reduce.reduce_sum(x, range(len(get_aval(x).shape)))  # type: ignore[attr-defined]
+    return reduce_sum(x, range(len(get_aval(x).shape)))  # type: ignore[attr-defined]
 
 
 def _ones(aval: ShapedArray) -> Any:
@@ -50,6 +51,6 @@ def _ones(aval: ShapedArray) -> Any:
 
 hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
     add=elementwise.add_any, zeros=lambda aval: _full(aval, 0), ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
-    convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce.reduce_sum(x, (axis,)),
-    sum_all=_sum_all, reduce_sum=reduce.reduce_sum, reshape=shape.reshape, subtract=elementwise.sub, select=compare.select,
+    convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce_sum(x, (axis,)),
+    sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub, select=compare.select,
     full_like=lambda x, value, dtype: _full(ShapedArray(get_aval(x).shape, dtype), value)))  # type: ignore[attr-defined]

@@ -17,13 +17,23 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
+from perspicax.core.dtype_errors import IntegerRangeError
 from perspicax.core.promotion import result_type
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import convert, elementwise, slicing
-from perspicax.lax import scatter as scatters
 from perspicax.lax import shape as shapes
 from perspicax.lax.gather import GatherScatterMode, gather_p, static_fill
+from perspicax.lax.scatter import (
+    ScatterDimensionNumbers,
+    scatter_add_p,
+    scatter_apply,
+    scatter_max_p,
+    scatter_min_p,
+    scatter_mul_p,
+    scatter_p,
+    scatter_sub_p,
+)
 from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.index_errors import ItemAssignmentError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
@@ -226,10 +236,14 @@ def _read_box(x: Any, plan: Plan, arrays: list[Any], wrap: bool) -> Any:
 
 
 def _counted(index: int, size: int, wrap: bool) -> int:
-    """A static index as XLA gets it: from the end when negative, and kept within the index dtype."""
-    if wrap and index < 0:
-        index += size
-    return max(-_INT32_MAX, min(index, _INT32_MAX))
+    """A static index as XLA gets it: from the end when negative.
+
+    Raises:
+        IntegerRangeError: it does not fit the dtype of indices.
+    """
+    if not -_INT32_MAX <= index <= _INT32_MAX:
+        raise IntegerRangeError(value=str(index)[:40], dtype="int32")
+    return index + size if wrap and index < 0 else index
 
 
 def _as_index(index: Any, size: int, wrap: bool) -> Any:
@@ -291,12 +305,12 @@ class _Update:
         self.name, self.primitive, self.combine, self.ufunc = name, primitive, combine, ufunc
 
 
-_SET = _Update("set", scatters.scatter_p, None, None)
-_ADD = _Update("add", scatters.scatter_add_p, elementwise.add, np.add)
-_SUBTRACT = _Update("subtract", scatters.scatter_sub_p, elementwise.sub, np.subtract)
-_MULTIPLY = _Update("multiply", scatters.scatter_mul_p, elementwise.mul, np.multiply)
-_MIN = _Update("min", scatters.scatter_min_p, elementwise.min, np.minimum)
-_MAX = _Update("max", scatters.scatter_max_p, elementwise.max, np.maximum)
+_SET = _Update("set", scatter_p, None, None)
+_ADD = _Update("add", scatter_add_p, elementwise.add, np.add)
+_SUBTRACT = _Update("subtract", scatter_sub_p, elementwise.sub, np.subtract)
+_MULTIPLY = _Update("multiply", scatter_mul_p, elementwise.mul, np.multiply)
+_MIN = _Update("min", scatter_min_p, elementwise.min, np.minimum)
+_MAX = _Update("max", scatter_max_p, elementwise.max, np.maximum)
 
 
 def _host_value(values: Any, x: ArrayImpl) -> Any:
@@ -419,7 +433,7 @@ def _put(x: Any, plan: Scattered, arrays: list[Any], y: Any, how: _Update, mode:
         y = shapes.rev(y, plan.rev)
     if plan.expand:
         x = shapes.expand_dims(x, plan.expand)
-    numbers = scatters.ScatterDimensionNumbers(*plan.numbers)
+    numbers = ScatterDimensionNumbers(*plan.numbers)
     x = local.trace.process(how.primitive, (x, _index_matrix(plan, arrays, wrap), y), (
         numbers, is_sorted or plan.static, unique or plan.static, mode, None, ()))
     return shapes.squeeze(x, plan.expand) if plan.expand else x
@@ -553,9 +567,9 @@ class IndexUpdateRef:
         if size_of(found.shape) == 0:
             return x
         expanded = shapes.expand_dims(x, found.expand) if found.expand else x
-        result = scatters.scatter_apply(
+        result = scatter_apply(
             expanded, _index_matrix(found, arrays, wrap_negative_indices), func,
-            scatters.ScatterDimensionNumbers(*found.numbers), update_shape=found.core, mode=mode,
+            ScatterDimensionNumbers(*found.numbers), update_shape=found.core, mode=mode,
             indices_are_sorted=indices_are_sorted or found.static, unique_indices=unique_indices or found.static)
         return shapes.squeeze(result, found.expand) if found.expand else result
 
