@@ -125,6 +125,11 @@ def _named(trace: Trace | None) -> DebugInfo | None:
     return trace.debug if trace is not None else None
 
 
+def _function(debug: DebugInfo | None) -> str:
+    """What reports call a traced function."""
+    return "" if debug is None else debug.name.strip("<>")
+
+
 def _around(trace: Trace) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     at = trace.parent
@@ -143,38 +148,44 @@ class _Facts:
         self.arguments: dict[int, tuple[Argument, ...]] = {}
 
     def of(self, tracer: Tracer) -> Provenance:
-        debug = _named(tracer._trace)
+        trace = tracer._trace
         found = _recorded(tracer)
         place, primitive = None, ""
         argument: Argument | None = None
         arguments: tuple[Argument, ...] = ()
         if found is not None:
             place, primitive = _definition(found)
-            arguments = self.dependencies(found)
+            sources = self.dependencies(found)
+            arguments = tuple(dict.fromkeys(source for source, _ in sources))
+            owners = [owner for _, owner in sources]
+            if found is tracer and owners and trace not in owners:
+                trace = owners[0]  # closed over: it is the outer function whose argument is not known
             if not primitive and found.var in found._trace.invars:  # type: ignore[attr-defined]
                 argument = arguments[0] if len(arguments) == 1 else None
         aval = tracer.aval
+        debug = _named(trace)
         return Provenance(
-            debug.transform if debug is not None else "", debug.name if debug is not None else "",
+            debug.transform if debug is not None else "", _function(debug),
             Position(*debug.place) if debug is not None and debug.place is not None else None,
             aval.str_short(), tuple(getattr(aval, "shape", ())), argument, arguments, place, primitive,
-            _around(tracer._trace), found is not None,
+            _around(trace), found is not None,
             tuple(debug.arg_names or ()) if debug is not None else ())
 
-    def dependencies(self, tracer: JaxprTracer) -> tuple[Argument, ...]:
+    def dependencies(self, tracer: JaxprTracer) -> list[tuple[Argument, Trace]]:
+        """The arguments that a value was computed from, each with the trace it is an argument of."""
         trace: Any = tracer._trace
         mask = self._masks(trace).get(tracer.var, 0)
         names = self.arguments[id(trace)]
-        found: list[Argument] = []
+        found: list[tuple[Argument, Trace]] = []
         for index, name in enumerate(names):
             if mask >> index & 1:
-                found.append(name)
+                found.append((name, trace))
         for index, value in enumerate(trace.consts.values()):
             if mask >> (len(names) + index) & 1 and isinstance(value, Tracer):
                 outer = _recorded(value)
                 if outer is not None:
                     found += self.dependencies(outer)
-        return tuple(dict.fromkeys(found))
+        return found
 
     def _masks(self, trace: JaxprTrace) -> dict[Any, int]:
         """For each variable the set of inputs that it depends on, as bits; one walk forwards."""
@@ -198,7 +209,7 @@ class _Facts:
 def _arguments(trace: JaxprTrace) -> tuple[Argument, ...]:
     debug = _named(trace)
     names = (debug.arg_names or ()) if debug is not None else ()
-    function = debug.name if debug is not None else ""
+    function = _function(debug)
     fits = len(names) == len(trace.invars)
     return tuple(
         Argument(names[i] if fits else f"argument {i}", function, var.aval.str_short(), _is_setting(var.aval),

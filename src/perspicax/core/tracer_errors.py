@@ -5,7 +5,7 @@ needed of it is taken when the error is made (`provenance.py`), the words are fo
 """
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from perspicax.core.provenance import Provenance, TracedName, provenance, traced_names
 from perspicax.core.trace import leak_error
@@ -59,6 +59,9 @@ class TracedValueError(PerspicaxError):
     context: str = ""
     callee: str = ""
     wanted: str = ""
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        return super().__new__(cls)  # without arguments: Python would keep them, and the tracer with them
 
     def __init__(self, tracer: Any = None, context: str = "", **fields: Any) -> None:
         if isinstance(tracer, Tracer):

@@ -1,0 +1,12 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.jit
+def root(x):
+    assert x >= 0, "x must not be negative"
+    return x ** 2
+
+
+root(1.0)

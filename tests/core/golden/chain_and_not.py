@@ -1,0 +1,14 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.jit
+def inside(x):
+    if 0.0 < x < 1.0 and not x == 0.5:
+        return x
+    else:
+        return -x
+
+
+inside(1.0)

@@ -1,0 +1,16 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+cache = {}
+
+
+@jax.jit
+def lookup(x, key):
+    if key in cache:
+        return cache[key]
+    return x
+
+
+lookup(jnp.ones(3), 2)

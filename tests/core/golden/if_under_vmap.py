@@ -1,0 +1,12 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def clip(x, limit):
+    if x > limit:
+        return limit
+    return x
+
+
+jax.vmap(clip, in_axes=(0, None))(jnp.arange(4.0), 2.0)

@@ -1,0 +1,12 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.jit
+def loss(x):
+    total = x.sum().item()
+    return total * 2.0
+
+
+loss(jnp.ones(3))

@@ -1,0 +1,15 @@
+import jax
+import jax.numpy as jnp
+
+
+store = {}
+
+
+@jax.jit
+def f(x):
+    store["mid"] = x * x
+    return x * 3.0
+
+
+jax.grad(f)(1.0)
+store["mid"] + 1.0

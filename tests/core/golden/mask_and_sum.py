@@ -1,0 +1,11 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.jit
+def sum_of_positive(x):
+    return x[x > 0].sum()
+
+
+sum_of_positive(jnp.ones(5))

@@ -1,0 +1,11 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.jit
+def manual_clip(x):
+    return x.at[x < 0].set(0)
+
+
+manual_clip(jnp.arange(4.0))

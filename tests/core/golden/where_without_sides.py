@@ -1,0 +1,16 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def positions_above(image, threshold):
+    return jnp.where(image > threshold)
+
+
+@jax.jit
+def hot_energy(image, threshold):
+    rows, cols = positions_above(image, threshold)
+    return image[rows, cols].sum()
+
+
+hot_energy(jnp.ones((4, 5)), 12.0)

@@ -1,0 +1,13 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@jax.jit
+def halve(x):
+    while x > 1.0:
+        x = x / 2
+    return x
+
+
+halve(100.0)
