@@ -71,7 +71,8 @@ allow_f16_reductions = _jax("jax_allow_f16_reductions", bool, True, "Whether 16-
 debug_nans = _jax("jax_debug_nans", bool, False, "Report the operation that makes a NaN.", True)
 debug_infs = _jax("jax_debug_infs", bool, False, "Report the operation that makes an infinity.", True)
 debug_key_reuse = _jax("jax_debug_key_reuse", bool, False, "Report a random key that is used twice.", True)
-check_tracer_leaks = _jax("jax_check_tracer_leaks", bool, False, "Report traced values that outlive their trace.")
+check_tracer_leaks = _jax("jax_check_tracer_leaks", bool, False, "Report traced values that outlive their trace.",
+                          True)  # what was traced without it was not looked at
 check_static_indices = _jax("jax_check_static_indices", bool, False, "Report constant indices out of bounds.", True)
 enable_checks = _jax("jax_enable_checks", bool, False, "Check the intermediate representation after every step.")
 no_tracing = _jax("jax_no_tracing", bool, False, "Refuse to trace: report what would be traced again.")

@@ -335,7 +335,7 @@ class JitFunction:
 
     def _remember(self, args: tuple, kwargs: dict, traced: Traced, arrays: Sequence[ArrayImpl]) -> None:
         """Keep the short way for the next call with arguments like these."""
-        if not self._plain or traced.closed.effects or checking.careful:
+        if not self._plain or traced.closed.effects or checking.careful or config.jax_check_tracer_leaks:
             return
         placed = shardings.first_sharding()
         if any(x._place is not None for x in arrays):

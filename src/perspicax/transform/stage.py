@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,7 +93,7 @@ class _ArgNames:
     Holds the function weakly: debug info must not keep closures alive.
     """
 
-    __slots__ = ("fun", "in_tree", "static", "static_names")
+    __slots__ = ("code", "fun", "in_tree", "static", "static_names")
 
     def __init__(self, fun: Any, in_tree: Any, static: tuple[int, ...], static_names: tuple[str, ...]) -> None:
         import weakref
@@ -101,17 +102,25 @@ class _ArgNames:
             self.fun = weakref.ref(fun)
         except TypeError:
             self.fun = lambda: None  # type: ignore[assignment]
+        self.code = getattr(fun, "__code__", None)
         self.in_tree, self.static, self.static_names = in_tree, static, static_names
 
     def __call__(self) -> list[str]:
         count = self.in_tree.num_leaves
         args, kwargs = self.in_tree.unflatten(list(range(count)))
-        names = positional_names(self.fun(), len(args) + len(self.static), self.static)
+        names = positional_names(self.fun() or _hollow(self.code), len(args) + len(self.static), self.static)
         found: dict[int, str] = {}
         for name, arg in [*zip(names, args), *kwargs.items()]:
             for path, leaf in tree.flatten_with_path(arg)[0]:
                 found[leaf] = f"{name}{tree.keystr(path)}"
         return [found.get(i, f"argument {i}") for i in range(count)]
+
+
+def _hollow(code: Any) -> Any:
+    """A function with the signature of one that is gone, and none of what it closed over."""
+    if not isinstance(code, types.CodeType):
+        return None
+    return types.FunctionType(code, {}, closure=tuple([types.CellType() for _ in code.co_freevars]))
 
 
 def positional_names(fun: Any, count: int, static: Sequence[int] = ()) -> list[str]:
