@@ -12,15 +12,16 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import local
 from perspicax.core.primitive import Missing, NotLinear, OfPrimitive, Primitive
-from perspicax.core.trace import Linear, Zero
+from perspicax.core.trace import Linear
 from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
-from perspicax.lax.errors import OperandMismatchError, OperationShapeError
+from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
+from perspicax.lax.families import NUMBER, kind, kinds_text
 from perspicax.lax.operand import operand, shape_of
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import FLAT, LINEAR
-from perspicax.xla.emit import i64, i64_array, i64_matrix
+from perspicax.xla.emit import i64, i64_array
 
 
 def _dims_text(dims: Sequence[int]) -> str:
@@ -224,7 +225,7 @@ def _transpose_type(x: ShapedArray, *, permutation: tuple) -> ShapedArray:
 
 def _transpose_batch(axis: BatchAxis, args: tuple, axes: tuple, *, permutation: tuple) -> tuple[Any, int]:
     a = axes[0]
-    moved = tuple([a, *[p + (p >= a) for p in permutation]])
+    moved = (a, *[p + (p >= a) for p in permutation])
     return transpose_p(args[0], permutation=moved), 0
 
 
@@ -283,7 +284,10 @@ def squeeze(array: Any, dimensions: Any) -> Any:
     rank = len(shape_of(x))
     if isinstance(dimensions, int):
         dimensions = (dimensions,)
-    dims = tuple(sorted({canonical_axis(d, rank) for d in dimensions}))
+    dims = tuple(sorted([canonical_axis(d, rank) for d in dimensions]))
+    if len(set(dims)) != len(dims):
+        raise OperationShapeError(says=f"squeeze got a repeated axis in {tuple(dimensions)}.",
+                                  why="an axis can be squeezed away once")
     if not dims and hasattr(x, "aval"):
         return x
     return local.trace.process(squeeze_p, (x,), (dims,))
@@ -322,7 +326,7 @@ def _concatenate_type(*avals: ShapedArray, dimension: int) -> ShapedArray:
                                   why="there is no such axis")
     shape = list(first.shape)
     shape[dimension] = sum([a.shape[dimension] for a in avals])
-    return ShapedArray(tuple(shape), first.dtype, all([a.weak_type for a in avals]))
+    return ShapedArray(tuple(shape), first.dtype, all(a.weak_type for a in avals))
 
 
 def _concatenate_jvp(primals: tuple, tangents: tuple, *, dimension: int) -> tuple:
@@ -331,12 +335,12 @@ def _concatenate_jvp(primals: tuple, tangents: tuple, *, dimension: int) -> tupl
 
 
 def _concatenate_transpose(ct: Any, *operands: Any, dimension: int) -> list:
-    found, start = [], 0
-    rank = len(ct.aval.shape)
+    found: list[Any] = []
+    start, sizes = 0, shape_of(ct)
     for x in operands:
-        size = get_aval(x).shape[dimension] if type(x) is not Linear else x.aval.shape[dimension]  # type: ignore
+        size = x.shape[dimension] if type(x) is Linear else shape_of(x)[dimension]
         if type(x) is Linear:
-            low, high = [0] * rank, list(ct.aval.shape)
+            low, high = [0] * len(sizes), list(sizes)
             low[dimension], high[dimension] = start, start + size
             found.append(slicing.slice(ct, low, high))
         else:
@@ -388,15 +392,14 @@ def _pad_type(x: ShapedArray, fill: ShapedArray, *, padding_config: tuple) -> Sh
 
 
 def _pad_transpose(ct: Any, x: Any, fill: Any, *, padding_config: tuple) -> list:
-    back = [tuple([-low, -high, 0]) for low, high, _ in padding_config]
-    inner = lambda: slicing.slice(pad(ct, np.zeros((), ct.aval.dtype), back), [0] * len(back),
-                                  pad_shape(ct.aval.shape, back), [i + 1 for _, _, i in padding_config])
-    cx = inner() if type(x) is Linear or type(fill) is Linear else None
-    cf = None
-    if type(fill) is Linear:
-        total = lax().sum_all(ct)  # type: ignore[attr-defined]
-        cf = lax().subtract(total, lax().sum_all(cx))  # type: ignore[attr-defined]
-    return [cx if type(x) is Linear else None, cf]
+    back = [(-low, -high, 0) for low, high, _ in padding_config]
+    aval: Any = get_aval(ct)
+    cx = slicing.slice(pad(ct, np.zeros((), aval.dtype), back), [0] * len(back), pad_shape(aval.shape, back),
+                       [inner + 1 for _, _, inner in padding_config])
+    if type(fill) is not Linear:
+        return [cx, None]
+    rest = lax().subtract(lax().sum_all(ct), lax().sum_all(cx))  # type: ignore[attr-defined]
+    return [cx if type(x) is Linear else None, rest]
 
 
 def pad_shape(shape: Sequence[int], config: Sequence[tuple]) -> tuple[int, ...]:
@@ -417,12 +420,21 @@ def _pad_batch(axis: BatchAxis, args: tuple, axes: tuple, *, padding_config: tup
         return pad_p(x, fill, padding_config=config), a
     x = to_axis(x, axes[0], 0, axis.size)
     wide = ((0, 0, 0), *padding_config)
-    zero = np.zeros((), get_aval(x).dtype)  # type: ignore[attr-defined]
-    mask = pad_p(lax().full_like(x, False, bool), np.zeros((), bool), padding_config=wide)  # type: ignore[attr-defined]
-    hole = pad_p(lax().full_like(x, True, bool), np.zeros((), bool), padding_config=wide)  # type: ignore[attr-defined]
-    padded = pad_p(x, zero, padding_config=wide)
-    fills = broadcast_in_dim(fill, get_aval(mask).shape, (0,))  # type: ignore[attr-defined]
-    return lax().select(hole, padded, fills), 0  # type: ignore[attr-defined]
+    padded = pad_p(x, np.zeros((), get_aval(x).dtype), padding_config=wide)  # type: ignore[attr-defined]
+    own = pad_p(broadcast(np.asarray(True), shape_of(x)), np.asarray(False), padding_config=wide)
+    fills = broadcast_in_dim(fill, shape_of(padded), (0,))
+    return lax().select(own, padded, fills), 0  # type: ignore[attr-defined]
+
+
+def _pad_host(x: np.ndarray, fill: np.ndarray, *, padding_config: tuple) -> np.ndarray:
+    """A border of the larger of each width and 0, then cut off what is negative."""
+    grown = [(max(low, 0), max(high, 0), inner) for low, high, inner in padding_config]
+    made = np.empty(pad_shape(x.shape, grown), x.dtype)
+    made[...] = fill
+    made[tuple([slice(low, low + max(0, n - 1) * (inner + 1) + (n > 0), inner + 1)
+                for n, (low, _, inner) in zip(x.shape, grown)])] = x
+    return made[tuple([slice(max(-low, 0), size - max(-high, 0))
+                       for size, (low, high, _) in zip(made.shape, padding_config)])]
 
 
 pad_p = Primitive(
@@ -432,7 +444,7 @@ pad_p = Primitive(
         "pad", [x, fill], b.out[0], ", ".join([
             f"{name} = {i64_array([c[k] for c in padding_config])}"
             for k, name in ((0, "edge_padding_low"), (1, "edge_padding_high"), (2, "interior_padding"))])),
-    source="StableHLO specification, `pad`")
+    host=_pad_host, source="StableHLO specification, `pad`")
 
 
 def pad(operand_: Any, padding_value: Any, padding_config: Sequence[Sequence[int]]) -> Any:
@@ -478,9 +490,14 @@ def rev(operand_: Any, dimensions: Sequence[int]) -> Any:
 
 # -- iota
 
+def _iota_type(*, dtype: Any, shape: tuple, dimension: int, sharding: Any) -> ShapedArray:
+    if kind(dtype) not in NUMBER:
+        raise OperandDtypeError(operation="iota", type_text=dtypes.name_of(dtype), accepts=kinds_text(NUMBER), index=0)
+    return ShapedArray(shape, dtype)
+
+
 iota_p = Primitive(
-    "iota", params=("dtype", "shape", "dimension", "sharding"),
-    type_rule=lambda *, dtype, shape, dimension, sharding: ShapedArray(shape, dtype),
+    "iota", params=("dtype", "shape", "dimension", "sharding"), type_rule=_iota_type,
     jvp=FLAT, transpose=NotLinear("it has no operands"), batch=Missing("it has no operands"),
     emit=lambda b, *, dtype, shape, dimension, sharding: b.hlo("iota", [], b.out[0], f"iota_dimension = {i64(dimension)}"),
     host=lambda *, dtype, shape, dimension, sharding: np.broadcast_to(
@@ -548,6 +565,6 @@ def split(operand_: Any, sizes: Sequence[int], axis: int = 0) -> list:
     return local.trace.process(split_p, (x,), (tuple(map(operator.index, sizes)), axis))
 
 
-__all__ = ["Zero", "broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota",
+__all__ = ["broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota",
            "canonical_axis", "concatenate", "expand_dims", "iota", "pad", "reshape", "rev", "split", "squeeze",
            "transpose"]
