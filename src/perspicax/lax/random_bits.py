@@ -19,10 +19,10 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.dtypes import ExtendedDType
 from perspicax.core.primitive import NotLinear, Primitive
+from perspicax.core.tracer import get_aval
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.families import result_shape, spread_to
 from perspicax.lax.threefry import UINT32, block_in_place, emit_block
-from perspicax.core.tracer import get_aval
 from perspicax.transform.batch import ELEMENTWISE, BatchAxis, expand_to_rank, to_axis
 from perspicax.transform.hooks import lax
 from perspicax.transform.jvp import FLAT
@@ -100,7 +100,7 @@ class Generator(abc.ABC):
 class KeyDType(ExtendedDType):
     """The dtype of keys of one generator."""
 
-    __slots__ = ("generator", "_hash")
+    __slots__ = ("_hash", "generator")
 
     def __init__(self, generator: Generator) -> None:
         self.generator = generator

@@ -1,0 +1,32 @@
+"""Random numbers: keys, and the distributions drawn from them."""
+
+from perspicax.random.bits import bits
+from perspicax.random.choices import categorical, choice
+from perspicax.random.discrete import bernoulli, permutation, randint
+from perspicax.random.keys import (
+    PRNGKey,
+    clone,
+    fold_in,
+    key,
+    key_data,
+    key_dtype,
+    key_impl,
+    split,
+    wrap_key_data,
+)
+from perspicax.random.sampling import (
+    cauchy,
+    exponential,
+    gumbel,
+    laplace,
+    logistic,
+    normal,
+    truncated_normal,
+    uniform,
+)
+
+__all__ = [
+    "PRNGKey", "bernoulli", "bits", "categorical", "cauchy", "choice", "clone", "exponential", "fold_in", "gumbel", "key",
+    "key_data", "key_dtype", "key_impl", "laplace", "logistic", "normal", "permutation", "randint", "split",
+    "truncated_normal", "uniform", "wrap_key_data",
+]

@@ -135,7 +135,7 @@ def check_broadcast(function: str, shape: tuple[int, ...], **parameters: Any) ->
 class Staged:
     """A traceable function that enters other programs as one `jit` equation, named after it."""
 
-    __slots__ = ("name", "body", "cache", "number")
+    __slots__ = ("body", "cache", "name", "number")
 
     def __init__(self, body: Callable[..., Any]) -> None:
         self.name, self.body = body.__name__, body
@@ -166,7 +166,7 @@ class Distribution:
             `NotImplemented`.
     """
 
-    __slots__ = ("staged", "program", "draws", "host")
+    __slots__ = ("draws", "host", "program", "staged")
 
     def __init__(self, body: Callable[..., Any], draws: Callable[..., int] = lambda **_: 1,
                  host: Callable[..., Any] | None = None) -> None:
@@ -178,7 +178,7 @@ class Distribution:
         self.program = FixedProgram(body.__name__, of_bits)
 
     def __call__(self, key: Any, *operands: Any, shape: tuple[int, ...], dtype: Any, **static: Any) -> Any:
-        if type(key) is ArrayImpl and math.prod(shape) and not any([isinstance(x, Tracer) for x in operands]) \
+        if type(key) is ArrayImpl and math.prod(shape) and not any(isinstance(x, Tracer) for x in operands) \
                 and not staged_here():
             found = self._eager(key, operands, shape, dtype, static)
             if found is not None:

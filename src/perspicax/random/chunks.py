@@ -35,7 +35,7 @@ class FixedProgram:
         body: `body(*arrays, **static)` returns one array.
     """
 
-    __slots__ = ("name", "body", "staged")
+    __slots__ = ("body", "name", "staged")
 
     def __init__(self, name: str, body: Callable[..., Any]) -> None:
         self.name, self.body = name, body

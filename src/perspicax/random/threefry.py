@@ -13,7 +13,8 @@ import numpy as np
 
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import threefry_partitionable
-from perspicax.lax import bitwise, elementwise, shape as shapes
+from perspicax.lax import bitwise, elementwise
+from perspicax.lax import shape as shapes
 from perspicax.lax.random_bits import BITS_DTYPES, Generator, Place, register, threefry2x32_p
 from perspicax.lax.threefry import MASK, UINT32, block_in_place, block_of_ints, emit_block
 from perspicax.random.chunks import LARGE, FixedProgram
