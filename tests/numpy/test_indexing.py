@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import perspicax.lax.hook_table  # noqa: F401  (fills the hooks of the transformations)
+from perspicax.core.avals import ShapedArray
+from perspicax.core.dtype_table import ExtendedDType, prng_key
 from perspicax.core.sanitizing import sanitizers
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
@@ -350,6 +352,48 @@ def test_lists_and_scalars_are_set() -> None:
     np.testing.assert_array_equal(at(x)[:].set(np.ones(3, np.float32)).value(), np.ones((2, 3)))
 
 
+class Pair(ExtendedDType):
+    """Elements of two words each, as random keys are."""
+
+    name = "pair"
+    type = prng_key
+    physical_dtype = np.dtype(np.uint32)
+    physical_shape = (2,)
+
+
+WORDS = np.arange(24, dtype=np.uint32).reshape(4, 3, 2)
+PAIRS = ArrayImpl(ShapedArray((4, 3), Pair()), None, WORDS)
+
+
+def of_words(index: tuple) -> tuple:
+    """The same index of the words."""
+    return (*index, slice(None)) if any(e is ... for e in index) else index
+
+
+@pytest.mark.parametrize("index", [(1,), (slice(1, 3),), (slice(None), 2), (None, -1, slice(None, None, -2)),
+                                   (np.array([0, 2]),), (np.array([0, 2]), np.array([1, 1])), (..., np.array([0, 1, 1])), ()],
+                         ids=str)
+def test_elements_of_several_words(index: tuple) -> None:
+    """The words of an element stay together, whoever indexes."""
+    expected = WORDS[of_words(index)]
+    for found in (getitem(PAIRS, index), jit(lambda x: getitem(x, index))(PAIRS)):
+        assert found.dtype == Pair() and found.shape == expected.shape[:-1]
+        np.testing.assert_array_equal(found.value(), expected)
+    changed = jit(lambda x, v: at(x)[index].set(v))(PAIRS, getitem(PAIRS, (0, 0)))
+    expected = WORDS.copy()
+    expected[of_words(index)] = WORDS[0, 0]
+    np.testing.assert_array_equal(changed.value(), expected)
+
+
+def test_elements_of_several_words_at_traced_places() -> None:
+    found = jit(lambda x, i: getitem(x, (i, slice(1, 3))))(PAIRS, np.int32(-1))
+    np.testing.assert_array_equal(found.value(), WORDS[-1, 1:3])
+    found = jit(lambda x, i: at(x)[i].get(mode="fill"))(PAIRS, np.array([1, 9], np.int32))
+    np.testing.assert_array_equal(found.value(), [WORDS[1], np.full((3, 2), 2**32 - 1)])
+    found = vmap(lambda x, i: getitem(x, i))(PAIRS, as_array(np.array([0, 1, 2, 0], np.int32)))
+    np.testing.assert_array_equal(found.value(), WORDS[np.arange(4), [0, 1, 2, 0]])
+
+
 # -- plans
 
 def test_plans_use_the_cheapest_operation() -> None:
@@ -415,8 +459,18 @@ def test_an_entry_of_an_empty_axis() -> None:
 def test_traced_masks_and_slices_have_their_own_errors() -> None:
     with pytest.raises(NonConcreteBooleanIndexError):
         jit(lambda x, m: getitem(x, m))(X, np.ones(4, bool))
-    with pytest.raises(errors.TracedSliceError):
+    with pytest.raises(errors.TracedSliceError) as info:
         jit(lambda x, i: getitem(x, slice(i, None)))(X, np.int32(1))
+    assert "dynamic_slice_in_dim(x, start, size)" in str(info.value)
+
+
+def test_a_slice_of_a_traced_start_and_a_plain_size_is_rewritten() -> None:
+    def window(x: Any, i: Any) -> Any:
+        return Box(x)[i:i + 2]
+
+    with pytest.raises(errors.TracedSliceError) as info:
+        jit(window)(X, np.int32(1))
+    assert info.value.report.fixes[0].code == "lax.dynamic_slice_in_dim(Box(x), i, 2)"
 
 
 def test_values_that_do_not_fit_the_part() -> None:
@@ -429,11 +483,14 @@ def test_values_that_do_not_fit_the_part() -> None:
 class Box:
     """Carries the methods under test as `Array` does."""
 
-    def __init__(self, x: ArrayImpl) -> None:
-        self.aval = x.aval
+    def __init__(self, x: Any) -> None:
+        self.aval, self.shape, self.ndim = x.aval, x.shape, x.ndim
+
+    def __add__(self, other: Any) -> Any:
+        return self
 
     __setitem__ = INDEX_METHODS["__setitem__"]
-    __getitem__ = lambda self, index: 1.0
+    __getitem__ = INDEX_METHODS["__getitem__"]
 
 
 def test_an_assignment_is_told_what_to_write_instead() -> None:
@@ -443,8 +500,8 @@ def test_an_assignment_is_told_what_to_write_instead() -> None:
     assert isinstance(info.value, TypeError)
     assert info.value.report.fixes[0].code == "params = params.at[0, 1:].set(2 * 3)"
     with pytest.raises(errors.ItemAssignmentError) as info:
-        params[0] += 5
-    assert info.value.report.fixes[0].code == "params = params.at[0].add(5)"
+        params[...] += 5
+    assert info.value.report.fixes[0].code == "params = params.at[...].add(5)"
     with pytest.raises(errors.ItemAssignmentError) as info:
         setitem_error(X, 0, 1)
     assert ".at[" in str(info.value)

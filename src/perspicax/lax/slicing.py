@@ -68,7 +68,8 @@ def _with(values: tuple, place: int, value: Any) -> tuple:
 
 def _slice_host(x: np.ndarray, *, start_indices: tuple, limit_indices: tuple, strides: tuple | None) -> np.ndarray:
     # (..., Ellipsis) keeps an array where NumPy would make a scalar; arrays never change, so a view will do
-    return x[(*map(builtins.slice, start_indices, limit_indices, strides or (None,) * x.ndim), ...)]
+    where: Any = (*map(builtins.slice, start_indices, limit_indices, strides or (None,) * x.ndim), ...)
+    return x[where]
 
 
 def _slice_emit(b: Any, x: Any, *, start_indices: tuple, limit_indices: tuple, strides: tuple | None) -> Any:
@@ -263,7 +264,8 @@ def _dynamic_slice_batch(axis: BatchAxis, args: tuple, axes: tuple, *, slice_siz
 
 def _dynamic_slice_host(x: np.ndarray, *starts: np.ndarray, slice_sizes: tuple) -> np.ndarray:
     begin = _clamped(starts, x.shape, slice_sizes)
-    return x[(*[builtins.slice(s, s + n) for s, n in zip(begin, slice_sizes)], ...)]
+    where: Any = (*[builtins.slice(s, s + n) for s, n in zip(begin, slice_sizes)], ...)
+    return x[where]
 
 
 dynamic_slice_p = Primitive(
@@ -408,7 +410,8 @@ def _update_batch(axis: BatchAxis, args: tuple, axes: tuple) -> tuple[Any, int]:
 def _update_host(x: np.ndarray, update: np.ndarray, *starts: np.ndarray) -> np.ndarray:
     begin = _clamped(starts, x.shape, update.shape)
     result = x.copy()
-    result[(*[builtins.slice(s, s + n) for s, n in zip(begin, update.shape)], ...)] = update
+    where: Any = (*[builtins.slice(s, s + n) for s, n in zip(begin, update.shape)], ...)
+    result[where] = update
     return result
 
 

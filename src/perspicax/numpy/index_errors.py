@@ -171,8 +171,12 @@ class TracedSliceError(PerspicaxError, IndexError):
         array, index = _parts(self)
         fixes: tuple[Fix, ...] = ()
         match index.node if index is not None else None:
-            case ast.Slice(lower=ast.expr() as lower) if array is not None and index is not None:
-                code = f"lax.dynamic_slice_in_dim({array.text}, {index.at(lower).text}, size)"
+            case ast.Slice(lower=ast.expr() as lower, upper=upper) if array is not None and index is not None:
+                size = "size"
+                match upper:  # in x[i:i + n] the size is n
+                    case ast.BinOp(left=left, op=ast.Add(), right=right) if ast.dump(left) == ast.dump(lower):
+                        size = index.at(right).text
+                code = f"lax.dynamic_slice_in_dim({array.text}, {index.at(lower).text}, {size})"
                 fixes = (Fix("give the size as a plain number, and take the start as it comes", code=code),)
         return Report(says=f"A slice of {_name(array)} has a bound whose value is not known while it is traced.",
                       labels=_labels(array, self.type_text, index, "has a traced bound"),

@@ -289,7 +289,7 @@ def _index_matrix(plan: Scattered, arrays: list[Any], wrap: bool) -> Any:
 
 def _steps(start: int, step: int, count: int) -> Any:
     if count <= 64 or local.trace is _EVALUATOR:
-        return np.arange(start, start + step * count, step, _INT32)
+        return np.arange(start, start + step * count, step, dtype=_INT32)
     scaled = elementwise.mul(shapes.iota(_INT32, count), np.asarray(step, _INT32))  # a program should hold no long constants
     return elementwise.add(scaled, np.asarray(start, _INT32))
 
@@ -389,7 +389,8 @@ def _listed(values: Any) -> Any:
     if any(isinstance(v, Array) for v in values):
         return shapes.concatenate([shapes.expand_dims(v, (0,)) if isinstance(v, Array) else np.asarray([v]) for v in values], 0)
     found = np.asarray(values)
-    return found.astype(dtypes.canonicalize_dtype(found.dtype)) if found.dtype.kind in "biufc" else found
+    dtype: Any = dtypes.canonicalize_dtype(found.dtype) if found.dtype.kind in "biufc" else found.dtype
+    return found.astype(dtype)
 
 
 def _promoted(x: Any, y: Any, how: _Update) -> tuple[Any, Any]:
@@ -498,7 +499,7 @@ class IndexUpdateRef:
             wrap_negative_indices: whether a negative index counts from the end.
         """
         x, index = self.array, self.index
-        if mode is None and wrap_negative_indices:
+        if mode is None and wrap_negative_indices and not (indices_are_sorted or unique_indices):
             return getitem(x, index)
         chosen = None if mode is None else GatherScatterMode.from_any(mode)
         items, arrays = parse(x, index)
@@ -613,7 +614,7 @@ def iterate(x: Any) -> Iterator[Any]:
     shape = x.aval.shape
     if not shape:
         raise TypeError("an array without axes (a scalar) cannot be iterated over")
-    return iter([getitem(x, i) for i in range(shape[0])])
+    return (getitem(x, i) for i in range(shape[0]))
 
 
 INDEX_METHODS: dict[str, Any] = {
