@@ -155,6 +155,9 @@ class ShapedArray(AbstractValue):
     def __repr__(self) -> str:
         return f"ShapedArray({self.str_short()}{', weak_type=True' if self.weak_type else ''})"
 
+    def __str__(self) -> str:
+        return f"{'~' if self.weak_type else ''}{self.str_short()}"
+
     def __bool__(self) -> bool:
         return True
 

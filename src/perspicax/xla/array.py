@@ -4,7 +4,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import typers
 from perspicax.xla import client, sharding
 from perspicax.xla.emit import physical_aval
-from perspicax.xla.errors import DeletedArrayError, JaxRuntimeError
+from perspicax.xla.errors import DeletedArrayError, DLPackError, JaxRuntimeError
 
 _live: weakref.WeakSet | None = None
 
@@ -77,8 +77,8 @@ class ArrayImpl(Array):
                     found = self._assemble()
             except runtime.RuntimeFailure as error:
                 raise failure(error, "computing an array") from error
-            found.flags.writeable = False
             self._np = found
+        found.setflags(write=False)  # arrays never change: others may share this memory
         return found
 
     def _assemble(self) -> np.ndarray:
@@ -126,11 +126,11 @@ class ArrayImpl(Array):
     def addressable_shards(self) -> list[Shard]:
         """The pieces on this process's devices."""
         placed = self.sharding
-        buffers = self.buffer()._arrays
-        where = {b.sharding.device if hasattr(b, "sharding") else d: b for b, d in zip(buffers, placed.devices)}
+        mine = placed.addressable_devices
+        where = dict(zip([d for d in placed.devices if d in mine], self.buffer()._arrays))
         pieces = placed.devices_indices_map(self.shape)
         return [Shard(device, pieces[device], replica, _wrap_piece(self, where[device], pieces[device], device))
-                for replica, device in _with_replicas(pieces)]
+                for replica, device in _with_replicas(pieces) if device in where]
 
     global_shards = addressable_shards
 
@@ -194,10 +194,18 @@ class ArrayImpl(Array):
             raise TypeError(f"an array of dtype {self.aval.dtype} has no NumPy form; "
                             f"jax.random.key_data(keys) gives its words")
         value = self.value()
-        value.setflags(write=False)  # arrays never change: others may share this memory
         if dtype is not None and np.dtype(dtype) != value.dtype:
+            if copy is False:
+                raise ValueError(f"a NumPy array of dtype {np.dtype(dtype)} cannot share the memory of one of dtype "
+                                 f"{value.dtype}; leave copy=False out")
             return value.astype(dtype)
         return value.copy() if copy else value
+
+    def __bytes__(self) -> bytes:
+        return self.value().tobytes()
+
+    def __buffer__(self, flags: int) -> memoryview:  # Python asks for it from 3.12 on
+        return memoryview(self.__array__())
 
     def __dlpack__(self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None,
                    copy: bool | None = None) -> Any:
@@ -222,7 +230,7 @@ class ArrayImpl(Array):
         return self._copy()
 
     def _copy(self) -> ArrayImpl:
-        if self._np is not None or len(self.sharding.devices) == 1:
+        if len(self.sharding.devices) == 1:
             return ArrayImpl(self.aval, None, self.value().copy(), self._sharding, self._committed)
         return copy_of(self)
 
@@ -254,7 +262,7 @@ class ArrayImpl(Array):
     def _scalar(self, kind: str) -> Any:
         if self.aval.shape != ():
             raise TypeError(f"only scalar arrays can be converted to {kind}, not {self.aval.str_short()}")
-        return self.value()[()]
+        return self.value().item()
 
     def item(self, *args: Any) -> Any:
         """One element as a Python scalar."""
@@ -269,9 +277,9 @@ class ArrayImpl(Array):
         return self.value().tobytes(order)
 
     def __format__(self, spec: str) -> str:
-        if self.aval.shape == () and not self.aval.extended:
-            return format(self.value()[()], spec)
-        return format(str(self), spec)
+        if self.aval.extended or self.is_deleted():
+            return format(str(self), spec)
+        return format(self.value() if self.aval.shape else self.value()[()], spec)
 
     def __str__(self) -> str:
         return array_text(self, representation=False)
@@ -287,13 +295,24 @@ def _placement(placed: Any, committed: bool) -> tuple[Any, bool] | None:
     return None if not committed and placed is sharding.first_sharding() else (placed, committed)
 
 
-class Shard(NamedTuple):
-    """One device's piece of an array."""
+class Shard:
+    """One device's piece of an array.
 
-    device: Any
-    index: tuple[slice, ...]  # type: ignore[assignment]  # JAX's name; a tuple has a method of that name
-    replica_id: int
-    data: ArrayImpl
+    Attributes:
+        device: where it lives.
+        index: which part of the whole it is, one slice for each axis.
+        replica_id: 0 for the first device that holds this part, 1 for the next, …
+        data: the piece, an array on that device.
+    """
+
+    __slots__ = ("data", "device", "index", "replica_id")
+
+    def __init__(self, device: Any, index: tuple[slice, ...], replica_id: int, data: ArrayImpl) -> None:
+        self.device, self.index, self.replica_id, self.data = device, index, replica_id, data
+
+    def __repr__(self) -> str:
+        return (f"Shard(device={self.device!r}, index={self.index}, replica_id={self.replica_id}, "
+                f"data={self.data})")
 
 
 def _with_replicas(pieces: Any) -> list[tuple[int, Any]]:
@@ -316,25 +335,18 @@ def array_text(x: ArrayImpl, representation: bool) -> str:
     aval = x.aval
     if x.is_deleted():
         return f"Array(deleted, {aval.str_short()})" if representation else f"<deleted array {aval.str_short()}>"
-    name = dtypes.name_of(aval.dtype)
     if aval.extended:
-        words = np.asarray(x.value())
-        body = str(words)
-        return f"Array({aval.shape}, dtype={name}) overlaying:\n{body}"
+        return f"Array({aval.shape}, dtype={dtypes.name_of(aval.dtype)}) overlaying:\n{np.asarray(x.value())}"
     value = x.value()
-    if value.dtype.kind == "V" and value.dtype != dtypes.float0:
-        value = value.astype(np.float32) if not dtypes.issubdtype(value.dtype, np.integer) else value.astype(np.int32)
     if not representation:
         return str(value)
-    weak = ", weak_type=True" if aval.weak_type else ""
+    end = f"dtype={dtypes.name_of(aval.dtype)}{', weak_type=True' if aval.weak_type else ''})"
     if aval.size == 0:
-        body = f"[], shape={aval.shape}"
-    else:
-        body = np.array2string(value, separator=", ", prefix="Array(",
-                               suffix=f", dtype={name}{weak})")
-        if value.size > np.get_printoptions()["threshold"]:
-            body += f", shape={aval.shape}"
-    return f"Array({body}, dtype={name}{weak})"
+        return f"Array([], shape={aval.shape}, {end}"
+    body = np.array2string(value, separator=", ", prefix="Array(", suffix=",")
+    last_line = len(body) - body.rfind("\n") - 1
+    gap = " " if last_line + len(end) + 3 <= np.get_printoptions()["linewidth"] else "      "  # as JAX spaces it
+    return f"Array({body},{gap}{end}"
 
 
 def _unpickle(value: np.ndarray, extended: Any, weak_type: bool) -> ArrayImpl:
@@ -369,6 +381,39 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
     shards = [np.ascontiguousarray(value[pieces[d]]) for d in placed.devices]
     buf = runtime.put(physical_aval(aval), placed, shards, placed.devices, committed)
     return ArrayImpl(aval, buf, None, placed, committed)
+
+
+def from_dlpack(external: Any, device: Any = None, copy: bool | None = None) -> ArrayImpl:
+    """An array from another library's, by the DLPack protocol.
+
+    Args:
+        external: an array of the host's memory that has `__dlpack__` and `__dlpack_device__`. Where its memory is
+            shared, it must not be written to any more.
+        device: where the result lives; its memory is shared only on the first device.
+        copy: `True` for memory of its own, `False` to insist on shared memory, `None` to share where that is possible.
+
+    Raises:
+        DLPackError: `external` does not speak the protocol, or its memory cannot be shared although `copy=False`.
+    """
+    if not hasattr(external, "__dlpack__") or not hasattr(external, "__dlpack_device__"):
+        raise DLPackError(kind="protocol", got=type(external).__name__)
+    placed = sharding.default_sharding() if device is None else sharding.on_device(device)
+    try:
+        view = np.from_dlpack(external)
+    except (BufferError, RuntimeError):  # a dtype that NumPy's importer does not know: jaxlib's does
+        view = np.array(runtime.host_view(runtime.from_dlpack(external.__dlpack__(), client.local_devices()[0])))
+    dtype = dtypes.canonicalize_dtype(view.dtype)
+    aval = ShapedArray(view.shape, dtype)
+    shared = (view.dtype == dtype and view.flags.c_contiguous and view.ctypes.data % _ALIGNMENT == 0
+              and placed is sharding.first_sharding())
+    if copy is False and not shared:
+        raise DLPackError(kind="share", got=f"{view.dtype}{list(view.shape)}")
+    if copy or not shared:
+        return ArrayImpl(aval, None, np.array(view, dtype, order="C"), placed, True)
+    return ArrayImpl(aval, runtime.from_dlpack(external.__dlpack__(), placed.device), None, placed, True)
+
+
+_ALIGNMENT = 64  # bytes; XLA's programs rely on it
 
 
 def failure(error: BaseException, doing: str, program: str = "", where: Any = None) -> JaxRuntimeError:

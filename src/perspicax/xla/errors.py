@@ -63,6 +63,29 @@ class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
                       primary=self.position, why=why, fixes=(fix,))
 
 
+class DLPackError(PerspicaxError, TypeError, ValueError):
+    """Another library's array cannot be taken over.
+
+    Attributes:
+        kind: `protocol` (it does not speak DLPack) or `share` (its memory cannot be shared).
+        got: its class, or its type.
+    """
+
+    kind: str
+    got: str
+
+    @property
+    def report(self) -> Report:
+        if self.kind == "protocol":
+            return Report(says=f"`from_dlpack` takes an array with `__dlpack__` and `__dlpack_device__`, not a {self.got}.",
+                          why="bare capsules do not say on which device they are",
+                          fixes=(Fix("pass the array itself, not the result of its `__dlpack__()`"),))
+        return Report(says=f"The memory of an array of type {self.got} cannot be shared, but copy=False asks for it.",
+                      why="shared memory is contiguous in C order, begins at a multiple of 64 bytes, has a dtype that is "
+                          "enabled, and is on the first device",
+                      fixes=(Fix("let it be copied", code="jnp.from_dlpack(x, copy=None)"),))
+
+
 class IncompatibleDevicesError(PerspicaxError, ValueError):
     """Operands of one operation are committed to different devices."""
 
