@@ -23,7 +23,7 @@ _JAX = """
     experimental.source_mapper experimental.sparse experimental.sparse.linalg experimental.topologies
     experimental.transfer experimental.x64_context experimental.xla_metadata
     export
-    extend extend.backend extend.core extend.core.primitives extend.ifrt_programs extend.linear_util extend.mlir
+    extend extend.backend extend.core extend.core.primitives extend.ifrt_programs extend.linear_util extend.mlir extend.mlir.dialects
     extend.random extend.sharding extend.source_info_util
     ffi flatten_util image interpreters interpreters.ad interpreters.batching interpreters.mlir
     interpreters.partial_eval interpreters.pxla interpreters.xla lax lax.linalg lib monitoring

@@ -71,7 +71,7 @@ class PrimitiveDefinitionError(PerspicaxError, TypeError):
 
 
 RULE_NAMES = {"jvp": "derivative", "transpose": "transposition rule", "batch": "batching rule",
-              "emit": "lowering", "linearize": "linearisation", "evaluate": "evaluation rule"}
+              "emit": "lowering", "linearize": "linearisation", "evaluate": "evaluation rule", "type_rule": "type rule"}
 
 
 class RuleMissingError(PerspicaxError, NotImplementedError):
@@ -84,6 +84,6 @@ class RuleMissingError(PerspicaxError, NotImplementedError):
     @property
     def report(self) -> Report:
         doing = {"jvp": "differentiated", "transpose": "differentiated in reverse mode", "batch": "vectorised by vmap",
-                 "emit": "compiled"}.get(self.rule, "transformed")
+                 "emit": "compiled", "evaluate": "run", "type_rule": "traced"}.get(self.rule, "transformed")
         return Report(says=f"`{self.primitive}` cannot be {doing}: it has no {RULE_NAMES.get(self.rule, self.rule)}.",
                       why=self.reason or "whoever defined it gave it none")

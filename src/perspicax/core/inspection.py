@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from perspicax.core.avals import AbstractValue
+from perspicax.core.avals import AbstractValue, ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import use_trace
 from perspicax.core.effects import NO_EFFECTS
@@ -14,8 +14,8 @@ from perspicax.core.tracer import Tracer
 
 __all__ = [
     "OpaqueTraceState", "concrete_or_error", "find_top_trace", "gensym", "get_opaque_trace_state", "jaxpr_as_fun",
-    "jaxprs_in_params", "mapped_aval", "max_dim", "min_dim", "new_jaxpr_eqn", "set_current_trace", "subjaxprs",
-    "take_current_trace", "tracing", "unmapped_aval",
+    "jaxprs_in_params", "mapped_aval", "max_dim", "min_dim", "new_jaxpr_eqn", "primal_dtype_to_tangent_dtype",
+    "set_current_trace", "subjaxprs", "take_current_trace", "tracing", "unmapped_aval",
 ]
 
 
@@ -103,6 +103,11 @@ def mapped_aval(size: int, axis: int | None, aval: Any) -> Any:
 def unmapped_aval(size: int, axis: int | None, aval: Any, explicit_mesh_axis: Any = None) -> Any:
     """The type of `size` values of type `aval`, stacked along `axis`."""
     return aval if axis is None else aval.batched(size, axis)
+
+
+def primal_dtype_to_tangent_dtype(primal_dtype: Any) -> Any:
+    """The dtype of tangents of values of a dtype: `float0` unless it is floating or complex."""
+    return ShapedArray((), primal_dtype).to_tangent_aval().dtype
 
 
 def max_dim(d1: Any, d2: Any) -> Any:
