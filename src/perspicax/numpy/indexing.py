@@ -100,7 +100,18 @@ def _host_index(x: ArrayImpl, index: Any) -> Any:
     return tuple(found)
 
 
-_resized: dict[tuple[ShapedArray, int], ShapedArray] = {}
+_resized: dict[tuple[ShapedArray, Any], ShapedArray] = {}
+
+
+def _at_shape(aval: ShapedArray, shape: tuple[int, ...]) -> ShapedArray:
+    """`aval` at another shape; kept, since making a type that nobody holds costs more than all of indexing."""
+    key = (aval, shape)
+    found = _resized.get(key)
+    if found is None:
+        if len(_resized) >= MAX_PLANS:
+            _resized.clear()
+        found = _resized[key] = aval.at_shape(shape)
+    return found
 
 
 def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
@@ -123,15 +134,9 @@ def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
             return None
         value = x._np
         part = (x.value() if value is None else value)[index]
-        key = (aval, part.shape[0])
-        out = _resized.get(key)
-        if out is None:
-            if len(_resized) >= MAX_PLANS:
-                _resized.clear()
-            out = _resized[key] = aval.at_shape((part.shape[0], *shape[1:]))
+        out = _at_shape(aval, part.shape if not aval.extended else (part.shape[0], *shape[1:]))
     else:
         return None
-    part.setflags(write=False)
     made = ArrayImpl(out, None, part)
     made._place = x._place
     return made
@@ -157,8 +162,7 @@ def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
             return None
         part = part.copy()  # a view would keep all of the large array alive
     shape = part.shape[:part.ndim - len(aval.dtype.physical_shape)] if aval.extended else part.shape
-    part.setflags(write=False)
-    return _placed(ArrayImpl(ShapedArray(shape, aval.dtype, aval.weak_type), None, part), x)
+    return _placed(ArrayImpl(_at_shape(aval, shape), None, part), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
