@@ -245,7 +245,7 @@ class JitFunction:
         return inspect.signature(self._fun)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else BoundFunction(self, instance)
 
     def __repr__(self) -> str:
         return f"<jit of {self._fun!r}>"
@@ -378,6 +378,53 @@ class JitFunction:
         """Types of the results for arguments like these."""
         _, traced, _, _ = self._prepare(args, kwargs)
         return traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in traced.closed.out_avals])
+
+
+class BoundFunction:
+    # A jitted function that was looked up as a method: the instance is its first argument, also of `lower` and `trace`.
+    # (No docstring: a bound method's is its function's.)
+
+    __slots__ = ("__func__", "__self__", "__weakref__")
+    __doc__ = property(lambda self: self.__func__.__doc__)  # type: ignore[assignment]
+
+    def __init__(self, function: JitFunction, instance: Any) -> None:
+        self.__func__, self.__self__ = function, instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def trace(self, *args: Any, **kwargs: Any) -> TracedStage:
+        """`JitFunction.trace` with the instance."""
+        return self.__func__.trace(self.__self__, *args, **kwargs)
+
+    def lower(self, *args: Any, **kwargs: Any) -> LoweredStage:
+        """`JitFunction.lower` with the instance."""
+        return self.__func__.lower(self.__self__, *args, **kwargs)
+
+    def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """`JitFunction.eval_shape` with the instance."""
+        return self.__func__.eval_shape(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":  # without the instance it would be another function
+            return self.__func__.__wrapped__.__get__(self.__self__)
+        if name in ("__func__", "__self__"):  # before `__init__`, as when it is copied
+            raise AttributeError(name)
+        return getattr(self.__func__, name)
+
+    @property
+    def __signature__(self) -> Any:
+        return inspect.signature(self.__func__.__wrapped__.__get__(self.__self__))
+
+    def __eq__(self, other: object) -> bool:
+        return (isinstance(other, BoundFunction) and self.__func__ is other.__func__
+                and self.__self__ is other.__self__)
+
+    def __hash__(self) -> int:
+        return hash((id(self.__func__), id(self.__self__)))
+
+    def __repr__(self) -> str:
+        return f"<bound {self.__func__!r} of {self.__self__!r}>"
 
 
 _wrappers: weakref.WeakSet[JitFunction] = weakref.WeakSet()
