@@ -6,7 +6,6 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
-from perspicax.lax.errors import operand_labels
 
 
 def ordinal(index: int) -> str:
@@ -36,14 +35,9 @@ class BroadcastError(PerspicaxError, TypeError, ValueError):  # JAX raises one f
 
     @property
     def report(self) -> Report:
-        types = tuple(a.str_short() for a in self.avals)
-        names, labels = operand_labels(self, types)
-        i = self.axis
-        sizes = [f"{a.shape[i]} in {n}" for n, a in zip(names, self.avals) if len(a.shape) >= -i]
-        shown = ", ".join(f"{n} is {t}" for n, t in zip(names, types))
-        return Report(
-            says=f"`{self.operation}` was given operands whose shapes do not broadcast: {shown}.", labels=labels,
-            why=f"axes are matched from the right: axis {i} is {' but '.join(sizes)}; sizes must be equal, or 1")
+        from perspicax.numpy.shape_reports import broadcast_report  # here and below: only a printed error needs it
+
+        return broadcast_report(self, self.operation, self.avals, self.axis)
 
 
 class RankPromotionError(PerspicaxError, ValueError):
@@ -70,17 +64,9 @@ class MatmulShapeError(PerspicaxError, TypeError, ValueError):  # JAX raises Val
 
     @property
     def report(self) -> Report:
-        types = tuple(a.str_short() for a in self.avals)
-        names, labels = operand_labels(self, types)
-        shown = " and ".join(f"{n}, {t}," for n, t in zip(names, types))
-        if self.axes is None:
-            return Report(says=f"`{self.operation}` was given a scalar: {shown.rstrip(',')}.", labels=labels,
-                          why="a matrix product needs at least one axis on both sides",
-                          fixes=(Fix("to scale an array, multiply", code="x * y"),))
-        (i, j), (a, b) = self.axes, self.avals
-        return Report(says=f"`{self.operation}` cannot multiply {shown.rstrip(',')}: the inner sizes differ.", labels=labels,
-                      why=f"axis {i} of {names[0]} has size {a.shape[i]}, axis {j} of {names[1]} has size {b.shape[j]}; "
-                          "they must be equal")
+        from perspicax.numpy.shape_reports import matmul_report
+
+        return matmul_report(self, self.operation, self.avals, self.axes)
 
 
 class AxisError(PerspicaxError, ValueError, IndexError, TypeError):  # JAX wavers between these, by function
@@ -98,10 +84,14 @@ class AxisError(PerspicaxError, ValueError, IndexError, TypeError):  # JAX waver
             return Report(says=f"`{f}` was given an axis twice: {axis}.", why="each axis may be named once")
         if self.kind == "type":
             return Report(says=f"`{f}` was given {axis!r} as an axis.", why="an axis is an integer")
+        if self.kind == "permutation":
+            return Report(says=f"`{f}` was given the axes {axis} for an array of {n} {'axis' if n == 1 else 'axes'}.",
+                          why=f"each of 0 … {n - 1} must be named once")
         if self.kind == "count":
             return Report(says=f"`{f}` was given {axis}.", why="there must be as many destinations as sources")
-        why = f"its axes count from 0 to {n - 1}, or from {-n} to -1" if n else "it has no axes: it is a scalar"
-        return Report(says=f"`{f}`: there is no axis {axis} in an array of {n} {'axis' if n == 1 else 'axes'}.", why=why)
+        from perspicax.numpy.shape_reports import axis_report
+
+        return axis_report(self, f, axis, n)
 
 
 class ReshapeError(PerspicaxError, TypeError):
@@ -121,12 +111,9 @@ class ReshapeError(PerspicaxError, TypeError):
             return Report(says=says, why="sizes are at least 0; one of them may be -1, which stands for what is left")
         if self.kind == "type":
             return Report(says=says, why="a shape is a sequence of integers")
-        product = 1
-        for n in self.shape:
-            product *= n if n != -1 else 1
-        why = (f"it has {self.size} elements, which {product} does not divide" if -1 in self.shape
-               else f"it has {self.size} elements, the new shape {product}")
-        return Report(says=says, why=why)
+        from perspicax.numpy.shape_reports import reshape_report
+
+        return reshape_report(self, self.type_text, self.shape, self.size)
 
 
 class ShapeMismatchError(ReportedError, TypeError, ValueError):  # JAX raises one or the other, by function

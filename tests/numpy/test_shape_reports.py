@@ -1,0 +1,119 @@
+"""Shapes that do not fit: names, drawings, and proposals that were tried before they are made."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from pathlib import Path
+
+import pytest
+from raising import Shaped
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.place import resolve
+
+# program, what it must say, the first proposal as the line that it makes
+CASES = {
+    "a bias for rows": ("""
+hidden, bias = Shaped(8, 32), Shaped(8)
+hidden + bias
+""", "`hidden` and `bias` cannot be added: their shapes do not broadcast.", "hidden + bias[:, None]"),
+    "a bias on the left": ("""
+bias = Shaped(8)
+bias + Shaped(8, 32)
+""", "axis -1 is 8 in `bias` but 32 in `Shaped(8, 32)`", "bias[:, None] + Shaped(8, 32)"),
+    "an axis in the middle": ("""
+x, m = Shaped(2, 3, 4), Shaped(2, 4)
+x + m
+""", "axis -2 is 3 in `x` but 2 in `m`", "x + m[:, None, :]"),
+    "a reduction without keepdims": ("""
+x = Shaped(8, 32)
+total = x.sum(axis=1)
+x + total
+""", "  total  float32[    8]", "total = x.sum(axis=1, keepdims=True)"),
+    "a reduction in place": ("""
+x = Shaped(8, 32)
+x + x.sum(axis=-1)
+""", "`x` and `x.sum(axis=-1)` cannot be added", "x + x.sum(axis=-1, keepdims=True)"),
+    "a transposed matrix": ("""
+a, b = Shaped(2, 3), Shaped(3, 2)
+a + b
+""", "`a` and `b` cannot be added", "a + b.T"),
+    "two vectors": ("""
+a, b = Shaped(3), Shaped(4)
+a + b
+""", "axis -1 is 3 in `a` but 4 in `b`", "a[:, None] + b"),
+    "a product with a transposed kernel": ("""
+x, kernel = Shaped(8, 32), Shaped(64, 32)
+x @ kernel
+""", "`x` and `kernel` have no matrix product: the inner sizes 32 and 64 differ.", "x @ kernel.T"),
+    "a product with operands changed about": ("""
+x, w = Shaped(3, 5), Shaped(2, 3)
+x @ w
+""", "axis -1 of `x` runs along axis -2 of `w`", "w @ x"),
+    "a product with a scalar": ("""
+x, s = Shaped(3), Shaped()
+x @ s
+""", "`x` and `s` have no matrix product: `s` is a scalar.", "x * s"),
+    "an axis too many": ("""
+x = Shaped(3, 4)
+x.sum(axis=2)
+""", "`jnp.sum` was given axis 2, but `x` has 2 axes.", "x.sum(axis=-1)"),
+}
+
+
+def failure(name: str, folder: Path) -> tuple[PerspicaxError, Path]:
+    path = folder / "program.py"
+    path.write_text("from raising import Shaped\n" + CASES[name][0], encoding="utf-8")
+    with pytest.raises(PerspicaxError) as caught:
+        exec(compile(path.read_text(), str(path), "exec"), {"__name__": "program"})
+    return caught.value, path
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_words(name: str, tmp_path: Path) -> None:
+    error, _ = failure(name, tmp_path)
+    text = str(error)
+    assert " ".join(CASES[name][1].split()) in " ".join(text.split())
+    assert len(text.splitlines()) <= 30
+    assert str(pickle.loads(pickle.dumps(error))) == text
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_first_proposal_mends_the_program(name: str, tmp_path: Path) -> None:
+    error, path = failure(name, tmp_path)
+    lines = path.read_text().splitlines()
+    for edit in sorted(error.full_report.fixes[0].edits, key=lambda edit: -resolve(edit.span).column):
+        span = resolve(edit.span)
+        line = lines[span.line - 1]
+        lines[span.line - 1] = line[:span.column] + edit.replacement + line[span.end_column:]
+    assert CASES[name][2] in lines
+    exec(compile("\n".join(lines), "<mended>", "exec"), {"__name__": "program"})
+
+
+def test_no_proposal_is_made_that_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text("from raising import Shaped\nShaped(2, 3) + Shaped(4, 5)\n", encoding="utf-8")
+    with pytest.raises(PerspicaxError) as caught:
+        exec(compile(path.read_text(), str(path), "exec"), {})
+    assert caught.value.full_report.fixes == ()
+
+
+def test_a_reshape_says_how_many_elements_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "program.py"
+    path.write_text("from raising import Shaped\nx = Shaped(6)\nx.reshape(4, 2)\n", encoding="utf-8")
+    with pytest.raises(PerspicaxError) as caught:
+        exec(compile(path.read_text(), str(path), "exec"), {})
+    report = caught.value.full_report
+    assert report.says == "`x`, float32[6], cannot be reshaped to (4, 2)."
+    assert report.fixes[0].code == "x.reshape(-1, 2)"
+    ast.parse(report.fixes[0].code)
+
+
+def test_without_the_operands_in_the_source_they_are_counted() -> None:
+    def layer(x: Shaped) -> Shaped:
+        return next(map(Shaped.__add__, [x], [Shaped(5)]))
+
+    with pytest.raises(PerspicaxError) as caught:
+        layer(Shaped(2, 3))
+    assert "The 1st operand and the 2nd operand cannot be added" in " ".join(str(caught.value).split())
