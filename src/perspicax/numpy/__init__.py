@@ -1,4 +1,5 @@
 """`jax.numpy`: NumPy's functions on arrays that are traced, differentiated and compiled."""
+from perspicax.diagnose.facade import on_demand as _on_demand
 from perspicax.numpy import install as _install  # arrays get their operators and methods
 from perspicax.numpy.arithmetic import (
     divmod,
@@ -19,6 +20,10 @@ from perspicax.numpy.construct import (
     array,
     asarray,
 )
+from perspicax.numpy.contraction import (
+    einsum,
+    einsum_path,
+)
 from perspicax.numpy.creation import (
     arange,
     empty,
@@ -38,7 +43,42 @@ from perspicax.numpy.creation import (
     zeros,
     zeros_like,
 )
-from perspicax.numpy.missing import __getattr__
+from perspicax.numpy.joining import (
+    append,
+    array_split,
+    block,
+    column_stack,
+    concatenate,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    split,
+    stack,
+    unstack,
+    vsplit,
+    vstack,
+)
+from perspicax.numpy.joining import (
+    concatenate as concat,
+)
+from perspicax.numpy.logic import (
+    allclose,
+    array_equal,
+    array_equiv,
+    isclose,
+    iscomplex,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    isreal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+)
 from perspicax.numpy.operators import (
     absolute,
     add,
@@ -114,7 +154,53 @@ from perspicax.numpy.operators import (
 from perspicax.numpy.operators import (
     left_shift as bitwise_left_shift,
 )
-from perspicax.numpy.types import (
+from perspicax.numpy.products import (
+    cross,
+    dot,
+    inner,
+    kron,
+    matmul,
+    matvec,
+    outer,
+    tensordot,
+    vdot,
+    vecdot,
+    vecmat,
+)
+from perspicax.numpy.reductions import (
+    all,
+    any,
+    average,
+    count_nonzero,
+    max,
+    mean,
+    min,
+    prod,
+    ptp,
+    std,
+    sum,
+    var,
+)
+from perspicax.numpy.reductions import (
+    max as amax,
+)
+from perspicax.numpy.reductions import (
+    min as amin,
+)
+from perspicax.numpy.rounding import (
+    around,
+    ceil,
+    copysign,
+    floor,
+    frexp,
+    ldexp,
+    modf,
+    rint,
+    round,
+    signbit,
+    trunc,
+)
+from perspicax.numpy.scalar_types import (
     ComplexWarning,
     bfloat16,
     bool,
@@ -187,23 +273,114 @@ from perspicax.numpy.types import (
     uint64,
     unsignedinteger,
 )
+from perspicax.numpy.shapes import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_arrays,
+    broadcast_shapes,
+    broadcast_to,
+    expand_dims,
+    flip,
+    fliplr,
+    flipud,
+    matrix_transpose,
+    moveaxis,
+    ndim,
+    ravel,
+    reshape,
+    rollaxis,
+    rot90,
+    shape,
+    size,
+    squeeze,
+    swapaxes,
+    transpose,
+)
+from perspicax.numpy.shapes import (
+    transpose as permute_dims,
+)
+from perspicax.numpy.ufuncs import (
+    angle,
+    bitwise_count,
+    conjugate,
+    deg2rad,
+    fabs,
+    fmax,
+    fmin,
+    heaviside,
+    hypot,
+    imag,
+    log2,
+    log10,
+    logaddexp,
+    logaddexp2,
+    nan_to_num,
+    nextafter,
+    rad2deg,
+    real,
+    sign,
+    sinc,
+    spacing,
+)
+from perspicax.numpy.ufuncs import (
+    conjugate as conj,
+)
+from perspicax.numpy.ufuncs import (
+    deg2rad as radians,
+)
+from perspicax.numpy.ufuncs import (
+    rad2deg as degrees,
+)
+
+__getattr__, __dir__ = _on_demand(__name__, modules=("fft", "linalg"), absent=(
+    "apply_along_axis", "apply_over_axes", "argmax", "argmin", "argpartition", "argsort", "argwhere",
+    "array_repr", "array_str", "astype", "bartlett", "bincount", "blackman", "c_", "choose", "clip", "compress",
+    "convolve", "copy", "corrcoef", "correlate", "cov", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum",
+    "delete", "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "ediff1d",
+    "extract", "fill_diagonal", "flatnonzero", "from_dlpack", "frombuffer", "fromfile", "fromfunction",
+    "fromiter", "frompyfunc", "fromstring", "gcd", "geomspace", "get_printoptions", "gradient", "hamming",
+    "hanning", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "i0", "index_exp", "insert",
+    "interp", "intersect1d", "isin", "iterable", "ix_", "kaiser", "lcm", "lexsort", "load", "logspace",
+    "mask_indices", "median", "mgrid", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean",
+    "nanmedian", "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "nonzero",
+    "ogrid", "packbits", "pad", "partition", "percentile", "piecewise", "place", "poly", "polyadd", "polyder",
+    "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "printoptions", "put", "put_along_axis",
+    "quantile", "r_", "ravel_multi_index", "repeat", "resize", "roll", "roots", "s_", "save", "savez",
+    "searchsorted", "select", "set_printoptions", "setdiff1d", "setxor1d", "sort", "sort_complex", "take",
+    "take_along_axis", "tile", "trace", "trapezoid", "tril_indices", "tril_indices_from", "trim_zeros",
+    "triu_indices", "triu_indices_from", "ufunc", "union1d", "unique", "unique_all", "unique_counts",
+    "unique_inverse", "unique_values", "unpackbits", "unravel_index", "unwrap", "vander", "vectorize", "where",
+))
 
 __all__ = [
-    "ComplexWarning", "abs", "absolute", "acos", "acosh", "add", "arange", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "array", "asarray", "asin", "asinh", "atan", "atan2", "atanh",
-    "bfloat16", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bool", "bool_", "can_cast", "cbrt", "cdouble", "character",
-    "complex128", "complex64", "complex_", "complexfloating", "cos", "cosh", "csingle", "divide", "divmod",
-    "double", "dtype", "e", "empty", "empty_like", "equal", "euler_gamma", "exp", "exp2", "expm1", "eye", "finfo",
-    "flexible", "float16", "float32", "float4_e2m1fn", "float64", "float6_e2m3fn", "float6_e3m2fn", "float8_e3m4",
-    "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
-    "float8_e8m0fnu", "float_", "float_power", "floating", "floor_divide", "fmod", "full", "full_like", "generic",
-    "greater", "greater_equal", "identity", "iinfo", "indices", "inexact", "inf", "int1", "int16", "int2",
-    "int32", "int4", "int64", "int8", "int_", "integer", "invert", "iscomplexobj", "isdtype", "isrealobj",
-    "isscalar", "issubdtype", "left_shift", "less", "less_equal", "linspace", "log", "log1p", "maximum",
-    "meshgrid", "minimum", "mod", "multiply", "nan", "ndarray", "negative", "newaxis", "not_equal", "number",
-    "object_", "ones", "ones_like", "pi", "positive", "pow", "power", "promote_types", "reciprocal", "remainder",
-    "result_type", "right_shift", "signedinteger", "sin", "single", "sinh", "sqrt", "square", "subtract", "tan",
-    "tanh", "tri", "tril", "triu", "true_divide", "uint", "uint1", "uint16", "uint2", "uint32", "uint4", "uint64",
-    "uint8", "unsignedinteger", "zeros", "zeros_like",
+    "ComplexWarning", "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle",
+    "any", "append", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "around",
+    "array", "array_equal", "array_equiv", "array_split", "asarray", "asin", "asinh", "atan", "atan2", "atanh",
+    "atleast_1d", "atleast_2d", "atleast_3d", "average", "bfloat16", "bitwise_and", "bitwise_count",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "block", "bool", "bool_", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "cbrt",
+    "cdouble", "ceil", "character", "column_stack", "complex128", "complex64", "complex_", "complexfloating",
+    "concat", "concatenate", "conj", "conjugate", "copysign", "cos", "cosh", "count_nonzero", "cross", "csingle",
+    "deg2rad", "degrees", "divide", "divmod", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum",
+    "einsum_path", "empty", "empty_like", "equal", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "eye",
+    "fabs", "finfo", "flexible", "flip", "fliplr", "flipud", "float16", "float32", "float4_e2m1fn", "float64",
+    "float6_e2m3fn", "float6_e3m2fn", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn",
+    "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float_", "float_power", "floating",
+    "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full", "full_like", "generic", "greater",
+    "greater_equal", "heaviside", "hsplit", "hstack", "hypot", "identity", "iinfo", "imag", "indices", "inexact",
+    "inf", "inner", "int1", "int16", "int2", "int32", "int4", "int64", "int8", "int_", "integer", "invert",
+    "isclose", "iscomplex", "iscomplexobj", "isdtype", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "isrealobj", "isscalar", "issubdtype", "kron", "ldexp", "left_shift", "less", "less_equal",
+    "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "matmul", "matrix_transpose", "matvec", "max", "maximum", "mean", "meshgrid",
+    "min", "minimum", "mod", "modf", "moveaxis", "multiply", "nan", "nan_to_num", "ndarray", "ndim", "negative",
+    "newaxis", "nextafter", "not_equal", "number", "object_", "ones", "ones_like", "outer", "permute_dims", "pi",
+    "positive", "pow", "power", "prod", "promote_types", "ptp", "rad2deg", "radians", "ravel", "real",
+    "reciprocal", "remainder", "reshape", "result_type", "right_shift", "rint", "rollaxis", "rot90", "round",
+    "shape", "sign", "signbit", "signedinteger", "sin", "sinc", "single", "sinh", "size", "spacing", "split",
+    "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "tan", "tanh", "tensordot",
+    "transpose", "tri", "tril", "triu", "true_divide", "trunc", "uint", "uint1", "uint16", "uint2", "uint32",
+    "uint4", "uint64", "uint8", "unsignedinteger", "unstack", "var", "vdot", "vecdot", "vecmat", "vsplit",
+    "vstack", "zeros", "zeros_like",
 ]

@@ -10,11 +10,10 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local, state_key
 from perspicax.core.promotion import lattice_result
-from perspicax.core.tracer import get_aval
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import ne, select_n_p
 from perspicax.lax.convert import convert
-from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker
+from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker, type_of
 
 MAX_PLANS = 8192
 
@@ -42,7 +41,7 @@ def where3(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _plan(condition: Any, x: Any, y: Any) -> tuple[Step, Step, Step]:
-    a, b, c = [get_aval(v) for v in (condition, x, y)]
+    a, b, c = [type_of(v) for v in (condition, x, y)]
     dtype, weak = _common(b, c)
     shape = broadcast_shape_of("where", (a, b, c))
     return _condition_step(a, shape), _case_step(x, b, dtype, weak, shape), _case_step(y, c, dtype, weak, shape)

@@ -64,8 +64,10 @@ def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
 
 
 def _scalar(v: Any, dtype: Any) -> np.ndarray:
-    if type(v) is int:
-        dtypes.check_int_fits(v, dtype)
+    if type(v) is int and dtypes.kind_of(dtype) in ("int", "uint"):
+        default = dtypes.default_dtype("int")
+        if not dtypes.iinfo(default).min <= v <= dtypes.iinfo(default).max:  # else it wraps around, as in JAX
+            dtypes.check_int_fits(v, dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return np.asarray(np.asarray(v).astype(dtype))
@@ -86,6 +88,14 @@ def converter_to(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Conver
         return lax_shape.broadcast_in_dim(x, target, places) if grows else x
 
     return convert
+
+
+def type_of(x: Any) -> Any:
+    """The type of an operand. Of a Python number only its class counts: whether it fits is asked when it is converted."""
+    kind = type(x)
+    if kind in SCALARS:
+        return ShapedArray((), dtypes.python_scalar_dtype(kind), kind is not bool)
+    return get_aval(x)
 
 
 def constant_key(x: Any) -> Any:
@@ -126,8 +136,8 @@ class Binary:
 
     def plan(self, x: Any, y: Any) -> Plan:
         """Decide, and keep the decision where the types alone decide."""
-        a, b = get_aval(x), get_aval(y)
-        dtype, weak = lattice_result([a.dtype, b.dtype], [_weak(x, a), _weak(y, b)])  # type: ignore[attr-defined]
+        a, b = type_of(x), type_of(y)
+        dtype, weak = lattice_result([a.dtype, b.dtype], [a.weak_type, b.weak_type])
         if self.adjust is not None:
             dtype = self.adjust(dtype)
         rank = check_broadcast((a, b), self.operation)
@@ -142,10 +152,6 @@ class Binary:
             if plan == (None, None) and keys[0] is keys[1] and config.jax_numpy_dtype_promotion == "standard":
                 self.direct.add(keys[0])
         return plan  # type: ignore[return-value]
-
-
-def _weak(x: Any, aval: Any) -> bool:
-    return aval.weak_type
 
 
 def _from_numpy(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Converter:
@@ -185,6 +191,15 @@ def check_broadcast(avals: Sequence[Any], operation: str) -> int:
             warnings.warn(str(problem), stacklevel=4)
         shape = joined
     return len(shape)
+
+
+def joined_shapes(avals: Sequence[Any]) -> tuple[int, ...] | None:
+    """The shape of the result of broadcasting; `None` if the shapes do not broadcast."""
+    rank = max([len(a.shape) for a in avals], default=0)
+    shape: tuple | None = (1,) * rank
+    for a in avals:
+        shape = joined_shape(shape, (1,) * (rank - len(a.shape)) + a.shape) if shape is not None else None
+    return shape
 
 
 def broadcast_shape_of(operation: str, avals: Sequence[Any]) -> tuple[int, ...]:
@@ -231,4 +246,4 @@ def promote_args(operation: str, *xs: Any, inexact: bool = False) -> list[Any]:
 
 
 __all__ = ["Binary", "array_like", "broadcast_shape_of", "check_broadcast", "constant_key", "constant_maker",
-           "promote_args", "promote_dtypes", "promote_shapes", "to_inexact", "to_numeric"]
+           "promote_args", "promote_dtypes", "promote_shapes", "to_inexact", "to_numeric", "type_of"]

@@ -1,0 +1,337 @@
+"""Arrays put together, and cut apart."""
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.core.config import local
+from perspicax.core.tracer import Tracer
+from perspicax.diagnose.boundary import public, trim
+from perspicax.lax import shape as lax_shape
+from perspicax.lax.convert import convert
+from perspicax.lax.shape import concatenate_p
+from perspicax.lax.slicing import slice_in_dim
+from perspicax.numpy.axes import one_axis
+from perspicax.numpy.construct import asarray
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ShapeMismatchError
+from perspicax.numpy.logic import refuse
+from perspicax.numpy.promote import array_like, promote_dtypes
+from perspicax.numpy.shapes import atleast_1d, atleast_2d, atleast_3d, ravel
+
+MAX_PLANS = 8192
+_ready: dict[tuple, int] = {}
+
+
+def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
+    """Arrays put one behind the other along an axis.
+
+    Args:
+        arrays: sequence of arrays with the same number of axes, alike in all sizes but along `axis`; or one array, whose
+            entries are taken.
+        axis: the axis; `None` for the elements of all of them along one axis.
+        dtype: of the result; that in which they meet by default.
+
+    Raises:
+        ShapeMismatchError: there are none, or their shapes do not fit.
+    """
+    try:
+        if dtype is None and (type(arrays) is list or type(arrays) is tuple):
+            key = (axis, *[x.aval if isinstance(x, Array) else None for x in arrays])
+            place = _ready.get(key)
+            if place is not None:
+                return arrays[0] if len(arrays) == 1 else local.trace.process(concatenate_p, tuple(arrays), (place,))
+        return _concatenate(arrays, axis, dtype)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+def _sequence(arrays: Any, function: str) -> list[Any]:
+    """The arrays of a sequence, or the entries of one array."""
+    if isinstance(arrays, (Array, np.ndarray)):
+        x = asarray(arrays)
+        if x.ndim == 0:
+            raise ShapeMismatchError(says=f"`{function}` was given a scalar.", why="it takes a sequence of arrays")
+        return [lax_shape.squeeze(slice_in_dim(x, i, i + 1), (0,)) for i in range(x.shape[0])]
+    if isinstance(arrays, (str, dict)) or not hasattr(arrays, "__iter__"):
+        raise ArgumentKindError(says=f"`{function}` was given a {type(arrays).__name__}.",
+                                why="it takes a sequence of arrays")
+    found = [array_like(x, function, i) for i, x in enumerate(arrays)]
+    if not found:
+        raise ShapeMismatchError(says=f"`{function}` was given no arrays.",
+                                 why="the shape and dtype of the result are not known then")
+    return found
+
+
+def _promoted(xs: Sequence[Any], dtype: Any, function: str) -> list[Any]:
+    if dtype is None:
+        return [asarray(x) for x in promote_dtypes(*xs)]
+    wanted = dtypes.requested_dtype(dtype, function)
+    return [convert(x, wanted, False) for x in xs]
+
+
+def _concatenate(arrays: Any, axis: int | None, dtype: Any) -> Any:
+    given = _sequence(arrays, "concatenate")
+    xs = _promoted(given, dtype, "concatenate")
+    if axis is None:
+        xs = [ravel(x) for x in xs]
+        place = 0
+    else:
+        if xs[0].ndim == 0:
+            raise ShapeMismatchError(says="`concatenate` was given scalars.", why="they have no axis to be joined along; "
+                                                                                 "`jnp.stack` makes one")
+        place = one_axis(axis, xs[0].ndim, "concatenate")
+        key = (axis, *[x.aval if isinstance(x, Array) else None for x in given])
+        if None not in key and all(x is y for x, y in zip(xs, given)):
+            if len(xs) == 1 or not _misfit(xs, place):
+                if len(_ready) >= MAX_PLANS:
+                    _ready.clear()
+                _ready[key] = place
+    problem = _misfit(xs, place)
+    if problem:
+        raise ShapeMismatchError(says=f"`concatenate` along axis {place} was given arrays that do not fit: "
+                                      f"{', '.join([x.aval.str_short() for x in xs[:8]])}"
+                                      f"{', …' if len(xs) > 8 else ''}.", why=problem)
+    return xs[0] if len(xs) == 1 else local.trace.process(concatenate_p, tuple(xs), (place,))
+
+
+def _misfit(xs: Sequence[Any], place: int) -> str:
+    """Why arrays cannot be joined; empty if they can."""
+    first = xs[0].aval
+    for i, x in enumerate(xs[1:], 1):
+        if x.aval.ndim != first.ndim:
+            return f"all must have the same number of axes; the 1st has {first.ndim}, number {i + 1} has {x.aval.ndim}"
+        for k, (m, n) in enumerate(zip(first.shape, x.aval.shape)):
+            if m != n and k != place:
+                return (f"all sizes but those along axis {place} must agree; along axis {k} the 1st has {m}, number "
+                        f"{i + 1} has {n}")
+    return ""
+
+
+@public
+def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Array:
+    """Arrays of one shape put together along a new axis.
+
+    Args:
+        arrays: sequence of arrays, or one array, whose entries are taken.
+        axis: where the new axis stands in the result.
+        out: is not supported.
+        dtype: of the result; that in which they meet by default.
+
+    Raises:
+        ShapeMismatchError: there are none, or their shapes differ.
+    """
+    refuse("stack", out=out)
+    xs = _promoted(_sequence(arrays, "stack"), dtype, "stack")
+    shape = xs[0].aval.shape
+    for i, x in enumerate(xs):
+        if x.aval.shape != shape:
+            raise ShapeMismatchError(says=f"`stack` was given arrays of different shapes: {shape} and {x.aval.shape}.",
+                                     why=f"all must have the shape of the 1st; that of number {i + 1} differs")
+    rank = len(shape) + 1
+    place = one_axis(axis, rank, "stack")
+    sizes = (*shape[:place], 1, *shape[place:])
+    kept = (*range(place), *range(place + 1, rank))
+    rows = tuple([lax_shape.broadcast_in_dim(x, sizes, kept) for x in xs])
+    return rows[0] if len(rows) == 1 else local.trace.process(concatenate_p, rows, (place,))
+
+
+def _grown(tup: Any, function: str, grow: Callable[..., Any]) -> list[Any]:
+    return [grow(x) for x in _sequence(tup, function)]
+
+
+@public
+def vstack(tup: Any, dtype: Any = None) -> Array:
+    """Arrays joined along their first axis; vectors are rows.
+
+    Args:
+        tup: sequence of arrays.
+        dtype: of the result; that in which they meet by default.
+    """
+    return _concatenate(_grown(tup, "vstack", atleast_2d), 0, dtype)
+
+
+@public
+def hstack(tup: Any, dtype: Any = None) -> Array:
+    """Arrays joined along their second axis, vectors along their only one.
+
+    Args:
+        tup: sequence of arrays.
+        dtype: of the result; that in which they meet by default.
+    """
+    xs = _grown(tup, "hstack", atleast_1d)
+    return _concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype)
+
+
+@public
+def dstack(tup: Any, dtype: Any = None) -> Array:
+    """Arrays joined along their third axis.
+
+    Args:
+        tup: sequence of arrays.
+        dtype: of the result; that in which they meet by default.
+    """
+    return _concatenate(_grown(tup, "dstack", atleast_3d), 2, dtype)
+
+
+@public
+def column_stack(tup: Any) -> Array:
+    """Vectors as the columns of a matrix; matrices are joined along their second axis.
+
+    Args:
+        tup: sequence of arrays.
+    """
+    def column(x: Any) -> Any:
+        x = asarray(x)
+        return lax_shape.reshape(x, (x.size, 1)) if x.ndim < 2 else x
+
+    return _concatenate(_grown(tup, "column_stack", column), 1, None)
+
+
+@public
+def append(arr: Any, values: Any, axis: int | None = None) -> Array:
+    """Values put behind an array.
+
+    Args:
+        arr: array.
+        values: array.
+        axis: the axis; `None` for the elements of both along one axis.
+    """
+    return _concatenate([array_like(arr, "append", 0), array_like(values, "append", 1)], axis, None)
+
+
+@public
+def block(arrays: Any) -> Array:
+    """An array of blocks, given as nested lists: innermost lists are joined along the last axis, and so on outwards.
+
+    Args:
+        arrays: nested lists of arrays, all of one depth.
+    """
+    depth = _depth(arrays)
+    xs = _blocks(arrays)
+    rank = max(depth, max([x.ndim for x in _leaves(xs)], default=0))
+    return _joined(xs, depth, rank)
+
+
+def _depth(arrays: Any) -> int:
+    if isinstance(arrays, tuple):
+        raise ArgumentKindError(says="`block` was given a tuple.", why="blocks are given as nested lists")
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(x) for x in arrays}
+    if len(depths) != 1:
+        raise ArgumentValueError(says="`block` was given lists of different depth, or an empty one.",
+                                 why="blocks stand at one depth of the lists")
+    return depths.pop() + 1
+
+
+def _blocks(arrays: Any) -> Any:
+    return [_blocks(x) for x in arrays] if isinstance(arrays, list) else asarray(array_like(arrays, "block"))
+
+
+def _leaves(xs: Any) -> list[Any]:
+    return [leaf for x in xs for leaf in _leaves(x)] if isinstance(xs, list) else [xs]
+
+
+def _joined(xs: Any, depth: int, rank: int) -> Any:
+    if not isinstance(xs, list):
+        return lax_shape.broadcast_to_rank(xs, rank) if xs.ndim < rank else xs
+    return _concatenate([_joined(x, depth - 1, rank) for x in xs], -depth, None)
+
+
+# -- cutting
+
+def _static_indices(indices: Any, function: str) -> list[int]:
+    """Places where to cut, as integers; a traced one has its own report."""
+    if isinstance(indices, Tracer):
+        indices.__array__()
+    return [operator.index(i) for i in (np.asarray(indices).tolist() if isinstance(indices, (Array, np.ndarray)) else indices)]
+
+
+def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: bool) -> list[Any]:
+    x = asarray(array_like(ary, function))
+    place = one_axis(axis, x.ndim, function)
+    n = x.shape[place]
+    if isinstance(indices_or_sections, (tuple, list)) or getattr(indices_or_sections, "ndim", 0) > 0:
+        cuts = [0, *_static_indices(indices_or_sections, function), n]
+        bounds = [slice(a, b).indices(n)[:2] for a, b in zip(cuts, cuts[1:])]
+        sizes = [max(0, stop - start) for start, stop in bounds]
+        if any(start + size != following[0] for (start, _), size, following in zip(bounds, sizes, bounds[1:])) \
+                or sum(sizes) != n:
+            return [slice_in_dim(x, start, start + size, 1, place) for (start, _), size in zip(bounds, sizes)]
+        return list(lax_shape.split(x, sizes, place))
+    sections = operator.index(indices_or_sections)
+    if sections < 1:
+        raise ArgumentValueError(says=f"`{function}` was asked for {sections} pieces.", why="there is at least one")
+    size, rest = divmod(n, sections)
+    if rest and equal:
+        raise ArgumentValueError(says=f"`{function}` cannot cut axis {place} of {x.aval.str_short()} into {sections} equal "
+                                      "pieces.", why=f"{n} is not a multiple of {sections}; `jnp.array_split` makes pieces "
+                                                     "of nearly equal size")
+    return list(lax_shape.split(x, [size + 1] * rest + [size] * (sections - rest), place))
+
+
+@public
+def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """An array cut along an axis.
+
+    Args:
+        ary: array.
+        indices_or_sections: a number of equal pieces, or the places where to cut.
+        axis: the axis.
+
+    Raises:
+        ArgumentValueError: the size is not a multiple of the number of pieces.
+    """
+    return _split(ary, indices_or_sections, axis, "split", True)
+
+
+@public
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
+    """An array cut along an axis into pieces of nearly equal size; see `split`."""
+    return _split(ary, indices_or_sections, axis, "array_split", False)
+
+
+@public
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """An array cut along its first axis; see `split`."""
+    return _split(ary, indices_or_sections, 0, "vsplit", True)
+
+
+@public
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """An array cut along its second axis, a vector along its only one; see `split`."""
+    x = asarray(array_like(ary, "hsplit"))
+    return _split(x, indices_or_sections, 0 if x.ndim == 1 else 1, "hsplit", True)
+
+
+@public
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Array]:
+    """An array cut along its third axis; see `split`."""
+    return _split(ary, indices_or_sections, 2, "dsplit", True)
+
+
+@public
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
+    """The entries along an axis as a tuple of arrays, without that axis.
+
+    Args:
+        x: array of at least one axis.
+        axis: the axis.
+    """
+    x = asarray(array_like(x, "unstack"))
+    if x.ndim == 0:
+        raise ArgumentValueError(says="`unstack` was given a scalar.", why="it takes an array apart along an axis")
+    place = one_axis(axis, x.ndim, "unstack")
+    if x.shape[place] == 0:
+        return ()
+    return tuple([lax_shape.squeeze(piece, (place,)) for piece in lax_shape.split(x, [1] * x.shape[place], place)])
+
+
+__all__ = ["append", "array_split", "block", "column_stack", "concatenate", "dsplit", "dstack", "hsplit", "hstack", "split",
+           "stack", "unstack", "vsplit", "vstack"]
