@@ -363,7 +363,11 @@ def define(name: str, type: type, default: Any, env: str | None = None, doc: str
         _add_to_key(option)
     if env is not None and env in _ENVIRONMENT:
         source = f"the environment variable {env}"
-        option.set_global(option.parse(_ENVIRONMENT[env], source=source), source=source)
+        try:
+            option.set_global(option.parse(_ENVIRONMENT[env], source=source), source=source)
+        except OptionValueError as error:
+            str(error)  # makes its text now: this ends the import, after which the room that makes it is half a room
+            raise
     return option
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from perspicax.binding import runtime
 from perspicax.core import config as config_module
 from perspicax.core.config import config
+from perspicax.xla.client_errors import ClientStartedError
 from perspicax.xla.errors import UnknownPlatformError
 
 PLATFORM_ALIASES = {"gpu": ("cuda", "rocm"), "cuda": ("cuda",), "rocm": ("rocm",), "tpu": ("tpu",), "cpu": ("cpu",)}
@@ -47,15 +48,11 @@ def default_backend() -> str:
     if not _default:
         wanted = config.jax_platforms or config.jax_platform_name
         names = [n.strip() for n in (wanted or "cpu").split(",") if n.strip()] or ["cpu"]
-        errors = []
-        for name in names:
-            if name == "cpu" or name in runtime.discover_plugins():
-                _default.append(name)
-                break
-            errors.append(name)
-        else:
-            raise UnknownPlatformError(platform=",".join(errors), known=("cpu", *runtime.discover_plugins()),
-                                       setting="JAX_PLATFORMS")
+        known = ("cpu", *runtime.discover_plugins()) if names != ["cpu"] else ("cpu",)
+        for name in names:  # each that is named must be there, not the first alone
+            if name not in known:
+                raise UnknownPlatformError(platform=name, known=known, setting="JAX_PLATFORMS")
+        _default.append(names[0])
     return _default[0]
 
 
@@ -122,6 +119,16 @@ def default_device() -> runtime.Device:
 
 
 _first: dict[str, Any] = {}
+
+
+def _refuse_late_count(value: Any) -> None:
+    """The number of CPU devices is read when the client is made."""
+    started = _clients.get("cpu")
+    if started is not None and value is not None and value != -1:
+        raise ClientStartedError(option="jax_num_cpu_devices", value=repr(value), count=started.device_count())
+
+
+config_module.before_change("jax_num_cpu_devices", _refuse_late_count)
 
 
 def clear_backends() -> None:
