@@ -171,7 +171,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
         check_results(results, primitive.name)
         return results[0] if single else results
 
-    if not single or len(avals) > 2:
+    if not single or len(avals) not in (1, 2):
         return general
 
     def first_time(*arrays: ArrayImpl) -> Any:
