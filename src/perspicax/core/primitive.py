@@ -8,8 +8,10 @@ The rules, and how they are called:
     type_rule(*avals, **params) -> aval, or a list of avals when `multiple_results`
     jvp(primals, tangents, **params) -> (out, tangent)         tangents may be `Zero`
     linearize(primals, tangents, **params) -> (out, tangent)   optional; the tangents live on a linear tape
+    jvp_call(trace, primals, tangents, moving, **params)       in place of both, for primitives that hold Python functions
     transpose(cotangent, *operands, **params) -> [cotangent or None per operand]   linear operands are `Linear`
     batch(axis, args, axes, **params) -> (out, out_axis)       `axis` is a BatchAxis, `axes` ints or None
+    batch_call(trace, args, axes, **params)                    in its place, for primitives that hold Python functions
     emit(b, *values, **params) -> Value, or a list of them     StableHLO; `b.out` holds the result avals
     evaluate(*args, **params)                                  optional: how it runs eagerly, instead of its own kernel
     stage(trace, args, params)                                 optional: how it enters a jaxpr
@@ -74,6 +76,7 @@ class Primitive:
     __slots__ = (
         "__weakref__",
         "batch",
+        "batch_call",
         "cache_types",
         "docs",
         "effects",
@@ -83,6 +86,7 @@ class Primitive:
         "handles_extended",
         "host",
         "jvp",
+        "jvp_call",
         "kernels",
         "kernels1",
         "kernels2",
@@ -112,6 +116,8 @@ class Primitive:
         batch: Any = REQUIRED,
         emit: Any = REQUIRED,
         linearize: Callable[..., Any] | None = None,
+        jvp_call: Callable[..., Any] | None = None,
+        batch_call: Callable[..., Any] | None = None,
         evaluate: Callable[..., Any] | None = None,
         stage: Callable[..., Any] | None = None,
         host: Callable[..., Any] | None = None,
@@ -133,6 +139,7 @@ class Primitive:
         self.param_names = None if params is None else tuple(params)
         self.type_rule, self.jvp, self.transpose, self.batch, self.emit = type_rule, jvp, transpose, batch, emit
         self.linearize, self.evaluate, self.stage, self.host = linearize, evaluate, stage, host
+        self.jvp_call, self.batch_call = jvp_call, batch_call
         self.physical, self.handles_extended, self.effects = physical, handles_extended, effects
         self.sanitize = sanitize or {}
         self.multiple_results, self.cache_types, self.source = multiple_results, cache_types, source

@@ -71,6 +71,9 @@ class BatchTrace(Trace):
         before = local.trace
         local.trace = parent
         try:
+            if primitive.batch_call is not None:
+                out, out_axis = primitive.batch_call(self, tuple(vals), tuple(axes), **primitive.unpack(values))
+                return [x if a is None else BatchTracer(self, x, a) for x, a in zip(out, out_axis)]
             if not batched and (self.axis.name is None or not _names_axis(primitive, values, self.axis.name)):
                 return parent.process(primitive, tuple(vals), values)
             rule = primitive.batch
@@ -82,6 +85,36 @@ class BatchTrace(Trace):
         if primitive.multiple_results:
             return [x if a is None else BatchTracer(self, x, a) for x, a in zip(out, out_axis)]
         return out if out_axis is None else BatchTracer(self, out, out_axis)
+
+
+    def again(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any],
+              axes: Sequence[int | None]) -> tuple[list[Any], list[int | None]]:
+        """Results of `fun` and their axes, as by `batch_flat`; `fun` may close over values of this trace.
+
+        It is called while this trace is alive, from whatever trace is current by then.
+        """
+        current, before = local.trace, self.parent
+        self.parent, local.trace = current, self
+        try:
+            outs = fun(*[x if a is None else BatchTracer(self, x, a) for x, a in zip(args, axes)])
+        finally:
+            self.parent, local.trace = before, current
+        return self.unzip(outs)
+
+    def unzip(self, outs: Sequence[Any]) -> tuple[list[Any], list[int | None]]:
+        """The values of results and their batch axes."""
+        vals: list[Any] = []
+        axes: list[int | None] = []
+        for x in outs:
+            if type(x) is BatchTracer and x._trace is self:
+                vals.append(x.val)
+                axes.append(x.axis)
+            else:
+                if isinstance(x, Tracer) and x._trace.dead:
+                    raise leak_error(x)
+                vals.append(x)
+                axes.append(None)
+        return vals, axes
 
 
 def _names_axis(primitive: Primitive, values: tuple, name: Any) -> bool:
@@ -114,18 +147,8 @@ def batch_flat(fun: Callable[..., Sequence[Any]], axis: BatchAxis, args: Sequenc
     finally:
         local.trace = parent
         trace.dead = True
-    vals: list[Any] = []
-    out_axes: list[int | None] = []
-    for x in outs:
-        if type(x) is BatchTracer and x._trace is trace:
-            vals.append(x.val)
-            out_axes.append(x.axis)
-        else:
-            if isinstance(x, Tracer) and x._trace.dead:
-                raise leak_error(x)
-            vals.append(x)
-            out_axes.append(None)
-    tracers = outs = x = ()
+    vals, out_axes = trace.unzip(outs)
+    tracers = outs = ()
     if getrefcount(trace) > 2:
         outlived(trace)
     return vals, out_axes

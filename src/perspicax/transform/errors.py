@@ -262,8 +262,24 @@ class CustomRuleError(PerspicaxError, TypeError):
                 fixes = (Fix("give it one", code=code),)
             case "closure":
                 says = f"`{f}` has a custom derivative, but closes over a value that is being differentiated."
-                why = "its rule knows only the derivatives in its arguments"
-                fixes = (Fix("pass the value as an argument"),)
+                why = "its rule knows only the derivatives in its arguments (those that `nondiff_argnums` names excepted)"
+                fixes = (Fix("pass the value as an argument"),
+                         Fix("or cut it off from differentiation", code="jax.lax.stop_gradient(value)"))
+            case "keyword":
+                says = f"`{f}` has a custom derivative, and its keyword-only argument `{self.got}` was given."
+                why = "the rules of a custom derivative take arguments by position"
+                fixes = (Fix(f"let `{self.got}` be an ordinary parameter, named in `nondiff_argnums` if it has no derivative"),)
+            case "defjvps":
+                says = f"`defjvps` does not serve `{f}`, which has `nondiff_argnums`."
+                why = "it takes one rule for each argument, and some arguments here have none"
+                fixes = (Fix("give one rule for all", code=f"@{f}.defjvp"),)
+            case "rules":
+                says = f"`defjvps` of `{f}` was given {self.got} rules, but there are {self.expected} arguments."
+                why = "there is one rule for each argument; `None` for one whose derivative is zero"
+            case "residual":
+                says = f"The rule `fwd` of `{f}` returned a {self.got} among its residuals."
+                why = "residuals are handed from fwd to bwd by the program that is traced: they are arrays, in any pytree"
+                fixes = (Fix("pass what is no array by `nondiff_argnums`, or let `bwd` close over it"),)
             case "pair":
                 says = f"The rule `{rule}` of `{f}` returned a {self.got} instead of a pair."
                 why = "fwd returns (result, residuals)" if rule == "fwd" else "a jvp rule returns (result, tangent)"
@@ -283,3 +299,7 @@ class CustomRuleError(PerspicaxError, TypeError):
                        f"{self.expected}."
                 why = "it has the shape and dtype of the value it belongs to"
         return Report(says=says, why=why, fixes=fixes)
+
+
+class MissingCustomRuleError(CustomRuleError, AttributeError):
+    """A function with a custom derivative was called before its rule was defined."""

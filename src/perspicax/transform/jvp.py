@@ -98,9 +98,12 @@ class JVPTrace(Trace):
         before = local.trace
         local.trace = parent
         try:
-            if not moving:
+            if not moving and primitive.jvp_call is None:
                 return parent.process(primitive, tuple(primals), values)
             tangents = [Zero.like(p) if t is None else t for p, t in zip(primals, tangents)]
+            if primitive.jvp_call is not None:
+                out, tangent = primitive.jvp_call(self, tuple(primals), tuple(tangents), moving, **primitive.unpack(values))
+                return [p if type(t) is Zero else JVPTracer(self, p, t) for p, t in zip(out, tangent)]
             rule = primitive.linearize if self.linear and primitive.linearize is not None else primitive.jvp
             if rule is None or isinstance(rule, Missing):
                 rule = primitive.rule("jvp")
@@ -110,6 +113,24 @@ class JVPTrace(Trace):
         if primitive.multiple_results:
             return [p if type(t) is Zero else JVPTracer(self, p, t) for p, t in zip(out, tangent)]
         return out if type(tangent) is Zero else JVPTracer(self, out, tangent)
+
+
+    def again(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any]) -> Sequence[Any]:
+        """Results of `fun`, which may close over values of this trace; what it does is processed here first.
+
+        It is called while this trace is alive, from whatever trace is current by then.
+        """
+        current = at = local.trace
+        while at is not None:
+            if at is self:
+                return fun(*args)
+            at = at.parent
+        before = self.parent
+        self.parent, local.trace = current, self
+        try:
+            return fun(*args)
+        finally:
+            self.parent, local.trace = before, current
 
 
 class TapeTrace(JaxprTrace):
