@@ -72,13 +72,12 @@ def end_report(error: LeakedTracerError) -> Report:
     labels += [label for label in keeping.labels if resolve(label.span) != keeping.primary]
     labels += _computed_label(origin, [resolve(label.span) for label in labels])
     primary = keeping.primary or resolve(origin.place) or definition_span(origin.definition)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ("without the leak checker its first use would be an UnexpectedTracerError.",)
     if error.more:
-        notes = (f"{error.more} more value{'s' if error.more > 1 else ''} of this trace {'are' if error.more > 1 else 'is'} "
-                 "kept as well.",)
+        these = f"{error.more} more values of this trace are" if error.more > 1 else "1 more value of this trace is"
+        notes = (f"{these} kept as well.", *notes)
     return Report(says=says, primary=primary, labels=tuple(labels), why=_leak_why(origin, keeping),
-                  fixes=tuple(_leak_fixes(origin, keeping)), notes=notes,
-                  more="perspicax explain UnexpectedTracerError")
+                  fixes=tuple(_leak_fixes(origin, keeping)), notes=notes)
 
 
 def _is_code(path: str) -> bool:

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from perspicax.core.jaxpr import DebugInfo
+from perspicax.core.jaxpr import DebugInfo, JaxprEqn
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace
 from perspicax.core.tracer import Tracer
 from perspicax.diagnose.frames import USER, kind_of, user_frame
 from perspicax.diagnose.place import Position
 
-__all__ = ["Argument", "Provenance", "TracedName", "provenance", "traced_functions", "traced_names"]
+__all__ = ["Argument", "Facts", "Provenance", "TracedName", "provenance", "traced_functions", "traced_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,14 @@ def _recorded(tracer: Tracer) -> JaxprTracer | None:
     return None
 
 
-def provenance(tracer: Tracer) -> Provenance:
-    """What is known of `tracer`; holds no reference to it."""
-    asked = transparent(tracer)
-    return _Facts().of(asked)
+def provenance(tracer: Tracer, facts: Facts | None = None) -> Provenance:
+    """What is known of `tracer`; holds no reference to it.
+
+    Args:
+        tracer: any tracer.
+        facts: shared between several questions about one moment, so that the equations are walked once.
+    """
+    return (facts or Facts()).of(transparent(tracer))
 
 
 def _named(trace: Trace | None) -> DebugInfo | None:
@@ -140,10 +144,14 @@ def _around(trace: Trace) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(found))
 
 
-class _Facts:
-    """Dependencies of the traces met so far, so that several values of one trace cost one walk."""
+class Facts:
+    """Dependencies of the traces met so far, so that several values of one trace cost one walk.
+
+    Refers to traces by id only, and is dropped when the question is answered.
+    """
 
     def __init__(self) -> None:
+        self.definitions: dict[int, dict[Any, JaxprEqn]] = {}
         self.masks: dict[int, dict[Any, int]] = {}
         self.arguments: dict[int, tuple[Argument, ...]] = {}
 
@@ -154,8 +162,10 @@ class _Facts:
         argument: Argument | None = None
         arguments: tuple[Argument, ...] = ()
         if found is not None:
-            place, primitive = _definition(found)
             sources = self.dependencies(found)
+            eqn = self.definitions[id(found._trace)].get(found.var)
+            if eqn is not None:
+                place, primitive = eqn.position, eqn.primitive.name
             arguments = tuple(dict.fromkeys(source for source, _ in sources))
             owners = [owner for _, owner in sources]
             if found is tracer and owners and trace not in owners:
@@ -195,12 +205,14 @@ class _Facts:
         self.arguments[id(trace)] = _arguments(trace)
         masks: dict[Any, int] = {var: 1 << i for i, var in enumerate(trace.invars)}
         masks.update((var, 1 << (len(trace.invars) + i)) for i, var in enumerate(trace.const_vars.values()))
+        defined = self.definitions[id(trace)] = {}
         for eqn in trace.eqns:
             mask = 0
             for atom in eqn.invars:
                 mask |= masks.get(atom, 0)
-            if mask:
-                for var in eqn.outvars:
+            for var in eqn.outvars:
+                defined[var] = eqn
+                if mask:
                     masks[var] = mask
         self.masks[id(trace)] = masks
         return masks
@@ -223,23 +235,13 @@ def _is_setting(aval: Any) -> bool:
     return aval.dtype.kind == "b" or (aval.dtype.kind in "iu" and aval.weak_type)
 
 
-def _definition(tracer: JaxprTracer) -> tuple[Position | None, str]:
-    """Where the user's code computed the value, and by which operation."""
-    var = tracer.var
-    for eqn in reversed(tracer._trace.eqns):  # type: ignore[attr-defined]
-        if var in eqn.outvars:
-            return eqn.position, eqn.primitive.name
-    return None, ""
-
-
-def traced_names(tracer: Tracer) -> tuple[TracedName, ...]:
+def traced_names(tracer: Tracer, facts: Facts) -> tuple[TracedName, ...]:
     """The traced variables of the user's frame that asks about `tracer`."""
     from perspicax.diagnose.links import locals_of  # for weight
 
     frame = user_frame(2)
     if frame is None or kind_of(frame.f_code.co_filename) != USER:
         return ()
-    facts = _Facts()
     found: list[TracedName] = []
     with locals_of(frame) as variables:
         for name, value in list(variables.items()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from perspicax.core.provenance import Provenance, TracedName, provenance, traced_names
+from perspicax.core.provenance import Facts, Provenance, TracedName, provenance, traced_names
 from perspicax.core.trace import leak_error
 from perspicax.core.tracer import Tracer
 from perspicax.diagnose.errors import PerspicaxError
@@ -65,8 +65,9 @@ class TracedValueError(PerspicaxError):
 
     def __init__(self, tracer: Any = None, context: str = "", **fields: Any) -> None:
         if isinstance(tracer, Tracer):
-            fields.setdefault("origin", provenance(tracer))
-            fields.setdefault("names", traced_names(tracer))
+            facts = Facts()
+            fields.setdefault("origin", provenance(tracer, facts))
+            fields.setdefault("names", traced_names(tracer, facts))
         elif tracer is not None:
             super().__init__(*([tracer, context] if context else [tracer]), **fields)
             return
