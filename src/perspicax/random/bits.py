@@ -18,11 +18,12 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import config, local
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
+from perspicax.core.sanitizing import SanitizingTrace
 from perspicax.core.trace import JaxprTrace, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
-from perspicax.lax.random_bits import BITS_DTYPES, host_place, random_bits_p
-from perspicax.random.chunks import FixedProgram, run_pieces
+from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
+from perspicax.random.chunks import FixedProgram, run_counted, run_pieces
 from perspicax.random.errors import (
     NotThereYetError,
     ParameterTypeError,
@@ -31,11 +32,13 @@ from perspicax.random.errors import (
     value_type_of,
 )
 from perspicax.random.keys import single_key
+from perspicax.random.threefry import HOST_BITS, counted_bits, counts
 from perspicax.transform.jit import jit_p
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array, check_results, checking
 
 MAX_STAGED = 2048
+OFTEN = 400  # calls of one distribution; then a kernel that makes its own bits pays, which takes 0.1 s to compile
 NUMBERS = (np.ndarray, np.generic, int, float, complex)
 
 state_key = config_module.state_key
@@ -135,7 +138,7 @@ def check_broadcast(function: str, shape: tuple[int, ...], **parameters: Any) ->
 class Staged:
     """A traceable function that enters other programs as one `jit` equation, named after it."""
 
-    __slots__ = ("body", "cache", "name", "number")
+    __slots__ = ("body", "cache", "name")
 
     def __init__(self, body: Callable[..., Any]) -> None:
         self.name, self.body = body.__name__, body
@@ -166,7 +169,7 @@ class Distribution:
             `NotImplemented`.
     """
 
-    __slots__ = ("draws", "host", "program", "staged")
+    __slots__ = ("calls", "counted", "draws", "host", "program", "staged")
 
     def __init__(self, body: Callable[..., Any], draws: Callable[..., int] = lambda **_: 1,
                  host: Callable[..., Any] | None = None) -> None:
@@ -175,10 +178,16 @@ class Distribution:
         def of_bits(bits: Any, *operands: Any, dtype: Any, **static: Any) -> Any:
             return body(GivenBits(bits), *operands, shape=bits.shape[-1:], dtype=dtype, **static)
 
+        def of_count(words: Any, *operands: Any, size: int, dtype: Any, **static: Any) -> Any:
+            made = counted_bits(words, size, bit_width(dtype))
+            return body(GivenBits(made), *operands, shape=(size,), dtype=dtype, **static)
+
         self.program = FixedProgram(body.__name__, of_bits)
+        self.counted = FixedProgram(body.__name__, of_count)
+        self.calls = 0
 
     def __call__(self, key: Any, *operands: Any, shape: tuple[int, ...], dtype: Any, **static: Any) -> Any:
-        if type(key) is ArrayImpl and math.prod(shape) and not any(isinstance(x, Tracer) for x in operands) \
+        if type(key) is ArrayImpl and 0 not in shape and not any(isinstance(x, Tracer) for x in operands) \
                 and not staged_here():
             found = self._eager(key, operands, shape, dtype, static)
             if found is not None:
@@ -192,17 +201,34 @@ class Distribution:
         if place is None or any(x.aval.shape and not _fits(x.aval.shape, shape) for x in arrays):
             return None
         n, width, draws = math.prod(shape), bit_width(dtype), self.draws(**static)
+        values = [_operand(x, shape, dtype) for x in arrays]
+        self.calls += 1
+        if draws == 1 and (n > HOST_BITS or self.calls > OFTEN) and counts(key.aval.dtype.generator) and not _watched():
+            samples = run_counted(self.counted, place, key.value(), n, values, (("dtype", dtype), *static.items()))
+            return self._made(samples, shape, place)
         drawn = random_bits_p(key, bit_width=width, shape=shape if draws == 1 else (draws, *shape))
         bits = drawn.value().reshape((n,) if draws == 1 else (draws, n))
-        values = [_operand(x, shape, dtype) for x in arrays]
         samples = NotImplemented if self.host is None else self.host(bits, operands, dtype)
         if samples is NotImplemented:
             fixed = (("dtype", dtype), *static.items())
             samples = run_pieces(self.program, place, bits, values, fixed)
+        return self._made(samples, shape, place)
+
+    def _made(self, samples: np.ndarray, shape: tuple[int, ...], place: Place) -> ArrayImpl:
         made = ArrayImpl(ShapedArray(shape, samples.dtype), None, samples.reshape(shape), place.sharding, place.committed)
         if checking.nans:
             check_results([made], self.staged.name)
         return made
+
+
+def _watched() -> bool:
+    """Whether a sanitizer wants to see the primitives that are applied."""
+    trace = local.trace
+    while trace is not None:
+        if isinstance(trace, SanitizingTrace):
+            return True
+        trace = trace.parent
+    return False
 
 
 def _fits(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -1,8 +1,8 @@
 """Programs of fixed size that run over pieces of any number of elements.
 
 Bits of element `i` depend on the key and on `i` alone, and a sample depends on its bits alone. So eager sampling needs
-no kernel for each shape: a distribution is compiled for at most two lengths, and what is asked for is computed piece
-by piece, the last one padded. The bits of a sample are those of the same function under `jit`, which tests compare.
+no kernel for each shape: a distribution is compiled for a few lengths, and what is asked for is computed piece by
+piece, the last one padded. The bits of a sample are those of the same function under `jit`, which tests compare.
 """
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from perspicax.transform.jit import program_for
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 
-SMALL, LARGE = 1 << 10, 1 << 16
-FEW = 1 << 14  # up to so many elements, pieces of the small size cost less than one of the large size
+TINY = 1 << 2  # XLA runs a program of so few elements in the caller's thread, without the way to another and back
+SMALL, LARGE = 1 << 10, 1 << 15
+FEW = 1 << 13  # up to so many elements, pieces of the small size cost less than one of the large size
 MAX_PROGRAMS = 1024
 
 state_key = config_module.state_key
@@ -51,9 +52,8 @@ class FixedProgram:
             if len(self.staged) >= MAX_PROGRAMS:
                 self.staged.clear()
             self.staged[key] = closed
-        placed = place.sharding or shardings.default_sharding()
-        program = program_for(closed, placed, place.committed, name=self.name)
-        return program([ArrayImpl(a, None, x, placed, place.committed) for a, x in zip(avals, values)])[0]
+        program = program_for(closed, place.sharding or shardings.default_sharding(), place.committed, name=self.name)
+        return program([ArrayImpl(a, None, x, *place) for a, x in zip(avals, values)])[0]
 
     def _stage(self, avals: tuple, static: tuple[tuple[str, Any], ...]) -> ClosedJaxpr:
         return stage_flat(lambda *arrays: [self.body(*arrays, **dict(static))], avals, DebugInfo("eager", self.name))
@@ -85,6 +85,32 @@ def run_pieces(program: FixedProgram, place: Place, bits: np.ndarray, operands: 
     for start, stop, size in pieces(n):
         values = [piece(bits, start, stop, size), *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
         waiting.append((start, stop, program(place, values, static)))
+    return joined(waiting, n)
+
+
+def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, operands: Sequence[np.ndarray],
+                static: tuple[tuple[str, Any], ...]) -> np.ndarray:
+    """Samples of a key.
+
+    Args:
+        program: its body takes four words (the key, then the number of the first sample in two words) and the operands.
+        words: of the key, two.
+    """
+    waiting = []
+    for start, stop, size in counted_pieces(n):
+        seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
+        values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
+        waiting.append((start, stop, program(place, values, (("size", size), *static))))
+    return joined(waiting, n)
+
+
+def counted_pieces(n: int) -> list[tuple[int, int, int]]:
+    """`pieces`, with a size of their own for a handful of elements."""
+    return [(0, n, TINY)] if n <= TINY else pieces(n)
+
+
+def joined(waiting: list[tuple[int, int, ArrayImpl]], n: int) -> np.ndarray:
+    """The results of all pieces, one behind the other; waits for them."""
     if len(waiting) == 1:
         return waiting[0][2].value()[:n].copy()  # a copy, not a view: that would keep the whole piece alive
     found = np.empty(n, waiting[0][2].dtype)

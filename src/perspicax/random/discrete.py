@@ -31,6 +31,7 @@ from perspicax.random.bits import (
     sample_shape,
     staged_here,
 )
+from perspicax.random.chunks import FEW
 from perspicax.random.errors import SampleDTypeError, SamplingIndexError
 from perspicax.random.keys import single_key, split_in_two, split_keys
 from perspicax.random.sampling import two_uniforms, uniform_of
@@ -138,10 +139,8 @@ def _randint_on_host(key: ArrayImpl, minval: np.ndarray, maxval: np.ndarray, sha
     """`_randint` by NumPy: unsigned arithmetic, which gives the same bits."""
     width = dtypes.itemsize_bits(dtype)
     words, last = BITS_DTYPES[width], dtypes.iinfo(dtype)
-    keys = split_keys(key, (2,)).value()
-    first, second = [ArrayImpl(key.aval, None, k, key._sharding, key._committed) for k in keys]
     # NumPy warns when a scalar overflows, and not when an array does: hence arrays of one axis at least
-    upper, lower = [np.atleast_1d(random_bits_p(k, bit_width=width, shape=shape).value()) for k in (first, second)]
+    upper, lower = _drawn(split_keys(key, (2,)), width, shape)
     minval, maxval = np.atleast_1d(minval), np.atleast_1d(maxval)
     beyond = maxval > int(last.max)
     low, high = _nearest(minval, dtype), _nearest(maxval, dtype)
@@ -151,6 +150,14 @@ def _randint_on_host(key: ArrayImpl, minval: np.ndarray, maxval: np.ndarray, sha
     power = _rem(power * power, span)
     offset = _rem(_rem(upper, span) * power + _rem(lower, span), span)
     return (low.view(words) + offset).view(dtype)
+
+
+def _drawn(keys: ArrayImpl, width: int, shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Bits of each of a few keys."""
+    if math.prod(shape) <= FEW:
+        return [np.atleast_1d(x) for x in random_bits_p(keys, bit_width=width, shape=shape).value()]
+    single = [ArrayImpl(ShapedArray((), keys.dtype), None, k, keys._sharding, keys._committed) for k in keys.value()]
+    return [np.atleast_1d(random_bits_p(k, bit_width=width, shape=shape).value()) for k in single]
 
 
 def _nearest(x: np.ndarray, dtype: Any) -> np.ndarray:

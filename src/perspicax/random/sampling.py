@@ -44,7 +44,7 @@ def _number(value: Any, dtype: Any) -> Any:
 
 # -- uniform
 
-def _layout(dtype: Any) -> tuple[int, np.dtype, np.generic]:
+def _layout(dtype: Any) -> tuple[int, np.dtype, Any]:
     """How bits become numbers in [1, 2): shift, the integers of the dtype's width, the bits of 1."""
     words = BITS_DTYPES[dtypes.itemsize_bits(dtype)]
     return bit_width(dtype) - dtypes.finfo(dtype).nmant, words, np.ones((), dtype).view(words)[()]
@@ -229,12 +229,11 @@ def gumbel_mode(mode: str | None) -> str:
 
 
 def _gumbel(key: Any, *, shape: tuple[int, ...], dtype: Any, mode: str) -> Any:
-    tiny, one = _number(dtypes.finfo(dtype).tiny, dtype), _number(1, dtype)
+    tiny = _number(dtypes.finfo(dtype).tiny, dtype)
     if mode == "low":
         return neg(log(neg(log(uniform_of(key, tiny, _number(1., dtype), shape, dtype)))))
     high, low = two_uniforms(key, shape, dtype)
     exact = add(add(high, mul(_number(dtypes.finfo(dtype).eps, dtype), low)), tiny)
-    del one
     return neg(log(neg(log1p(neg(select(ge(high, _number(0.5, dtype)), high, exact))))))
 
 

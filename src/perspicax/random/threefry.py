@@ -15,9 +15,11 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import threefry_partitionable
 from perspicax.lax import bitwise, elementwise
 from perspicax.lax import shape as shapes
+from perspicax.lax.convert import convert_element_type
 from perspicax.lax.random_bits import BITS_DTYPES, Generator, Place, register, threefry2x32_p
+from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.threefry import MASK, UINT32, block_in_place, block_of_ints, emit_block
-from perspicax.random.chunks import LARGE, FixedProgram
+from perspicax.random.chunks import FixedProgram, run_counted
 
 FEW_BLOCKS = 12  # up to so many, Python's integers are faster than NumPy
 IN_CACHE = 1 << 12  # counters that NumPy works on at a time
@@ -34,6 +36,11 @@ def blocks(k0: np.ndarray, k1: np.ndarray, n: int) -> Words:
     if k0.size * n <= FEW_BLOCKS:
         return _few_blocks(k0, k1, n)
     first, second = np.empty((*k0.shape, n), UINT32), np.empty((*k0.shape, n), UINT32)
+    if first.size <= IN_CACHE:
+        first[...] = 0
+        second[...] = np.arange(n, dtype=UINT32)
+        block_in_place(k0[..., None], k1[..., None], first, second)
+        return first, second
     for at in np.ndindex(k0.shape):
         _count(k0[at], k1[at], 0, first[at], second[at])
     return first, second
@@ -74,33 +81,24 @@ def _join(first: np.ndarray, second: np.ndarray, bit_width: int) -> np.ndarray:
     return (first ^ second).astype(BITS_DTYPES[bit_width], copy=False)
 
 
-# -- the kernel for many bits
+# -- kernels of fixed size, for many bits, and for distributions that are drawn from often
 
-def _chunk(k0: Any, k1: Any, high: Any, low: Any, *, bit_width: int) -> Any:
-    """Bits of the counters from `(high, low)` on; both words when 64 bits are wanted."""
-    counters = elementwise.add(shapes.iota(UINT32, LARGE), low)
-    first, second = threefry2x32_p(k0, k1, high, counters)
+def counted_bits(words: Any, size: int, bit_width: int) -> Any:
+    """Traceable: the bits number `start …` of a key, for `words` of the key and of `start`."""
+    k0, k1, high, low = [index_in_dim(words, i, 0, False) for i in range(4)]
+    first, second = threefry2x32_p(k0, k1, high, elementwise.add(shapes.iota(UINT32, size), low))
     if bit_width == 64:
-        return shapes.concatenate([first, second], 0)
-    return bitwise.bitwise_xor(first, second)
+        first, second = [convert_element_type(x, np.uint64) for x in (first, second)]
+        return bitwise.bitwise_or(bitwise.shift_left(first, HALF), second)
+    return convert_element_type(bitwise.bitwise_xor(first, second), BITS_DTYPES[bit_width])
 
 
-_chunks = FixedProgram("threefry_chunk", _chunk)
+_many_bits = FixedProgram("threefry_bits", lambda words, *, size, bit_width: counted_bits(words, size, bit_width))
 
 
-def _many_bits(words: np.ndarray, n: int, bit_width: int, place: Place) -> np.ndarray:
-    static = (("bit_width", 64 if bit_width == 64 else 32),)
-    k0, k1 = np.asarray(words[0]), np.asarray(words[1])
-    waiting = [(start, _chunks(place, [k0, k1, np.asarray(start >> 32, UINT32), np.asarray(start & MASK, UINT32)], static))
-               for start in range(0, n, LARGE)]
-    found = np.empty(n, BITS_DTYPES[bit_width])
-    for start, part in waiting:
-        value = part.value()
-        if bit_width == 64:
-            value = _join(value[:LARGE], value[LARGE:], 64)
-        stop = min(start + LARGE, n)
-        found[start:stop] = value[:stop - start]
-    return found
+def counts(generator: Generator) -> bool:
+    """Whether a generator's bits are numbered, so that a piece of them can be computed alone."""
+    return generator is threefry and threefry_partitionable.value
 
 
 # -- StableHLO
@@ -206,7 +204,9 @@ class Threefry(Generator):
             return self._bits_in_halves(words, bit_width, shape)
         if n * math.prod(keys) <= HOST_BITS:
             return _join(*blocks(words[..., 0], words[..., 1], n), bit_width).reshape((*keys, *shape))
-        return _many_bits(words, n, bit_width, place).reshape(shape) if not keys else NotImplemented
+        if keys:
+            return NotImplemented
+        return run_counted(_many_bits, place, words, n, (), (("bit_width", bit_width),)).reshape(shape)
 
     def _bits_in_halves(self, words: np.ndarray, bit_width: int, shape: tuple[int, ...]) -> np.ndarray:
         n, keys = math.prod(shape), words.shape[:-1]
