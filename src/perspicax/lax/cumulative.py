@@ -87,11 +87,9 @@ def _log_sum_jvp(primals: tuple, tangents: tuple, *, axis: int, reverse: bool) -
 
 
 def _log_sum(x: Any, dx: Any, y: Any, dy: Any) -> tuple[Any, Any]:
-    """Each tangent counts with its part of the sum, e^(x - out); where `out` is infinite, e⁰ for those that are."""
+    """Each tangent counts with its part of the sum, e^(x - out): e⁰ for an infinite `x` that is the sum."""
     out = log_add_exp(x, y)
-    infinity = np.asarray(np.inf, get_aval(x).dtype)  # type: ignore[attr-defined]
-    finite = lambda v: compare.select(compare.eq(v, infinity), _zeros(v), v)
-    weight = lambda v: transcendental.exp(elementwise.sub(finite(v), finite(out)))
+    weight = lambda v: transcendental.exp(compare.select(compare.eq(v, out), _zeros(v), elementwise.sub(v, out)))
     return out, add_tangents(elementwise.mul(dx, weight(x)), elementwise.mul(dy, weight(y)))
 
 
@@ -178,7 +176,7 @@ cummin_p = _cumulative("cummin", NUMBER, "minimum", highest, _jvp_of(elementwise
 cumlogsumexp_p = _cumulative("cumlogsumexp", FLOATING, _log_add_exp_emit, lowest, _log_sum_jvp)
 
 
-def _function(primitive: Primitive, doc: str) -> Callable[..., Any]:
+def _function(primitive: Primitive, doc: str, differs: str = "") -> Callable[..., Any]:
     def cumulative(operand_: Any, axis: int = 0, reverse: bool = False) -> Any:
         x = operand(operand_)
         rank = len(shape_of(x))
@@ -192,7 +190,7 @@ def _function(primitive: Primitive, doc: str) -> Callable[..., Any]:
 
     cumulative.__name__ = cumulative.__qualname__ = primitive.name
     cumulative.__doc__ = (f"{doc}\n\nArgs:\n    operand_: array of at least one axis.\n    axis: the axis.\n"
-                          "    reverse: whether to start at the end.\n")
+                          "    reverse: whether to start at the end.\n" + (differs and f"\nDiffers: {differs}\n"))
     return cumulative
 
 
@@ -200,7 +198,8 @@ cumsum: Callable[..., Any] = _function(cumsum_p, "The sum of each entry and all 
 cumprod = _function(cumprod_p, "The product of each entry and all before it along an axis.")
 cummax = _function(cummax_p, "The maximum of each entry and all before it along an axis.")
 cummin = _function(cummin_p, "The minimum of each entry and all before it along an axis.")
-cumlogsumexp = _function(cumlogsumexp_p, "The logarithm of the cumulative sum of exponentials, without overflow.")
+cumlogsumexp = _function(cumlogsumexp_p, "The logarithm of the cumulative sum of exponentials, without overflow.",
+                         "where the sum is infinite, its derivative counts infinite entries with 1, finite ones with 0.")
 
 __all__ = ["cumlogsumexp", "cumlogsumexp_p", "cummax", "cummax_p", "cummin", "cummin_p", "cumprod", "cumprod_p",
            "cumsum", "cumsum_p", "prefixes"]
