@@ -5,6 +5,8 @@ jaxlib's process-wide state is set here, so that `import jax` works in the same 
 """
 from __future__ import annotations
 
+import ctypes
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,8 +72,26 @@ def put(aval: Any, sharding: Any, shards: Sequence[Any], devices: Sequence[Devic
 
 
 def host_view(buffer: Buffer) -> np.ndarray:
-    """The values of a buffer on one device; a view where the memory can be shared."""
-    return np.asarray(buffer._single_device_array_to_np_array_did_copy()[0])
+    """The values of a buffer on one device; a view where the memory can be shared.
+
+    The buffer protocol keeps XLA from donating the memory while a view lives. jaxlib's own conversion would import the
+    `jax` package, where it is installed, and is left for what nothing else can do (memory of accelerators).
+    """
+    try:
+        return np.asarray(memoryview(buffer))
+    except BufferError:
+        buffer.block_until_ready()  # raises, where it was the computation that failed
+        return _words_of(buffer)
+
+
+def _words_of(buffer: Buffer) -> np.ndarray:
+    """The values of a buffer whose dtype the buffer protocol does not know, copied from its memory."""
+    dtype, shape = buffer.aval.dtype, buffer.aval.shape
+    size = math.prod(shape) * dtype.itemsize
+    if buffer.platform() != "cpu" or buffer.on_device_size_in_bytes() != size:
+        return np.asarray(buffer._single_device_array_to_np_array_did_copy()[0])
+    words = ctypes.string_at(buffer.unsafe_buffer_pointer(), size) if size else b""
+    return np.frombuffer(words, dtype).reshape(shape)
 
 
 def result_handler(aval: Any, sharding: Any, committed: bool) -> Any:
