@@ -84,11 +84,14 @@ def host_view(buffer: Buffer) -> np.ndarray:
         return _words_of(buffer)
 
 
+PACKED = frozenset(("int1", "int2", "int4", "uint1", "uint2", "uint4", "float4_e2m1fn"))  # several elements a byte
+
+
 def _words_of(buffer: Buffer) -> np.ndarray:
     """The values of a buffer whose dtype the buffer protocol does not know, copied from its memory."""
     dtype, shape = buffer.aval.dtype, buffer.aval.shape
     size = math.prod(shape) * dtype.itemsize
-    if buffer.platform() != "cpu" or buffer.on_device_size_in_bytes() != size:
+    if buffer.platform() != "cpu" or dtype.name in PACKED or buffer.on_device_size_in_bytes() != size:
         return np.asarray(buffer._single_device_array_to_np_array_did_copy()[0])
     words = ctypes.string_at(buffer.unsafe_buffer_pointer(), size) if size else b""
     return np.frombuffer(words, dtype).reshape(shape)
