@@ -190,9 +190,7 @@ class ArrayImpl(Array):
     # -- protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if self.aval.extended:
-            raise TypeError(f"an array of dtype {self.aval.dtype} has no NumPy form; "
-                            f"jax.random.key_data(keys) gives its words")
+        self._refuse_extended("NumPy form")
         value = self.value()
         if dtype is not None and np.dtype(dtype) != value.dtype:
             if copy is False:
@@ -238,7 +236,14 @@ class ArrayImpl(Array):
         raise TypeError(f"unhashable type: an array ({self.aval.str_short()}) cannot be hashed or be a dict key; "
                         "use its value, such as x.item() or x.tobytes()")
 
+    def _refuse_extended(self, what: str) -> None:
+        """Elements of an extended dtype (keys) are no numbers."""
+        if self.aval.extended:
+            raise TypeError(f"an array of dtype {self.aval.dtype} has no {what}; "
+                            f"jax.random.key_data(keys) gives its words")
+
     def __bool__(self) -> bool:
+        self._refuse_extended("truth value")
         if self.aval.size != 1:
             from perspicax.core.errors import TruthValueError
 
@@ -260,16 +265,19 @@ class ArrayImpl(Array):
         return operator.index(self.value()[()])
 
     def _scalar(self, kind: str) -> Any:
+        self._refuse_extended(f"{kind} value")
         if self.aval.shape != ():
             raise TypeError(f"only scalar arrays can be converted to {kind}, not {self.aval.str_short()}")
         return self.value().item()
 
     def item(self, *args: Any) -> Any:
         """One element as a Python scalar."""
+        self._refuse_extended("Python value")
         return self.value().item(*args)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python scalars."""
+        self._refuse_extended("Python values")
         return self.value().tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
