@@ -6,8 +6,7 @@ expressions) is left to the report.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from perspicax.core.jaxpr import DebugInfo, JaxprEqn
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace
@@ -18,8 +17,7 @@ from perspicax.diagnose.place import Position
 __all__ = ["Argument", "Facts", "Provenance", "TracedName", "provenance", "traced_functions", "traced_names"]
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument of a traced function.
 
     Attributes:
@@ -42,8 +40,7 @@ class Argument:
         return self.name.split("[")[0].split(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """What is known of a traced value.
 
     Attributes:
@@ -80,8 +77,7 @@ class Provenance:
         return f"{self.transform} traces `{self.function}`" if self.function else "it is being traced"
 
 
-@dataclass(frozen=True, slots=True)
-class TracedName:
+class TracedName(NamedTuple):
     """A variable of the user's frame that holds a traced value.
 
     Attributes:

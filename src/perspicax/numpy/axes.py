@@ -5,6 +5,7 @@ import operator
 from typing import Any
 
 from perspicax.core.tracer import Tracer
+from perspicax.core.tracer_errors import static_value
 from perspicax.numpy.errors import AxisError
 
 _reduced: dict[tuple[Any, int], tuple[int, ...]] = {}
@@ -36,7 +37,7 @@ def one_axis(axis: Any, ndim: int, function: str) -> int:
 
 def _integer(axis: Any, ndim: int, function: str) -> int:
     if isinstance(axis, Tracer):
-        return axis.__index__()  # the value where it is known, else the report of that question
+        axis = static_value(axis, f"jnp.{function}", "axis")
     try:
         return operator.index(axis)
     except TypeError:

@@ -19,6 +19,7 @@ from perspicax.core.config import default_device, local
 from perspicax.core.context import evaluator
 from perspicax.core.promotion import result_type
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
@@ -240,10 +241,7 @@ def _bound(x: Any, name: str) -> Any:
     if isinstance(x, (int, float)) or x is None:
         return x
     if isinstance(x, Tracer):
-        value = x.concrete()
-        if value is None:
-            x.__index__() if dtypes.issubdtype(x.dtype, np.integer) else x.__float__()  # the report of that question
-        x = value
+        x = static_value(x, "jnp.arange", name.partition(" ")[2])
     if isinstance(x, Array):
         x = x.value()  # type: ignore[attr-defined]
     found = np.asarray(x)
@@ -333,7 +331,7 @@ class ZeroStepError(ArgumentValueError, ZeroDivisionError):
 
 def _count(num: Any, function: str) -> int:
     try:
-        n = operator.index(num)
+        n = operator.index(static_value(num, f"jnp.{function}", "num"))
     except TypeError as error:
         if type(error) is not TypeError:  # a traced one has its own report
             raise

@@ -46,7 +46,10 @@ def reshaped(x: Any, shape: Any) -> Any:
     elif kind is not tuple:
         shape = _as_shape(x, shape)
     aval = x.aval
-    out = _reshapes.get((aval, shape))
+    try:
+        out = _reshapes.get((aval, shape))
+    except TypeError:  # a size that has no hash: traced, or none at all
+        out = None
     if out is None or out.shape != shape:
         out = _reshape_type(aval, shape)
     if out is aval:
