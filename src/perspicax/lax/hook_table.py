@@ -50,13 +50,19 @@ def _stop_gradient(x: Any) -> Any:
     return stop_gradient_p(x)
 
 
+def _zeros(aval: ShapedArray) -> Any:
+    made = _full(aval, 0)
+    return convert.convert_to(made, aval) if aval.weak_type else made
+
+
 def _ones(aval: ShapedArray) -> Any:
     made = _full(aval, 1)
     return convert.convert_to(made, aval) if aval.weak_type else made
 
 
 hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
-    add=elementwise.add_any, zeros=lambda aval: _full(aval, 0), ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
+    add=elementwise.add_any, zeros=_zeros, ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
     convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce_sum(x, (axis,)),
-    sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub, stop_gradient=_stop_gradient, select=compare.select,
+    sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub,
+    stop_gradient=_stop_gradient, select=compare.select,
     full_like=lambda x, value, dtype: _full(ShapedArray(get_aval(x).shape, dtype), value)))  # type: ignore[attr-defined]

@@ -306,7 +306,7 @@ class custom_vjp(_Custom):
 class _VJPRules:
     """The user's `fwd` and `bwd` as functions of flat operands."""
 
-    __slots__ = ("args", "avals", "flat", "fwd", "bwd", "in_tree", "name", "owner", "residual_tree", "symbolic_zeros")
+    __slots__ = ("args", "avals", "bwd", "flat", "fwd", "in_tree", "name", "owner", "residual_tree", "symbolic_zeros")
 
     def __init__(self, owner: custom_vjp, args: tuple, in_tree: Any, flat: FlatFunction, name: str) -> None:
         self.owner, self.in_tree, self.flat, self.name = owner, in_tree, flat, name

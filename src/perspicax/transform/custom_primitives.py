@@ -20,7 +20,7 @@ from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.batch import BatchAxis, BatchTrace, batch_flat, to_axis
 from perspicax.transform.errors import CustomRuleError
-from perspicax.transform.hooks import instantiate, lax
+from perspicax.transform.hooks import lax
 from perspicax.transform.jvp import JVPTrace
 from perspicax.transform.transpose import transpose_linear
 
@@ -123,9 +123,10 @@ def _check_constants(tangents: Sequence[Any], num_consts: int, name: str, rule: 
 
 def full_tangent(t: Any) -> Any:
     """A tangent or cotangent as users see it who did not ask for symbolic zeros."""
-    if type(t) is Zero and _is_float0(t):
-        return np.zeros(t.aval.shape, dtypes.float0)  # type: ignore[attr-defined]
-    return instantiate(t)
+    if type(t) is not Zero:
+        return t
+    aval: Any = t.aval
+    return np.zeros(aval.shape, dtypes.float0) if aval.dtype == dtypes.float0 else lax().zeros(aval)
 
 
 # -- under vmap

@@ -47,6 +47,21 @@ class ReturnedTypeError(PerspicaxError, TypeError):
             fixes=(Fix("return it from an ordinary function around this one, or not at all"),))
 
 
+class AuxiliaryResultError(PerspicaxError, TypeError):
+    """A function that should return a value and something besides, does not."""
+
+    function: str
+    transform: str
+    got: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` should return a pair (value, aux), since has_aux=True, but returned a "
+                           f"{self.got}.",
+                      why="with has_aux the first entry is differentiated and the second handed through",
+                      fixes=(Fix("return both", code="return loss, aux"), Fix("or leave has_aux out")))
+
+
 class StaticArgumentError(PerspicaxError, ValueError, TypeError):
     """A static or donated argument does not exist, or cannot be static."""
 
@@ -119,9 +134,6 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
             fixes = (Fix("pass floating-point values", code=f"{root} = jnp.asarray({root}, jnp.float32)"
                          if root == self.name else f"{self.name}.astype(jnp.float32)"),
                      Fix("or leave it out of `argnums`; with `allow_int=True` its gradient is of dtype float0"))
-        elif self.kind == "complex":
-            why = "the gradient of a real function of complex numbers is ambiguous"
-            fixes = (Fix("if the function is complex-differentiable, say so", code="jax.grad(f, holomorphic=True)"),)
         else:
             why = "with holomorphic=True the arguments are complex"
             fixes = (Fix("pass complex values, or leave `holomorphic` out"),)
@@ -144,10 +156,6 @@ class NonScalarGradError(PerspicaxError, TypeError):
                           why="a gradient has one entry for each input; an output of several elements has a Jacobian",
                           fixes=(Fix("reduce the result to one number", code="return result.mean()"),
                                  Fix("for all derivatives of all outputs", code=f"jax.jacrev({name})")))
-        if self.kind == "aux":
-            return Report(says=f"`{name}` should return a pair (value, aux), since has_aux=True, but returned a {self.got}.",
-                          why="with has_aux the first entry is differentiated and the second handed through",
-                          fixes=(Fix("return both", code="return loss, aux"), Fix("or leave has_aux out")))
         if self.kind == "tree":
             return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
                           why="one number is differentiated",

@@ -1,6 +1,7 @@
 """`grad`, `value_and_grad`, `jvp`, `vjp`, `linearize`: differentiation of functions of pytrees."""
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
+from perspicax.core.tree_nodes import Partial
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, TangentError
 from perspicax.transform.hooks import instantiate, lax
@@ -67,8 +69,8 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
     """
     if not callable(fun):
         raise TypeError(f"value_and_grad needs a function, not {type(fun).__name__}")
-    several = not isinstance(argnums, (int, np.integer))
-    numbers = tuple(int(n) for n in argnums) if several else (int(argnums),)  # type: ignore[union-attr, arg-type]
+    several = not hasattr(argnums, "__index__")
+    numbers = tuple([operator.index(n) for n in argnums]) if several else (operator.index(argnums),)  # type: ignore
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         _check_argnums(fun, numbers, args)
@@ -78,27 +80,22 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
         moving = [_check_input(a, i, in_tree, fun, holomorphic, allow_int, numbers, args) for i, a in enumerate(avals)]
         positions = [n + len(args) if n < 0 else n for n in numbers]
 
-        def of_chosen(*values: Any) -> Any:
+        def rebuild(chosen: tuple) -> tuple[list, dict]:
             full = list(args)
-            for n, v in zip(positions, values):
+            for n, v in zip(positions, chosen[0]):
                 full[n] = v
-            return fun(*full, **kwargs)
+            return full, kwargs
 
-        flat = FlatFunction(of_chosen, in_tree, "grad")
-        outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("grad", fun, in_tree))
-        assert_tree = flat.out_tree
-        result = assert_tree.unflatten(outs)
-        value, index = result, 0
-        if has_aux:
-            if not isinstance(result, (tuple, list)) or len(result) != 2:
-                raise NonScalarGradError(function=function_name(fun), kind="aux", got=type(result).__name__)
-            value = result[0]
-        value_leaves, value_tree = tree.flatten(value)
-        if len(value_leaves) != 1 or not value_tree.num_nodes == 1:
+        flat = FlatFunction(fun, in_tree, "grad", rebuild, has_aux)
+        others = [n for n in range(len(args)) if n not in positions]
+        outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("grad", fun, in_tree, static=others))
+        result = flat.out_tree.unflatten(outs)
+        value_tree = flat.value_tree if has_aux else flat.out_tree
+        if value_tree.num_nodes != 1 or value_tree.num_leaves != 1:
             raise NonScalarGradError(function=function_name(fun), kind="tree", got=str(value_tree))
-        value = value_leaves[0]
+        value = outs[0]
         ct = _output_cotangent(value, fun, holomorphic)
-        cts = _pull_back(tape, tangents, [ct if i == index else None for i in range(len(outs))])
+        cts = _pull_back(tape, tangents[:1], [ct])
         found = iter(cts)
         grads = [_finish(next(found), a) if m else np.zeros(a.shape, dtypes.float0) for m, a in zip(moving, avals)]
         gradient = in_tree.unflatten(grads)[0]
@@ -129,8 +126,6 @@ def _check_input(aval: Any, index: int, in_tree: Any, fun: Any, holomorphic: boo
     kind = ""
     if holomorphic:
         kind = "" if inexact and dtypes.issubdtype(dtype, np.complexfloating) else "holomorphic"
-    elif inexact and dtypes.issubdtype(dtype, np.complexfloating):
-        kind = "complex"
     elif not inexact and not allow_int:
         kind = "integer"
     if kind:
@@ -161,8 +156,8 @@ def _output_cotangent(value: Any, fun: Any, holomorphic: bool) -> Any:
 
 
 def _pull_back(tape: TapeTrace, tangents: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-    """Cotangents of the tape's arguments for cotangents of the results (`None`: nothing comes back)."""
-    pairs = [(t, ct) for t, ct in zip(tangents, cts) if type(t) is not Zero and ct is not None]
+    """Cotangents of the tape's arguments for cotangents of the results."""
+    pairs = [(t, ct) for t, ct in zip(tangents, cts) if type(t) is not Zero]
     closed = tape.close([t for t, _ in pairs])
     tape.dead = True
     return backward(closed.jaxpr, closed.consts, [ct for _, ct in pairs])
@@ -193,14 +188,14 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     if in_tree != moves_tree:
         raise TangentError(function=function_name(fun), kind="tree", name="", expected=str(in_tree), got=str(moves_tree))
     avals = check_arguments(leaves, in_tree, fun, "jvp")
-    checked = [_check_tangent(p, t, a, fun) for p, t, a in zip(leaves, moves, avals)]
-    flat = FlatFunction(fun, in_tree, "jvp")
+    checked = [_check_tangent(t, a, function_name(fun)) for t, a in zip(moves, avals)]
+    flat = FlatFunction(fun, in_tree, "jvp", has_aux=has_aux)
     outs, douts = jvp_flat(flat, leaves, checked, debug_info("jvp", fun, in_tree))
-    douts = [_tangent_out(t) for t in douts]
-    result, dresult = flat.out_tree.unflatten(outs), flat.out_tree.unflatten(douts)
-    if has_aux:
-        return result[0], dresult[0], result[1]
-    return result, dresult
+    result = flat.out_tree.unflatten(outs)
+    if not has_aux:
+        return result, flat.out_tree.unflatten([_tangent_out(t) for t in douts])
+    value, aux = result
+    return value, flat.value_tree.unflatten([_tangent_out(t) for t in douts[:flat.count]]), aux
 
 
 def _tangent_out(t: Any) -> Any:
@@ -209,14 +204,13 @@ def _tangent_out(t: Any) -> Any:
     return t
 
 
-def _check_tangent(primal: Any, t: Any, aval: Any, fun: Any) -> Any:
+def _check_tangent(t: Any, aval: Any, name: str) -> Any:
     wanted = aval.to_tangent_aval()
     if type(t) is Zero:
         return t
     given: Any = get_aval(t)
     if given.shape != wanted.shape or given.dtype != wanted.dtype:
-        raise TangentError(function=function_name(fun), kind="type", name="", expected=wanted.str_short(),
-                           got=given.str_short())
+        raise TangentError(function=name, kind="type", name="", expected=wanted.str_short(), got=given.str_short())
     return Zero(wanted) if wanted.dtype == dtypes.float0 else t
 
 
@@ -231,30 +225,20 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     leaves, in_tree = tree.flatten((primals, {}))
     avals = check_arguments(leaves, in_tree, fun, "linearize")
     moving = [a.to_tangent_aval() is a for a in avals]
-    flat = FlatFunction(fun, in_tree, "linearize")
+    flat = FlatFunction(fun, in_tree, "linearize", has_aux=has_aux)
     outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("linearize", fun, in_tree))
-    out_tree = flat.out_tree
+    result = flat.out_tree.unflatten(outs)
+    aux, out_tree = None, flat.out_tree
+    if has_aux:
+        (result, aux), out_tree = result, flat.value_tree
+        outs, tangents = outs[:flat.count], tangents[:flat.count]
     moves = [type(t) is not Zero for t in tangents]
     closed = tape.close([t for t in tangents if type(t) is not Zero])
     tape.dead = True
-    result = out_tree.unflatten(outs)
-    out_avals = [get_aval(x) for x in outs]
-
-    def f_jvp(*dprimals: Any) -> Any:
-        given, given_tree = tree.flatten((dprimals, {}))
-        if given_tree != in_tree:
-            raise TangentError(function=function_name(fun), kind="tree", name="", expected=str(in_tree),
-                               got=str(given_tree))
-        checked = [_check_tangent(None, t, a, fun) for t, a in zip(given, avals)]
-        found = iter(eval_jaxpr(closed.jaxpr, closed.consts, *[instantiate(t) for t, m in zip(checked, moving) if m]))
-        all_out = [next(found) if m else _tangent_out(Zero(a.to_tangent_aval()))  # type: ignore[attr-defined]
-                   for m, a in zip(moves, out_avals)]
-        dresult = out_tree.unflatten(all_out)
-        return dresult[0] if has_aux else dresult
-
-    if has_aux:
-        return result[0], f_jvp, result[1]
-    return result, f_jvp
+    shape = LinearShape(jaxpr=closed.jaxpr, in_tree=in_tree, out_tree=out_tree, moves_in=moving, moves_out=moves,
+                        in_avals=avals, out_avals=[get_aval(x) for x in outs], name=function_name(fun))
+    f_jvp = Partial(shape.push, closed.consts)
+    return (result, f_jvp, aux) if has_aux else (result, f_jvp)
 
 
 class VJP:
@@ -263,15 +247,23 @@ class VJP:
     Its leaves are the residuals, so that it can be returned from jitted functions and stored.
     """
 
-    def __init__(self, consts: list[Any], shape: VJPShape) -> None:
+    def __init__(self, consts: list[Any], shape: LinearShape) -> None:
         self.consts, self.shape = consts, shape
 
     def __call__(self, ct: Any, *rest: Any) -> Any:
         return self.shape.pull_back(self.consts, ct, *rest)
 
 
-class VJPShape:
-    """What a VJP is besides its residuals; compared by identity."""
+class LinearShape:
+    """What a linear function that was taken apart is besides its residuals; compared by identity.
+
+    Attributes:
+        jaxpr: moving tangents to moving tangents, with the residuals as constvars.
+        in_tree, out_tree: structures of the arguments (with `{}`) and of the result.
+        moves_in, moves_out: which leaves have a tangent that is not zero.
+        in_avals, out_avals: types of the leaves.
+        name: of the function.
+    """
 
     __slots__ = ("in_avals", "in_tree", "jaxpr", "moves_in", "moves_out", "name", "out_avals", "out_tree")
     in_avals: list
@@ -286,6 +278,16 @@ class VJPShape:
     def __init__(self, **fields: Any) -> None:
         for name, value in fields.items():
             setattr(self, name, value)
+
+    def push(self, consts: list[Any], *dprimals: Any) -> Any:
+        """Tangents of the result."""
+        given, given_tree = tree.flatten((dprimals, {}), lambda x: type(x) is Zero)
+        if given_tree != self.in_tree:
+            raise TangentError(function=self.name, kind="tree", name="", expected=str(self.in_tree), got=str(given_tree))
+        checked = [_check_tangent(t, a, self.name) for t, a in zip(given, self.in_avals)]
+        found = iter(eval_jaxpr(self.jaxpr, consts, *[instantiate(t) for t, m in zip(checked, self.moves_in) if m]))
+        return self.out_tree.unflatten([next(found) if m else _tangent_out(Zero(a.to_tangent_aval()))
+                                        for m, a in zip(self.moves_out, self.out_avals)])
 
     def pull_back(self, consts: list[Any], *cts: Any) -> Any:
         """Cotangents of the arguments."""
@@ -307,6 +309,8 @@ class VJPShape:
         if type(ct) is Zero:
             return ct
         given: Any = get_aval(ct)
+        if wanted.dtype == dtypes.float0 and given.strong is aval.strong:
+            return Zero(wanted)  # the cotangent of an integer is known, whatever is given for it
         if given.shape != wanted.shape or given.dtype != wanted.dtype:
             raise TangentError(function=self.name, kind="cotangent type", name="", expected=wanted.str_short(),
                                got=given.str_short())
@@ -326,22 +330,18 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     leaves, in_tree = tree.flatten((primals, {}))
     avals = check_arguments(leaves, in_tree, fun, "vjp")
     moving = [a.to_tangent_aval() is a for a in avals]
-    flat = FlatFunction(fun, in_tree, "vjp")
+    flat = FlatFunction(fun, in_tree, "vjp", has_aux=has_aux)
     outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("vjp", fun, in_tree))
-    out_tree = flat.out_tree
-    result = out_tree.unflatten(outs)
-    count, aux = len(outs), None
+    result = flat.out_tree.unflatten(outs)
+    aux, out_tree = None, flat.out_tree
     if has_aux:
-        if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise NonScalarGradError(function=function_name(fun), kind="aux", got=type(result).__name__)
-        result, aux = result
-        kept, out_tree = tree.flatten(result)
-        count = len(kept)
-    moves = [type(t) is not Zero for t in tangents[:count]]
-    closed = tape.close([t for t in tangents[:count] if type(t) is not Zero])
+        (result, aux), out_tree = result, flat.value_tree
+        outs, tangents = outs[:flat.count], tangents[:flat.count]
+    moves = [type(t) is not Zero for t in tangents]
+    closed = tape.close([t for t in tangents if type(t) is not Zero])
     tape.dead = True
-    shape = VJPShape(jaxpr=closed.jaxpr, in_tree=in_tree, out_tree=out_tree, moves_in=moving, moves_out=moves,
-                     in_avals=avals, out_avals=[get_aval(x) for x in outs[:count]], name=function_name(fun))
+    shape = LinearShape(jaxpr=closed.jaxpr, in_tree=in_tree, out_tree=out_tree, moves_in=moving, moves_out=moves,
+                     in_avals=avals, out_avals=[get_aval(x) for x in outs], name=function_name(fun))
     pull_back = VJP(closed.consts, shape)
     return (result, pull_back, aux) if has_aux else (result, pull_back)
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from perspicax.core.avals import ShapedArray
 from perspicax.core.trace import Zero
+from perspicax.core.tracer import get_aval
 
 
 class LaxHooks(Protocol):
@@ -44,5 +45,12 @@ def add_tangents(x: Any, y: Any) -> Any:
 
 
 def instantiate(x: Any) -> Any:
-    """An array in place of a symbolic zero."""
-    return lax().zeros(x.aval) if type(x) is Zero else x
+    """An operand in place of a symbolic zero: an array, or a number where that has the type of a weak scalar."""
+    if type(x) is not Zero:
+        return x
+    aval: Any = x.aval
+    if aval.weak_type and aval.shape == ():
+        number = 0j if aval.dtype.kind == "c" else 0.0
+        if get_aval(number) is aval:
+            return number
+    return lax().zeros(aval)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import Any
 
-from perspicax.core.avals import AbstractValue
+from perspicax.core.avals import AbstractValue, abstract_token
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
@@ -219,8 +219,14 @@ def unzip(trace: JVPTrace, outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
             if isinstance(x, Tracer) and x._trace.dead:
                 raise leak_error(x)
             primals.append(x)
-            tangents.append(Zero.like(x))
+            try:
+                tangents.append(Zero.like(x))
+            except TypeError:  # no array: something that is handed through with `has_aux`
+                tangents.append(_NO_TANGENT)
     return primals, tangents
+
+
+_NO_TANGENT = Zero(abstract_token)
 
 
 def linearize_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any], moving: Sequence[bool],

@@ -14,29 +14,50 @@ import perspicax.core.report_hooks  # noqa: F401  (installs the reports of trace
 from perspicax.core.jaxpr import DebugInfo
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.transform import trees as tree
-from perspicax.transform.errors import ArgumentTypeError, ReturnedTypeError
+from perspicax.transform.errors import ArgumentTypeError, AuxiliaryResultError, ReturnedTypeError
 
 
 class FlatFunction:
-    """`fun` as a function of flat operands that returns flat results; `out_tree` is known after a call."""
+    """`fun` as a function of flat operands that returns flat results.
 
-    __slots__ = ("fun", "in_tree", "out_tree", "rebuild", "transform")
+    After a call these are known:
+
+    Attributes:
+        out_tree: the structure of the result.
+        value_tree, count: with `has_aux`, those of the value alone, and of how many leaves; they come first. What comes
+            behind may be anything.
+    """
+
+    __slots__ = ("count", "fun", "has_aux", "in_tree", "out_tree", "rebuild", "transform", "value_tree")
 
     def __init__(self, fun: Callable[..., Any], in_tree: Any, transform: str,
-                 rebuild: Callable[[Any], tuple[tuple, dict]] | None = None) -> None:
+                 rebuild: Callable[[Any], tuple[tuple, dict]] | None = None, has_aux: bool = False) -> None:
         self.fun = fun
         self.in_tree = in_tree
         self.out_tree: Any = None
         self.transform = transform
         self.rebuild = rebuild
+        self.has_aux, self.count, self.value_tree = has_aux, 0, None
 
     def __call__(self, *leaves: Any) -> list[Any]:
         args, kwargs = self.in_tree.unflatten(leaves)
         if self.rebuild is not None:
             args, kwargs = self.rebuild((args, kwargs))
         result = self.fun(*args, **kwargs)
+        if self.has_aux:
+            return self._with_aux(result)
         outs, self.out_tree = tree.flatten(result)
         check_results(outs, result, self.fun, self.transform)
+        return outs
+
+    def _with_aux(self, result: Any) -> list[Any]:
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise AuxiliaryResultError(function=function_name(self.fun), transform=self.transform,
+                                       got=type(result).__name__ if not isinstance(result, Tracer) else "array")
+        values, self.value_tree = tree.flatten(result[0])
+        self.count = len(values)
+        check_results(values, result[0], self.fun, self.transform)
+        outs, self.out_tree = tree.flatten(tuple(result))
         return outs
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from perspicax.core.config import local
+from perspicax.core.errors import NotAnArrayError, RuleMissingError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.primitive import Missing
 from perspicax.core.trace import JaxprTrace, Linear, Zero, stage_flat
@@ -63,7 +64,14 @@ def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing:
     rule = eqn.primitive.transpose
     if rule is None or isinstance(rule, Missing):
         rule = eqn.primitive.rule("transpose")
-    results = rule(cts, *operands, **eqn.primitive.unpack(eqn.values))
+    try:
+        results = rule(cts, *operands, **eqn.primitive.unpack(eqn.values))
+    except NotAnArrayError as error:
+        if error.value_type != Linear.__name__:
+            raise
+        # A rule that wants the value of an operand that is linear: `x * x`, which only `linear_transpose` gets to see.
+        raise RuleMissingError(primitive=eqn.primitive.name, rule="transpose", reason=(
+            "it is linear in each of its operands, but not in several of them together")) from None
     for a, operand, ct in zip(eqn.invars, operands, results):
         if type(operand) is Linear and ct is not None and type(ct) is not Zero:
             _accumulate(flowing, a, ct)  # type: ignore[arg-type]
