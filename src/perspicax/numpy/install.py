@@ -3,12 +3,8 @@ from __future__ import annotations
 
 from perspicax.core.array import install_methods
 from perspicax.core.dtypes import set_scalar_constructor
-from perspicax.numpy.arithmetic import operator_methods
 from perspicax.numpy.construct import scalar_class_call
-from perspicax.numpy.indexing import INDEX_METHODS
+from perspicax.numpy.methods import methods
 
-install_methods(operator_methods())
-install_methods(INDEX_METHODS)
+install_methods(methods())
 set_scalar_constructor(scalar_class_call)
-
-__all__ = ["operator_methods"]

@@ -1,6 +1,7 @@
 """Arrays put together, and cut apart."""
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,7 +52,7 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
         raise
 
 
-def _sequence(arrays: Any, function: str) -> list[Any]:
+def sequence_of(arrays: Any, function: str) -> list[Any]:
     """The arrays of a sequence, or the entries of one array."""
     if isinstance(arrays, (Array, np.ndarray)):
         x = asarray(arrays)
@@ -76,7 +77,7 @@ def _promoted(xs: Sequence[Any], dtype: Any, function: str) -> list[Any]:
 
 
 def _concatenate(arrays: Any, axis: int | None, dtype: Any) -> Any:
-    given = _sequence(arrays, "concatenate")
+    given = sequence_of(arrays, "concatenate")
     xs = _promoted(given, dtype, "concatenate")
     if axis is None:
         xs = [ravel(x) for x in xs]
@@ -127,7 +128,7 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
         ShapeMismatchError: there are none, or their shapes differ.
     """
     refuse("stack", out=out)
-    xs = _promoted(_sequence(arrays, "stack"), dtype, "stack")
+    xs = _promoted(sequence_of(arrays, "stack"), dtype, "stack")
     shape = xs[0].aval.shape
     for i, x in enumerate(xs):
         if x.aval.shape != shape:
@@ -142,7 +143,7 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
 
 
 def _grown(tup: Any, function: str, grow: Callable[..., Any]) -> list[Any]:
-    return [grow(x) for x in _sequence(tup, function)]
+    return [grow(x) for x in sequence_of(tup, function)]
 
 
 @public
@@ -259,7 +260,7 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: 
     n = x.shape[place]
     if isinstance(indices_or_sections, (tuple, list)) or getattr(indices_or_sections, "ndim", 0) > 0:
         cuts = [0, *_static_indices(indices_or_sections, function), n]
-        bounds = [slice(a, b).indices(n)[:2] for a, b in zip(cuts, cuts[1:])]
+        bounds = [slice(a, b).indices(n)[:2] for a, b in itertools.pairwise(cuts)]
         sizes = [max(0, stop - start) for start, stop in bounds]
         if any(start + size != following[0] for (start, _), size, following in zip(bounds, sizes, bounds[1:])) \
                 or sum(sizes) != n:

@@ -1,0 +1,242 @@
+"""The methods and properties of arrays, in a table: concrete arrays and tracers alike have them."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.diagnose.boundary import public, trim
+from perspicax.lax.convert import bitcast_convert_type, convert
+from perspicax.numpy import shapes
+from perspicax.numpy.arithmetic import operator_methods
+from perspicax.numpy.construct import asarray, duplicate, put
+from perspicax.numpy.cumulative import cumprod, cumsum
+from perspicax.numpy.diagonals import diagonal, trace
+from perspicax.numpy.errors import ArgumentValueError, UnsupportedArgumentError
+from perspicax.numpy.indexing import INDEX_METHODS
+from perspicax.numpy.products import dot, matmul_operator, reflected_matmul_operator
+from perspicax.numpy.promote import array_like
+from perspicax.numpy.reductions import all as all_
+from perspicax.numpy.reductions import any as any_
+from perspicax.numpy.reductions import max as max_
+from perspicax.numpy.reductions import mean, prod, ptp, std, var
+from perspicax.numpy.reductions import min as min_
+from perspicax.numpy.reductions import sum as sum_
+from perspicax.numpy.repeating import repeat
+from perspicax.numpy.rounding import around
+from perspicax.numpy.search import argmax, argmin, argpartition, argsort, nonzero, partition, searchsorted, sort
+from perspicax.numpy.selection import choose, clip, compress, take
+from perspicax.numpy.ufuncs import conjugate, imag, real
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Array:
+    """The elements as another dtype.
+
+    Args:
+        x: array.
+        dtype: anything that names a dtype; `None` for the default floating one.
+        copy: whether the result has memory of its own in any case.
+        device: a device, or a sharding, where it is put.
+
+    Returns:
+        Array of the dtype; floating numbers become integers by rounding towards zero, booleans by `!= 0`.
+    """
+    try:
+        x = asarray(array_like(x, "astype"))
+        wanted = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "astype")
+        found = convert(x, wanted, False)
+        if found is x and copy:
+            found = duplicate(x)
+        return found if device is None else put(found, device)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+@public
+def copy(a: Any, order: str | None = None) -> Array:
+    """An array with memory of its own.
+
+    Args:
+        a: array, or what `array` makes one of.
+        order: "K" or `None`.
+    """
+    if order not in (None, "K"):
+        raise UnsupportedArgumentError(function="copy", argument=f"order={order!r}", why="arrays have no memory layout that "
+                                                                                        "a user could see")
+    x = asarray(a)
+    return duplicate(x) if x is a else x
+
+
+def _method_copy(self: Any, order: str | None = None) -> Any:
+    """An array with memory of its own."""
+    return copy(self, order)
+
+
+def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
+    """The elements along one axis; see `jax.numpy.ravel`."""
+    return shapes.ravel(self, order)
+
+
+def _view(self: Any, dtype: Any = None, type: None = None) -> Any:
+    """The bits of the elements read as another dtype; the last axis is divided, or joined, as their widths say.
+
+    Args:
+        dtype: anything that names a dtype.
+        type: is not supported.
+    """
+    try:
+        if type is not None:
+            raise UnsupportedArgumentError(function="view", argument="type", why="arrays have one class")
+        return self if dtype is None else _bits_as(self, dtypes.requested_dtype(dtype, "view"))
+    except Exception as error:
+        trim(error)
+        raise
+
+
+def _bits_as(x: Any, dtype: Any) -> Any:
+    old = x.dtype
+    if old == dtype:
+        return x
+    if dtypes.kind_of(old) == "bool":
+        return _bits_as(convert(x, np.dtype(np.uint8), False), dtype)
+    if dtypes.kind_of(dtype) == "bool":
+        bytes_ = _bits_as(x, np.dtype(np.uint8))
+        return convert(bytes_, np.dtype(bool), False)
+    if x.ndim == 0:
+        if dtypes.itemsize_bits(old) != dtypes.itemsize_bits(dtype):
+            raise ArgumentValueError(says=f"`view` of {x.aval.str_short()} as {dtypes.name_of(dtype)}.",
+                                     why="a scalar has no axis that could grow or shrink; the widths must be equal")
+        return _whole(x, dtype)
+    before, after = dtypes.itemsize_bits(old), dtypes.itemsize_bits(dtype)
+    if x.shape[-1] * before % after:
+        raise ArgumentValueError(says=f"`view` of {x.aval.str_short()} as {dtypes.name_of(dtype)}.",
+                                 why=f"its last axis has {x.shape[-1] * before} bits, no multiple of {after}")
+    if before == after:
+        return _whole(x, dtype)
+    if before > after:
+        found = _whole(x, dtype)
+        return shapes.reshaped(found, (*x.shape[:-1], x.shape[-1] * (before // after)))
+    return _whole(shapes.reshaped(x, (*x.shape[:-1], x.shape[-1] * before // after, after // before)), dtype)
+
+
+def _whole(x: Any, dtype: Any) -> Any:
+    """The same bits; complex numbers by way of their parts."""
+    from perspicax.lax.convert import complex as complex_of
+
+    if dtypes.kind_of(x.dtype) == "complex":
+        parts = [shapes.expand_dims(p, -1) for p in (real(x), imag(x))]
+        from perspicax.numpy.joining import concatenate
+
+        pairs = concatenate(parts, -1)
+        merged = shapes.reshaped(pairs, (*x.shape[:-1], x.shape[-1] * 2)) if x.ndim else pairs
+        return _bits_as(merged, dtype)
+    if dtypes.kind_of(dtype) == "complex":
+        part = np.dtype(f"f{dtype.itemsize // 2}")
+        floats = _bits_as(x, part)
+        pairs = shapes.reshaped(floats, (*floats.shape[:-1], floats.shape[-1] // 2, 2))
+        return complex_of(pairs[..., 0], pairs[..., 1])
+    return bitcast_convert_type(x, dtype)
+
+
+def _to_device(self: Any, device: Any, *, stream: Any = None) -> Any:
+    """The array on a device.
+
+    Args:
+        device: a device, or a sharding.
+        stream: is not supported.
+    """
+    if stream is not None:
+        raise UnsupportedArgumentError(function="to_device", argument="stream", why="XLA orders the work itself")
+    return put(self, device)
+
+
+def _array_namespace(self: Any, *, api_version: str | None = None) -> Any:
+    """`jax.numpy`, for libraries written for the array API standard.
+
+    Args:
+        api_version: "2024.12", or `None`.
+    """
+    import importlib
+
+    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+        raise ArgumentValueError(says=f"The array API was asked for in the version {api_version!r}.",
+                                 why="the latest that there is is 2024.12")
+    return importlib.import_module("perspicax.numpy")
+
+
+def _byteswap(self: Any, inplace: bool = False) -> Any:
+    """The bytes of each element in reverse order.
+
+    Args:
+        inplace: must be False: arrays never change.
+    """
+    if inplace:
+        raise ArgumentValueError(says="`byteswap` cannot write into the array.", why="arrays never change")
+    if self.dtype.itemsize == 1:
+        return self
+    if self.ndim == 0:
+        return shapes.reshaped(_byteswap(shapes.reshaped(self, (1,))), ())
+    width = self.dtype.itemsize // (2 if dtypes.kind_of(self.dtype) == "complex" else 1)
+    bytes_ = _bits_as(self, np.dtype(np.uint8))
+    grouped = shapes.flip(shapes.reshaped(bytes_, (*bytes_.shape[:-1], bytes_.shape[-1] // width, width)), -1)
+    return _bits_as(shapes.reshaped(grouped, bytes_.shape), self.dtype)
+
+
+def _searchsorted(self: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan") -> Any:
+    """Where values would have to be put into this sorted vector; see `jax.numpy.searchsorted`."""
+    return searchsorted(self, v, side, sorter, method=method)
+
+
+def _swapaxes(self: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged; see `jax.numpy.swapaxes`."""
+    return shapes.swapaxes(self, axis1, axis2)
+
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "all": all_, "any": any_, "argmax": argmax, "argmin": argmin, "argpartition": argpartition, "argsort": argsort,
+    "astype": astype, "choose": choose, "conj": conjugate, "conjugate": conjugate, "cumprod": cumprod,
+    "cumsum": cumsum, "diagonal": diagonal, "dot": dot, "max": max_, "mean": mean, "min": min_, "nonzero": nonzero,
+    "partition": partition, "prod": prod, "ptp": ptp, "ravel": shapes.ravel, "repeat": repeat, "round": around, "sort": sort,
+    "squeeze": shapes.squeeze, "std": std, "sum": sum_, "take": take, "trace": trace, "var": var,
+}
+"""Methods that are functions of `jax.numpy` with the array as their first argument."""
+
+
+def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
+    """Elements brought into a range; see `jax.numpy.clip`."""
+    return clip(self, min, max)
+
+
+def _compress(self: Any, condition: Any, axis: int | None = None, *, size: int | None = None, fill_value: Any = 0,
+              out: None = None) -> Any:
+    """The entries for which a condition holds; see `jax.numpy.compress`."""
+    return compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
+
+
+def methods() -> dict[str, Any]:
+    """All methods, operators and properties of `Array` that this room defines."""
+    return {
+        **operator_methods(), "__matmul__": matmul_operator, "__rmatmul__": reflected_matmul_operator,
+        "__round__": lambda self, ndigits=0: around(self, ndigits or 0),
+        **FUNCTIONS, "byteswap": public(_byteswap), "clip": _clip, "compress": _compress, "copy": _method_copy,
+        "flatten": _flatten, "reshape": shapes.reshape_method, "searchsorted": _searchsorted, "swapaxes": _swapaxes,
+        "to_device": _to_device, "transpose": shapes.transpose_method, "view": _view,
+        "__array_namespace__": _array_namespace,
+        "T": property(shapes.transpose_method, doc="The axes in reverse order."),
+        "mT": property(shapes.matrix_transpose, doc="The last two axes exchanged."),
+        "real": property(real, doc="The real part."), "imag": property(imag, doc="The imaginary part."),
+        "flat": property(_flat, doc="The elements along one axis."),
+        **INDEX_METHODS,
+    }
+
+
+def _flat(self: Any) -> Any:
+    return shapes.ravel(self)
+
+
+__all__ = ["FUNCTIONS", "astype", "copy", "methods"]
