@@ -5,6 +5,7 @@ cache of Perspicax (type rules, promotion plans, kernels, jit's dispatch) is key
 """
 from __future__ import annotations
 
+import collections
 import math
 import operator
 import weakref
@@ -37,6 +38,8 @@ class AbstractValue:
 
 
 _interned: weakref.WeakValueDictionary[tuple, ShapedArray] = weakref.WeakValueDictionary()
+_recent: collections.deque[ShapedArray] = collections.deque(maxlen=4096)
+"""The types made last, kept alive: a type that only short-lived arrays have is not made again for each of them."""
 _lookup = _interned.data  # type: ignore[attr-defined]  # the Python-level `get` of the class costs four times as much
 
 
@@ -188,7 +191,9 @@ def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sha
     self.mlir_element = element
     self.mlir = f"tensor<{''.join([f'{n}x' for n in physical])}{element}>"
     # setdefault, not assignment: another thread may have interned the same type meanwhile
-    return _interned.setdefault(key, self)
+    aval = _interned.setdefault(key, self)
+    _recent.append(aval)
+    return aval
 
 
 def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any) -> ShapedArray:
