@@ -1,6 +1,7 @@
 """Errors of random numbers: keys, seeds, shapes and dtypes that do not fit."""
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
@@ -10,15 +11,35 @@ from perspicax.diagnose.source import operands_at
 
 
 def written(error: PerspicaxError, index: int, keyword: str) -> tuple[str, Place]:
-    """An argument of the failed call as the user wrote it, and where: by its place, else by its keyword."""
+    """An argument of the failed call as the user wrote it, and where: by its place, else by its keyword.
+
+    A literal (`-1`, `None`) names nothing: then it is called by the parameter's name.
+    """
     found = operands_at(error.position) if error.position is not None else None
     if found is not None:
         named = found.keyword(keyword)
         if named is None and index < len(found):
             named = found[index]
         if named is not None:
-            return f"`{named.text}`", named.span
-    return f"the argument `{keyword}`", None
+            text = named.text
+            return (f"`{text}`" if any(part.isidentifier() and not _is_literal(part) for part in _parts(text))
+                    else f"The argument `{keyword}`"), named.span
+    return f"The argument `{keyword}`", None
+
+
+def _code(name: str, otherwise: str) -> str:
+    """An argument for the code of a fix: as the user named it."""
+    return name.strip("`") if name.startswith("`") else otherwise
+
+
+def _parts(text: str) -> list[str]:
+    """The words of an expression outside of quotes."""
+    return re.findall(r"[A-Za-z_]\w*", re.sub(r"'[^']*'|\"[^\"]*\"", "", text))
+
+
+def _is_literal(word: str) -> bool:
+    """Whether a word is a literal and no name."""
+    return word in ("None", "True", "False", "e", "j")
 
 
 def _labels(span: Place, text: str) -> tuple[Label, ...]:
@@ -34,7 +55,7 @@ class KeyTypeError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         name, span = written(self, 0, "key")
-        return Report(says=f"{name} is no random key: `{self.function}` was given a {self.value_type}.",
+        return Report(says=f"{name} is no random key: `{self.function}` was given {article(self.value_type)}.",
                       labels=_labels(span, self.value_type),
                       why="a key is made of a seed, and of other keys by `split` and `fold_in`",
                       fixes=(Fix("make a key of a seed, once, where the program begins", code="key = jax.random.key(0)"),))
@@ -68,7 +89,7 @@ class KeyBatchError(PerspicaxError, ValueError):
     @property
     def report(self) -> Report:
         name, span = written(self, 0, "key")
-        plain = name.strip("`") if span is not None else "keys"
+        plain = _code(name, "keys")
         return Report(says=f"{name} is {self.type_text}, several keys, but `{self.function}` takes one.",
                       labels=_labels(span, self.type_text),
                       why=f"`{self.function}` draws all its samples from one key",
@@ -92,7 +113,7 @@ class KeySeedError(PerspicaxError, TypeError):
         fixes: tuple[Fix, ...] = ()
         if self.kind == "shape":
             fixes = (Fix("make a key of each seed",
-                         code=f"jax.vmap(jax.random.{self.function})({name.strip('`') if span else 'seeds'})"),)
+                         code=f"jax.vmap(jax.random.{self.function})({_code(name, 'seeds')})"),)
         return Report(says=f"{name} is no seed: `{self.function}` was given {self.type_text}.",
                       labels=_labels(span, self.type_text), why=why, fixes=fixes)
 
@@ -174,10 +195,10 @@ class ParameterTypeError(PerspicaxError, TypeError, ValueError):
     @property
     def report(self) -> Report:
         name, span = written(self, 99, self.argument)
-        return Report(says=f"{name} of `{self.function}` is a {self.value_type}.", labels=_labels(span, self.value_type),
+        return Report(says=f"{name} of `{self.function}` is {article(self.value_type)}.", labels=_labels(span, self.value_type),
                       why=f"`{self.argument}` is an array or a number",
-                      fixes=(Fix("make an array of it", code=f"jnp.asarray({name.strip('`')})"),)
-                      if self.value_type in ("list", "tuple") and span is not None else ())
+                      fixes=(Fix("make an array of it", code=f"jnp.asarray({_code(name, self.argument)})"),)
+                      if self.value_type in ("list", "tuple") else ())
 
 
 class KeyCountError(PerspicaxError, TypeError, ValueError):
@@ -204,6 +225,13 @@ class SamplingIndexError(SamplingError, IndexError):
 
 class NotThereYetError(ReportedError, NotImplementedError):
     """A documented argument that is not implemented yet."""
+
+
+def article(value_type: str) -> str:
+    """A class by name, with its article; an array type as it is."""
+    if "[" in value_type:
+        return value_type
+    return f"{'an' if value_type[:1].lower() in 'aeiou' else 'a'} {value_type}"
 
 
 def value_type_of(x: Any) -> str:
