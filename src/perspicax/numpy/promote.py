@@ -51,13 +51,14 @@ def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
     aval = ShapedArray((), dtype, weak)
 
     def constant(v: Any) -> ArrayImpl:
-        found = kept.get(v) if v != 0 else None  # 0.0 and -0.0 are equal, and NaN equals nothing
+        # 0.0 and -0.0 are equal, so zeros that are no integers are kept by their text
+        key = v if v or type(v) is int else repr(v)
+        found = kept.get(key)
         if found is None:
-            found = ArrayImpl(aval, None, _scalar(v, dtype), None, False)
-            if v != 0:
-                if len(kept) >= MAX_CONSTANTS:
-                    kept.clear()
-                kept[v] = found
+            found = ArrayImpl(aval, None, _scalar(v, dtype))
+            if len(kept) >= MAX_CONSTANTS:
+                kept.clear()
+            kept[key] = found
         return found
 
     return constant

@@ -14,13 +14,14 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import local
+from perspicax.core.context import evaluator
 from perspicax.core.primitive import Primitive
 from perspicax.core.promotion import lattice_result
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import compare, elementwise
 from perspicax.lax.convert import conj, convert, real
-from perspicax.lax.elementwise import div_p
+from perspicax.lax.elementwise import div, div_p
 from perspicax.lax.reduce import (
     highest,
     lowest,
@@ -29,6 +30,7 @@ from perspicax.lax.reduce import (
     reduce_min_p,
     reduce_or_p,
     reduce_prod_p,
+    reduce_sum,
     reduce_sum_p,
 )
 from perspicax.lax.shape import broadcast_in_dim_p, reshape, transpose
@@ -41,6 +43,7 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
+from perspicax.transform.jit import JitFunction, JitOptions
 
 MAX_PLANS = 8192
 _BOOL, _INT32 = np.dtype(bool), np.dtype(np.int32)
@@ -298,7 +301,16 @@ def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Array:
 
 # -- means
 
-_means: dict[tuple, tuple[tuple, Keep, Any]] = {}
+_means: dict[tuple, tuple[tuple, Keep, Any, JitFunction]] = {}
+_EVALUATOR = evaluator()
+
+
+def _mean_by(axes: tuple, keep: Keep, count: Any) -> JitFunction:
+    """The mean as one program, for arrays outside of any transformation."""
+    def mean(x: Any) -> Any:
+        return div(put_back(reduce_sum(x, axes), keep), count)
+
+    return JitFunction(mean, JitOptions())
 
 
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *,
@@ -322,6 +334,8 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
             plan = _means.get(key)
             if plan is not None:
                 trace = local.trace
+                if trace is _EVALUATOR:
+                    return plan[3](a)
                 found = trace.process(reduce_sum_p, (a,), plan[0])
                 if plan[1] is not None:
                     found = trace.process(broadcast_in_dim_p, (found,), plan[1])
@@ -331,8 +345,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
                 axes = reduced_axes(axis, len(aval.shape), "mean")
                 if len(_means) >= MAX_PLANS:
                     _means.clear()
-                _means[key] = ((axes, None), kept_axes(aval.shape, axes) if keepdims else None,
-                               wrap(np.asarray(math.prod([aval.shape[i] for i in axes]), aval.dtype)))
+                keep = kept_axes(aval.shape, axes) if keepdims else None
+                count = wrap(np.asarray(math.prod([aval.shape[i] for i in axes]), aval.dtype))
+                _means[key] = ((axes, None), keep, count, _mean_by(axes, keep, count.value()[()]))
         refuse("mean", out=out)
         return _mean(asarray(array_like(a, "mean")), axis, dtype, bool(keepdims), where)
     except Exception as error:

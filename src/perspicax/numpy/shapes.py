@@ -50,7 +50,7 @@ def reshaped(x: Any, shape: Any) -> Any:
         out = _reshapes.get((aval, shape))
     except TypeError:  # a size that has no hash: traced, or none at all
         out = None
-    if out is None or out.shape != shape:
+    if out is None or (out.shape != shape and not _integers(shape)):
         out = _reshape_type(aval, shape)
     if out is aval:
         return x
@@ -59,6 +59,14 @@ def reshaped(x: Any, shape: Any) -> Any:
         value = x._np
         return ArrayImpl(out, None, (x.value() if value is None else value).reshape(out.shape))
     return local.trace.process(reshape_p, (x,), (out.shape, None, None))
+
+
+def _integers(shape: tuple) -> bool:
+    """Whether all sizes are Python integers: `2.0` is equal to `2`, and would find its entry."""
+    for n in shape:
+        if type(n) is not int:
+            return False
+    return True
 
 
 def _as_shape(x: Any, shape: Any) -> tuple:
@@ -99,7 +107,7 @@ def _reshape_type(aval: Any, shape: tuple) -> Any:
     out = aval.at_shape(full)
     if len(_reshapes) >= MAX_PLANS:
         _reshapes.clear()
-    if all(type(n) is int for n in shape):
+    if _integers(shape):
         _reshapes[aval, shape] = out
     return out
 
