@@ -76,13 +76,13 @@ class Primitive(WholePrimitive):
         self.abstract_eval, self._has_effects = abstract_eval, True
         return abstract_eval
 
-    def _evaluate(self, *args: Any, **params: Any) -> Any:
+    def _evaluate(self, /, *args: Any, **params: Any) -> Any:
         if self.impl is None:
             raise RuleMissingError(primitive=self.name, rule="evaluate",
                                    reason=f"nobody has called `{self.name}.def_impl(...)`, which says how it runs")
         return self.impl(*args, **params)
 
-    def _type(self, *avals: Any, **params: Any) -> Any:
+    def _type(self, /, *avals: Any, **params: Any) -> Any:
         if self.abstract_eval is None:
             raise RuleMissingError(
                 primitive=self.name, rule="type_rule",
@@ -94,7 +94,7 @@ class Primitive(WholePrimitive):
             self._seen_effects[key] = self._seen_effects.get(key, NO_EFFECTS) | frozenset(effects)
         return list(found) if self.multiple_results else found
 
-    def _effects_of(self, **params: Any) -> Effects:
+    def _effects_of(self, /, **params: Any) -> Effects:
         """Effects are asked for by parameters alone, after the type: those that calls with these parameters had."""
         return self._seen_effects.get(self._effect_key(params), NO_EFFECTS) if self._has_effects else NO_EFFECTS
 
@@ -172,7 +172,7 @@ class _UserBatcher:
     def __init__(self, rule: Callable[..., Any], with_axis: bool) -> None:
         self.rule, self.with_axis = rule, with_axis
 
-    def __call__(self, axis: Any, args: tuple, axes: tuple, **params: Any) -> Any:
+    def __call__(self, axis: Any, args: tuple, axes: tuple, /, **params: Any) -> Any:
         return self.rule(axis, args, axes, **params) if self.with_axis else self.rule(args, axes, **params)
 
 
@@ -180,7 +180,7 @@ def _plain_batcher(primitive: Any, rule: Any) -> Any:
     if isinstance(rule, _UserBatcher) and not rule.with_axis:
         return rule.rule
 
-    def batcher(args: tuple, axes: tuple, **params: Any) -> Any:
+    def batcher(args: tuple, axes: tuple, /, **params: Any) -> Any:
         size = next(get_aval(x).shape[a] for x, a in zip(args, axes) if a is not None)  # type: ignore[attr-defined]
         return rule(BatchAxis(size), tuple(args), tuple(axes), **params)
 
@@ -233,7 +233,7 @@ def deflinear(primitive: Primitive, transpose_rule: Callable[..., Any]) -> None:
 
 def deflinear2(primitive: Primitive, transpose_rule: Callable[..., Any]) -> None:
     """Say that a primitive is linear in all operands together; `transpose_rule(cotangent, *operands, **params)`."""
-    def jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple[Any, Any]:
+    def jvp(primals: tuple, tangents: tuple, /, **params: Any) -> tuple[Any, Any]:
         out = primitive(*primals, **params)
         if all(type(t) is Zero for t in tangents):
             return out, [Zero.like(x) for x in out] if primitive.multiple_results else Zero.like(out)
@@ -251,7 +251,7 @@ def defbilinear(primitive: Primitive, lhs_rule: Callable[..., Any], rhs_rule: Ca
     defjvp(primitive, lambda t, x, y, **params: primitive(t, y, **params),
            lambda t, x, y, **params: primitive(x, t, **params))
 
-    def transpose(ct: Any, x: Any, y: Any, **params: Any) -> list[Any]:
+    def transpose(ct: Any, x: Any, y: Any, /, **params: Any) -> list[Any]:
         if type(x) is Linear:
             return [Zero(x.aval) if type(ct) is Zero else lhs_rule(ct, x, y, **params), None]
         return [None, Zero(y.aval) if type(ct) is Zero else rhs_rule(ct, x, y, **params)]
@@ -270,7 +270,7 @@ def _without_out(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 def defjvp2(primitive: Primitive, *rules: Callable[..., Any] | None) -> None:
     """As `defjvp`, with rules that get the result too: `rule(tangent, out, *primals, **params)`."""
-    def jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple[Any, Any]:
+    def jvp(primals: tuple, tangents: tuple, /, **params: Any) -> tuple[Any, Any]:
         out = primitive(*primals, **params)
         total: Any = Zero.like(out)
         for rule, t in zip(rules, tangents):
@@ -283,7 +283,7 @@ def defjvp2(primitive: Primitive, *rules: Callable[..., Any] | None) -> None:
 
 def defvectorized(primitive: Primitive) -> None:
     """Say that a primitive works elementwise on operands of one shape: it serves batches as it is."""
-    def batch(args: tuple, axes: tuple, **params: Any) -> tuple[Any, Any]:
+    def batch(args: tuple, axes: tuple, /, **params: Any) -> tuple[Any, Any]:
         axis = next(a for a in axes if a is not None)
         size = next(get_aval(x).shape[a] for x, a in zip(args, axes) if a is not None)  # type: ignore[attr-defined]
         out = primitive(*[to_axis(x, a, axis, size) for x, a in zip(args, axes)], **params)
@@ -300,7 +300,7 @@ def defbroadcasting(primitive: Primitive) -> None:
 
 def defreducer(primitive: Primitive) -> None:
     """Say that a primitive reduces its operand along the axes in its parameter `axes`."""
-    def batch(args: tuple, axes: tuple, **params: Any) -> tuple[Any, int]:
+    def batch(args: tuple, axes: tuple, /, **params: Any) -> tuple[Any, int]:
         (x,), (axis,) = args, axes
         shifted = tuple([a + (a >= axis) for a in params["axes"]])
         out = primitive(x, **{**params, "axes": shifted})

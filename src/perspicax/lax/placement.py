@@ -34,8 +34,8 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
     if x.is_deleted():
         raise x._deleted_error("placed")
     _check_fits(x, placed)
-    if not always and x._buf is not None and (x.sharding is placed or x.sharding == placed):
-        return ArrayImpl(x.aval, x._buf, x._np, x._sharding, True)
+    if not always and (x.sharding is placed or x.sharding == placed):
+        return ArrayImpl(x.aval, x._buf, x._np, x.sharding, True)
     return arrays.place(x.value().copy() if always else x.value(), x.aval, placed, True)
 
 

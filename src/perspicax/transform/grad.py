@@ -13,6 +13,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_nodes import Partial
+from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, TangentError
 from perspicax.transform.hooks import instantiate, lax
@@ -250,6 +251,7 @@ class VJP:
     def __init__(self, consts: list[Any], shape: LinearShape) -> None:
         self.consts, self.shape = consts, shape
 
+    @public
     def __call__(self, ct: Any, *rest: Any) -> Any:
         return self.shape.pull_back(self.consts, ct, *rest)
 

@@ -386,7 +386,14 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
         buf = runtime.put(physical_aval(aval), placed, [value], placed.devices, committed)
         return ArrayImpl(aval, buf, None, placed, committed)
     pieces = placed.devices_indices_map(aval.shape)
-    shards = [np.ascontiguousarray(value[pieces[d]]) for d in placed.devices]
+    seen: set[int] = set()
+    shards = []
+    for device in placed.devices:
+        piece = np.ascontiguousarray(value[pieces[device]])
+        if piece.ctypes.data in seen:  # jaxlib fails where two shards share their memory
+            piece = piece.copy()
+        seen.add(piece.ctypes.data)
+        shards.append(piece)
     buf = runtime.put(physical_aval(aval), placed, shards, placed.devices, committed)
     return ArrayImpl(aval, buf, None, placed, committed)
 
