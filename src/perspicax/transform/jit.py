@@ -150,31 +150,34 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
               keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None, inline: bool = False,
               compiler_options: tuple = ()) -> list[ArrayImpl]:
     """Compile (once) and run a jaxpr on concrete arrays."""
-    placed, _, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
-                                             compiler_options)
-    results = program([dispatch.move(x, placed) for x in arrays])
+    placed, in_shardings, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
+                                                compiler_options)
+    results = program(dispatch.move_all(arrays, placed, in_shardings))
     if dispatch.checking.nans:
         _find_non_finite(closed, arrays, results, name)
     return results
 
 
 def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
-                in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, bool, Any]:
+                in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any, Any]:
     explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ())) if s is not None]
     placed, committed = dispatch.common_placement(arrays, name)
     if explicit:
         wide = [s for s in explicit if len(s.devices) > 1]
         placed, committed = (wide or explicit)[0], True
     if len(placed.devices) > 1:
-        given = in_shardings or (None,) * len(arrays)
-        in_shardings = tuple([s or (x.sharding if len(x.sharding.devices) > 1 else shardings.replicated_like(placed))
-                              for s, x in zip(given, arrays)])
-        placed_key = shardings.replicated_like(placed)
+        placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
+                                                         lambda: _argument_names(closed, len(arrays)))
     else:
-        placed_key, in_shardings, out_shardings = placed, None, None
-    program = program_for(closed, placed_key, committed, name=name, donated=donated, keep_unused=keep_unused,
+        in_shardings = out_shardings = None
+    program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
                           in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
-    return placed_key, committed, program
+    return placed, in_shardings, program
+
+
+def _argument_names(closed: ClosedJaxpr, count: int) -> Sequence[str]:
+    names = (closed.debug_info.arg_names if closed.debug_info is not None else None) or ()
+    return names if len(names) == count else [f"argument {i}" for i in range(count)]
 
 
 def _find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: Sequence[ArrayImpl], name: str) -> None:

@@ -29,7 +29,7 @@ from perspicax.xla.emit import physical_aval
 logger = logging.getLogger("jax")
 compiled = {"count": 0, "loaded": 0}  # how many programs this process compiled, and how many came from the disk
 
-FAST_COMPILE = (("xla_cpu_use_fusion_emitters", False),)  # for single elementwise kernels: a third of the time, same bits
+FAST_COMPILE = (("xla_cpu_use_fusion_emitters", False),)  # a third of the time, for some kernels the same bits
 
 
 class Lowered:
@@ -39,6 +39,7 @@ class Lowered:
         "donated",
         "effects",
         "hidden",
+        "in_shardings",
         "jaxpr",
         "keep",
         "module",
@@ -51,7 +52,8 @@ class Lowered:
 
     def __init__(self, module: emit.Module, text: str, keep: list[bool], hidden: list[Any], out_avals: Sequence[Any],
                  effects: list[Effect], name: str, donated: Sequence[bool], jaxpr: Jaxpr, placed: Any,
-                 out_shardings: Sequence[Any] | None) -> None:
+                 out_shardings: Sequence[Any] | None, in_shardings: Sequence[Any] | None = None) -> None:
+        self.in_shardings = in_shardings
         self.module, self.text, self.keep, self.hidden = module, text, keep, hidden
         self.out_avals, self.effects, self.name, self.donated = out_avals, effects, name, donated
         self.jaxpr, self.placed, self.out_shardings = jaxpr, placed, out_shardings
@@ -87,13 +89,13 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
              and not isinstance(c, ArrayImpl | np.ndarray)}
     attributes = _argument_attributes(jaxpr, keep, donated or [False] * len(jaxpr.invars), in_shardings)
     results = [] if out_shardings is None else [
-        "" if s is None else f' {{mhlo.sharding = "{s.hlo_text(len(a.shape))}"}}'
+        "" if s is None else f' {{mhlo.sharding = "{s.hlo_text(len(physical_aval(a).shape))}"}}'
         for s, a in zip(out_shardings, closed.out_avals)]
     effects = emit.emit_main(module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep,
                              argument_attributes=attributes, result_attributes=results, small=small)
     hidden = [c for i, c in enumerate(closed.consts) if i not in small]
     return Lowered(module, module.text(), keep, hidden, closed.out_avals, effects, name,
-                   donated or [False] * len(jaxpr.invars), jaxpr, placed, out_shardings)
+                   donated or [False] * len(jaxpr.invars), jaxpr, placed, out_shardings, in_shardings)
 
 
 def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[bool],
@@ -105,7 +107,7 @@ def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[b
     for i, (v, kept, given) in enumerate(zip(jaxpr.invars, keep, donated)):
         parts = []
         if in_shardings is not None and in_shardings[i] is not None:
-            parts.append(f'mhlo.sharding = "{in_shardings[i].hlo_text(len(v.aval.shape))}"')
+            parts.append(f'mhlo.sharding = "{in_shardings[i].hlo_text(len(physical_aval(v.aval).shape))}"')
         same = free.get(physical_aval(v.aval).mlir)
         if given and kept and same:
             parts.append(f"tf.aliasing_output = {same.pop(0)} : i32" if in_shardings is None
@@ -156,7 +158,7 @@ class Executable:
         self.committed = committed
         shardings = list(lowered.out_shardings or [None] * len(self.out_avals))
         if len(self.placed.devices) > 1 and any(s is None for s in shardings):
-            shardings = _inferred_shardings(loaded, shardings, self.placed)
+            shardings = _inferred_shardings(loaded, shardings, lowered)
         self.out_shardings = [s or self.placed for s in shardings]
         dummy = ShapedArray((0,), np.dtype(bool))
         self.handlers = [runtime.result_handler(dummy, self.placed, committed) for _ in self.effects]
@@ -224,11 +226,12 @@ def _hidden_buffer(x: Any, placed: Any) -> Any:
     return runtime.put(aval, placed, [np.asarray(value, aval.dtype)] * len(placed.devices), placed.devices, True)
 
 
-def _inferred_shardings(loaded: Any, shardings: list[Any], placed: Any) -> list[Any]:
-    from perspicax.xla.sharding import CompiledSharding
-
-    found = loaded.get_output_shardings()
-    return [s or CompiledSharding(placed.devices, o) for s, o in zip(shardings, found)]
+def _inferred_shardings(loaded: Any, shardings: list[Any], lowered: Lowered) -> list[Any]:
+    """The shardings that XLA chose for the results, in terms of the mesh of the arguments where that can be said."""
+    found = loaded.get_output_shardings()[len(lowered.effects):]
+    mesh = next((s.mesh for s in lowered.in_shardings or () if isinstance(s, sharding.NamedSharding)), None)
+    return [s or sharding.compiled_sharding(lowered.placed.devices, o, len(a.shape), mesh)
+            for s, o, a in zip(shardings, found, lowered.out_avals)]
 
 
 # -- tokens of ordered effects: one dummy buffer for each effect and set of devices

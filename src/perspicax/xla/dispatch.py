@@ -25,7 +25,7 @@ from perspicax.xla import compile as compilation
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, failure, from_numpy
 from perspicax.xla.emit import physical_aval
-from perspicax.xla.errors import IncompatibleDevicesError
+from perspicax.xla.errors import IncompatibleDevicesError, ShardingMismatchError
 
 HOST_LIMIT = 1 << 16  # elements; above it XLA's threads beat NumPy's one
 
@@ -161,13 +161,16 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
 
     def general(*arrays: ArrayImpl) -> Any:
         placed, committed = common_placement(arrays, primitive.name)
-        key = (placed, committed)
+        in_shardings = None
+        if len(placed.devices) > 1:
+            placed, in_shardings = spread_placement(arrays, placed)
+        key = (placed, committed, in_shardings)
         program = by_place.get(key)
         if program is None:
-            program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays)
+            program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays, in_shardings)
             if single and placed is shardings.first_sharding() and program.all_kept and not committed:
                 fast[:] = [program.loaded.execute_sharded, program.handlers, outs[0]]
-        results = program([move(x, placed) for x in arrays])
+        results = program(move_all(arrays, placed, in_shardings))
         check_results(results, primitive.name)
         return results[0] if single else results
 
@@ -228,15 +231,23 @@ def kernel_jaxpr(primitive: Primitive, avals: Sequence[Any], values: tuple, outs
 
 
 def _compile_kernel(primitive: Primitive, closed: ClosedJaxpr, placed: Any, committed: bool,
-                    arrays: Sequence[ArrayImpl]) -> compilation.Executable:
+                    arrays: Sequence[ArrayImpl], in_shardings: tuple | None) -> compilation.Executable:
     if isinstance(primitive.emit, Missing):
         primitive.rule("emit")
-    many = len(placed.devices) > 1
     lowered = compilation.lower(closed, name=f"jit_{primitive.name}", placed=placed, keep_unused=True,
-                                in_shardings=[x.sharding if x.sharding == placed or len(x.sharding.devices) > 1 else None
-                                              for x in arrays] if many else None)
-    overrides = compilation.FAST_COMPILE if type(primitive.emit) is str or "elementwise" in primitive.extra else ()
+                                in_shardings=in_shardings)
+    overrides = compilation.FAST_COMPILE if _compiles_fast(primitive, arrays) else ()
     return compilation.compile_lowered(lowered, overrides=overrides, committed=committed)
+
+
+def _compiles_fast(primitive: Primitive, arrays: Sequence[ArrayImpl]) -> bool:
+    """Whether `FAST_COMPILE` leaves the bits as they are: `"all"`, `"real"` (not for complex operands) or `"none"`.
+
+    It does where each result is rounded once. XLA's two code generators differ in the last bits of transcendental
+    functions, and in what they contract to fused multiply-adds.
+    """
+    fast = primitive.extra.get("fast_compile", "none")
+    return fast == "all" or fast == "real" and all(x.aval.extended or x.aval.dtype.kind != "c" for x in arrays)
 
 
 # -- placement
@@ -264,20 +275,68 @@ def _device_text(x: ArrayImpl) -> str:
     return ", ".join([f"{d.platform}:{d.id}" for d in x.sharding.devices])
 
 
+def spread_placement(arrays: Sequence[ArrayImpl], placed: Any, given: Sequence[Any] | None = None, function: str = "",
+                     names: Callable[[], Sequence[str]] | None = None) -> tuple[Any, tuple]:
+    """The devices of a program on several of them, and the sharding of each operand.
+
+    Args:
+        arrays: the operands.
+        placed: a sharding on those devices.
+        given: the shardings that the user asks for, or `None` for an operand taken as it is.
+        function, names: what was called, and its operands, for the report.
+
+    Raises:
+        ShardingMismatchError: an operand was placed otherwise on purpose, or cannot be placed so.
+    """
+    whole = shardings.replicated_like(placed)
+    found = []
+    for i, x in enumerate(arrays):
+        own, wanted = x.sharding, None if given is None else given[i]
+        if wanted is None:
+            found.append(own if len(own.devices) > 1 else whole)
+            continue
+        reason = ""
+        try:
+            wanted.shard_shape(x.shape)
+        except shardings.ShardingError as error:
+            reason = error.why or error.says
+        if reason or (x._committed and not own.is_equivalent_to(wanted, x.ndim)):
+            name = names()[i] if names is not None else f"operand {i}"
+            raise ShardingMismatchError(function=function, name=name, type_text=x.aval.str_short(), wanted=repr(wanted),
+                                        got=repr(own), reason=reason)
+        found.append(wanted)
+    return whole, tuple(found)
+
+
+def move_all(arrays: Sequence[ArrayImpl], placed: Any, in_shardings: Sequence[Any] | None) -> list[ArrayImpl]:
+    """The operands where a program takes them."""
+    if in_shardings is None:
+        return [move(x, placed) for x in arrays]
+    return [_spread(x, s) for x, s in zip(arrays, in_shardings)]
+
+
+def _spread(x: ArrayImpl, wanted: Any) -> ArrayImpl:
+    own = x.sharding
+    if own is wanted or own.is_equivalent_to(wanted, x.ndim):
+        return x
+    from perspicax.xla.array import place
+
+    return place(x.value(), x.aval, wanted, True)
+
+
 def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
-    """`x` on the devices of `placed`: itself when it is there, else a copy (of uncommitted data)."""
+    """`x` on the one device of `placed`: itself when it is there, else a copy (of uncommitted data)."""
     if x.sharding is placed:
         return x
-    if x._buf is None and len(placed.devices) == 1:
+    if x._buf is None:
         if x._np is None:
             raise x._deleted_error()
         return ArrayImpl(x.aval, None, x._np, placed, x._committed)
-    if x.sharding == placed or tuple(x.sharding.devices) == tuple(placed.devices):
+    if x.sharding == placed:
         return x
-    target = placed if len(placed.devices) == 1 else shardings.replicated_like(placed)
     from perspicax.xla.array import place
 
-    return place(x.value(), x.aval, target, True)
+    return place(x.value(), x.aval, placed, True)
 
 
 # -- checks of results

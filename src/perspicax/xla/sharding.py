@@ -5,7 +5,7 @@ Every array has one, and every executable a device list; one device is the defau
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -305,4 +305,42 @@ class CompiledSharding(runtime.BaseGSPMDSharding):
 
 def replicated_like(placed: Any) -> Any:
     """A whole copy on each of the devices of `placed`."""
-    return CompiledSharding(placed.devices, runtime.HloSharding.replicate())
+    return _replicated(tuple(placed.devices))
+
+
+@functools.lru_cache(maxsize=64)
+def _replicated(devices: tuple) -> CompiledSharding:
+    return CompiledSharding(devices, runtime.HloSharding.replicate())
+
+
+def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, mesh: Mesh | None) -> Any:
+    """A sharding that the compiler chose for a result of `ndim` axes, in terms of `mesh` where it can be said so."""
+    found = CompiledSharding(devices, op_sharding)
+    if mesh is None or tuple(mesh.devices.flat) != found.devices:
+        return found
+    for spec in _specs(found._splits(ndim), mesh.shape):
+        named = NamedSharding(mesh, spec)
+        if named._to_xla_hlo_sharding(ndim) == found._hlo:
+            return named
+    return found
+
+
+def _specs(splits: list[int], axes: Mapping[str, int]) -> Iterator[tuple]:
+    """Every way to split axes `splits[i]`-fold by distinct mesh axes."""
+    if not splits:
+        yield ()
+        return
+    for part in _parts_of(splits[0], axes):
+        rest = {name: size for name, size in axes.items() if name not in part}
+        for others in _specs(splits[1:], rest):
+            yield (part or None, *others)
+
+
+def _parts_of(split: int, axes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
+    if split == 1:
+        yield ()
+        return
+    for name, size in axes.items():
+        if size > 1 and split % size == 0:
+            for rest in _parts_of(split // size, {n: s for n, s in axes.items() if n != name}):
+                yield (name, *rest)
