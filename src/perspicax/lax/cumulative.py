@@ -18,7 +18,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, elementwise, shape, slicing, transcendental
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.families import FLOATING, NUMBER, kind, kinds_text
-from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce import emit_pair, highest, lowest
 from perspicax.lax.window import emit_window
 from perspicax.transform.batch import BatchAxis
@@ -177,8 +178,8 @@ cumlogsumexp_p = _cumulative("cumlogsumexp", FLOATING, _log_add_exp_emit, lowest
 
 
 def _function(primitive: Primitive, doc: str, differs: str = "") -> Callable[..., Any]:
-    def cumulative(operand_: Any, axis: int = 0, reverse: bool = False) -> Any:
-        x = operand(operand_)
+    def cumulative(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+        x = as_operand(operand)
         rank = len(shape_of(x))
         index = operator.index(axis)
         if not 0 <= index < rank:
@@ -189,7 +190,7 @@ def _function(primitive: Primitive, doc: str, differs: str = "") -> Callable[...
         return local.trace.process(primitive, (x,), (index, bool(reverse)))
 
     cumulative.__name__ = cumulative.__qualname__ = primitive.name
-    cumulative.__doc__ = (f"{doc}\n\nArgs:\n    operand_: array of at least one axis.\n    axis: the axis.\n"
+    cumulative.__doc__ = (f"{doc}\n\nArgs:\n    operand: array of at least one axis.\n    axis: the axis.\n"
                           "    reverse: whether to start at the end.\n" + (differs and f"\nDiffers: {differs}\n"))
     return cumulative
 

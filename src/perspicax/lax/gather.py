@@ -17,7 +17,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import scatter as scatters
 from perspicax.lax import slicing
 from perspicax.lax.index_errors import GatherDimensionsError, GatherModeError, OutOfBoundsError
-from perspicax.lax.operand import operand
+from perspicax.lax.operand import operand as as_operand
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import lax
 from perspicax.xla.emit import i64_array
@@ -363,7 +363,7 @@ gather_p = Primitive(
     source="StableHLO specification, `gather`")
 
 
-def gather(operand_: Any, start_indices: Any, dimension_numbers: GatherDimensionNumbers, slice_sizes: Sequence[int], *,
+def gather(operand: Any, start_indices: Any, dimension_numbers: GatherDimensionNumbers, slice_sizes: Sequence[int], *,
            unique_indices: bool = False, indices_are_sorted: bool = False, mode: str | GatherScatterMode | None = None,
            fill_value: Any = None) -> Any:
     """Windows of an array at the places that an array of index vectors tells; XLA's gather.
@@ -371,7 +371,7 @@ def gather(operand_: Any, start_indices: Any, dimension_numbers: GatherDimension
     Indexing, `x[i]`, is written with it and easier to read.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         start_indices: integer array `[..., k]` of index vectors: where each window starts.
         dimension_numbers: how the axes of operand, indices and result belong together.
         slice_sizes: size of a window along each of the `n` axes.
@@ -385,11 +385,11 @@ def gather(operand_: Any, start_indices: Any, dimension_numbers: GatherDimension
         GatherModeError: there is no such mode.
     """
     chosen = GatherScatterMode.PROMISE_IN_BOUNDS if mode is None else GatherScatterMode.from_any(mode)
-    x = operand(operand_)
+    x = as_operand(operand)
     aval: Any = get_aval(x)
     fill = static_fill(fill_value, aval.dtype) if chosen is GatherScatterMode.FILL_OR_DROP else None
     numbers = GatherDimensionNumbers(*map(integers, dimension_numbers))
-    return local.trace.process(gather_p, (x, operand(start_indices)), (
+    return local.trace.process(gather_p, (x, as_operand(start_indices)), (
         numbers, integers(slice_sizes), bool(indices_are_sorted), bool(unique_indices), chosen, fill))
 
 

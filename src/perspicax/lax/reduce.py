@@ -16,7 +16,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, convert, elementwise, shape
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, BOOL, COMPLEX, INTEGER, NUMBER, REAL, kind, kinds_text
-from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce_errors import EmptyReductionError, IndexTypeError, ReductionAxesError
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jvp import FLAT, LINEAR
@@ -182,14 +183,14 @@ reduce_xor_p = _reduction("reduce_xor", "xor", BOOL | INTEGER, lambda dtype: 0, 
 def _function(primitive: Primitive, doc: str) -> Callable[..., Any]:
     extra = (None,) * (len(primitive.param_names or ()) - 1)
 
-    def reduce(operand_: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
-        x = operand(operand_)
+    def reduce(operand: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
+        x = as_operand(operand)
         rank = len(shape_of(x))
         normal = tuple([shape.canonical_axis(a, rank) for a in axes])
         return local.trace.process(primitive, (x,), (normal, *extra))
 
     reduce.__name__ = reduce.__qualname__ = primitive.name
-    reduce.__doc__ = f"{doc}\n\nArgs:\n    operand_: array of any shape.\n    axes: the axes to reduce away.\n"
+    reduce.__doc__ = f"{doc}\n\nArgs:\n    operand: array of any shape.\n    axes: the axes to reduce away.\n"
     return reduce
 
 
@@ -259,11 +260,11 @@ argmax_p = _arg_primitive("argmax", "GT", lowest, np.argmax)
 argmin_p = _arg_primitive("argmin", "LT", highest, np.argmin)
 
 
-def argmax(operand_: Any, axis: int, index_dtype: Any) -> Any:
+def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The index of the largest entry along an axis: of the first NaN, if there is one; of the first of equal ones.
 
     Args:
-        operand_: array of integers, real floating numbers or booleans.
+        operand: array of integers, real floating numbers or booleans.
         axis: the axis, from 0 up.
         index_dtype: integer dtype of the result.
 
@@ -272,17 +273,17 @@ def argmax(operand_: Any, axis: int, index_dtype: Any) -> Any:
         EmptyReductionError: the axis has no entries.
         IndexTypeError: `index_dtype` is no integer type.
     """
-    return _arg(argmax_p, operand_, axis, index_dtype)
+    return _arg(argmax_p, operand, axis, index_dtype)
 
 
-def argmin(operand_: Any, axis: int, index_dtype: Any) -> Any:
+def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The index of the smallest entry along an axis; see `argmax`."""
-    return _arg(argmin_p, operand_, axis, index_dtype)
+    return _arg(argmin_p, operand, axis, index_dtype)
 
 
 def _arg(primitive: Primitive, x: Any, axis: int, index_dtype: Any) -> Any:
     values = ((operator.index(axis),), dtypes.requested_dtype(index_dtype, primitive.name))
-    return local.trace.process(primitive, (operand(x),), values)
+    return local.trace.process(primitive, (as_operand(x),), values)
 
 
 __all__ = ["argmax", "argmax_p", "argmin", "argmin_p", "reduce_and", "reduce_and_p", "reduce_max", "reduce_max_p",

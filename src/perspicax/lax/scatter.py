@@ -18,7 +18,7 @@ from perspicax.lax import shape as shapes
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError
 from perspicax.lax.families import ANY, NUMBER, kind, kinds_text
 from perspicax.lax.index_errors import GatherDimensionsError, ScatterGradientError
-from perspicax.lax.operand import operand
+from perspicax.lax.operand import operand as as_operand
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 
@@ -397,14 +397,14 @@ scatter_max_p = _scatter("scatter-max", ANY, _extremal_jvp(lambda: scatter_max_p
 def _scattered(primitive: Primitive, x: Any, indices: Any, updates: Any, numbers: Any, indices_are_sorted: bool,
                unique_indices: bool, mode: Any, jaxpr: ClosedJaxpr | None = None) -> Any:
     dims = ScatterDimensionNumbers(*map(gathers.integers, numbers))
-    return local.trace.process(primitive, (operand(x), operand(indices), operand(updates)), (
+    return local.trace.process(primitive, (as_operand(x), as_operand(indices), as_operand(updates)), (
         dims, bool(indices_are_sorted), bool(unique_indices), gathers.GatherScatterMode.from_any(mode), jaxpr, ()))
 
 
 _ARGS = """
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         scatter_indices: integer array `[..., k]` of index vectors: where each window starts.
         updates: array of the operand's dtype, a window for each index vector.
         dimension_numbers: how the axes of operand, indices and updates belong together.
@@ -422,9 +422,9 @@ _ARGS = """
 
 
 def _function(name: str, primitive: Primitive, says: str) -> Callable[..., Any]:
-    def function(operand_: Any, scatter_indices: Any, updates: Any, dimension_numbers: ScatterDimensionNumbers, *,
+    def function(operand: Any, scatter_indices: Any, updates: Any, dimension_numbers: ScatterDimensionNumbers, *,
                  indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
-        return _scattered(primitive, operand_, scatter_indices, updates, dimension_numbers, indices_are_sorted,
+        return _scattered(primitive, operand, scatter_indices, updates, dimension_numbers, indices_are_sorted,
                           unique_indices, mode)
 
     function.__name__ = function.__qualname__ = name
@@ -440,13 +440,13 @@ scatter_min = _function("scatter_min", scatter_min_p, "An array of the minima of
 scatter_max = _function("scatter_max", scatter_max_p, "An array of the maxima of its entries and the updates.")
 
 
-def scatter_apply(operand_: Any, scatter_indices: Any, func: Callable[[Any], Any],
+def scatter_apply(operand: Any, scatter_indices: Any, func: Callable[[Any], Any],
                   dimension_numbers: ScatterDimensionNumbers, *, update_shape: Sequence[int] = (),
                   indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None) -> Any:
     """An array with a function applied to the entries at some places; as often as a place occurs.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         scatter_indices: integer array `[..., k]` of index vectors: where each window starts.
         func: function of a scalar of the operand's dtype that returns one; it closes over no traced value.
         dimension_numbers: how the axes of operand, indices and updates belong together.
@@ -459,7 +459,7 @@ def scatter_apply(operand_: Any, scatter_indices: Any, func: Callable[[Any], Any
         GatherDimensionsError: the dimension numbers do not fit the operands.
         ScatterGradientError: `func` closes over traced values.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     aval: Any = get_aval(x)
     scalar = ShapedArray((), aval.dtype, aval.weak_type)
     jaxpr = stage_flat(lambda entry: [func(entry)], [scalar])

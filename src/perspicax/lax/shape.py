@@ -17,7 +17,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import NUMBER, kind, kinds_text
-from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.operand import shape_of
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import FLAT, LINEAR
@@ -106,11 +107,11 @@ broadcast_in_dim_p = Primitive(
     host=_broadcast_host, physical=_broadcast_physical, source="StableHLO specification, `broadcast_in_dim`")
 
 
-def broadcast_in_dim(operand_: Any, shape: Any, broadcast_dimensions: Sequence[int], *, out_sharding: Any = None) -> Any:
+def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Repeat an array along new axes.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         shape: of the result.
         broadcast_dimensions: for each axis of the operand the axis of the result that it becomes, increasing; its size
             is 1 or that of the result's axis.
@@ -121,7 +122,7 @@ def broadcast_in_dim(operand_: Any, shape: Any, broadcast_dimensions: Sequence[i
     Raises:
         OperationShapeError: the shapes do not fit.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     shape = canonical_shape(shape)
     dims = tuple(map(int, broadcast_dimensions))
     if shape_of(x) == shape and dims == tuple(range(len(shape))) and not isinstance(x, np.ndarray | int | float | complex):
@@ -129,9 +130,9 @@ def broadcast_in_dim(operand_: Any, shape: Any, broadcast_dimensions: Sequence[i
     return local.trace.process(broadcast_in_dim_p, (x,), (shape, dims, None))
 
 
-def broadcast(operand_: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
+def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Repeat an array along new leading axes of the given sizes."""
-    x = operand(operand_)
+    x = as_operand(operand)
     sizes = canonical_shape(sizes)
     if not sizes and hasattr(x, "aval"):
         return x
@@ -192,18 +193,18 @@ reshape_p = Primitive(
     source="StableHLO specification, `reshape`")
 
 
-def reshape(operand_: Any, new_sizes: Any, dimensions: Sequence[int] | None = None, *, out_sharding: Any = None) -> Any:
+def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = None, *, out_sharding: Any = None) -> Any:
     """The elements of an array, in row-major order, in another shape.
 
     Args:
-        operand_: array of any shape.
+        operand: array of any shape.
         new_sizes: shape with as many elements.
         dimensions: order in which the operand's axes are read; as they are by default.
 
     Raises:
         OperationShapeError: the number of elements differs.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     new_sizes = canonical_shape(new_sizes)
     if dimensions is not None:
         dims = tuple(map(int, dimensions))
@@ -244,9 +245,9 @@ transpose_p = Primitive(
     source="StableHLO specification, `transpose`")
 
 
-def transpose(operand_: Any, permutation: Any) -> Any:
+def transpose(operand: Any, permutation: Any) -> Any:
     """The axes of an array in another order: axis `i` of the result is axis `permutation[i]` of the operand."""
-    x = operand(operand_)
+    x = as_operand(operand)
     permutation = tuple([operator.index(p) for p in permutation])
     if permutation == tuple(range(len(shape_of(x)))) and hasattr(x, "aval"):
         return x
@@ -280,7 +281,7 @@ squeeze_p = Primitive(
 
 def squeeze(array: Any, dimensions: Any) -> Any:
     """An array without some of its axes of size 1."""
-    x = operand(array)
+    x = as_operand(array)
     rank = len(shape_of(x))
     if isinstance(dimensions, int):
         dimensions = (dimensions,)
@@ -295,7 +296,7 @@ def squeeze(array: Any, dimensions: Any) -> Any:
 
 def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
     """An array with new axes of size 1 at the places `dimensions` of the result."""
-    x = operand(array)
+    x = as_operand(array)
     old = shape_of(x)
     rank = len(old) + len(dimensions)
     places = {canonical_axis(d, rank) for d in dimensions}
@@ -367,7 +368,7 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     Raises:
         OperationShapeError: there are none, or their shapes do not fit.
     """
-    xs = [operand(x) for x in operands]
+    xs = [as_operand(x) for x in operands]
     if not xs:
         raise OperationShapeError(says="concatenate was given no arrays.", why="the shape of the result is not known then")
     if len(xs) == 1 and hasattr(xs[0], "aval"):
@@ -447,17 +448,17 @@ pad_p = Primitive(
     host=_pad_host, source="StableHLO specification, `pad`")
 
 
-def pad(operand_: Any, padding_value: Any, padding_config: Sequence[Sequence[int]]) -> Any:
+def pad(operand: Any, padding_value: Any, padding_config: Sequence[Sequence[int]]) -> Any:
     """An array with a border (and gaps) of a fill value.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         padding_value: scalar of its dtype.
         padding_config: `(low, high, interior)` for each axis: how many to put before, behind and between its entries;
             negative `low` and `high` remove entries.
     """
     config = tuple([tuple([operator.index(v) for v in c]) for c in padding_config])
-    return local.trace.process(pad_p, (operand(operand_), operand(padding_value)), (config,))
+    return local.trace.process(pad_p, (as_operand(operand), as_operand(padding_value)), (config,))
 
 
 # -- rev
@@ -483,9 +484,9 @@ rev_p = Primitive(
     physical=lambda params, avals, outs: params, source="StableHLO specification, `reverse`")
 
 
-def rev(operand_: Any, dimensions: Sequence[int]) -> Any:
+def rev(operand: Any, dimensions: Sequence[int]) -> Any:
     """An array with the order of its entries along some axes reversed."""
-    return local.trace.process(rev_p, (operand(operand_),), (tuple(map(int, dimensions)),))
+    return local.trace.process(rev_p, (as_operand(operand),), (tuple(map(int, dimensions)),))
 
 
 # -- iota
@@ -558,9 +559,9 @@ split_p = Primitive(
     physical=lambda params, avals, outs: params, source="StableHLO specification, `slice`")
 
 
-def split(operand_: Any, sizes: Sequence[int], axis: int = 0) -> list:
+def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list:
     """An array cut along an axis into pieces of the given sizes."""
-    x = operand(operand_)
+    x = as_operand(operand)
     axis = canonical_axis(axis, len(shape_of(x)))
     return local.trace.process(split_p, (x,), (tuple(map(operator.index, sizes)), axis))
 

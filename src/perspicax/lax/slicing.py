@@ -24,7 +24,8 @@ from perspicax.lax import scatter as scatters
 from perspicax.lax import shape as shapes
 from perspicax.lax.errors import OperandMismatchError
 from perspicax.lax.index_errors import OutOfBoundsError, SliceArgumentError, StaticIndexError
-from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.operand import shape_of
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import LINEAR
@@ -99,12 +100,12 @@ def _integers(values: Any, what: str) -> tuple[int, ...]:
         raise SliceArgumentError(says=f"The {what} of a slice are {values!r}.", why="they are a sequence of integers") from None
 
 
-def slice(operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[int],
+def slice(operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int],
           strides: Sequence[int] | None = None) -> Any:
     """Part of an array: entries `start:limit:stride` of each axis, all of them static.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         start_indices: first entry along each axis, from 0 up.
         limit_indices: one past the last entry along each axis, at most its size.
         strides: distance of the entries along each axis; 1 by default.
@@ -119,7 +120,7 @@ def slice(operand_: Any, start_indices: Sequence[int], limit_indices: Sequence[i
     Array([1, 3], dtype=int32)
     """
     steps = None if strides is None else _integers(strides, "strides")
-    return local.trace.process(slice_p, (operand(operand_),), (
+    return local.trace.process(slice_p, (as_operand(operand),), (
         _integers(start_indices, "starts"), _integers(limit_indices, "limits"), steps))
 
 
@@ -128,13 +129,13 @@ def _axis_of(x: Any, axis: Any) -> tuple[int, tuple[int, ...]]:
     return shapes.canonical_axis(axis, len(shape)), shape
 
 
-def slice_in_dim(operand_: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0) -> Any:
+def slice_in_dim(operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0) -> Any:
     """`x[start:limit:stride]` along one axis; negative starts and limits count from the end, `None` is an end.
 
     Raises:
         SliceArgumentError: they do not fit the operand.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     axis, shape = _axis_of(x, axis)
     n = shape[axis]
     start = 0 if start_index is None else operator.index(start_index)
@@ -145,13 +146,13 @@ def slice_in_dim(operand_: Any, start_index: int | None, limit_index: int | None
     return slice(x, starts, limits, steps)
 
 
-def index_in_dim(operand_: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
+def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
     """`x[index]` along one axis, which stays with size 1 if `keepdims`.
 
     Raises:
         StaticIndexError: the index is outside.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     axis, shape = _axis_of(x, axis)
     n, i = shape[axis], operator.index(index)
     if not -n <= i < n:
@@ -300,7 +301,7 @@ def _start_list(starts: Any, shape: tuple[int, ...], allow_negative: bool | Sequ
                                      why=f"there is one for each of the operand's {len(shape)} axes")
         starts = [shapes.squeeze(slice(starts, (i,), (i + 1,)), (0,)) if isinstance(starts, Array) else starts[i]
                   for i in range(len(shape))]
-    found = [operand(s) for s in starts]
+    found = [as_operand(s) for s in starts]
     if len(found) != len(shape):
         raise SliceArgumentError(says=f"{name} got {len(found)} start indices.",
                                  why=f"there is one for each of the operand's {len(shape)} axes")
@@ -321,12 +322,12 @@ def _start_list(starts: Any, shape: tuple[int, ...], allow_negative: bool | Sequ
     return result
 
 
-def dynamic_slice(operand_: Any, start_indices: Any, slice_sizes: Sequence[int], *,
+def dynamic_slice(operand: Any, start_indices: Any, slice_sizes: Sequence[int], *,
                   allow_negative_indices: bool | Sequence[bool] = True) -> Any:
     """A part of static size of an array, from a start that is a value.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         start_indices: an integer scalar for each axis, or an integer vector.
         slice_sizes: static size of the part along each axis.
         allow_negative_indices: whether negative starts count from the end (for all axes, or for each).
@@ -340,7 +341,7 @@ def dynamic_slice(operand_: Any, start_indices: Any, slice_sizes: Sequence[int],
     >>> dynamic_slice(jnp.arange(5), (3,), (3,))
     Array([2, 3, 4], dtype=int32)
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     starts = _start_list(start_indices, shape_of(x), allow_negative_indices, "dynamic_slice")
     return local.trace.process(dynamic_slice_p, (x, *starts), (_integers(slice_sizes, "sizes"),))
 
@@ -352,19 +353,19 @@ def _starts_along(x: Any, start: Any, axis: int, allow_negative: bool) -> list[A
     return _start_list(starts, shape, allow_negative, "dynamic_slice")
 
 
-def dynamic_slice_in_dim(operand_: Any, start_index: Any, slice_size: int, axis: int = 0, *,
+def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: int = 0, *,
                          allow_negative_indices: bool = True) -> Any:
     """`slice_size` entries along one axis, from a start that is a value; all of the other axes."""
-    x = operand(operand_)
+    x = as_operand(operand)
     axis, shape = _axis_of(x, axis)
     sizes = (*shape[:axis], operator.index(slice_size), *shape[axis + 1:])
     return local.trace.process(dynamic_slice_p, (x, *_starts_along(x, start_index, axis, allow_negative_indices)), (sizes,))
 
 
-def dynamic_index_in_dim(operand_: Any, index: Any, axis: int = 0, keepdims: bool = True, *,
+def dynamic_index_in_dim(operand: Any, index: Any, axis: int = 0, keepdims: bool = True, *,
                          allow_negative_indices: bool = True) -> Any:
     """The entry along one axis at an index that is a value; the axis stays with size 1 if `keepdims`."""
-    one = dynamic_slice_in_dim(operand_, index, 1, axis, allow_negative_indices=allow_negative_indices)
+    one = dynamic_slice_in_dim(operand, index, 1, axis, allow_negative_indices=allow_negative_indices)
     return one if keepdims else shapes.squeeze(one, (axis,))
 
 
@@ -424,12 +425,12 @@ dynamic_update_slice_p = Primitive(
     source="StableHLO specification, `dynamic_update_slice`")
 
 
-def dynamic_update_slice(operand_: Any, update: Any, start_indices: Any, *,
+def dynamic_update_slice(operand: Any, update: Any, start_indices: Any, *,
                          allow_negative_indices: bool | Sequence[bool] = True) -> Any:
     """An array with a part replaced, from a start that is a value.
 
     Args:
-        operand_: array of `n` axes.
+        operand: array of `n` axes.
         update: array of `n` axes and the same dtype, along no axis larger.
         start_indices: an integer scalar for each axis, or an integer vector.
         allow_negative_indices: whether negative starts count from the end (for all axes, or for each).
@@ -441,27 +442,27 @@ def dynamic_update_slice(operand_: Any, update: Any, start_indices: Any, *,
         OperandMismatchError: the dtypes differ.
         SliceArgumentError: starts or sizes do not fit the operand.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     starts = _start_list(start_indices, shape_of(x), allow_negative_indices, "dynamic_update_slice")
-    return local.trace.process(dynamic_update_slice_p, (x, operand(update), *starts), ())
+    return local.trace.process(dynamic_update_slice_p, (x, as_operand(update), *starts), ())
 
 
-def dynamic_update_slice_in_dim(operand_: Any, update: Any, start_index: Any, axis: int, *,
+def dynamic_update_slice_in_dim(operand: Any, update: Any, start_index: Any, axis: int, *,
                                 allow_negative_indices: bool = True) -> Any:
     """An array with entries along one axis replaced, from a start that is a value."""
-    x = operand(operand_)
+    x = as_operand(operand)
     axis, _ = _axis_of(x, axis)
     starts = _starts_along(x, start_index, axis, allow_negative_indices)
-    return local.trace.process(dynamic_update_slice_p, (x, operand(update), *starts), ())
+    return local.trace.process(dynamic_update_slice_p, (x, as_operand(update), *starts), ())
 
 
-def dynamic_update_index_in_dim(operand_: Any, update: Any, index: Any, axis: int, *,
+def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int, *,
                                 allow_negative_indices: bool = True) -> Any:
     """An array with the entry along one axis replaced, at an index that is a value.
 
     `update` has that axis with size 1, or lacks it.
     """
-    x, new = operand(operand_), operand(update)
+    x, new = as_operand(operand), as_operand(update)
     axis, shape = _axis_of(x, axis)
     if len(shape_of(new)) != len(shape):
         new = shapes.expand_dims(new, (axis,))

@@ -21,7 +21,8 @@ from perspicax.lax.compare import compare_values
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, REAL, kind, kinds_text
 from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather
-from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce_errors import SortKeysError, SortOperandsError, TopKError
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.xla.emit import boolean, i64
@@ -107,11 +108,11 @@ sort_p = Primitive(
     batch=_sort_batch, emit=_sort_emit, host=_sort_host, source="StableHLO specification, `sort`")
 
 
-def sort(operand_: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
+def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """Arrays sorted along an axis, in increasing order; NaN last.
 
     Args:
-        operand_: an array, or a sequence of arrays of one shape, of which the first are the keys and the others go along.
+        operand: an array, or a sequence of arrays of one shape, of which the first are the keys and the others go along.
         dimension: the axis.
         is_stable: whether entries with equal keys keep their order.
         num_keys: how many of the arrays are keys, the first the most significant.
@@ -126,8 +127,8 @@ def sort(operand_: Any, dimension: int = -1, is_stable: bool = True, num_keys: i
     >>> sort(jnp.array([3., jnp.nan, 1.]))
     Array([ 1.,  3., nan], dtype=float32)
     """
-    several = isinstance(operand_, Sequence) and not isinstance(operand_, str)
-    xs = tuple([operand(x) for x in operand_]) if several else (operand(operand_),)
+    several = isinstance(operand, Sequence) and not isinstance(operand, str)
+    xs = tuple([as_operand(x) for x in operand]) if several else (as_operand(operand),)
     if not xs:
         raise SortOperandsError(avals=())
     num_keys = operator.index(num_keys)
@@ -182,11 +183,11 @@ top_k_p = Primitive(
     batch=_top_k_batch, emit=_top_k_emit, source="CHLO, `top_k`")
 
 
-def top_k(operand_: Any, k: int, *, axis: int = -1) -> list[Any]:
+def top_k(operand: Any, k: int, *, axis: int = -1) -> list[Any]:
     """The `k` largest entries along an axis, in decreasing order, and their indices; NaN counts as the largest.
 
     Args:
-        operand_: array of integers or real floating numbers.
+        operand: array of integers or real floating numbers.
         k: how many, at most the size of the axis.
         axis: the axis.
 
@@ -196,7 +197,7 @@ def top_k(operand_: Any, k: int, *, axis: int = -1) -> list[Any]:
     Raises:
         TopKError: `k` is negative or larger than the axis.
     """
-    x = operand(operand_)
+    x = as_operand(operand)
     return local.trace.process(top_k_p, (x,), (operator.index(k), shape.canonical_axis(axis, len(shape_of(x)))))
 
 

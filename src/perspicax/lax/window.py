@@ -22,7 +22,8 @@ from perspicax.lax import compare, shape, slicing
 from perspicax.lax.conv_dimensions import dilated, explicit_pads, padtype_to_pads, window_sizes
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, NUMBER, kind, kinds_text
-from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce import emit_pair, highest, lowest
 from perspicax.lax.reduce_errors import WindowError
 from perspicax.lax.reduce_function import (
@@ -305,13 +306,13 @@ def _window_params(sizes: Sequence[int], window_dimensions: Any, window_strides:
     return window, strides, explicit_pads(padding), base, gaps
 
 
-def reduce_window(operand_: Any, init_value: Any, computation: Callable[..., Any], window_dimensions: Sequence[int],
+def reduce_window(operand: Any, init_value: Any, computation: Callable[..., Any], window_dimensions: Sequence[int],
                   window_strides: Sequence[int] | None = None, padding: Any = "VALID",
                   base_dilation: Sequence[int] | None = None, window_dilation: Sequence[int] | None = None) -> Any:
     """The entries of a window combined into one, for each place of the window.
 
     Args:
-        operand_: an array, or a pytree of arrays of one shape that are reduced together.
+        operand: an array, or a pytree of arrays of one shape that are reduced together.
         init_value: what `computation` starts with, a scalar (or a pytree of them); its identity.
         computation: an associative function of two partial results that returns one; sums, maxima and minima are
             recognised.
@@ -332,7 +333,7 @@ def reduce_window(operand_: Any, init_value: Any, computation: Callable[..., Any
     >>> reduce_window(jnp.array([1., 5., 2., 3.]), -jnp.inf, max, (2,), (2,))
     Array([5., 3.], dtype=float32)
     """
-    xs, starts, out_tree = reduction_operands("reduce_window", operand_, init_value)
+    xs, starts, out_tree = reduction_operands("reduce_window", operand, init_value)
     values = _window_params(shape_of(xs[0]), window_dimensions, window_strides, padding, base_dilation, window_dilation)
     closed = stage_combiner("reduce_window", computation, xs, out_tree)
     named = _NAMED.get(monoid(closed, xs, starts) or "")
@@ -342,10 +343,10 @@ def reduce_window(operand_: Any, init_value: Any, computation: Callable[..., Any
 
 
 def _named_window(primitive: Primitive, doc: str) -> Callable[..., Any]:
-    def reduce(operand_: Any, window_dimensions: Sequence[int], window_strides: Sequence[int] | None = None,
+    def reduce(operand: Any, window_dimensions: Sequence[int], window_strides: Sequence[int] | None = None,
                padding: Any = "VALID", base_dilation: Sequence[int] | None = None,
                window_dilation: Sequence[int] | None = None) -> Any:
-        x = operand(operand_)
+        x = as_operand(operand)
         values = _window_params(shape_of(x), window_dimensions, window_strides, padding, base_dilation, window_dilation)
         return local.trace.process(primitive, (x,), values)
 
