@@ -80,10 +80,15 @@ def plain(value: Any) -> Any:
     return np.dtype(value).name if isinstance(value, (np.dtype, type)) else value
 
 
+def equations(ours: Callable[..., Any], theirs: Callable[..., Any], *args: Any) -> tuple[list, list]:
+    """Our equations, and JAX's."""
+    mine = stage_flat(lambda *xs: listed(ours(*xs)), [get_aval(x) for x in args]).eqns
+    return mine, jax.make_jaxpr(theirs)(*args).eqns
+
+
 def check_equations(ours: Callable[..., Any], theirs: Callable[..., Any], *args: Any) -> None:
     """The same primitives with the same parameters."""
-    mine = stage_flat(lambda *xs: listed(ours(*xs)), [get_aval(x) for x in args]).eqns
-    wanted = jax.make_jaxpr(theirs)(*args).eqns
+    mine, wanted = equations(ours, theirs, *args)
     assert [e.primitive.name for e in mine] == [e.primitive.name for e in wanted]
     for a, b in zip(mine, wanted):
         left = {k: plain(v) for k, v in a.params.items() if k not in _LEFT_OUT}
