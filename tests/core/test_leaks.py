@@ -9,9 +9,9 @@ import threading
 import weakref
 
 import numpy as np
-import programs
 import pytest
-from stand_in import installed, jit
+import traced_programs as programs
+from small_jax import installed, jit
 
 from perspicax.core.config import check_tracer_leaks, checking_leaks
 from perspicax.core.tracer import Tracer

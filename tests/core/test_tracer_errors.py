@@ -9,9 +9,9 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import programs
 import pytest
-from stand_in import installed, jit
+import traced_programs as programs
+from small_jax import installed, jit
 
 from perspicax import errors
 from perspicax.core.counterparts import counterpart

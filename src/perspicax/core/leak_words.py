@@ -107,7 +107,7 @@ def _leak_why(origin: Provenance, keeping: Keeping) -> str:
 
 def _leak_fixes(origin: Provenance, keeping: Keeping) -> list[Fix]:
     stored = _stored_text(keeping.primary)
-    value, f = f"`{stored}`" if stored else "the value", origin.function or "the function"
+    value, f = f"the value `{stored}`" if stored else "the value", origin.function or "the function"
     says = f"return {value} from `{f}` beside its result, and store it where the result arrives"
     code: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()

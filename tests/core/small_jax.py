@@ -152,7 +152,7 @@ def modules() -> dict[str, ModuleType]:
 
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
-    """Let `import jax` mean the stand-in, and give arrays their operators."""
+    """Let `import jax` mean this, and give arrays their operators."""
     with pytest.MonkeyPatch.context() as patch:
         for name, module in modules().items():
             patch.setitem(sys.modules, name, module)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from stand_in import installed
+from small_jax import installed
 
 from perspicax.diagnose.errors import PerspicaxError
 
