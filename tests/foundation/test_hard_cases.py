@@ -132,8 +132,9 @@ class TestScan:
         check_jaxpr(jaxpr.jaxpr)
 
     def test_jaxprs_pass_the_checker(self):
-        for f in (total, px.grad(total), px.grad(px.grad(total)), px.vmap(total, in_axes=(None, 0))):
-            xs = jnp.asarray(np.stack([XS, XS])) if f.__name__ == "total" and f is not total else jnp.asarray(XS)
+        one, two = jnp.asarray(XS), jnp.asarray(np.stack([XS, XS]))
+        for f, xs in ((total, one), (px.grad(total), one), (px.grad(px.grad(total)), one),
+                      (px.vmap(total, in_axes=(None, 0)), two)):
             check_jaxpr(px.make_jaxpr(f)(jnp.float32(0.5), xs).jaxpr)
 
     def test_carry_that_changes_type_is_told_by_path(self):

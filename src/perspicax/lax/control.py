@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config
 from perspicax.core.context import eager
+from perspicax.core.errors import RuleMissingError
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
@@ -185,9 +187,12 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
     y_moves = [type(ct) is not Zero for ct in ct_ys]
     known_consts = [v for v, is_linear in zip(consts, lc) if not is_linear]
     known_xs = [v for v, is_linear in zip(xs, lx) if not is_linear]
-    known_carry = [v for v, is_linear in zip(carry, lk) if not is_linear]
-    if known_carry:
-        raise NotImplementedError("a scan whose carry is only partly linear is linearised before it is transposed")
+    # A carry that starts from a known value (mostly zeros, where only later steps move it) is linear all the same: its
+    # cotangent is computed on the way and dropped at the end. A carry of integers cannot be.
+    if any(not m and not dtypes.issubdtype(get_aval(v).dtype, np.inexact) for v, m in zip(carry, lk)):
+        raise RuleMissingError(primitive="scan", rule="transpose",
+                               reason="its carry holds integers, which nothing is linear in; `jax.vjp` and `jax.grad` take the loop "
+                                      "apart first")
     avals = jaxpr.in_avals
     ac, ak, ax = _parts(avals, num_consts, num_carry)
     linear_const_avals = [a.to_tangent_aval() for a, m in zip(ac, lc) if m]
@@ -213,7 +218,7 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
         y_avals = [a for a, m in zip(jaxpr.out_avals[num_carry:], y_moves) if m]
         in_avals = [*[get_aval(v) for v in known_consts], *linear_const_avals, *[get_aval(v) for v in ct_carry], *x_avals,
                     *y_avals]
-        return without_consts(stage_flat(backward_body, in_avals, jaxpr.debug_info))
+        return stage_flat(backward_body, in_avals, jaxpr.debug_info)
 
     body = jaxpr.derive(key, make)
     zeros = [lax().zeros(a) for a in linear_const_avals]
@@ -221,19 +226,10 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
                   num_consts=len(known_consts), num_carry=len(zeros) + len(ct_carry), reverse=not reverse, length=length,
                   unroll=unroll, **params)
     it = iter(outs)
-    back_c = [next(it) if m else None for m in _front(lc)]
-    back_k = [next(it) for _ in carry]
+    back_c = [next(it) if m else None for m in lc]
+    back_k = [ct if m else None for ct, m in zip([next(it) for _ in carry], lk)]
     back_x = [next(it) if m else None for m in lx]
     return [*back_c, *back_k, *back_x]
-
-
-def _front(marks: list[bool]) -> list[bool]:
-    return marks
-
-
-def without_consts(closed: ClosedJaxpr) -> ClosedJaxpr:
-    """A jaxpr made from other jaxprs alone has no constants but scalars; others are written into it."""
-    return closed
 
 
 def _scan_batch(axis: BatchAxis, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, num_consts: int, num_carry: int,
