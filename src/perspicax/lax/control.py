@@ -191,8 +191,8 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
     # cotangent is computed on the way and dropped at the end. A carry of integers cannot be.
     if any(not m and not dtypes.issubdtype(get_aval(v).dtype, np.inexact) for v, m in zip(carry, lk)):
         raise RuleMissingError(primitive="scan", rule="transpose",
-                               reason="its carry holds integers, which nothing is linear in; `jax.vjp` and `jax.grad` take the loop "
-                                      "apart first")
+                               reason="its carry holds integers, which nothing is linear in; `jax.vjp` and `jax.grad` "
+                                      "take the loop apart first")
     avals = jaxpr.in_avals
     ac, ak, ax = _parts(avals, num_consts, num_carry)
     linear_const_avals = [a.to_tangent_aval() for a, m in zip(ac, lc) if m]
