@@ -10,7 +10,15 @@ from perspicax.diagnose.boundary import public, set_filtering_source
 
 __all__ = ["application", "check_callable", "public", "transformation"]
 
-set_filtering_source(lambda: config.jax_traceback_filtering)
+
+
+def _filtering() -> str | None:
+    """What the configuration says; nothing while it says "auto", and then the environment is asked, as it is then."""
+    chosen = config.jax_traceback_filtering
+    return None if chosen == "auto" else chosen
+
+
+set_filtering_source(_filtering)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

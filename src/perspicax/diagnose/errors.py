@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from inspect import get_annotations
 from typing import Any, ClassVar
 
 from perspicax.diagnose.frames import user_place
@@ -44,19 +44,20 @@ class PerspicaxError(Exception):
     _text: str | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
+        # There are hundreds of subclasses, all made at import: a class looks at its own annotations alone.
         super().__init_subclass__(**options)
-        fields: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            if not issubclass(base, PerspicaxError) or base is PerspicaxError:
-                continue
-            for name, annotation in inspect.get_annotations(base).items():
-                if name.startswith("_") or "ClassVar" in str(annotation):
-                    continue
-                if any(hasattr(getattr(holder, "__dict__", {}).get(name), "__set__") for holder in cls.__mro__):
+        own = [name for name, annotation in get_annotations(cls).items()
+               if not name.startswith("_") and "ClassVar" not in str(annotation)]
+        for name in own:
+            for holder in cls.__mro__:
+                if hasattr(holder.__dict__.get(name), "__set__"):
                     raise TypeError(f"{cls.__name__}.{name}: an exception already has an attribute of this name")
-                fields[name] = getattr(cls, name, _REQUIRED)
-        cls._fields = fields
-        cls._required = tuple(name for name, default in fields.items() if default is _REQUIRED)
+        names: dict[str, None] = {}
+        for base in reversed(cls.__bases__):
+            names.update(dict.fromkeys(getattr(base, "_fields", ())))
+        names.update(dict.fromkeys(own))
+        cls._fields = {name: getattr(cls, name, _REQUIRED) for name in names}
+        cls._required = tuple([name for name, default in cls._fields.items() if default is _REQUIRED])
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         state = self.__dict__
