@@ -5,10 +5,13 @@ wrap what comes out.
 """
 from __future__ import annotations
 
+import atexit
 import json
 import logging
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +23,7 @@ from perspicax.core.config import config
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
 from perspicax.core.option import on_change, option_named
+from perspicax.diagnose.frames import user_frame
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
 from perspicax.xla import emit, sharding
@@ -59,13 +63,23 @@ class Lowered:
         self.jaxpr, self.placed, self.out_shardings = jaxpr, placed, out_shardings
 
 
-def used_inputs(jaxpr: Jaxpr) -> list[bool]:
-    """For each input whether an equation or a result reads it."""
-    used: set = set()
-    for eqn in jaxpr.eqns:
-        used.update([a for a in eqn.invars if type(a) is not Literal])
-    used.update([a for a in jaxpr.outvars if type(a) is not Literal])
-    return [v in used for v in jaxpr.invars]
+def without_dead_equations(jaxpr: Jaxpr) -> tuple[Jaxpr, list[bool]]:
+    """The jaxpr without equations that nothing reads (and that have no effect), and for each input whether it is read.
+
+    Reverse mode leaves such equations: the primal results that no derivative needs.
+    """
+    used = {a for a in jaxpr.outvars if type(a) is not Literal}
+    live: list[Any] = []
+    for eqn in reversed(jaxpr.eqns):
+        if eqn.effects or not used.isdisjoint(eqn.outvars):
+            live.append(eqn)
+            for a in eqn.invars:
+                if type(a) is not Literal:
+                    used.add(a)
+    if len(live) != len(jaxpr.eqns):
+        live.reverse()
+        jaxpr = jaxpr.replace(eqns=live)
+    return jaxpr, [v in used for v in jaxpr.invars]
 
 
 def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool] = (), keep_unused: bool = False,
@@ -79,15 +93,15 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         keep_unused: keep inputs that nothing reads.
         in_shardings, out_shardings: shardings of inputs and results, on several devices.
     """
-    jaxpr = closed.jaxpr
-    keep = [True] * len(jaxpr.invars) if keep_unused else used_inputs(jaxpr)
+    jaxpr, read = without_dead_equations(closed.jaxpr)
+    keep = [True] * len(read) if keep_unused else read
     module = emit.Module(name, placed.devices[0].platform)
     module.num_partitions = len(placed.devices)
     small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
              for i, (c, v) in enumerate(zip(closed.consts, jaxpr.constvars))
              if getattr(v.aval, "size", 0) <= emit.SMALL_CONSTANT and not v.aval.extended
              and not isinstance(c, ArrayImpl | np.ndarray)}
-    attributes = _argument_attributes(jaxpr, keep, donated or [False] * len(jaxpr.invars), in_shardings)
+    attributes, donated = _argument_attributes(jaxpr, keep, donated or [False] * len(jaxpr.invars), in_shardings)
     results = [] if out_shardings is None else [
         "" if s is None else f' {{mhlo.sharding = "{s.hlo_text(len(physical_aval(a).shape))}"}}'
         for s, a in zip(out_shardings, closed.out_avals)]
@@ -95,12 +109,14 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
                              argument_attributes=attributes, result_attributes=results, small=small)
     hidden = [c for i, c in enumerate(closed.consts) if i not in small]
     return Lowered(module, module.text(), keep, hidden, closed.out_avals, effects, name,
-                   donated or [False] * len(jaxpr.invars), jaxpr, placed, out_shardings, in_shardings)
+                   donated, jaxpr, placed, out_shardings, in_shardings)
 
 
 def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[bool],
-                         in_shardings: Sequence[Any] | None) -> list[str]:
+                         in_shardings: Sequence[Any] | None) -> tuple[list[str], list[bool]]:
+    """The attributes of each argument, and which donated ones a result can take over; the others are warned about."""
     free: dict[str, list[int]] = {}
+    used, wasted = [], []
     for i, v in enumerate(jaxpr.outvars):
         free.setdefault(physical_aval(v.aval).mlir, []).append(i)
     attributes = []
@@ -109,11 +125,26 @@ def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[b
         if in_shardings is not None and in_shardings[i] is not None:
             parts.append(f'mhlo.sharding = "{in_shardings[i].hlo_text(len(physical_aval(v.aval).shape))}"')
         same = free.get(physical_aval(v.aval).mlir)
+        used.append(bool(given and kept and same))
         if given and kept and same:
             parts.append(f"tf.aliasing_output = {same.pop(0)} : i32" if in_shardings is None
                          else "jax.buffer_donor = true")
+        elif given and kept:
+            wasted.append(v.aval.str_short())
         attributes.append(f" {{{', '.join(parts)}}}" if parts else "")
-    return attributes
+    if wasted:
+        warnings.warn(f"Some donated buffers were not usable: {', '.join(wasted)}. The memory of an argument can be given "
+                      "to a result of the same shape and dtype, and there are not enough of them; these arguments stay "
+                      "as they are.", stacklevel=_level_of_user())
+    return attributes, used
+
+
+def _level_of_user() -> int:
+    """The `stacklevel` of the user's line, for a warning by the caller of this function."""
+    wanted, frame, level = user_frame(2), sys._getframe(1), 1
+    while frame is not None and frame is not wanted:
+        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
+    return level
 
 
 class Executable:
@@ -135,6 +166,7 @@ class Executable:
         "effects",
         "equations",
         "handlers",
+        "has_effects",
         "hidden",
         "keep",
         "loaded",
@@ -148,9 +180,10 @@ class Executable:
     def __init__(self, loaded: Any, lowered: Lowered, committed: bool) -> None:
         self.loaded = loaded
         self.name, self.keep, self.out_avals = lowered.name, lowered.keep, tuple(lowered.out_avals)
-        self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.effects
+        self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.jaxpr.effects
         self.effects, self.donated = lowered.effects, list(lowered.donated)
         self.any_donated = any(self.donated)
+        self.has_effects = bool(lowered.jaxpr.effects)
         self.placed = lowered.placed
         self.equations, self.text = lowered.module.equations, lowered.text
         self.callbacks = lowered.module.callbacks
@@ -167,7 +200,7 @@ class Executable:
 
     def __call__(self, args: Sequence[ArrayImpl]) -> list[ArrayImpl]:
         """Run. `args` are arrays on this program's devices, one for each input of the jaxpr."""
-        if self.all_kept:
+        if self.all_kept and not self.has_effects:
             buffers = [x._buf if x._buf is not None else x.buffer() for x in args]
         else:
             buffers = [x.buffer() for x, kept in zip(args, self.keep) if kept]
@@ -175,15 +208,18 @@ class Executable:
         if self.any_donated:
             self._prepare_donation(args)
         try:
-            outs = self.loaded.execute_sharded(buffers).consume_with_handlers(self.handlers)
+            if self.has_effects:
+                started = self.loaded.execute_sharded(buffers, with_tokens=True)
+                outs = started.consume_with_handlers(self.handlers)
+                _remember_running(started.consume_token())
+            else:
+                outs = self.loaded.execute_sharded(buffers).consume_with_handlers(self.handlers)
         except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
             raise self._failed(error, args) from _cause(self, error)
         if self.any_donated:
-            for x, given, kept in zip(args, self.donated, self.keep):
-                if given and kept:
-                    x._np = None
-                    if not x._buf.is_deleted():
-                        x._buf.delete()
+            for x, given in zip(args, self.donated):
+                if given:
+                    x.donate(self.name.removeprefix("jit_"))
         if self.effects:
             outs = _keep_tokens(self, outs)
         return [ArrayImpl(a, o, None, s, self.committed)
@@ -217,7 +253,14 @@ def _cause(executable: Executable, error: Exception) -> BaseException:
 
 
 def _hidden_buffer(x: Any, placed: Any) -> Any:
-    if type(x) is ArrayImpl and x.sharding == placed:
+    """The buffer of a constant: a reference of our own to its memory, so that the program keeps it when the user
+    deletes the array, or donates it."""
+    if type(x) is ArrayImpl and x._buf is not None and len(placed.devices) == 1 and x.sharding == placed:
+        try:
+            return runtime.from_dlpack(runtime.to_dlpack(x._buf), placed.devices[0])
+        except (runtime.RuntimeFailure, RuntimeError, ValueError, TypeError):
+            pass  # dtypes that DLPack does not know are copied below
+    elif type(x) is ArrayImpl and x.sharding == placed:
         return x.buffer()
     value = x.value() if type(x) is ArrayImpl else np.asarray(x)
     from perspicax.core.tracer import get_aval
@@ -275,6 +318,28 @@ def effects_barrier() -> None:
 
 
 _running: list[Any] = []
+_at_exit: list[Any] = []
+
+
+def _remember_running(token: Any) -> None:
+    """Keep the token of a program with effects, until they have happened; the process does not end before.
+
+    A token does not tell whether it is ready, so the oldest of many is waited for. What failed stays, for the barrier.
+    """
+    with _token_lock:
+        if not _at_exit:
+            _at_exit.append(atexit.register(effects_barrier))
+        oldest = _running.pop(0) if len(_running) >= MAX_RUNNING else None
+        _running.append(token)
+    if oldest is not None:
+        try:
+            oldest.block_until_ready()
+        except runtime.RuntimeFailure:
+            with _token_lock:
+                _running.insert(0, oldest)
+
+
+MAX_RUNNING = 64  # programs with effects that may be under way at once
 
 
 # -- compilation
@@ -317,6 +382,14 @@ def _platform_key(client: Any) -> str:
     return f"{runtime.VERSION}|{client.platform}|{client.platform_version}|{_features[0]}"
 
 
+def log_step(text: str, *values: Any) -> None:
+    """Tell the logger `jax` of a trace or a compilation; as a warning with `jax_log_compiles`."""
+    if config.jax_log_compiles:
+        logger.warning(text, *values)
+    elif logger.isEnabledFor(logging.DEBUG):
+        logger.debug(text, *values)
+
+
 def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = (), committed: bool = False,
                     where: Callable[[], Any] | None = None) -> Executable:
     """Compile, or load from the disk cache.
@@ -325,6 +398,7 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
         JaxRuntimeError: XLA refuses the program; the report points at the user's line where XLA names the operation.
     """
     devices = lowered.placed.devices
+    log_step("Compiling %s with argument types %s", lowered.name, [v.aval for v in lowered.jaxpr.invars])
     client = clients.client(devices[0].platform)
     for family in lowered.module.native:
         runtime.prepare_native(family)
@@ -335,9 +409,7 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
                                                                           lowered.module.callbacks))
     else:
         loaded = _through_disk(lowered, client, devices, options, overrides)
-    if config.jax_log_compiles:
-        logger.warning("Compiled %s in %.3f s: %s", lowered.name, time.perf_counter() - started,
-                       [v.aval for v in lowered.jaxpr.invars])
+    log_step("Finished XLA compilation of %s in %.6f s", lowered.name, time.perf_counter() - started)
     return Executable(loaded, lowered, committed)
 
 

@@ -84,7 +84,7 @@ class Builder:
     `b.out` holds the result avals of the equation being emitted, `b.eqn` the equation.
     """
 
-    __slots__ = ("constants", "count", "eqn", "lines", "loc", "module", "out", "prefix", "shared", "tokens")
+    __slots__ = ("constants", "count", "eqn", "lines", "literals", "loc", "module", "out", "prefix", "shared", "tokens")
 
     def __init__(self, module: Module, prefix: str = "", shared: list[int] | None = None) -> None:
         self.module = module
@@ -96,6 +96,7 @@ class Builder:
         self.eqn: JaxprEqn | None = None
         self.loc = ""
         self.constants: dict[Any, Value] = {}
+        self.literals: dict[tuple[int, Any], Value] = {}
 
     # -- names and lines
 
@@ -208,6 +209,24 @@ class Builder:
             self.line(f"{found.name} = stablehlo.constant dense<{text}> : {aval.mlir}")
         return found
 
+    def literal(self, a: Literal) -> Value:
+        """The constant of a literal; one that was met before costs a lookup."""
+        key = (id(a.val), a.aval)  # the jaxpr keeps the value alive, and with it its id
+        found = self.literals.get(key)
+        if found is None:
+            found = self.literals[key] = self.constant(a.val, a.aval)
+        return found
+
+    def spread_literal(self, a: Literal, aval: ShapedArray) -> Value:
+        """A literal repeated to the shape of `aval`; once for each shape."""
+        key = (id(a.val), aval)
+        found = self.literals.get(key)
+        if found is None:
+            scalar = self.literal(a)
+            found = scalar if aval.shape == a.aval.shape else self.broadcast(scalar, aval.shape, ())
+            self.literals[key] = found
+        return found
+
     def broadcast(self, x: Value, shape: Sequence[int], dims: Sequence[int]) -> Value:
         """`broadcast_in_dim`: axis `i` of `x` becomes axis `dims[i]`."""
         aval = ShapedArray(tuple(shape), x.aval.dtype)
@@ -284,6 +303,15 @@ class Builder:
         self.eqn, self.loc, self.out = eqn, loc, out
         return results
 
+    def annotate_sharding(self, x: Value, sharding: Any) -> Value:
+        """`x`, spread over the devices as `sharding` says."""
+        physical = physical_aval(x.aval)
+        made = self.fresh(x.aval)
+        text = sharding.hlo_text(len(physical.shape))
+        self.line(f'{made.name} = stablehlo.custom_call @Sharding({x.name}) {{mhlo.sharding = "{text}"}} : '
+                  f"({physical.mlir}) -> {physical.mlir}")
+        return made
+
     def token(self, effect: Effect) -> Value:
         """The token that orders `effect` so far."""
         found = self.tokens.get(effect)
@@ -300,29 +328,29 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
     for eqn in jaxpr.eqns:
         b.loc = f' loc("{len(equations)}")'
         equations.append(eqn)
-        values = [b.constant(a.val, a.aval) if type(a) is Literal else env[a] for a in eqn.invars]  # type: ignore[index]
         outvars = eqn.outvars
-        b.eqn = eqn
         primitive = eqn.primitive
         rule = primitive.emit
         if type(rule) is str and not eqn.values:  # an elementwise operation of one type
             aval = outvars[0].aval
+            text = aval.mlir
+            names = []
+            for a in eqn.invars:
+                v = b.spread_literal(a, aval) if type(a) is Literal else env[a]
+                if v.aval.mlir != text:
+                    v = b.broadcast(v, aval.shape, range(len(aval.shape)) if v.aval.shape else ())
+                names.append(v.name)
             n = b.shared[0] = b.shared[0] + 1
-            if len(values) == 1:
-                text = f"%{n} = {rule} {values[0].name} : {aval.mlir}{b.loc}\n"
-            else:
-                places = range(len(aval.shape))
-                names = ", ".join([v.name if v.aval.mlir == aval.mlir
-                                   else b.broadcast(v, aval.shape, places if v.aval.shape else ()).name for v in values])
-                text = f"%{n} = {rule} {names} : {aval.mlir}{b.loc}\n"
-            b.lines.append(text)
+            b.lines.append(f"%{n} = {rule} {', '.join(names)} : {text}{b.loc}\n")
             env[outvars[0]] = Value(f"%{n}", aval)
             continue
+        values = [b.literal(a) if type(a) is Literal else env[a] for a in eqn.invars]
+        b.eqn = eqn
         b.out = [v.aval for v in outvars]
         results = emit_one(b, eqn, values)
         for var, value in zip(outvars, results):
             env[var] = value
-    return [b.constant(a.val, a.aval) if type(a) is Literal else env[a] for a in jaxpr.outvars]  # type: ignore[index]
+    return [b.literal(a) if type(a) is Literal else env[a] for a in jaxpr.outvars]  # type: ignore[index]
 
 
 def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:

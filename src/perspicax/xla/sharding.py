@@ -218,6 +218,9 @@ class NamedSharding(runtime.BaseGSPMDSharding):
     is_fully_replicated = property(lambda self: all(s == 1 for s in self._splits(len(self.spec))))
 
     def shard_shape(self, global_shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(self.spec) > len(global_shape):
+            raise ShardingError(says=f"{self.spec} cannot split an array of {len(global_shape)} axes.",
+                                why=f"it speaks of {len(self.spec)} axes, and the array has shape {tuple(global_shape)}")
         splits = self._splits(len(global_shape))
         uneven = [i for i, (n, s) in enumerate(zip(global_shape, splits)) if n % s]
         if uneven:
@@ -301,6 +304,14 @@ class CompiledSharding(runtime.BaseGSPMDSharding):
 
     def __repr__(self) -> str:
         return f"CompiledSharding({self._hlo})"
+
+
+def with_leading_axis(placed: Any, mesh_axis: Any) -> Any:
+    """The sharding of arrays with one more axis in front, which `mesh_axis` splits (`None`: nothing does); `None` where
+    that cannot be told."""
+    if len(placed.devices) == 1 or placed.is_fully_replicated:
+        return placed
+    return NamedSharding(placed.mesh, (mesh_axis, *placed.spec)) if isinstance(placed, NamedSharding) else None
 
 
 def replicated_like(placed: Any) -> Any:
