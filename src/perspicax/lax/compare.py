@@ -57,7 +57,7 @@ def _comparison(name: str, direction: str, over: frozenset, host: Any, total_ord
         return found if found.shape == b.out[0].shape else _join_words(b, found, "and" if direction == "EQ" else "or")
 
     return elementwise(name, over=over, jvp=FLAT, emit=emit, host=integers_only(host), out_dtype=lambda _: BOOLEAN,
-                       physical=_same_parameters)
+                       physical=_same_parameters, fast_compile="all")
 
 
 def _same_parameters(params: dict, in_avals: list, out_avals: list) -> dict:
@@ -238,7 +238,9 @@ def _select_emit(b: Any, which: Any, *cases: Any) -> Any:
     return among(0, len(cases))
 
 
-def _select_host(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
+def _select_host(which: np.ndarray, *cases: np.ndarray) -> Any:
+    if cases[0].dtype.kind not in "biufc":  # XLA selects bfloat16 in float32, and NaNs lose their payload on the way
+        return NotImplemented
     if len(cases) == 1:
         return cases[0].copy()
     if which.dtype == BOOLEAN:
@@ -252,7 +254,7 @@ def _select_host(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
 
 select_n_p = elementwise("select_n", over=ANY, type_rule=_select_type, jvp=OfPrimitive(lambda _: _select_jvp),
                          transpose=_select_transpose, batch=_select_batch, emit=_select_emit, host=_select_host,
-                         physical=_same_parameters)
+                         physical=_same_parameters, fast_compile="all")
 
 
 def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
@@ -297,7 +299,10 @@ def _clamp_type(low: ShapedArray, x: ShapedArray, high: ShapedArray) -> ShapedAr
 
 
 def _clamp_emit(b: Any, low: Any, x: Any, high: Any) -> Any:
-    return b.op("clamp", [spread_to(b, low, x.shape), x, spread_to(b, high, x.shape)], b.out[0])
+    low, high = spread_to(b, low, x.shape), spread_to(b, high, x.shape)
+    if kind(x.dtype) in BOOL:  # XLA has no clamp of booleans
+        return b.op("minimum", [b.op("maximum", [x, low], b.out[0]), high], b.out[0])
+    return b.op("clamp", [low, x, high], b.out[0])
 
 
 def _where(chosen: Any, t: Any) -> Any:
@@ -337,7 +342,7 @@ def _clamp_batch(axis: BatchAxis, args: tuple, axes: tuple) -> tuple[Any, int]:
 
 clamp_p = elementwise(
     "clamp", over=ANY, type_rule=_clamp_type, jvp=(_clamp_low, _clamp_x, _clamp_high), batch=_clamp_batch,
-    emit=_clamp_emit, host=integers_only(lambda low, x, high: np.minimum(np.maximum(x, low), high)))
+    emit=_clamp_emit, fast_compile="all", host=integers_only(lambda low, x, high: np.minimum(np.maximum(x, low), high)))
 
 
 def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:

@@ -37,6 +37,7 @@ from perspicax.xla.array import ArrayImpl
 
 COMPLEX_OF = {np.dtype("float32"): np.dtype("complex64"), np.dtype("float64"): np.dtype("complex128")}
 PART_OF = {c: f for f, c in COMPLEX_OF.items()}
+_Complex = complex  # Python's; below, `complex` is lax's
 
 
 # -- convert_element_type
@@ -83,7 +84,7 @@ def _convert_host(x: np.ndarray, *, new_dtype: Any, weak_type: bool) -> Any:
 
 
 convert_element_type_p = elementwise(
-    "convert_element_type", over=ANY, params=("new_dtype", "weak_type"), type_rule=_convert_type,
+    "convert_element_type", fast_compile="all", over=ANY, params=("new_dtype", "weak_type"), type_rule=_convert_type,
     jvp=OfPrimitive(lambda _: _convert_jvp), transpose=_convert_transpose, emit=_convert_emit, host=_convert_host,
     physical=lambda params, in_avals, out_avals: {**params, "new_dtype": out_avals[0].dtype.physical_dtype})
 
@@ -120,10 +121,10 @@ def convert_to(x: ArrayLike, aval: ShapedArray) -> Array:
 def convert(x: ArrayLike, dtype: Any, weak: bool) -> Array:
     """`x` in a dtype and weak type; `x` itself when it has them."""
     if not isinstance(x, Array):
-        x = operand(x)
         value = _python_number(x, dtype)
         if value is not None:
             return ArrayImpl(ShapedArray((), dtype, weak), None, value, None, False)
+        x = operand(x)
     aval: Any = get_aval(x)
     if isinstance(x, Array) and aval.dtype == dtype and aval.weak_type == weak:
         return x
@@ -136,7 +137,9 @@ def convert(x: ArrayLike, dtype: Any, weak: bool) -> Array:
 def _python_number(x: Any, dtype: Any) -> np.ndarray | None:
     """A Python number in `dtype` as NumPy converts it, which never depends on the kind it would have as an operand:
     an int keeps the bits that fit, whatever its size. `None` for what XLA shall convert."""
-    if isinstance(x, (np.ndarray, np.generic)) or isinstance(dtype, dtypes.ExtendedDType):
+    if not isinstance(x, (int, float, _Complex)) or isinstance(x, np.generic):
+        return None
+    if isinstance(dtype, dtypes.ExtendedDType):
         return None
     wanted = kind(dtype)
     if isinstance(x, int) and wanted in "su" and dtype.kind in "iu":
@@ -188,7 +191,7 @@ def _bitcast_host(x: np.ndarray, *, new_dtype: Any) -> Any:
 
 
 bitcast_convert_type_p = elementwise(
-    "bitcast_convert_type", over=ANY, params=("new_dtype",), type_rule=_bitcast_type, jvp=FLAT,
+    "bitcast_convert_type", fast_compile="all", over=ANY, params=("new_dtype",), type_rule=_bitcast_type, jvp=FLAT,
     emit=lambda b, x, *, new_dtype: b.hlo("bitcast_convert", [x], b.out[0]) if x.dtype != new_dtype else x,
     host=_bitcast_host,
     batch=lambda axis, args, axes, *, new_dtype: _bitcast_batch(args[0], axes[0], new_dtype))
@@ -285,7 +288,7 @@ def _complex_host(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 complex_p = elementwise(
-    "complex", over=FLOATING, type_rule=_complex_type, host=_complex_host,
+    "complex", fast_compile="all", over=FLOATING, type_rule=_complex_type, host=_complex_host,
     jvp=(lambda t, out, x, y: complex(spread_tangent(t, out), constant_like(t, 0.)),
          lambda t, out, x, y: complex(constant_like(t, 0.), spread_tangent(t, out))),
     transpose=linear_in_each(lambda ct, x, y: real(ct), lambda ct, x, y: imag(conj(ct))),
@@ -313,7 +316,7 @@ def _conj_transpose(ct: Any, x: Any, *, input_dtype: Any) -> list[Any]:
 
 
 conj_p = elementwise("conj", over=FLOATING | COMPLEX, params=("input_dtype",), type_rule=_conj_type, jvp=LINEAR,
-                     transpose=_conj_transpose, emit=_conj_emit)
+                     transpose=_conj_transpose, emit=_conj_emit, fast_compile="all")
 
 
 def real(x: ArrayLike) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
@@ -19,7 +20,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.lax.accuracy import Accuracy, accuracy_text, checked
 from perspicax.lax.compare import compare_values, eq, ge, select_n_p
-from perspicax.lax.convert import PART_OF, conj, convert_element_type, convert_element_type_p, real
+from perspicax.lax.convert import PART_OF, conj, convert, convert_element_type_p, real
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import (
     ANY,
@@ -125,7 +126,8 @@ def mul(x: ArrayLike, y: ArrayLike, *, out_dtype: Any = None) -> Array:
         out_dtype: dtype in which to multiply, and of the result; that of the operands by default.
     """
     if out_dtype is not None:
-        x, y = convert_element_type(x, out_dtype), convert_element_type(y, out_dtype)
+        dtype = dtypes.requested_dtype(out_dtype, "mul")
+        x, y = [convert(v, dtype, get_aval(_operand(v)).weak_type) for v in (x, y)]  # type: ignore[attr-defined]
     return local.trace.p2(mul_p, x if isinstance(x, Array) else _operand(x), y if isinstance(y, Array) else _operand(y))
 
 
@@ -199,10 +201,11 @@ def _integer_pow_emit(b: Any, x: Any, *, y: int) -> Any:
     return product if y > 0 else b.op("divide", [b.constant(1, aval), product], aval)
 
 
-integer_pow_p = elementwise("integer_pow", over=NUMBER, params=("y",), type_rule=_integer_pow_type,
+integer_pow_p = elementwise("integer_pow", fast_compile="real", over=NUMBER, params=("y",), type_rule=_integer_pow_type,
                             jvp=_integer_pow_jvp, emit=_integer_pow_emit)
 square_p = elementwise(
     "square", over=NUMBER, jvp=lambda t, out, x: mul(t, mul(constant_like(x, 2), x)), host=integers_only(np.square),
+    fast_compile="real",
     emit=lambda b, x: b.op("multiply", [x, x], b.out[0]) if kind(x.dtype) in INTEGER
     else b.generic("chlo.square", [x], b.out[0]))
 
@@ -250,9 +253,11 @@ def _emit_extreme(operation: str, direction: str) -> Any:
 
 
 max_p = elementwise("max", over=ANY, emit=_emit_extreme("maximum", "GT"), host=integers_only(np.maximum),
+                    fast_compile="all",
                     jvp=(lambda t, out, x, y: mul(t, _balanced(x, out, y)),
                          lambda t, out, x, y: mul(t, _balanced(y, out, x))))
 min_p = elementwise("min", over=ANY, emit=_emit_extreme("minimum", "LT"), host=integers_only(np.minimum),
+                    fast_compile="all",
                     jvp=(lambda t, out, x, y: mul(t, _balanced(x, out, y)),
                          lambda t, out, x, y: mul(t, _balanced(y, out, x))))
 
@@ -296,7 +301,7 @@ def _sign_emit(b: Any, x: Any) -> Any:
 abs_p = elementwise(
     "abs", over=SIGNED | FLOATING | COMPLEX, out_dtype=lambda d: PART_OF.get(d, d), jvp=_abs_jvp, emit="abs",
     host=integers_only(np.abs))
-sign_p = elementwise("sign", over=NUMBER, jvp=FLAT, emit=_sign_emit, host=integers_only(np.sign))
+sign_p = elementwise("sign", fast_compile="all", over=NUMBER, jvp=FLAT, emit=_sign_emit, host=integers_only(np.sign))
 
 
 def abs(x: ArrayLike) -> Array:
@@ -335,7 +340,7 @@ class RoundingMethod(enum.IntEnum):
 floor_p = elementwise("floor", over=FLOATING, jvp=FLAT, emit="floor")
 ceil_p = elementwise("ceil", over=FLOATING, jvp=FLAT, emit="ceil")
 round_p = elementwise(
-    "round", over=FLOATING, jvp=FLAT, params=("rounding_method",),
+    "round", fast_compile="all", over=FLOATING, jvp=FLAT, params=("rounding_method",),
     emit=lambda b, x, *, rounding_method: b.op(
         "round_nearest_even" if rounding_method == RoundingMethod.TO_NEAREST_EVEN else "round_nearest_afz", [x],
         b.out[0]))
@@ -394,9 +399,14 @@ def _pow_base(t: Any, out: Any, x: Any, y: Any) -> Any:
     if kind(get_aval(y).dtype) in INTEGER:  # type: ignore[attr-defined]
         y = convert_element_type_p(y, new_dtype=get_aval(x).dtype, weak_type=get_aval(x).weak_type)  # type: ignore
         zero = eq(y, constant_like(y, 0))
-        factor = mul(select_n_p(zero, y, full_like(y, 1)), pow(x, sub(y, constant_like(y, 1))))
+        factor = mul(select_n_p(zero, y, full_like(y, 1)), pow(x, _one_less(y)))
         return mul(t, select_n_p(spread_tangent(zero, factor), factor, full_like(factor, 0)))
-    return mul(t, mul(y, pow(x, sub(y, constant_like(y, 1)))))
+    return mul(t, mul(y, pow(x, _one_less(y))))
+
+
+def _one_less(y: Any) -> Any:
+    """y - 1, never weak: so is the derivative of a power in JAX."""
+    return sub(y, np.ones((), get_aval(y).dtype)[()])  # type: ignore[attr-defined]
 
 
 def _pow_exponent(t: Any, out: Any, x: Any, y: Any) -> Any:

@@ -116,10 +116,16 @@ def joined_shape(a: tuple, b: tuple) -> tuple | None:
 
 # -- the family
 
+ROUNDED_ONCE = frozenset((
+    "add", "and", "ceil", "count_leading_zeros", "floor", "imag", "is_finite", "negate", "not", "or", "popcnt", "real",
+    "shift_left", "shift_right_arithmetic", "shift_right_logical", "subtract", "xor", "chlo.mulhi"))
+ROUNDED_ONCE_IF_REAL = frozenset(("abs", "divide", "multiply", "remainder"))
+
+
 def elementwise(name: str, *, over: frozenset | tuple[frozenset, ...], jvp: Any, emit: Any, transpose: Any = None,
                 host: Any = None, out_dtype: Callable[[Any], Any] | None = None, params: Sequence[str] | None = (),
                 batch: Any = ELEMENTWISE, type_rule: Any = None, attributes: Callable[..., str] | None = None,
-                **more: Any) -> Primitive:
+                fast_compile: str | None = None, **more: Any) -> Primitive:
     """An elementwise primitive of any number of operands.
 
     Args:
@@ -132,11 +138,16 @@ def elementwise(name: str, *, over: frozenset | tuple[frozenset, ...], jvp: Any,
         out_dtype: the result's dtype, where it is not the operands'.
         params: names of the parameters; `None` when they may be left out.
         attributes: the text of the operation's attributes from the parameters.
+        fast_compile: whether its eager kernel has the same bits when it is compiled the fast way: `"all"`, `"real"`
+            (not for complex operands) or `"none"`; it has where each result is rounded once. Known for operations of
+            StableHLO that are given by name.
     """
     if isinstance(jvp, tuple):
         jvp = per_operand(*jvp)
     elif not isinstance(jvp, (OfPrimitive, Missing)):
         jvp = per_operand(jvp)
+    if fast_compile is None:
+        fast_compile = "all" if emit in ROUNDED_ONCE else "real" if emit in ROUNDED_ONCE_IF_REAL else "none"
     if isinstance(emit, str):
         emit = emit_named(emit, out_dtype is not None or type_rule is not None, attributes)
     primitive = Primitive(
@@ -144,6 +155,7 @@ def elementwise(name: str, *, over: frozenset | tuple[frozenset, ...], jvp: Any,
         transpose=transpose or NotLinear(f"`{name}` is not linear"), batch=batch, emit=emit,
         host=host and _as_arrays(host), **more)
     primitive.extra["elementwise"] = True
+    primitive.extra["fast_compile"] = fast_compile
     if attributes is not None:
         primitive.extra["attributes"] = attributes
     return primitive

@@ -14,6 +14,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
+from perspicax.lax.families import spread_to
 from perspicax.xla.emit import i64_array
 
 BOOLEAN = np.dtype(bool)
@@ -178,7 +179,7 @@ def in_single_precision(formula: Callable[..., Formula]) -> Callable[..., Any]:
         values = []
         for v in operands:
             v = b.convert(v, SINGLE) if narrow else v
-            values.append(Formula(b, v if v.shape == shape else b.broadcast(v, shape, range(len(shape)) if v.shape else ())))
+            values.append(Formula(b, spread_to(b, v, shape)))
         return b.convert(formula(*values).value, out.dtype)
 
     return emit

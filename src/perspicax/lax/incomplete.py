@@ -254,7 +254,8 @@ def igamma(a: ArrayLike, x: ArrayLike) -> Array:
     Returns:
         Array of that dtype, from 0 to 1; NaN outside of the domain.
     """
-    return local.trace.p2(igamma_p, a if isinstance(a, Array) else operand(a), x if isinstance(x, Array) else operand(x))
+    return local.trace.p2(igamma_p, a if isinstance(a, Array) else operand(a),
+                          x if isinstance(x, Array) else operand(x))
 
 
 def igammac(a: ArrayLike, x: ArrayLike) -> Array:

@@ -31,7 +31,7 @@ def _same_parameters(params: dict, in_avals: list, out_avals: list) -> dict:
 # -- copy
 
 copy_p = elementwise("copy", over=ANY | EXTENDED, jvp=LINEAR, transpose=lambda ct, x: [copy_p(ct)], emit=_same,
-                     host=np.copy, physical=_same_parameters)
+                     host=np.copy, physical=_same_parameters, fast_compile="all")
 
 
 # -- stop_gradient
@@ -110,8 +110,9 @@ _KEPT = frozenset((KeepEffect(),))
 
 def _sink_emit(b: Any, *values: Any, prevent_mlir_dce: bool) -> list[Any]:
     if prevent_mlir_dce:
-        layouts = [tuple(range(v.ndim))[::-1] for v in values]
-        b.custom_call("dce_sink", values, [], side_effect=True, operand_layouts=layouts, result_layouts=[])
+        for v in values:  # XLA's sink takes one operand
+            b.custom_call("dce_sink", [v], [], side_effect=True, operand_layouts=[tuple(range(v.ndim))[::-1]],
+                          result_layouts=[])
     return []
 
 

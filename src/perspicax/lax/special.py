@@ -22,7 +22,8 @@ from perspicax.lax.transcendental import exp
 
 # -- error functions
 
-erf_p = elementwise("erf", over=FLOATING, emit="chlo.erf", jvp=lambda t, out, x: _gaussian(t, x, 2 / math.sqrt(math.pi)))
+erf_p = elementwise("erf", over=FLOATING, emit="chlo.erf",
+                    jvp=lambda t, out, x: _gaussian(t, x, 2 / math.sqrt(math.pi)))
 erfc_p = elementwise("erfc", over=FLOATING, emit="chlo.erfc",
                      jvp=lambda t, out, x: _gaussian(t, x, -2 / math.sqrt(math.pi)))
 erf_inv_p = elementwise(
