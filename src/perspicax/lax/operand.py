@@ -9,6 +9,7 @@ from perspicax.core.array import Array
 from perspicax.core.errors import NotAnArrayError
 from perspicax.core.tracer import get_aval, typers
 
+_NUMBERS = frozenset((float, int, bool, complex))
 _AS_THEY_ARE = (np.ndarray, np.generic, int, float, complex)
 
 
@@ -18,7 +19,7 @@ def operand(x: Any) -> Any:
     Raises:
         NotAnArrayError: it is none of these.
     """
-    if isinstance(x, Array):
+    if isinstance(x, Array) or type(x) in _NUMBERS:  # the trace looks at the value of a number itself
         return x
     if type(x) in typers or isinstance(x, _AS_THEY_ARE):
         get_aval(x)
