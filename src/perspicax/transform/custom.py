@@ -15,7 +15,7 @@ from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform import trees as tree
 from perspicax.transform.custom_primitives import Callee, custom_jvp_call, custom_lin, custom_vjp_call, full_tangent
 from perspicax.transform.errors import CustomRuleError, MissingCustomRuleError
-from perspicax.transform.hooks import lax
+from perspicax.transform.hooks import as_traced, lax
 from perspicax.transform.stage import FlatFunction, function_name, wraps
 
 
@@ -64,6 +64,10 @@ class CustomVJPPrimal:
 
 def _to_user(t: Any) -> Any:
     return SymbolicZero(t.aval) if type(t) is Zero else t
+
+
+def _is_float0(t: Any) -> bool:
+    return getattr(t, "dtype", None) == dtypes.float0
 
 
 def _from_user(t: Any) -> Any:
@@ -219,8 +223,7 @@ class _JVPRule:
         return function_name(self.user)
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
-        if self.symbolic_zeros:
-            tangents = [_to_user(t) for t in tangents]
+        tangents = [_to_user(t) if type(t) is Zero or _is_float0(t) else as_traced(t) for t in tangents]
         pair = self.user(*self.fixed, self.in_tree.unflatten(primals)[0], self.in_tree.unflatten(tangents)[0])
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise CustomRuleError(function=self.name, kind="pair", rule="defjvp", got=type(pair).__name__)
@@ -340,6 +343,7 @@ class _VJPRules:
     def pull_back(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list:
         """Flat cotangents of the differentiated arguments."""
         res = self.residual_tree.unflatten(residuals)
+        cts = [ct if type(ct) is Zero or _is_float0(ct) else as_traced(ct) for ct in cts]
         given = [_to_user(ct) if self.symbolic_zeros else full_tangent(ct) for ct in cts]
         fixed = [self.args[i] for i in sorted(self.owner.numbers(self.args))]
         back = self.bwd(*fixed, res, self.flat.out_tree.unflatten(given))

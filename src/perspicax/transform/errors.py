@@ -1,8 +1,6 @@
 """Errors of the transformations: their arguments, and what the transformed functions take and return."""
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
@@ -85,10 +83,47 @@ class StaticArgumentError(PerspicaxError, ValueError, TypeError):
         if self.kind == "both":
             return Report(says=f"The argument {self.given} of `{self.function}` is static and donated.",
                           why="a static argument is a Python value; only the memory of arrays can be donated")
+        from difflib import get_close_matches  # here: for weight
+
         near = get_close_matches(self.given.strip("'"), self.parameters, 1)
         fixes = (Fix("did you mean", code=f"{self.option}=({near[0]!r},)"),) if near else ()
         return Report(says=f"`{self.option}` names {self.given}, but `{self.function}` has no such parameter.",
                       why=f"the parameters of `{self.function}` are {names}", fixes=fixes)
+
+
+class DialectError(PerspicaxError, ValueError):
+    """The text of a lowered function was asked for in a dialect that there is not."""
+
+    dialect: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"A lowered function has no text in the dialect {self.dialect!r}.",
+                      why="its text is `stablehlo`, or `hlo` once it is compiled")
+
+
+class MissingDtypeError(PerspicaxError, ValueError):
+    """A `ShapeDtypeStruct` was made without a dtype."""
+
+    shape: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"A ShapeDtypeStruct of shape {self.shape} has no dtype.",
+                      fixes=(Fix("name it", code=f"jax.ShapeDtypeStruct({self.shape}, jnp.float32)"),))
+
+
+class NoTracingError(PerspicaxError, RuntimeError):
+    """With `jax_no_tracing`: a function would have to be traced."""
+
+    function: str
+    types: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` would be traced for arguments of types {self.types}.",
+                      why="`jax_no_tracing` is on, and no call with arguments of these types came before",
+                      fixes=(Fix("call it once with such arguments before the option is switched on"),))
 
 
 class CompiledCallError(PerspicaxError, TypeError):

@@ -16,7 +16,7 @@ from perspicax.core.tree_nodes import Partial
 from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, TangentError
-from perspicax.transform.hooks import instantiate, lax
+from perspicax.transform.hooks import as_traced, filled, instantiate, lax
 from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
 from perspicax.transform.stage import (
     FlatFunction,
@@ -108,9 +108,7 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
 
 def _finish(ct: Any, aval: Any) -> Any:
     """A gradient as an array of the argument's type."""
-    if type(ct) is Zero:
-        return lax().zeros(aval.to_tangent_aval())
-    return ct
+    return lax().zeros(aval.to_tangent_aval()) if type(ct) is Zero else as_traced(ct)
 
 
 def _check_argnums(fun: Any, numbers: Sequence[int], args: tuple) -> None:
@@ -153,7 +151,7 @@ def _output_cotangent(value: Any, fun: Any, holomorphic: bool) -> Any:
     if not dtypes.issubdtype(aval.dtype, np.inexact) or complex_ != holomorphic:
         kind = "holomorphic" if holomorphic else "complex" if complex_ else "integer"
         raise NonScalarGradError(function=function_name(fun), kind=kind, got=aval.str_short())
-    return lax().ones(aval)
+    return filled(aval, 1)
 
 
 def _pull_back(tape: TapeTrace, tangents: Sequence[Any], cts: Sequence[Any]) -> list[Any]:

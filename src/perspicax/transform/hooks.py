@@ -4,6 +4,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
+
+from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
@@ -45,12 +48,21 @@ def add_tangents(x: Any, y: Any) -> Any:
 
 
 def instantiate(x: Any) -> Any:
-    """An operand in place of a symbolic zero: an array, or a number where that has the type of a weak scalar."""
-    if type(x) is not Zero:
-        return x
-    aval: Any = x.aval
-    if aval.weak_type and aval.shape == ():
-        number = 0j if aval.dtype.kind == "c" else 0.0
-        if get_aval(number) is aval:
-            return number
-    return lax().zeros(aval)
+    """An operand in place of a symbolic zero."""
+    return filled(x.aval, 0) if type(x) is Zero else x
+
+
+def filled(aval: Any, number: int) -> Any:
+    """An operand of an inexact type with 0 or 1 everywhere; a scalar costs no operation, and is no array of ours."""
+    if aval.shape == ():
+        if not aval.weak_type:
+            return np.asarray(number, aval.dtype)
+        weak = complex(number) if aval.dtype.kind == "c" else float(number)
+        if get_aval(weak) is aval:
+            return weak
+    return lax().ones(aval) if number else lax().zeros(aval)
+
+
+def as_traced(x: Any) -> Any:
+    """What users' functions get in place of a number or a NumPy array: an array."""
+    return x if isinstance(x, Array) else lax().convert(x, get_aval(x))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,16 +17,18 @@ import numpy as np
 
 from perspicax.binding import runtime
 from perspicax.core import config as config_module
+from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, local
 from perspicax.core.context import evaluator
-from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
+from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr, subjaxprs
 from perspicax.core.primitive import Primitive
+from perspicax.core.printer import check_jaxpr
 from perspicax.core.trace import JaxprTrace, Linear, Zero, check_alive, stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.diagnose.boundary import trim
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import batch_jaxpr, to_axis
-from perspicax.transform.errors import StaticArgumentError
+from perspicax.transform.errors import DialectError, MissingDtypeError, NoTracingError, StaticArgumentError
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, wraps
 from perspicax.transform.transpose import transpose_jaxpr
@@ -33,6 +36,7 @@ from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.errors import ShardingMismatchError
 
 state_key = config_module.state_key
 checking = dispatch.checking
@@ -41,11 +45,13 @@ flatten = tree.flatten
 
 # -- the primitive
 
-def _jit_jvp(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, **params: Any) -> tuple[list, list]:
+def _jit_jvp(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, in_shardings: Any, out_shardings: Any,
+             **params: Any) -> tuple[list, list]:
     moving = tuple(type(t) is not Zero for t in tangents)
     derived, moves = jvp_jaxpr(jaxpr, moving)
     params["donated_invars"] = (False,) * len(derived.in_avals)
-    outs = jit_p(*primals, *[t for t in tangents if type(t) is not Zero], jaxpr=derived, name=name, **params)
+    outs = jit_p(*primals, *[t for t in tangents if type(t) is not Zero], jaxpr=derived, name=name,
+                 in_shardings=_with_those(in_shardings, moving), out_shardings=_with_those(out_shardings, moves), **params)
     return _with_zeros(outs, len(jaxpr.out_avals), moves)
 
 
@@ -55,44 +61,81 @@ def _with_zeros(outs: list, n: int, moves: Sequence[bool]) -> tuple[list, list]:
     return results, [next(rest) if m else Zero.like(x) for x, m in zip(results, moves)]
 
 
-def _jit_linearize(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, **params: Any) -> tuple[list, list]:
+def _chosen(given: Any, marks: Sequence[bool]) -> tuple:
+    """The shardings of the values that are marked; `None` for each where none were asked for."""
+    return tuple([s for s, m in zip(given if given is not None else (None,) * len(marks), marks) if m])
+
+
+def _with_those(given: Any, marks: Sequence[bool]) -> Any:
+    """The shardings of values, and behind them those of the tangents of the ones that are marked."""
+    return None if given is None else (*given, *_chosen(given, marks))
+
+
+def _any_of(given: tuple) -> Any:
+    return given if any(s is not None for s in given) else None
+
+
+def _jit_linearize(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, in_shardings: Any,
+                   out_shardings: Any, **params: Any) -> tuple[list, list]:
     moving = tuple(type(t) is not Zero for t in tangents)
     parts = linearize_jaxpr(jaxpr, moving)
+    n = len(jaxpr.out_avals)
+    extra = (None,) * (len(parts.forward.out_avals) - n)
     params["donated_invars"] = (False,) * len(parts.forward.in_avals)
-    outs = jit_p(*primals, jaxpr=parts.forward, name=name, **params)
+    outs = jit_p(*primals, jaxpr=parts.forward, name=name, in_shardings=in_shardings,
+                 out_shardings=None if out_shardings is None else (*out_shardings, *extra), **params)
     residuals = parts.gather(primals, outs)
     params["donated_invars"] = (False,) * len(parts.linear.in_avals)
+    moved: list = []
     if any(parts.moves):
-        moved = jit_p(*residuals, *[t for t in tangents if type(t) is not Zero], jaxpr=parts.linear, name=name, **params)
-    else:
-        moved = []
-    n = len(jaxpr.out_avals)
+        moved = jit_p(*residuals, *[t for t in tangents if type(t) is not Zero], jaxpr=parts.linear, name=name,
+                      in_shardings=_any_of((None,) * len(residuals) + _chosen(in_shardings, moving)),
+                      out_shardings=_any_of(_chosen(out_shardings, parts.moves)), **params)
     return _with_zeros(outs[:n] + moved, n, parts.moves)
 
 
-def _jit_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, name: str, **params: Any) -> list:
+def _jit_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, name: str, in_shardings: Any, out_shardings: Any,
+                   **params: Any) -> list:
     linear = tuple(type(x) is Linear for x in operands)
     moving = tuple(type(ct) is not Zero for ct in cts)
     derived, reached = transpose_jaxpr(jaxpr, linear, moving)
     params["donated_invars"] = (False,) * len(derived.in_avals)
+    known = [not is_linear for is_linear in linear]
+    back = _chosen(_chosen(in_shardings, linear), reached)
     outs = iter(jit_p(*[x for x in operands if type(x) is not Linear], *[ct for ct in cts if type(ct) is not Zero],
-                      jaxpr=derived, name=name, **params))
+                      jaxpr=derived, name=name, out_shardings=_any_of(back),
+                      in_shardings=_any_of(_chosen(in_shardings, known) + _chosen(out_shardings, moving)), **params))
     reach = iter(reached)
     return [(next(outs) if next(reach) else None) if is_linear else None for is_linear in linear]
 
 
-def _jit_batch(axis: Any, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, name: str, **params: Any) -> tuple[list, list]:
+def _jit_batch(axis: Any, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, name: str, in_shardings: Any,
+               out_shardings: Any, **params: Any) -> tuple[list, list]:
     batched = tuple(a is not None for a in axes)
     derived, found = batch_jaxpr(jaxpr, axis, batched)
     args = tuple([to_axis(x, a, 0, axis.size) if a is not None else x for x, a in zip(args, axes)])
-    outs = jit_p(*args, jaxpr=derived, name=name, **params)
+    outs = jit_p(*args, jaxpr=derived, name=name, in_shardings=_batched_shardings(in_shardings, batched, axis.spmd),
+                 out_shardings=_batched_shardings(out_shardings, found, axis.spmd), **params)
     return outs, [0 if b else None for b in found]
+
+
+def _batched_shardings(given: Any, batched: Sequence[bool], mesh_axis: Any) -> Any:
+    if given is None:
+        return None
+    return tuple([shardings.with_leading_axis(s, mesh_axis) if b and s is not None else s for s, b in zip(given, batched)])
 
 
 def _jit_evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str, donated_invars: tuple, keep_unused: bool,
                   **params: Any) -> list:
     arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in args]
     return run_jaxpr(jaxpr, arrays, name=name, donated=donated_invars, keep_unused=keep_unused, **params)
+
+
+def _placed(b: Any, values: Sequence[Any], given: Any) -> Sequence[Any]:
+    """The values, those with a sharding of their own under its annotation."""
+    if given is None or b.module.num_partitions == 1:
+        return values
+    return [v if s is None else b.annotate_sharding(v, s) for v, s in zip(values, given)]
 
 
 jit_p = Primitive(
@@ -107,7 +150,8 @@ jit_p = Primitive(
     linearize=_jit_linearize,
     transpose=_jit_transpose,
     batch=_jit_batch,
-    emit=lambda b, *operands, jaxpr, name, **_: b.call(jaxpr, operands, name),
+    emit=lambda b, *operands, jaxpr, name, in_shardings, out_shardings, **_: _placed(
+        b, b.call(jaxpr, _placed(b, operands, in_shardings), name), out_shardings),
     evaluate=_jit_evaluate,
     effects=lambda jaxpr, **_: jaxpr.effects,
     source="a call of a staged function",
@@ -160,12 +204,12 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
 
 def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
                 in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any, Any]:
-    explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ())) if s is not None]
+    explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(closed)) if s is not None]
     placed, committed = dispatch.common_placement(arrays, name)
     if explicit:
-        wide = [s for s in explicit if len(s.devices) > 1]
-        placed, committed = (wide or explicit)[0], True
+        placed, committed = next((s for s in explicit if len(s.devices) > 1), explicit[0]), True
     if len(placed.devices) > 1:
+        _check_result_shardings(closed, out_shardings, name)
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
                                                          lambda: _argument_names(closed, len(arrays)))
     else:
@@ -173,6 +217,32 @@ def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, don
     program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
                           in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
     return placed, in_shardings, program
+
+
+def inner_shardings(closed: ClosedJaxpr) -> tuple:
+    """The shardings that jitted functions called within ask for; they tell on which devices the whole runs."""
+    return closed.derive("inner shardings", lambda: tuple(_collect_shardings(closed.jaxpr)))
+
+
+def _collect_shardings(jaxpr: Any) -> list:
+    found: list = []
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is jit_p:
+            params = eqn.params
+            found += [s for s in (*(params["in_shardings"] or ()), *(params["out_shardings"] or ())) if s is not None]
+        for inner in subjaxprs(eqn):
+            found += _collect_shardings(inner)
+    return found
+
+
+def _check_result_shardings(closed: ClosedJaxpr, out_shardings: Any, name: str) -> None:
+    for i, (s, aval) in enumerate(zip(out_shardings or (), closed.out_avals)):
+        if s is not None:
+            try:
+                s.shard_shape(aval.shape)
+            except shardings.ShardingError as error:
+                raise ShardingMismatchError(function=name, name=f"result {i}", type_text=aval.str_short(),
+                                            wanted=repr(s), reason=error.why or error.says) from None
 
 
 def _argument_names(closed: ClosedJaxpr, count: int) -> Sequence[str]:
@@ -215,16 +285,26 @@ class Traced:
 
 
 _caches: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
+_method_caches: dict[int, tuple[weakref.ref, dict]] = {}
 
 
 def _cache_of(fun: Any) -> dict:
     """What was staged of `fun`; shared by all `jit(fun)`, gone with `fun`."""
     if inspect.ismethod(fun):
-        return {}
+        return _cache_of_method(fun)
     try:
         return _caches.setdefault(fun, {})
     except TypeError:  # a callable that cannot be hashed or weakly referenced
         return {}
+
+
+def _cache_of_method(method: Any) -> dict:
+    """By identity: two bound methods are equal when their instance is the same, which may have changed in between."""
+    key = id(method)
+    found = _method_caches.get(key)
+    if found is None or found[0]() is not method:
+        found = _method_caches[key] = (weakref.ref(method, lambda _: _method_caches.pop(key, None)), {})
+    return found[1]
 
 
 class JitFunction:
@@ -235,11 +315,9 @@ class JitFunction:
         self._fun = fun
         self._options = options
         self._traced: dict[Any, Traced] = _cache_of(fun)
-        self._fast: dict[Any, Any] = {}
-        self._flat: dict[Any, Any] = {}
-        self._only_arrays = False
-        self._state: Any = None
+        self._short = ShortWays(None)
         self._plain = options.is_plain
+        self._signature: Signature | None = None
         self._name = function_name(fun)
         _wrappers.add(self)
 
@@ -255,21 +333,22 @@ class JitFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if local.trace is _evaluator and not checking.careful:
-            if self._state is not state_key():
-                self._new_state()
-            if self._only_arrays and not kwargs:
-                entry = self._flat.get(tuple([x.aval if type(x) is ArrayImpl and x._place is None else None for x in args]))
+            short = self._short
+            if short.state is not state_key():
+                short = self._short = ShortWays(state_key())
+            if short.only_arrays and not kwargs:
+                entry = short.flat.get(tuple([x.aval if type(x) is ArrayImpl and x._place is None else None for x in args]))
                 if entry is not None:
                     out = entry(args)
                     if out is not None:
                         return out[0]
-            elif self._fast:
+            elif short.fast:
                 leaves, in_tree = flatten((args, kwargs))
                 try:
                     key = None if any(map(_get_place, leaves)) else tuple(map(_get_aval, leaves))
                 except AttributeError:  # numbers or NumPy arrays among them
                     key = tuple([x.aval if type(x) is ArrayImpl and x._place is None else _leaf_key(x) for x in leaves])
-                entry = self._fast.get((in_tree, key))
+                entry = short.fast.get((in_tree, key))
                 if entry is not None:
                     out = entry(leaves)
                     if out is not None:
@@ -280,10 +359,15 @@ class JitFunction:
             trim(error)
             raise
 
-    def _new_state(self) -> None:
-        """Options that affect tracing have changed: the short ways are not valid now."""
-        self._state = state_key()
-        self._fast, self._flat, self._only_arrays = {}, {}, False
+    def signature(self) -> Signature:
+        """The parameters of the function; looked up once."""
+        found = self._signature
+        if found is None:
+            found = self._signature = Signature(self._fun)
+        return found
+
+    def __reduce__(self) -> tuple:
+        return JitFunction, (self._fun, self._options)
 
     def _call(self, args: tuple, kwargs: dict) -> Any:
         if config.jax_disable_jit:
@@ -311,7 +395,10 @@ class JitFunction:
     def _prepare(self, args: tuple, kwargs: dict) -> tuple[list, Traced, Any, Any]:
         """Flat dynamic arguments and the staged function for them."""
         options = self._options
-        args, kwargs, statics, rebuild = options.split_static(self._fun, args, kwargs)
+        statics: tuple = ()
+        rebuild = None
+        if options.has_statics:
+            args, kwargs, statics, rebuild = options.split_static(self.signature(), args, kwargs)
         leaves, in_tree = tree.flatten((args, kwargs))
         avals = tuple([x.aval if type(x) is ArrayImpl else get_aval(x) if type(x) in typers or isinstance(x, Tracer)
                        else None for x in leaves])
@@ -321,18 +408,28 @@ class JitFunction:
         traced = self._traced.get(key)
         if traced is None:
             traced = self._trace(in_tree, avals, statics, rebuild, key)
-        return leaves, traced, *options.flat_shardings(in_tree, traced.out_tree)
+        if options.has_shardings:
+            return leaves, traced, *options.flat_shardings(in_tree, traced.out_tree)
+        return leaves, traced, None, None
 
     def _trace(self, in_tree: Any, avals: tuple, statics: tuple, rebuild: Any, key: Any) -> Traced:
+        if config.jax_no_tracing:
+            raise NoTracingError(function=self._name, types=", ".join(map(str, avals)))
         options = self._options
         flat = FlatFunction(self._fun, in_tree, "jit", rebuild)
-        debug = debug_info("jit", self._fun, in_tree, static=options.static_numbers(self._fun))
+        numbers = options.static_numbers(self.signature()) if options.has_statics else ()
+        debug = debug_info("jit", self._fun, in_tree, static=numbers)
+        started = time.perf_counter()
         closed = stage_flat(flat, avals, debug)
-        donated = options.donated(self._fun, in_tree)
+        if config.jax_enable_checks:
+            check_jaxpr(closed.jaxpr)
+        donated = options.donated(self.signature(), in_tree) if options.donates else (False,) * len(avals)
         traced = Traced(closed, flat.out_tree, self._name, in_tree, avals, donated)
-        if config.jax_log_compiles:
-            compilation.logger.warning("Traced %s for %s", self._name, list(avals))
+        compilation.log_step("Finished tracing %s for arguments %s in %.6f s", f"jit({self._name})", list(avals),
+                             time.perf_counter() - started)
         if not any(isinstance(c, Tracer) for c in closed.consts) and not config.jax_check_tracer_leaks:
+            if len(self._traced) >= MAX_TRACED:
+                self._traced.pop(next(iter(self._traced)), None)  # the oldest
             self._traced[key] = traced
         return traced
 
@@ -341,7 +438,7 @@ class JitFunction:
         if not self._plain or traced.closed.effects or checking.careful or config.jax_check_tracer_leaks:
             return
         placed = shardings.first_sharding()
-        if any(x._place is not None for x in arrays):
+        if any(x._place is not None for x in arrays) or inner_shardings(traced.closed):
             return
         leaves, in_tree = tree.flatten((args, kwargs))
         keys = tuple([x.aval if type(x) is ArrayImpl else _leaf_key(x) for x in leaves])
@@ -350,20 +447,21 @@ class JitFunction:
         program = program_for(traced.closed, placed, False, name=traced.name, donated=traced.donated,
                               keep_unused=self._options.keep_unused,
                               compiler_options=self._options.compiler_options)
-        if self._state is not state_key():
-            self._new_state()
+        short = self._short
+        state = state_key()
+        if short.state is not state or len(short.fast) >= MAX_TRACED:
+            short = ShortWays(state)
         entry = fast_entry(program, traced.out_tree)
-        self._fast[in_tree, keys] = entry
+        short.fast[in_tree, keys] = entry
         if not kwargs and all(type(x) is ArrayImpl for x in args):
-            self._flat[keys] = entry
-            self._only_arrays = len(self._flat) == len(self._fast)
-        else:
-            self._only_arrays = False
+            short.flat[keys] = entry
+        short.only_arrays = len(short.flat) == len(short.fast)
+        self._short = short
 
     def clear_cache(self) -> None:
         """Forget what was staged and compiled."""
         self._traced.clear()
-        self._new_state()
+        self._short = ShortWays(None)
 
     def _cache_size(self) -> int:
         return len(self._traced)
@@ -383,6 +481,27 @@ class JitFunction:
         return traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in traced.closed.out_avals])
 
 
+class ShortWays:
+    """The short ways of a jitted function, valid for one state of the options that affect tracing.
+
+    Threads may see different states: each takes the whole object, and so never an entry of another state.
+
+    Attributes:
+        state: the key of that state.
+        fast: by structure and types of the arguments.
+        flat: by types alone, for calls with arrays as positional arguments.
+        only_arrays: whether all calls so far were such calls.
+    """
+
+    __slots__ = ("fast", "flat", "only_arrays", "state")
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+        self.fast: dict[Any, Any] = {}
+        self.flat: dict[Any, Any] = {}
+        self.only_arrays = False
+
+
 class BoundFunction:
     # A jitted function that was looked up as a method: the instance is its first argument, also of `lower` and `trace`.
     # (No docstring: a bound method's is its function's.)
@@ -398,15 +517,19 @@ class BoundFunction:
 
     def trace(self, *args: Any, **kwargs: Any) -> TracedStage:
         """`JitFunction.trace` with the instance."""
-        return self.__func__.trace(self.__self__, *args, **kwargs)
+        return self.__func__.trace(*self._whole(args), **kwargs)
 
     def lower(self, *args: Any, **kwargs: Any) -> LoweredStage:
         """`JitFunction.lower` with the instance."""
-        return self.__func__.lower(self.__self__, *args, **kwargs)
+        return self.__func__.lower(*self._whole(args), **kwargs)
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """`JitFunction.eval_shape` with the instance."""
-        return self.__func__.eval_shape(self.__self__, *args, **kwargs)
+        return self.__func__.eval_shape(*self._whole(args), **kwargs)
+
+    def _whole(self, args: tuple) -> tuple:
+        # In JAX these three do not bind the instance, and programs written for it pass it themselves.
+        return args if args and args[0] is self.__self__ else (self.__self__, *args)
 
     def __getattr__(self, name: str) -> Any:
         if name == "__wrapped__":  # without the instance it would be another function
@@ -429,6 +552,8 @@ class BoundFunction:
     def __repr__(self) -> str:
         return f"<bound {self.__func__!r} of {self.__self__!r}>"
 
+
+MAX_TRACED = 4096  # combinations of argument types kept for one function
 
 _wrappers: weakref.WeakSet[JitFunction] = weakref.WeakSet()
 _evaluator = evaluator()
@@ -494,24 +619,15 @@ class JitOptions:
             self.in_shardings = chosen if in_shardings is None else in_shardings
         self.compiler_options = tuple(sorted((compiler_options or {}).items()))
         self.donate_key = (self.donate_argnums, self.donate_argnames)
-        self.is_plain = (not self.static_argnums and not self.static_argnames and self.in_shardings is None
-                         and out_shardings is None)
+        self.has_statics = bool(self.static_argnums or self.static_argnames)
+        self.donates = bool(self.donate_argnums or self.donate_argnames)
+        self.has_shardings = self.in_shardings is not None or out_shardings is not None
+        self.is_plain = not self.has_statics and not self.has_shardings
 
-    def static_numbers(self, fun: Any) -> tuple[int, ...]:
-        """Positions of the static parameters, those given by name included."""
-        if not self.static_argnums and not self.static_argnames:
-            return ()
-        return self._resolve(fun, self.static_argnums, self.static_argnames)
-
-    def _resolve(self, fun: Any, numbers: tuple[int, ...], names: tuple[str, ...]) -> tuple[int, ...]:
-        parameters = signature_parameters(fun)
-        if parameters is None:
-            return numbers
-        positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        found = [n + len(positional) if n < 0 and not variadic else n for n in numbers]
-        found += [positional.index(n) for n in names if n in positional]
-        return tuple(sorted(set(found)))
+    def static_numbers(self, signature: Signature) -> tuple[int, ...]:
+        """Positions of the static parameters, those given by name included; those that count from the end of a variable
+        number of arguments are negative."""
+        return signature.positions(self.static_argnums, self.static_argnames)
 
     def check(self, fun: Any) -> None:
         """Raise when a static or donated parameter does not exist.
@@ -519,85 +635,58 @@ class JitOptions:
         Raises:
             StaticArgumentError: naming it, with near names.
         """
-        parameters = signature_parameters(fun)
-        if parameters is None:
+        signature = Signature(fun)
+        if not signature.known:
             return
-        names = [p.name for p in parameters]
-        open_names = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        refusal = functools.partial(StaticArgumentError, function=signature.function, parameters=tuple(signature.names))
         for option, wanted in (("static_argnames", self.static_argnames), ("donate_argnames", self.donate_argnames)):
             for name in wanted:
-                if name not in names and not open_names:
-                    raise StaticArgumentError(option=option, given=repr(name), function=function_name(fun),
-                                              parameters=tuple(names), kind="unknown")
+                if name not in signature.names and not signature.open_names:
+                    raise refusal(option=option, given=repr(name), kind="unknown")
+        count = len(signature.positional)
         for option, numbers in (("static_argnums", self.static_argnums), ("donate_argnums", self.donate_argnums)):
             for n in numbers:
-                if not variadic and not -len(positional) <= n < len(positional):
-                    raise StaticArgumentError(option=option, given=repr(n), function=function_name(fun),
-                                              parameters=tuple(names), kind="unknown")
-        both = set(self._resolve(fun, self.static_argnums, self.static_argnames)) & set(
-            self._resolve(fun, self.donate_argnums, self.donate_argnames))
+                if not signature.variadic and not -count <= n < count:
+                    raise refusal(option=option, given=repr(n), kind="unknown")
+        both = set(self.static_numbers(signature)) & set(signature.positions(self.donate_argnums, self.donate_argnames))
         if both:
-            name = positional[min(both)].name if min(both) < len(positional) else f"argument {min(both)}"
-            raise StaticArgumentError(option="donate_argnums", given=repr(name), function=function_name(fun),
-                                      parameters=tuple(names), kind="both")
+            raise refusal(option="donate_argnums", given=repr(signature.name(min(both))), kind="both")
 
-    def split_static(self, fun: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict, tuple, Any]:
+    def split_static(self, signature: Signature, args: tuple, kwargs: dict) -> tuple[tuple, dict, tuple, Any]:
         """Dynamic arguments, the key of the static ones, and how to put both together again."""
-        if not self.static_argnums and not self.static_argnames:
-            return args, kwargs, (), None
-        numbers = tuple(n + len(args) if n < 0 else n for n in self.static_numbers(fun))
-        numbers = tuple(n for n in numbers if n < len(args))
-        names = set(self.static_argnames)
-        parameters = signature_parameters(fun)
-        if parameters is not None:
-            positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-            names |= {positional[n] for n in self.static_numbers(fun) if n < len(positional)}
-        static_args = tuple((n, args[n]) for n in numbers)
-        static_kwargs = tuple(sorted((k, v) for k, v in kwargs.items() if k in names))
-        for which, value in (*static_args, *static_kwargs):
-            try:
-                hash(value)
-            except TypeError as error:
-                if not (isinstance(error, TypeError) and "unhashable" in str(error)) and not isinstance(value, Tracer):
-                    pass
-                raise StaticArgumentError(option="static_argnums", given=_argument_name(fun, which),
-                                          function=function_name(fun), kind="unhashable",
-                                          value_type=type(value).__name__, parameters=()) from None
-        dynamic_args = tuple([x for n, x in enumerate(args) if n not in numbers])
-        dynamic_kwargs = {k: v for k, v in kwargs.items() if k not in names}
         count = len(args)
+        fixed = {n + count if n < 0 else n for n in self.static_numbers(signature)}
+        fixed = {n for n in fixed if 0 <= n < count}
+        names = signature.with_names(self.static_argnums, self.static_argnames)
+        static_args = {n: args[n] for n in sorted(fixed)}
+        static_kwargs = {k: kwargs[k] for k in sorted(names & kwargs.keys())} if kwargs else {}
+        key = tuple([(k, type(v), v) for k, v in (*static_args.items(), *static_kwargs.items())])
+        try:
+            hash(key)
+        except TypeError:
+            _refuse_unhashable(signature, {**static_args, **static_kwargs})
+            raise
 
         def rebuild(both: tuple) -> tuple[tuple, dict]:
             values = iter(both[0])
-            fixed = dict(static_args)
-            whole = tuple([fixed[i] if i in fixed else next(values) for i in range(count)])
-            return whole, {**both[1], **dict(static_kwargs)}
+            whole = tuple([static_args[i] if i in static_args else next(values) for i in range(count)])
+            return whole, {**both[1], **static_kwargs}
 
-        typed = tuple((k, type(v), v) for k, v in (*static_args, *static_kwargs))
-        return dynamic_args, dynamic_kwargs, (typed,), rebuild
+        dynamic = tuple([x for n, x in enumerate(args) if n not in fixed])
+        return dynamic, {k: v for k, v in kwargs.items() if k not in static_kwargs}, (key,), rebuild
 
-    def donated(self, fun: Any, in_tree: Any) -> tuple[bool, ...]:
+    def donated(self, signature: Signature, in_tree: Any) -> tuple[bool, ...]:
         """For each flat dynamic argument whether it is donated."""
-        count = in_tree.num_leaves
-        if not self.donate_argnums and not self.donate_argnames:
-            return (False,) * count
-        numbers = self._resolve(fun, self.donate_argnums, self.donate_argnames)
-        statics = self.static_numbers(fun)
-        args, kwargs = in_tree.unflatten(list(range(count)))
-        flags = [False] * count
-        positions = [i for i in range(len(args) + len(statics)) if i not in statics]
-        for position, arg in zip(positions, args):
-            if position in numbers or position - len(args) - len(statics) in self.donate_argnums:
-                for leaf in tree.leaves(arg):
-                    flags[leaf] = True
-        parameters = signature_parameters(fun) or []
-        by_name = {p.name for i, p in enumerate(parameters) if i in numbers} | set(self.donate_argnames)
-        for name, arg in kwargs.items():
-            if name in by_name:
-                for leaf in tree.leaves(arg):
-                    flags[leaf] = True
+        flags = [False] * in_tree.num_leaves
+        args, kwargs = in_tree.unflatten(list(range(in_tree.num_leaves)))
+        numbers = signature.positions(self.donate_argnums, self.donate_argnames)
+        statics = self.static_numbers(signature)
+        count = len(args) + len(statics)
+        positions = [i for i in range(count) if i not in statics]
+        names = signature.with_names(self.donate_argnums, self.donate_argnames)
+        chosen = [arg for i, arg in zip(positions, args) if i in numbers or i - count in numbers]
+        for leaf in tree.leaves([chosen, [arg for name, arg in kwargs.items() if name in names]]):
+            flags[leaf] = True
         return tuple(flags)
 
     def flat_shardings(self, in_tree: Any, out_tree: Any) -> tuple[Any, Any]:
@@ -620,33 +709,73 @@ class JitOptions:
         return found[0], found[1]
 
 
-def _argument_name(fun: Any, which: Any) -> str:
-    if isinstance(which, str):
-        return which
-    parameters = signature_parameters(fun) or []
-    return parameters[which].name if which < len(parameters) else f"argument {which}"
+def _refuse_unhashable(signature: Signature, statics: dict) -> None:
+    """Raise the report of the static argument that cannot be hashed."""
+    for which, value in statics.items():
+        try:
+            hash(value)
+        except TypeError:
+            kind = "traced array" if isinstance(value, Tracer) else type(value).__name__
+            raise StaticArgumentError(option="static_argnums", given=signature.name(which), kind="unhashable",
+                                      function=signature.function, value_type=kind, parameters=()) from None
 
 
-@functools.lru_cache(maxsize=1024)
-def _signature(fun: Any) -> list[inspect.Parameter] | None:
-    try:
-        return list(inspect.signature(fun).parameters.values())
-    except (TypeError, ValueError):
-        return None
+class Signature:
+    """What the options of `jit` need to know of a function's parameters.
 
+    Attributes:
+        function: its name.
+        known: whether it has a signature (some built-in functions have none).
+        names: of all parameters.
+        positional: of those that may be given by position.
+        variadic: whether it takes any number of positional arguments.
+        open_names: whether it takes any keyword argument.
+    """
 
-def signature_parameters(fun: Any) -> list[inspect.Parameter] | None:
-    """The parameters of `fun`; `None` when they cannot be known (some built-in functions)."""
-    try:
-        return _signature.__wrapped__(fun)
-    except TypeError:
-        return None
+    __slots__ = ("_names", "_positions", "function", "known", "names", "open_names", "positional", "variadic")
+
+    def __init__(self, fun: Any) -> None:
+        self.function = function_name(fun)
+        try:
+            parameters = list(inspect.signature(fun).parameters.values())
+            self.known = True
+        except (TypeError, ValueError):
+            parameters, self.known = [], False
+        self.names = [p.name for p in parameters]
+        self.positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.variadic = not self.known or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self.open_names = not self.known or any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._positions: dict[tuple, tuple[int, ...]] = {}
+        self._names: dict[tuple, frozenset[str]] = {}
+
+    def positions(self, numbers: tuple[int, ...], names: tuple[str, ...]) -> tuple[int, ...]:
+        """Positions of parameters given by number or by name."""
+        found = self._positions.get((numbers, names))
+        if found is None:
+            some = [n + len(self.positional) if n < 0 and not self.variadic else n for n in numbers]
+            some += [self.positional.index(n) for n in names if n in self.positional]
+            found = self._positions[numbers, names] = tuple(sorted(set(some)))
+        return found
+
+    def with_names(self, numbers: tuple[int, ...], names: tuple[str, ...]) -> frozenset[str]:
+        """The names of parameters given by number or by name."""
+        found = self._names.get((numbers, names))
+        if found is None:
+            some = [self.positional[n] for n in self.positions(numbers, names) if 0 <= n < len(self.positional)]
+            found = self._names[numbers, names] = frozenset([*names, *some])
+        return found
+
+    def name(self, which: Any) -> str:
+        """The name of a parameter given by number or by name."""
+        if isinstance(which, str):
+            return which
+        return self.positional[which] if which < len(self.positional) else f"argument {which}"
 
 
 def _integers(value: Any) -> tuple[int, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, int) else tuple(int(v) for v in value)
+    return (operator.index(value),) if hasattr(value, "__index__") else tuple([operator.index(v) for v in value])
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -671,8 +800,8 @@ class ShapeDtypeStruct:
 
     def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, vma: Any = None,
                  is_ref: bool = False, **_: Any) -> None:
-        from perspicax.core.avals import ShapedArray
-
+        if dtype is None:
+            raise MissingDtypeError(shape=str(shape))
         aval = ShapedArray(shape, dtype, weak_type)
         self.shape, self.dtype, self.weak_type, self.sharding = aval.shape, aval.dtype, aval.weak_type, sharding
         self.vma, self.is_ref = vma, is_ref
@@ -686,7 +815,7 @@ class ShapeDtypeStruct:
     ndim = property(lambda self: len(self.shape))
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(ShapedArray(self.shape, self.dtype))
 
     def update(self, **changes: Any) -> ShapeDtypeStruct:
         """The same with some fields changed."""
@@ -710,8 +839,6 @@ class ShapeDtypeStruct:
 
 
 def _type_struct(x: ShapeDtypeStruct) -> Any:
-    from perspicax.core.avals import ShapedArray
-
     return ShapedArray(x.shape, x.dtype, x.weak_type)
 
 
@@ -720,24 +847,48 @@ class TracedStage:
 
     def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any, leaves: list) -> None:
         self._traced, self._options, self._in, self._out = traced, options, in_shardings, out_shardings
-        self._leaves = [get_aval(x) for x in leaves]
+        # where the arguments are, or would be, that were placed on purpose
+        own = tuple([x.sharding if getattr(x, "committed", True) else None
+                     for x in [x if type(x) in (ArrayImpl, ShapeDtypeStruct) else _UNPLACED for x in leaves]])
+        if self._in is None:
+            self._in = _any_of(own)
+        else:
+            self._in = tuple([given if given is not None else mine for given, mine in zip(self._in, own)])
 
     jaxpr = property(lambda self: self._traced.closed)
     fun_name = property(lambda self: self._traced.name)
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
-    in_avals = property(lambda self: self._traced.in_tree.unflatten(list(self._traced.avals)))
+    in_avals = property(lambda self: _in_avals(self._traced))
     args_info = property(lambda self: _args_info(self._traced))
     out_info = property(lambda self: _out_info(self._traced))
-    out_avals = out_info
+    out_avals = property(lambda self: self._traced.out_tree.unflatten(list(self._traced.closed.out_avals)))
+    donate_argnums = property(lambda self: _donated_numbers(self._traced))
 
     def lower(self, *, lowering_platforms: Any = None) -> LoweredStage:
         """Emit StableHLO."""
         return LoweredStage(self._traced, self._options, self._in, self._out)
 
 
-def _out_info(traced: Traced) -> Any:
-    return traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in traced.closed.out_avals])
+class _Unplaced:
+    committed, sharding = False, None
+
+
+_UNPLACED = _Unplaced()
+
+
+def _in_avals(traced: Traced) -> Any:
+    return traced.in_tree.unflatten(list(traced.avals))
+
+
+def _donated_numbers(traced: Traced) -> tuple[int, ...]:
+    return tuple([i for i, given in enumerate(traced.donated) if given])
+
+
+def _out_info(traced: Traced, placed: Sequence[Any] | None = None) -> Any:
+    avals = traced.closed.out_avals
+    return traced.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s)
+                                      for a, s in zip(avals, placed or [None] * len(avals))])
 
 
 def _args_info(traced: Traced) -> Any:
@@ -756,7 +907,7 @@ class ArgInfo:
     dtype = property(lambda self: self._aval.dtype)
 
     def __repr__(self) -> str:
-        return f"ArgInfo({self._aval}, donated={self.donated})"
+        return f"ArgInfo(_aval={self._aval!r}, donated={self.donated})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArgInfo) and (self._aval, self.donated) == (other._aval, other.donated)
@@ -769,12 +920,16 @@ class LoweredStage:
 
     def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any) -> None:
         self._traced, self._options = traced, options
-        explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ())) if s is not None]
+        given = (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(traced.closed))
+        explicit = [s for s in given if s is not None]
         wide = [s for s in explicit if len(s.devices) > 1]
         placed = (wide or explicit or [shardings.default_sharding()])[0]
         many = len(placed.devices) > 1
         self._placed = shardings.replicated_like(placed) if many else placed
         self._committed = bool(explicit)
+        if many:
+            in_shardings = tuple([s or self._placed for s in in_shardings or [None] * len(traced.avals)])
+        self._in_shardings = in_shardings if many else None
         self._lowered = compilation.lower(
             traced.closed, name=f"jit_{traced.name}", placed=self._placed, donated=traced.donated,
             keep_unused=options.keep_unused, in_shardings=in_shardings if many else None,
@@ -782,21 +937,32 @@ class LoweredStage:
 
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
+    in_avals = property(lambda self: _in_avals(self._traced))
     out_info = property(lambda self: _out_info(self._traced))
     args_info = property(lambda self: _args_info(self._traced))
-    donate_argnums = property(lambda self: self._options.donate_argnums)
+    donate_argnums = property(lambda self: _donated_numbers(self._traced))
 
     def as_text(self, dialect: str | None = None, *, debug_info: bool = False) -> str:
-        """The program as text (`dialect` is `stablehlo`; `hlo` needs compilation)."""
+        """The program as text.
+
+        Args:
+            dialect: `stablehlo`, or `hlo`, which needs compilation.
+            debug_info: accepted; operations always carry the number of their equation.
+
+        Raises:
+            DialectError: there is no such dialect.
+        """
         if dialect == "hlo":
             return self.compile().as_text()
+        if dialect not in (None, "stablehlo"):
+            raise DialectError(dialect=str(dialect))
         return self._lowered.text
 
     def compile(self, compiler_options: dict[str, Any] | None = None) -> CompiledStage:
         """Compile."""
         overrides = self._options.compiler_options + tuple(sorted((compiler_options or {}).items()))
         program = compilation.compile_lowered(self._lowered, overrides=overrides, committed=self._committed)
-        return CompiledStage(self._traced, program, self._options)
+        return CompiledStage(self._traced, program, self._options, self._in_shardings)
 
     def cost_analysis(self) -> Any:
         """XLA's estimate of the program's cost."""
@@ -806,12 +972,14 @@ class LoweredStage:
 class CompiledStage:
     """A compiled function: call it with arguments of the types it was compiled for."""
 
-    def __init__(self, traced: Traced, program: compilation.Executable, options: JitOptions) -> None:
-        self._traced, self._program, self._options = traced, program, options
+    def __init__(self, traced: Traced, program: compilation.Executable, options: JitOptions,
+                 in_shardings: tuple | None) -> None:
+        self._traced, self._program, self._options, self._in_shardings = traced, program, options, in_shardings
 
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
-    out_info = property(lambda self: _out_info(self._traced))
+    in_avals = property(lambda self: _in_avals(self._traced))
+    out_info = property(lambda self: _out_info(self._traced, self._program.out_shardings))
     args_info = property(lambda self: _args_info(self._traced))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -830,8 +998,12 @@ class CompiledStage:
                 names = (traced.closed.debug_info.arg_names or ()) if traced.closed.debug_info else ()
                 raise CompiledCallError(function=traced.name, kind="type", expected=aval.str_short(),
                                         got=x.aval.str_short(), name=names[i] if i < len(names) else f"argument {i}")
-        outs = self._program([dispatch.move(x, self._program.placed) for x in arrays])
-        return traced.out_tree.unflatten(outs)
+        placed = self._program.placed
+        given = self._in_shardings or (placed,) * len(arrays)
+        if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
+            dispatch.spread_placement(arrays, placed, given, traced.name,
+                                      lambda: _argument_names(traced.closed, len(arrays)))
+        return traced.out_tree.unflatten(self._program(dispatch.move_all(arrays, placed, self._in_shardings)))
 
     call = __call__
 
@@ -848,9 +1020,13 @@ class CompiledStage:
         """Memory that the program needs."""
         return self._program.loaded.get_compiled_memory_stats()
 
-    input_shardings = property(lambda self: (tuple([self._program.placed] * len(self._traced.avals)), {}))
+    input_shardings = property(lambda self: self._traced.in_tree.unflatten(
+        list(self._in_shardings or [self._program.placed] * len(self._traced.avals))))
     output_shardings = property(lambda self: self._traced.out_tree.unflatten(list(self._program.out_shardings)))
-    runtime_executable = lambda self: self._program.loaded
+
+    def runtime_executable(self) -> Any:
+        """jaxlib's executable."""
+        return self._program.loaded
 
 
 typers[ShapeDtypeStruct] = _type_struct

@@ -27,7 +27,7 @@ class ArrayImpl(Array):
     for the common case, uncommitted on the first device; else the pair of sharding and whether the user placed it.
     """
 
-    __slots__ = ("_buf", "_np", "_place", "aval")
+    __slots__ = ("_buf", "_donated_to", "_np", "_place", "aval")  # `_donated_to` is set when it happens, and not before
 
     def __init__(self, aval: ShapedArray, buf: Any, value: np.ndarray | None = None, placed: Any = None,
                  committed: bool = False) -> None:
@@ -89,7 +89,15 @@ class ArrayImpl(Array):
         return whole
 
     def _deleted_error(self, what: str = "used") -> DeletedArrayError:
-        return DeletedArrayError(type_text=self.aval.str_short(), what=what)
+        return DeletedArrayError(type_text=self.aval.str_short(), what=what, donated_to=getattr(self, "_donated_to", ""))
+
+    def donate(self, function: str) -> None:
+        """The memory has been given to a program: forget it, and remember to which."""
+        self._donated_to = function
+        buf = self._buf
+        if buf is not None and not buf.is_deleted():
+            buf.delete()
+        self._np = None
 
     # -- placement
 

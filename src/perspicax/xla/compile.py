@@ -255,18 +255,25 @@ def _cause(executable: Executable, error: Exception) -> BaseException:
 def _hidden_buffer(x: Any, placed: Any) -> Any:
     """The buffer of a constant: a reference of our own to its memory, so that the program keeps it when the user
     deletes the array, or donates it."""
-    if type(x) is ArrayImpl and x._buf is not None and len(placed.devices) == 1 and x.sharding == placed:
-        try:
-            return runtime.from_dlpack(runtime.to_dlpack(x._buf), placed.devices[0])
-        except (runtime.RuntimeFailure, RuntimeError, ValueError, TypeError):
-            pass  # dtypes that DLPack does not know are copied below
-    elif type(x) is ArrayImpl and x.sharding == placed:
-        return x.buffer()
+    if type(x) is ArrayImpl and x.sharding == placed:
+        if len(placed.devices) > 1:
+            return x.buffer()
+        shared = None if x._buf is None else _shared_buffer(x._buf, placed.devices[0])
+        if shared is not None:
+            return shared
     value = x.value() if type(x) is ArrayImpl else np.asarray(x)
     from perspicax.core.tracer import get_aval
 
     aval = physical_aval(get_aval(x))
     return runtime.put(aval, placed, [np.asarray(value, aval.dtype)] * len(placed.devices), placed.devices, True)
+
+
+def _shared_buffer(buffer: Any, device: Any) -> Any:
+    """Another buffer of the same memory; `None` for dtypes that DLPack does not know."""
+    try:
+        return runtime.from_dlpack(runtime.to_dlpack(buffer), device)
+    except (runtime.RuntimeFailure, RuntimeError, ValueError, TypeError):
+        return None
 
 
 def _inferred_shardings(loaded: Any, shardings: list[Any], lowered: Lowered) -> list[Any]:

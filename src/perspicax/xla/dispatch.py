@@ -14,7 +14,7 @@ import numpy as np
 from perspicax.binding import runtime
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
-from perspicax.core.config import config
+from perspicax.core.config import config, local
 from perspicax.core.context import set_evaluator
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.option import option_named
@@ -247,7 +247,7 @@ def _compiles_fast(primitive: Primitive, arrays: Sequence[ArrayImpl]) -> bool:
     functions, and in what they contract to fused multiply-adds.
     """
     fast = primitive.extra.get("fast_compile", "none")
-    return fast == "all" or fast == "real" and all(x.aval.extended or x.aval.dtype.kind != "c" for x in arrays)
+    return fast == "all" or (fast == "real" and all(x.aval.extended or x.aval.dtype.kind != "c" for x in arrays))
 
 
 # -- placement
@@ -378,9 +378,9 @@ def check_results(results: Sequence[ArrayImpl], what: str) -> None:
         if value.dtype.kind not in "fc":
             value = value.astype(np.float32)
         if config.jax_debug_nans and np.isnan(value).any():
-            raise NonFiniteError(what=what, kind="nan", type_text=x.aval.str_short())
+            raise NonFiniteError(what=what, kind="nan", type_text=x.aval.str_short(), position=local.place)
         if config.jax_debug_infs and np.isinf(value).any():
-            raise NonFiniteError(what=what, kind="inf", type_text=x.aval.str_short())
+            raise NonFiniteError(what=what, kind="inf", type_text=x.aval.str_short(), position=local.place)
 
 
 def device_get_all(arrays: Sequence[ArrayImpl]) -> list[np.ndarray]:
