@@ -1,6 +1,7 @@
 """Other dtypes for the same elements, and the parts of complex numbers."""
 from __future__ import annotations
 
+import builtins
 import operator
 import warnings
 from typing import Any
@@ -11,7 +12,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
-from perspicax.core.primitive import OfPrimitive
+from perspicax.core.primitive import OfPrimitive, Primitive
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
 from perspicax.lax.compare import compare_values
@@ -37,7 +38,6 @@ from perspicax.xla.array import ArrayImpl
 
 COMPLEX_OF = {np.dtype("float32"): np.dtype("complex64"), np.dtype("float64"): np.dtype("complex128")}
 PART_OF = {c: f for f, c in COMPLEX_OF.items()}
-_Complex = complex  # Python's; below, `complex` is lax's
 
 
 # -- convert_element_type
@@ -137,7 +137,7 @@ def convert(x: ArrayLike, dtype: Any, weak: bool) -> Array:
 def _python_number(x: Any, dtype: Any) -> np.ndarray | None:
     """A Python number in `dtype` as NumPy converts it, which never depends on the kind it would have as an operand:
     an int keeps the bits that fit, whatever its size. `None` for what XLA shall convert."""
-    if not isinstance(x, (int, float, _Complex)) or isinstance(x, np.generic):
+    if not isinstance(x, (int, float, builtins.complex)) or isinstance(x, np.generic):
         return None
     if isinstance(dtype, dtypes.ExtendedDType):
         return None
@@ -236,7 +236,7 @@ def _reduce_precision_type(x: ShapedArray, *, exponent_bits: int, mantissa_bits:
     return elementwise_type("reduce_precision", FLOATING)(x)
 
 
-reduce_precision_p = elementwise(
+reduce_precision_p: Primitive = elementwise(
     "reduce_precision", over=FLOATING, params=("exponent_bits", "mantissa_bits"), type_rule=_reduce_precision_type,
     jvp=LINEAR, transpose=lambda ct, x, **params: [reduce_precision_p(ct, **params)],
     emit=lambda b, x, *, exponent_bits, mantissa_bits: b.hlo(
@@ -282,7 +282,8 @@ def _complex_type(x: ShapedArray, y: ShapedArray) -> ShapedArray:
 
 
 def _complex_host(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    out: np.ndarray = np.empty(np.broadcast_shapes(x.shape, y.shape), dtype=COMPLEX_OF[x.dtype])
+    dtype: Any = COMPLEX_OF[x.dtype]
+    out: np.ndarray = np.empty(np.broadcast_shapes(x.shape, y.shape), dtype)
     out.real, out.imag = x, y
     return out
 

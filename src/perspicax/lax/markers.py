@@ -30,8 +30,9 @@ def _same_parameters(params: dict, in_avals: list, out_avals: list) -> dict:
 
 # -- copy
 
-copy_p = elementwise("copy", over=ANY | EXTENDED, jvp=LINEAR, transpose=lambda ct, x: [copy_p(ct)], emit=_same,
-                     host=np.copy, physical=_same_parameters, fast_compile="all")
+copy_p: Primitive = elementwise(
+    "copy", over=ANY | EXTENDED, jvp=LINEAR, transpose=lambda ct, x: [copy_p(ct)], emit=_same, host=np.copy,
+    physical=_same_parameters, fast_compile="all")
 
 
 # -- stop_gradient
@@ -121,7 +122,7 @@ def _sink_jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple[list, lis
     return [], []
 
 
-dce_sink_p = Primitive(
+dce_sink_p: Primitive = Primitive(
     "dce_sink", params=("prevent_mlir_dce",), multiple_results=True, type_rule=lambda *avals, **_: [], jvp=_sink_jvp,
     transpose=NotLinear("`dce_sink` has no results"), emit=_sink_emit, effects=lambda **_: _KEPT,
     batch=lambda axis, args, axes, **params: (dce_sink_p(*args, **params), ()), evaluate=lambda *_, **__: [])
