@@ -39,7 +39,8 @@ class Side:
 
 def environment(home: str, impl: str, clock: str, extra: dict[str, str] | None = None) -> dict[str, str]:
     """The user's variables without those that configure an implementation; caches go to `home`."""
-    env = {k: v for k, v in os.environ.items() if not re.match("JAX_|PERSPICAX_|XLA_|XDG_|PYTHONPATH$|PYTHONDONTWRITEBYTECODE$", k)}
+    own = re.compile("JAX_|PERSPICAX_|XLA_|XDG_|PYTHONPATH$|PYTHONDONTWRITEBYTECODE$")
+    env = {k: v for k, v in os.environ.items() if not own.match(k)}
     env.update(HOME=home, JAX_PLATFORMS="cpu", PYTHONHASHSEED="0", BENCH_CLOCK=clock)
     if impl == "jax+cache":
         env.update(
