@@ -3,6 +3,7 @@
 import perspicax.numpy.install as _install  # arrays get their operators and methods
 from perspicax.api.differentiate import grad as grad
 from perspicax.api.differentiate import jvp as jvp
+from perspicax.api.differentiate import linear_transpose as linear_transpose
 from perspicax.api.differentiate import linearize as linearize
 from perspicax.api.differentiate import value_and_grad as value_and_grad
 from perspicax.api.differentiate import vjp as vjp
@@ -97,24 +98,24 @@ __getattr__, __dir__ = _on_demand(
     },
     absent=(
         "Ref", "ad", "checkpoint", "checkpoint_policies", "closure_convert", "custom_gradient", "ds", "empty_ref",
-        "free_ref", "freeze", "fwd_and_bwd", "linear_transpose", "make_array_from_process_local_data", "memory",
+        "free_ref", "freeze", "fwd_and_bwd", "make_array_from_process_local_data", "memory",
         "new_ref", "pmap", "print_environment_info", "remat", "reshard", "set_mesh", "shard_map", "smap",
     ),
 )
 
 __all__ = [
-    "Array", "Device", "NamedSharding", "P", "Shard", "ShapeDtypeStruct", "allow_f16_reductions",
+    "Array", "Device", "NamedSharding", "P", "ShapeDtypeStruct", "Shard", "allow_f16_reductions",
     "array_garbage_collection_guard", "auto_pcast", "block_until_ready", "check_tracer_leaks", "checking_leaks",
     "clear_caches", "config", "copy_to_host_async", "custom_jvp", "custom_vjp", "debug_infs", "debug_key_reuse",
-    "debug_nans", "default_backend", "default_device", "default_matmul_precision", "default_prng_impl", "device_count",
-    "device_get", "device_put", "devices", "disable_jit", "effects_barrier", "enable_checks", "enable_custom_prng",
-    "enable_x64", "ensure_compile_time_eval", "eval_shape", "explain_cache_misses", "float0", "grad", "hessian",
-    "host_count", "host_id", "host_ids", "jacfwd", "jacobian", "jacrev", "jax2tf_associative_scan_reductions", "jit",
-    "jvp", "legacy_prng_key", "linearize", "live_arrays", "local_device_count", "local_devices", "log_compiles",
-    "make_array_from_callback", "make_array_from_single_device_arrays", "make_jaxpr", "make_mesh", "make_user_context",
-    "named_call", "named_scope", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion",
-    "process_count", "process_index", "process_indices", "pure_callback", "remove_size_one_mesh_axis_from_type",
-    "softmax_custom_jvp", "thread_guard", "threefry_partitionable", "transfer_guard",
-    "transfer_guard_device_to_device", "transfer_guard_device_to_host", "transfer_guard_host_to_device", "typeof",
-    "value_and_grad", "vjp", "vmap",
+    "debug_nans", "default_backend", "default_device", "default_matmul_precision", "default_prng_impl",
+    "device_count", "device_get", "device_put", "devices", "disable_jit", "effects_barrier", "enable_checks",
+    "enable_custom_prng", "enable_x64", "ensure_compile_time_eval", "eval_shape", "explain_cache_misses", "float0",
+    "grad", "hessian", "host_count", "host_id", "host_ids", "jacfwd", "jacobian", "jacrev",
+    "jax2tf_associative_scan_reductions", "jit", "jvp", "legacy_prng_key", "linear_transpose", "linearize",
+    "live_arrays", "local_device_count", "local_devices", "log_compiles", "make_array_from_callback",
+    "make_array_from_single_device_arrays", "make_jaxpr", "make_mesh", "make_user_context", "named_call",
+    "named_scope", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion", "process_count",
+    "process_index", "process_indices", "pure_callback", "remove_size_one_mesh_axis_from_type", "softmax_custom_jvp",
+    "thread_guard", "threefry_partitionable", "transfer_guard", "transfer_guard_device_to_device",
+    "transfer_guard_device_to_host", "transfer_guard_host_to_device", "typeof", "value_and_grad", "vjp", "vmap",
 ]

@@ -8,7 +8,7 @@ from perspicax.api.wrapping import application, public, transformation
 from perspicax.transform import grad as _grad
 from perspicax.transform import vmap as _vmap
 
-__all__ = ["grad", "jvp", "linearize", "value_and_grad", "vjp", "vmap"]
+__all__ = ["grad", "jvp", "linear_transpose", "linearize", "value_and_grad", "vjp", "vmap"]
 
 grad = transformation(_grad.grad)
 value_and_grad = transformation(_grad.value_and_grad)
@@ -22,6 +22,13 @@ def _linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) ->
     return value, public(f_jvp), *aux
 
 
+def _linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Any = ()) -> Callable[..., Any]:
+    return public(_grad.linear_transpose(fun, *primals, reduce_axes=reduce_axes))
+
+
+_linear_transpose.__name__ = _linear_transpose.__qualname__ = "linear_transpose"
+_linear_transpose.__doc__ = _grad.linear_transpose.__doc__
+linear_transpose = application(_linear_transpose)
 _linearize.__name__ = _linearize.__qualname__ = "linearize"
 _linearize.__doc__ = _grad.linearize.__doc__
 linearize = application(_linearize)
