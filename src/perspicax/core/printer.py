@@ -16,6 +16,7 @@ class _Names:
 
     def __init__(self) -> None:
         self.names: dict[Var, str] = {}
+        self.read: set = set()  # variables that somebody reads
         self.stream = self._letters()
 
     @staticmethod
@@ -33,7 +34,7 @@ class _Names:
             n += 1
 
     def __call__(self, v: Any) -> str:
-        if type(v) is DropVar:
+        if type(v) is DropVar or v not in self.read:
             return "_"
         if v not in self.names:
             self.names[v] = next(self.stream)
@@ -41,8 +42,6 @@ class _Names:
 
 
 def _typed(names: _Names, v: Any) -> str:
-    if type(v) is DropVar:
-        return f"_:{type_text(v.aval)}"
     return f"{names(v)}:{type_text(v.aval)}"
 
 
@@ -70,9 +69,17 @@ def _shortest(value: Any) -> str:
     return text if any(c in text for c in ".en") else f"{text}.0"
 
 
+WIDTH = 80
+
+
 def jaxpr_text(jaxpr: Jaxpr, names: _Names | None = None, indent: int = 0, **_: Any) -> str:
-    """The whole jaxpr: `{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }`."""
+    """The whole jaxpr: `{ lambda ; a:f32[3]. let b:f32[3] = sin a in (b,) }`.
+
+    On one line where it fits. Results that nobody reads are `_`. Jaxprs among the parameters go on in the alphabet, but
+    for those of jitted functions, which begin it anew.
+    """
     names = names or _Names()
+    names.read |= _read_variables(jaxpr)
     pad = " " * indent
     consts = " ".join([_typed(names, v) for v in jaxpr.constvars])
     inputs = " ".join([_typed(names, v) for v in jaxpr.invars])
@@ -80,48 +87,58 @@ def jaxpr_text(jaxpr: Jaxpr, names: _Names | None = None, indent: int = 0, **_: 
     lines = [_equation(eqn, names, indent + 4) for eqn in jaxpr.eqns]
     outs = ", ".join([_atom(names, a) for a in jaxpr.outvars])
     outs = f"({outs},)" if len(jaxpr.outvars) == 1 else f"({outs})"
-    if len(lines) <= 1 and all("\n" not in line for line in lines) and sum(map(len, lines)) < 60:
-        body = f" {lines[0].strip()}" if lines else ""
-        return f"{head}{body} in {outs} }}"
+    whole = f"{head} {'; '.join(lines)} in {outs} }}" if lines else f"{head}  in {outs} }}"
+    if "\n" not in whole and indent + len(whole) <= WIDTH:
+        return whole
     body = "".join([f"\n{pad}    {line}" for line in lines])
     return f"{head}{body}\n{pad}  in {outs} }}"
 
 
+def _read_variables(jaxpr: Jaxpr) -> set:
+    read = {a for eqn in jaxpr.eqns for a in eqn.invars if type(a) is not Literal}
+    read.update([*jaxpr.constvars, *jaxpr.invars, *[a for a in jaxpr.outvars if type(a) is not Literal]])
+    return read
+
+
 def equation_text(eqn: JaxprEqn) -> str:
     """One equation."""
-    return _equation(eqn, _Names(), 0)
+    names = _Names()
+    names.read |= {*eqn.outvars}
+    return _equation(eqn, names, 0)
 
 
 def _equation(eqn: JaxprEqn, names: _Names, indent: int) -> str:
     operands = " ".join([_atom(names, a) for a in eqn.invars])
     outs = " ".join([_typed(names, v) for v in eqn.outvars])
-    params = _params(eqn, indent)
-    equals = f"{outs} = " if outs else ""
-    return f"{equals}{eqn.primitive.name}{params} {operands}".rstrip()
-
-
-def _params(eqn: JaxprEqn, indent: int) -> str:
+    start = f"{outs} = {eqn.primitive.name}" if outs else eqn.primitive.name
     if not eqn.values:
-        return ""
-    texts = [f"{name}={_param(value, indent + 2)}" for name, value in sorted(eqn.params.items())
-             if value is not None or eqn.primitive.name not in ("jit",)]
-    if eqn.primitive.name == "jit":
-        texts = [f"name={eqn.params['name']}", f"jaxpr={_param(eqn.params['jaxpr'], indent + 2)}"]
-    if sum(map(len, texts)) < 80 and not any("\n" in t for t in texts):
-        return f"[{' '.join(texts)}]"
+        return f"{start} {operands}".rstrip()
+    inner = _Names() if eqn.primitive.name == "jit" else names
+    texts = [f"{name}={_param(value, inner, indent + 2)}" for name, value in _shown_params(eqn)]
+    line = f"{start}[{' '.join(texts)}] {operands}".rstrip() if texts else f"{start} {operands}".rstrip()
+    if "\n" not in line and indent + len(line) <= WIDTH:
+        return line
     pad = "\n" + " " * (indent + 2)
-    return f"[{pad}{pad.join(texts)}\n{' ' * indent}]"
+    return f"{start}[{pad}{pad.join(texts)}\n{' ' * indent}] {operands}".rstrip()
 
 
-def _param(value: Any, indent: int) -> str:
+def _shown_params(eqn: JaxprEqn) -> list[tuple[str, Any]]:
+    """Parameters by name; of a call of a jitted function those that say something."""
+    params = eqn.params
+    if eqn.primitive.name == "jit":
+        return [("name", params["name"]), ("jaxpr", params["jaxpr"])]
+    return sorted(params.items())
+
+
+def _param(value: Any, names: _Names, indent: int) -> str:
     if isinstance(value, ClosedJaxpr):
-        return jaxpr_text(value.jaxpr, None, indent)
+        return jaxpr_text(value.jaxpr, names, indent)
     if isinstance(value, Jaxpr):
-        return jaxpr_text(value, None, indent)
+        return jaxpr_text(value, names, indent)
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, tuple) and value and all(isinstance(v, ClosedJaxpr) for v in value):
-        return "(" + " ".join([_param(v, indent) for v in value]) + ")"
+        return "(" + " ".join([_param(v, names, indent) for v in value]) + ")"
     if callable(value) and hasattr(value, "__name__"):
         return value.__name__
     return str(value)
