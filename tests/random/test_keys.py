@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-import perspicax.lax.hook_table  # noqa: F401  (hands lax to the transformations)
+import perspicax.lax.hook_table
 import perspicax.numpy  # noqa: F401  (gives arrays their operators)
 import perspicax.random as random
 from perspicax.core import dtypes

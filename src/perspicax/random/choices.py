@@ -21,7 +21,7 @@ from perspicax.lax.slicing import index_in_dim, slice_in_dim
 from perspicax.lax.sort import top_k
 from perspicax.random.bits import check_broadcast, parameter, sample_shape, staged_here
 from perspicax.random.discrete import checked_axis, integers, order_of, shuffled
-from perspicax.random.errors import SampleShapeError, SamplingError
+from perspicax.random.errors import SampleDTypeError, SampleShapeError, SamplingError
 from perspicax.random.keys import single_key
 from perspicax.random.sampling import gumbel_mode, gumbel_of, uniform
 from perspicax.random.selection import search, taken
@@ -132,6 +132,8 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None, replac
     found, _ = single_key("categorical", key)
     logits = parameter("categorical", "logits", logits)
     aval: Any = get_aval(logits)
+    if aval.extended or not dtypes.issubdtype(aval.dtype, np.floating):
+        raise SampleDTypeError(function="categorical", dtype=dtypes.name_of(aval.dtype), takes="floating", argument="logits")
     at = checked_axis(axis, aval.ndim)
     batch = aval.shape[:at] + aval.shape[at + 1:]
     shape = batch if shape is None else sample_shape("categorical", shape, out_sharding)

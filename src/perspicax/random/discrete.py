@@ -32,7 +32,7 @@ from perspicax.random.bits import (
     staged_here,
 )
 from perspicax.random.chunks import FEW
-from perspicax.random.errors import SampleDTypeError, SamplingIndexError
+from perspicax.random.errors import SampleDTypeError, SamplingError, SamplingIndexError
 from perspicax.random.keys import single_key, split_in_two, split_keys
 from perspicax.random.sampling import two_uniforms, uniform_of
 from perspicax.random.selection import taken
@@ -45,11 +45,13 @@ WORKING = {8: np.dtype(np.int32), 16: np.dtype(np.int32)}  # narrow integers are
 # -- coins
 
 def _bernoulli(key: Any, p: Any, *, shape: tuple[int, ...], dtype: Any, mode: str) -> Any:
+    if get_aval(p).shape:  # type: ignore[attr-defined]
+        p = broadcast_to_rank(p, len(shape))
     if mode == "low":
-        return lt(uniform_of(key, 0., 1., shape, dtype), broadcast_to_rank(p, len(shape)))
+        return lt(uniform_of(key, 0., 1., shape, dtype), p)
     high, low = two_uniforms(key, shape, dtype)
     fine = mul(low, np.asarray(dtypes.finfo(dtype).eps, dtype)[()])
-    return lt(fine, sub(broadcast_to_rank(p, len(shape)), high))
+    return lt(fine, sub(p, high))
 
 
 _coins = Distribution(_bernoulli, draws=lambda *, mode: 2 if mode == "high" else 1)
@@ -73,8 +75,6 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, o
     """
     found, _ = single_key("bernoulli", key)
     if mode not in ("low", "high"):
-        from perspicax.random.errors import SamplingError
-
         raise SamplingError(says=f"{mode!r} is no mode of `bernoulli`.", why='there are "low" and "high"')
     p = parameter("bernoulli", "p", p)
     aval: Any = get_aval(p)

@@ -53,8 +53,8 @@ def _layout(dtype: Any) -> tuple[int, np.dtype, Any]:
 def _uniform(key: Any, minval: Any, maxval: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     """The mantissa is random, the exponent that of 1: a number in [1, 2), from which 1 is subtracted exactly."""
     shift, words, one = _layout(dtype)
-    low = broadcast_to_rank(convert_element_type(minval, dtype), len(shape))
-    high = broadcast_to_rank(convert_element_type(maxval, dtype), len(shape))
+    low, high = [convert_element_type(x, dtype) for x in (minval, maxval)]
+    low, high = [broadcast_to_rank(x, len(shape)) for x in (low, high)]
     bits = convert_element_type(draw(key, bit_width(dtype), shape), words)
     mantissa = bitwise_or(shift_right_logical(bits, words.type(shift)), one)
     floats = sub(bitcast_convert_type(mantissa, dtype), _number(1, dtype))
@@ -231,7 +231,7 @@ def gumbel_mode(mode: str | None) -> str:
 def _gumbel(key: Any, *, shape: tuple[int, ...], dtype: Any, mode: str) -> Any:
     tiny = _number(dtypes.finfo(dtype).tiny, dtype)
     if mode == "low":
-        return neg(log(neg(log(uniform_of(key, tiny, _number(1., dtype), shape, dtype)))))
+        return neg(log(neg(log(uniform_of(key, tiny, 1., shape, dtype)))))
     high, low = two_uniforms(key, shape, dtype)
     exact = add(add(high, mul(_number(dtypes.finfo(dtype).eps, dtype), low)), tiny)
     return neg(log(neg(log1p(neg(select(ge(high, _number(0.5, dtype)), high, exact))))))
