@@ -78,7 +78,7 @@ class HostFunction:
             if array.shape != aval.shape or array.dtype != aval.dtype:
                 raise CallbackResultError(function=self.name, kind="type", expected=aval.str_short(),
                                           got=f"{array.dtype}[{','.join(map(str, array.shape))}]")
-            results.append(np.ascontiguousarray(array))
+            results.append(np.require(array, requirements="C"))  # keeps scalars, which `ascontiguousarray` does not
         return tuple(results)
 
 
