@@ -8,7 +8,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
-from perspicax.core.avals import ShapedArray, canonical_shape
+from perspicax.core.avals import ShapedArray
 from perspicax.core.config import default_prng_impl, enable_custom_prng, enable_x64, legacy_prng_key, random_seed_offset
 from perspicax.core.errors import NotAnArrayError
 from perspicax.core.tracer import get_aval
@@ -27,6 +27,7 @@ from perspicax.lax.random_bits import (
     random_unwrap_p,
     random_wrap_p,
 )
+from perspicax.random import threefry  # noqa: F401  (registers the default generator)
 from perspicax.random.errors import (
     KeyBatchError,
     KeyCountError,
@@ -38,7 +39,6 @@ from perspicax.random.errors import (
     UnknownGeneratorError,
     value_type_of,
 )
-from perspicax.random.threefry import threefry
 from perspicax.xla.array import ArrayImpl
 
 PLANNED = ("rbg", "unsafe_rbg", "philox2x32", "philox4x32", "threefry4x32")
@@ -369,8 +369,5 @@ def convert_like(x: Any) -> Any:
     return x if isinstance(x, Array) else as_array(x)
 
 
-sample_shape = canonical_shape
-
 __all__ = ["PRNGKey", "check_keys", "clone", "fold_in", "generator_for", "is_key", "key", "key_data", "key_dtype",
-           "key_impl", "sample_shape", "single_key", "split", "split_in_two", "split_keys", "threefry", "wrap",
-           "wrap_key_data"]
+           "key_impl", "single_key", "split", "split_in_two", "split_keys", "wrap", "wrap_key_data"]
