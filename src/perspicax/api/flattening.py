@@ -94,8 +94,8 @@ def ravel_pytree(pytree: Any) -> tuple[Any, Callable[[Any], Any]]:
     leaves, structure = tree.tree_flatten(pytree)
     leaves = [operand(x) for x in leaves]
     if not leaves:
-        dtype = dtypes.default_dtype("float")
-        return broadcast_in_dim(np.zeros((), dtype), (0,), ()), Unravel(structure, (), dtype)
+        nothing = np.zeros((), dtypes.default_dtype("float"))
+        return broadcast_in_dim(nothing, (0,), ()), Unravel(structure, (), nothing.dtype)
     avals: list[Any] = [get_aval(x) for x in leaves]
     dtype, weak = result_type(*leaves, return_weak_type_flag=True)
     wanted = [ShapedArray((a.size,), dtype, weak) for a in avals]

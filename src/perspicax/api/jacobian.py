@@ -185,7 +185,8 @@ def _basis(value: Any) -> Any:
     """Unit vectors for all elements of a pytree: each leaf of shape `[*s]` becomes `[N, *s]`."""
     leaves, structure = tree.tree_flatten(value)
     avals: list[Any] = [get_aval(x) for x in leaves]
-    total, start, found = sum([a.size for a in avals]), 0, []
+    total, start = sum([a.size for a in avals]), 0
+    found: list[Any] = []
     for aval in avals:
         rows = shape.broadcasted_iota(np.int32, (total, aval.size), 0)
         columns = shape.broadcasted_iota(np.int32, (total, aval.size), 1)

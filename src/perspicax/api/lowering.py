@@ -227,4 +227,5 @@ def dense_int_elements(xs: Any) -> Any:
     """An attribute that is a tensor of integers."""
     from perspicax.binding import mlir
 
-    return mlir.ir.DenseIntElementsAttr.get(np.asarray(xs, np.int64))
+    values: Any = np.asarray(xs, np.int64)
+    return mlir.ir.DenseIntElementsAttr.get(values)

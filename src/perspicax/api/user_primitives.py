@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
+from perspicax.core.array import Array
 from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.errors import RuleMissingError
 from perspicax.core.primitive import Missing, OfPrimitive, primitives
@@ -16,7 +17,7 @@ from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import get_aval
 from perspicax.transform.batch import ELEMENTWISE, BatchAxis, to_axis
 from perspicax.transform.hooks import add_tangents, instantiate, lax
-from perspicax.xla.dispatch import run_kernel
+from perspicax.xla.dispatch import as_array, run_kernel
 
 __all__ = [
     "Primitive", "RuleTable", "apply_primitive", "axis_primitive_batchers", "bdim_at_front", "defbilinear",
@@ -162,7 +163,23 @@ def _same(primitive: Any, rule: Any) -> Any:
 primitive_jvps = RuleTable("jvp", _same, _same)
 """`rule(primals, tangents, **params)` returns results and tangents; a tangent may be `ad.Zero`."""
 
-primitive_transposes = RuleTable("transpose", _same, _same)
+
+class _UserTranspose:
+    """A user's transposition rule, which may ask cotangents for their type: numbers become arrays."""
+
+    def __init__(self, rule: Callable[..., Any]) -> None:
+        self.rule = rule
+
+    def __call__(self, ct: Any, /, *operands: Any, **params: Any) -> Any:
+        return self.rule([_array(c) for c in ct] if isinstance(ct, list) else _array(ct), *operands, **params)
+
+
+def _array(ct: Any) -> Any:
+    return ct if isinstance(ct, (Array, Zero)) else as_array(ct)
+
+
+primitive_transposes = RuleTable("transpose", lambda primitive, rule: _UserTranspose(rule),
+                                 lambda primitive, rule: getattr(rule, "rule", rule))
 """`rule(cotangent, *operands, **params)`: a cotangent (or None) for each operand; the linear ones are `UndefinedPrimal`s."""
 
 

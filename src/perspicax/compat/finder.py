@@ -35,10 +35,10 @@ class Finder:
         if ours is None:
             return None
         if rest == "_src" or rest.startswith("_src."):
-            return ModuleSpec(fullname, PrivateLoader(), is_package=True)
+            return ModuleSpec(fullname, PrivateLoader(), is_package=True)  # type: ignore[arg-type]  # by its methods, it is one
         if not is_public(fullname):
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
-        return ModuleSpec(fullname, SameModule(f"{ours}.{rest}" if rest else ours), is_package=True)
+        return ModuleSpec(fullname, SameModule(f"{ours}.{rest}" if rest else ours), is_package=True)  # type: ignore[arg-type]
 
     def find_distributions(self, context: Any) -> Iterable[Any]:
         """What `importlib.metadata` shows for the packages in `roots`: libraries ask for the version of JAX."""
