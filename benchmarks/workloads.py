@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
 from benchmarks.measure import best, best_fresh
 
 Function = Callable[..., Any]

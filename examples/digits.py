@@ -31,9 +31,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-
 import numpy as np
+from jax import lax
 
 BATCH = 64
 TEST_SHARE = 0.2

@@ -5,7 +5,6 @@ Gradient descent on a line through four points, with gradients that are cut off 
 
 import jax
 import jax.numpy as jnp
-
 import numpy as np
 
 xs = np.array([0.0, 1.0, 2.0, 3.0], np.float32)

@@ -5,7 +5,6 @@ The same line through four points; a trainer wants to keep its losses for later.
 
 import jax
 import jax.numpy as jnp
-
 import numpy as np
 
 xs = np.array([0.0, 1.0, 2.0, 3.0], np.float32)

@@ -5,7 +5,6 @@ Probabilities of ten digits for a batch of eight images; `keepdims=True` is miss
 
 import jax
 import jax.numpy as jnp
-
 import numpy as np
 
 rng = np.random.RandomState(0)

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import ml_dtypes
+import numpy as np
 import pytest
 
-import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.config import enable_x64, explicit_x64_dtypes
 from perspicax.core.dtype_errors import (

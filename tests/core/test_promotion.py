@@ -5,11 +5,11 @@ import itertools
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import numpy as np
 from perspicax.core import dtypes, promotion
 from perspicax.core.config import enable_x64, explicit_x64_dtypes, numpy_dtype_promotion
 from perspicax.core.dtype_errors import NoOperandsError, NotPromotableError, NotTypedError, UnknownDTypeError

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.config import enable_x64
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-import numpy as np
 from perspicax.core import dtypes, promotion
 from perspicax.core.config import enable_x64, numpy_dtype_promotion
 

@@ -6,7 +6,6 @@ import string
 from typing import TypeAlias
 
 import ml_dtypes
-
 import numpy as np
 
 float0 = np.dtype([("float0", np.void, 0)])

@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from ml_dtypes import finfo, iinfo
 
-import numpy as np
 from perspicax.core.config import enable_x64, explicit_x64_dtypes
 from perspicax.core.dtype_errors import (
     Explicit64BitDTypeError,

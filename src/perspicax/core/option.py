@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
 from perspicax.core.config_errors import (
     MissingOptionValueError,
     OptionAsConditionError,

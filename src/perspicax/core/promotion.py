@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
+
 from perspicax.core.config import enable_x64, numpy_dtype_promotion
 from perspicax.core.dtype_errors import NoOperandsError, NotPromotableError, TypePromotionError
 from perspicax.core.dtypes import (

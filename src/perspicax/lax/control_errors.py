@@ -26,7 +26,7 @@ class CarryTypeError(PerspicaxError, TypeError):
                           why=f"it gets {self.expected} (from the carry's first value), and returns {self.got}")
         lines = "\n".join(f"    {path} goes in as {a} and comes out as {b}" for path, a, b in self.rows[:10])
         fixes: tuple[Fix, ...] = ()
-        path, a, b = self.rows[0]
+        _, a, b = self.rows[0]
         if a.split("[")[1] == b.split("[")[1]:
             dtype = b.split("[")[0]
             fixes = (Fix("start with the dtype that the body computes", code=f"jnp.asarray(init, jnp.{dtype})"),

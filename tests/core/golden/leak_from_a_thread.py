@@ -1,7 +1,6 @@
 import threading
-import jax
-import jax.numpy as jnp
 
+import jax
 
 results = []
 

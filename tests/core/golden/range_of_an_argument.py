@@ -1,12 +1,11 @@
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 
 @jax.jit
 def power(x, n):
     y = jnp.ones(())
-    for i in range(n):
+    for _ in range(n):
         y = y * x
     return y
 
