@@ -46,22 +46,14 @@ io_effect, ordered_io_effect = IOEffect(), OrderedIOEffect()
 
 
 class HostFunction:
-    """The Python side of a callback: takes NumPy arrays, checks what the user's function returns.
-
-    What it raised is kept in `raised`, to become the cause of the runtime's error.
-    """
+    """The Python side of a callback: takes NumPy arrays, checks what the user's function returns."""
 
     def __init__(self, fun: Callable[..., Any], in_tree: Any, out_tree: Any, avals: Sequence[ShapedArray],
                  name: str) -> None:
         self.fun, self.in_tree, self.out_tree, self.avals, self.name = fun, in_tree, out_tree, tuple(avals), name
-        self.raised: BaseException | None = None
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
-        try:
-            return self.compute(arrays)
-        except BaseException as error:
-            self.raised = error
-            raise
+        return self.compute(arrays)
 
     def compute(self, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
         """Call the user's function with arrays of the structure it expects."""
@@ -120,8 +112,6 @@ class _WithToken:
 
     def __init__(self, inner: HostFunction) -> None:
         self.inner = inner
-
-    raised = property(lambda self: self.inner.raised, lambda self, value: setattr(self.inner, "raised", value))
 
     def __call__(self, token: Any, *arrays: Any) -> tuple:
         return (token, *self.inner(*arrays))

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import operator
+import traceback
 import weakref
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,7 @@ class ArrayImpl(Array):
                 else:
                     found = self._assemble()
             except runtime.RuntimeFailure as error:
-                raise failure(error, "computing an array") from error
+                raise failure(error, "computing an array") from callback_cause(error)
             self._np = found
         found.setflags(write=False)  # arrays never change: others may share this memory
         return found
@@ -173,7 +175,7 @@ class ArrayImpl(Array):
             except runtime.RuntimeFailure as error:
                 if buf.is_deleted():
                     raise self._deleted_error("waited for") from None
-                raise failure(error, "computing an array") from error
+                raise failure(error, "computing an array") from callback_cause(error)
         elif self._np is None:
             raise self._deleted_error("waited for")
         return self
@@ -437,6 +439,30 @@ def from_dlpack(external: Any, device: Any = None, copy: bool | None = None) -> 
 
 
 _ALIGNMENT = 64  # bytes; XLA's programs rely on it
+
+
+_raised: deque[tuple[str, BaseException]] = deque(maxlen=8)  # by callbacks, with the last line of their tracebacks
+
+
+def noting(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """`callback`, but what it raises is noted: jaxlib's error has only the text, and comes when the result is used."""
+    def call(*arrays: Any) -> Any:
+        try:
+            return callback(*arrays)
+        except BaseException as error:
+            _raised.append((traceback.format_exception_only(error)[-1].strip(), error))
+            raise
+
+    return call
+
+
+def callback_cause(error: BaseException) -> BaseException:
+    """What a host callback raised, where jaxlib's `error` tells of it; else `error` itself."""
+    text = str(error)
+    for entry in reversed(_raised):
+        if entry[0] in text:
+            return entry[1]
+    return error
 
 
 def failure(error: BaseException, doing: str, program: str = "", where: Any = None) -> JaxRuntimeError:

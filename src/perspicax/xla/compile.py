@@ -27,7 +27,7 @@ from perspicax.diagnose.frames import user_frame
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
 from perspicax.xla import emit, sharding
-from perspicax.xla.array import ArrayImpl, failure
+from perspicax.xla.array import ArrayImpl, callback_cause, failure, noting
 from perspicax.xla.emit import physical_aval
 
 logger = logging.getLogger("jax")
@@ -180,10 +180,12 @@ class Executable:
     def __init__(self, loaded: Any, lowered: Lowered, committed: bool) -> None:
         self.loaded = loaded
         self.name, self.keep, self.out_avals = lowered.name, lowered.keep, tuple(lowered.out_avals)
-        self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.jaxpr.effects
+        self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.jaxpr.effects and not (
+            lowered.module.callbacks)
         self.effects, self.donated = lowered.effects, list(lowered.donated)
         self.any_donated = any(self.donated)
-        self.has_effects = bool(lowered.jaxpr.effects)
+        # either way the process must not end before the program
+        self.has_effects = "effects" if lowered.jaxpr.effects else "callbacks" if lowered.module.callbacks else ""
         self.placed = lowered.placed
         self.equations, self.text = lowered.module.equations, lowered.text
         self.callbacks = lowered.module.callbacks
@@ -211,11 +213,11 @@ class Executable:
             if self.has_effects:
                 started = self.loaded.execute_sharded(buffers, with_tokens=True)
                 outs = started.consume_with_handlers(self.handlers)
-                _remember_running(started.consume_token())
+                _remember_running(started.consume_token(), self.has_effects == "effects")
             else:
                 outs = self.loaded.execute_sharded(buffers).consume_with_handlers(self.handlers)
         except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
-            raise self._failed(error, args) from _cause(self, error)
+            raise self._failed(error, args) from callback_cause(error)
         if self.any_donated:
             for x, given in zip(args, self.donated):
                 if given:
@@ -240,16 +242,6 @@ class Executable:
     def hlo_text(self) -> str:
         """The optimised HLO."""
         return runtime.parse_hlo_text(self.loaded)
-
-
-def _cause(executable: Executable, error: Exception) -> BaseException:
-    """What a host callback of the program raised, or the runtime's own error."""
-    for callback in executable.callbacks:
-        raised = getattr(callback, "raised", None)
-        if raised is not None:
-            callback.raised = None  # type: ignore[attr-defined]
-            return raised
-    return error
 
 
 def _hidden_buffer(x: Any, placed: Any) -> Any:
@@ -315,35 +307,40 @@ def _keep_tokens(executable: Executable, outs: list[Any]) -> list[Any]:
 def effects_barrier() -> None:
     """Wait until the effects of everything that was started have happened."""
     with _token_lock:
-        waiting = list(_tokens.values()) + list(_running)
+        waiting = [(token, True) for token in _tokens.values()] + list(_running)
         _running.clear()
-    for token in waiting:
+    failed = None
+    for token, effects in waiting:  # all of them, also after a failure: the process may be about to end
         try:
             token.block_until_ready()
         except runtime.RuntimeFailure as error:
-            raise failure(error, "running a program with effects") from error
+            failed = failed or (error if effects else None)
+    if failed is not None:
+        raise failure(failed, "running a program with effects") from callback_cause(failed)
 
 
-_running: list[Any] = []
+_running: list[tuple[Any, bool]] = []
 _at_exit: list[Any] = []
 
 
-def _remember_running(token: Any) -> None:
-    """Keep the token of a program with effects, until they have happened; the process does not end before.
+def _remember_running(token: Any, effects: bool) -> None:
+    """Keep the token of a program with effects, or with callbacks, until it is done; the process does not end before.
 
-    A token does not tell whether it is ready, so the oldest of many is waited for. What failed stays, for the barrier.
+    A token does not tell whether it is ready, so the oldest of many is waited for. Effects that failed stay, for the
+    barrier; a callback without effects fails where its result is used.
     """
     with _token_lock:
         if not _at_exit:
             _at_exit.append(atexit.register(effects_barrier))
         oldest = _running.pop(0) if len(_running) >= MAX_RUNNING else None
-        _running.append(token)
+        _running.append((token, effects))
     if oldest is not None:
         try:
-            oldest.block_until_ready()
+            oldest[0].block_until_ready()
         except runtime.RuntimeFailure:
-            with _token_lock:
-                _running.insert(0, oldest)
+            if oldest[1]:
+                with _token_lock:
+                    _running.insert(0, oldest)
 
 
 MAX_RUNNING = 64  # programs with effects that may be under way at once
@@ -413,7 +410,7 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
     started = time.perf_counter()
     if lowered.module.callbacks:
         loaded = _guarded(lowered, lambda: runtime.compile_with_callbacks(client, lowered.text, devices, options,
-                                                                          lowered.module.callbacks))
+                                                                          [noting(f) for f in lowered.module.callbacks]))
     else:
         loaded = _through_disk(lowered, client, devices, options, overrides)
     log_step("Finished XLA compilation of %s in %.6f s", lowered.name, time.perf_counter() - started)

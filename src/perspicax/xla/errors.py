@@ -149,7 +149,7 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
 
     @property
     def report(self) -> Report:
-        of = f" `{self.program}`" if self.program else " a program"
+        of = f" `{self.program}`" if self.program else " a program" if self.doing in ("running", "compiling") else ""
         return Report(says=f"XLA failed while {self.doing}{of}: {self.status}: {self.detail}".rstrip(": "),
                       primary=self.where or self.position, why=STATUS_MEANINGS.get(self.status, ""))
 
