@@ -12,6 +12,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import bitwise, compare, elementwise
 from perspicax.lax.convert import convert, convert_element_type
+from perspicax.lax.families import constant_like
+from perspicax.lax.shape import broadcast_to_rank
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError
@@ -37,6 +39,7 @@ from perspicax.numpy.operators import (
     true_divide,
 )
 from perspicax.numpy.promote import array_like, promote_args
+from perspicax.xla.array import ArrayImpl
 
 _BOOL = np.dtype(bool)
 _OPERANDS = (Array, np.ndarray, np.generic, int, float, complex)
@@ -54,8 +57,12 @@ def _operands(function: str, x: Any, y: Any) -> tuple[Any, Any]:
     return asarray(x), asarray(y)
 
 
-def _zero(x: Any) -> np.ndarray:
-    return np.zeros((), x.dtype)
+def _zero(x: Any) -> Any:
+    return constant_like(x, 0)
+
+
+def _one(x: Any) -> Any:
+    return constant_like(x, 1)
 
 
 # -- division
@@ -91,7 +98,7 @@ def _no_complex(function: str, x: Any) -> None:
 def _remainder(x1: Any, x2: Any) -> Any:
     zero = _zero(x1)
     if _kind(x2) in ("int", "uint"):  # XLA leaves the remainder by 0 open to the backend; by 1 it is 0 everywhere
-        x2 = where3(compare.eq(x2, zero), np.ones((), x2.dtype), x2)
+        x2 = where3(compare.eq(x2, zero), _one(x2), x2)
     rem = elementwise.rem(x1, x2)
     return _with_sign(rem, x2, zero)
 
@@ -129,7 +136,7 @@ def _floor_divide(x1: Any, x2: Any) -> Any:
             quotient = elementwise.div(x1, x2)
             differs = compare.ne(elementwise.sign(x1), elementwise.sign(x2))
             down = bitwise.bitwise_and(differs, compare.ne(elementwise.rem(x1, x2), _zero(x1)))
-            return where3(down, elementwise.sub(quotient, np.ones((), x1.dtype)), quotient)
+            return where3(down, elementwise.sub(quotient, _one(x1)), quotient)
         case _:
             return _float_divmod(x1, x2)[0]
 
@@ -145,7 +152,7 @@ def _float_divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
     quotient = elementwise.div(whole, x2)
     fix = bitwise.bitwise_and(compare.ne(rem, zero), compare.ne(elementwise.sign(x2), elementwise.sign(rem)))
     rem = where3(fix, elementwise.add(rem, x2), rem)
-    quotient = where3(fix, elementwise.sub(quotient, np.ones((), x1.dtype)), quotient)
+    quotient = where3(fix, elementwise.sub(quotient, _one(x1)), quotient)
     return elementwise.round(quotient), rem
 
 
@@ -178,7 +185,7 @@ def fmod(x1: Any, x2: Any, /) -> Array:
     """
     x1, x2 = promote_args("fmod", x1, x2)
     if _kind(x1) in ("int", "uint"):
-        x2 = where3(compare.eq(x2, np.zeros((), get_aval(x2).dtype)), np.ones((), get_aval(x2).dtype), x2)  # type: ignore
+        x2 = where3(compare.eq(x2, _zero(x2)), _one(x2), x2)
     return elementwise.rem(x1, x2)
 
 
@@ -198,6 +205,8 @@ def power(x1: Any, x2: Any, /) -> Array:
         UfuncDtypeError: an integer base with a negative exponent has no integer result.
     """
     try:
+        if type(x2) is ArrayImpl and x2.aval.shape == () and x2.aval.weak_type and _kind(x2) == "int":
+            x2 = x2.item()
         if isinstance(x2, (int, np.integer)) and not isinstance(x2, bool):
             x1 = array_like(x1, "power", 0)
             aval: Any = get_aval(x1)
@@ -221,7 +230,7 @@ def _power(x1: Any, x2: Any) -> Any:
         exponent = asarray(x2)
         base, promoted = promote_args("power", x1, x2)
         ranked = promoted.aval.shape if isinstance(promoted, Array) else np.shape(promoted)
-        return elementwise.pow(base, exponent if exponent.shape == ranked else elementwise_rank(exponent, len(ranked)))
+        return elementwise.pow(base, exponent if exponent.shape == ranked else _ranked(exponent, len(ranked)))
     base, exponent = promote_args("power", x1, x2)
     if _kind(base) in ("float", "complex"):
         return elementwise.pow(base, exponent)
@@ -231,10 +240,8 @@ def _power(x1: Any, x2: Any) -> Any:
     return fused_call(_integer_power, (convert(base, base.dtype, False), convert(exponent, base.dtype, False)))
 
 
-def elementwise_rank(x: Any, rank: int) -> Any:
+def _ranked(x: Any, rank: int) -> Any:
     """An array with leading axes of size 1; scalars stay scalars."""
-    from perspicax.lax.shape import broadcast_to_rank
-
     return x if x.ndim == 0 else broadcast_to_rank(x, rank)
 
 
@@ -306,7 +313,7 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _declined(function: Callable[..., Any], other: Any) -> Any:
     """Other classes may know how to combine with arrays; lists, tuples and text do not, and are reported."""
-    if isinstance(other, (list, tuple, str)) and function not in (equal, not_equal):
+    if isinstance(other, (list, tuple)) or (isinstance(other, str) and function not in (equal, not_equal)):
         try:
             array_like(other, function.__name__, 1)
         except Exception as error:

@@ -144,7 +144,7 @@ def make(x: Any, dtype: Any, where: str) -> Any:
     if hasattr(x, "__jax_array__"):
         return make(x.__jax_array__(), dtype, where)
     if isinstance(x, (int, float, complex)):  # a member of an enumeration, say
-        return of_scalar(next(t for t in (int, float, complex) if isinstance(x, t))(x), dtype, where)
+        return of_scalar(next(t for t in _SCALARS if isinstance(x, t))(x), dtype, where)  # type: ignore[arg-type]
     return of_other(x, dtype, where)
 
 
@@ -261,7 +261,7 @@ def of_nested(x: Any, dtype: Any, where: str) -> Any:
         else:
             dtype, _ = lattice_result([d for d, _ in pairs], [w for _, w in pairs])
     iterator = iter(items)
-    if all([_is_host(v, dtype) for v in items]):
+    if all(_is_host(v, dtype) for v in items):
         return wrap(converted(_mapped(x, lambda _: _host_value(next(iterator))), dtype, where))
     return _stacked(_mapped(x, lambda _: next(iterator)), dtype, where)
 

@@ -145,7 +145,7 @@ def read(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
     leading: Labels = tuple([("...", i) for i in range(dots, 0, -1)])
     if not arrow:
         flat = [v for labels in found for v in labels if not isinstance(v, tuple)]
-        return found, (*leading, *sorted({v for v in flat if flat.count(v) == 1}))
+        return found, (*leading, *sorted({v for v in flat if flat.count(v) == 1}))  # type: ignore[type-var]
     named: list[Label] = []
     before, ellipsis, after = output.partition("...")
     named = [*before, *(leading if ellipsis else ()), *after]

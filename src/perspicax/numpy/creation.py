@@ -139,7 +139,7 @@ def broadcast_to(x: Any, shape: tuple[int, ...], function: str = "full") -> Any:
     if old == shape:
         return x
     rank = len(shape) - len(old)
-    if rank < 0 or any([m not in (1, n) for m, n in zip(old, shape[rank:])]):
+    if rank < 0 or any(m not in (1, n) for m, n in zip(old, shape[rank:])):
         raise ArgumentValueError(
             says=f"`{function}`: {x.aval.str_short()} does not broadcast to the shape {shape}.",
             why="axes are matched from the right; each has the size asked for, or 1"
@@ -294,7 +294,7 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
         dtype = result_type(*given)
     else:
         dtype = dtypes.requested_dtype(dtype, "arange")
-    if any([isinstance(v, (complex, np.complexfloating)) for v in given]):
+    if any(isinstance(v, (complex, np.complexfloating)) for v in given):
         raise ArgumentValueError(says="`arange` was given complex bounds.", why="complex numbers are not ordered")
     if dtype == np.dtype(bool):
         raise ArgumentKindError(says="`arange` of booleans.", why="it counts in numbers; `int(x)` makes one")
@@ -472,10 +472,10 @@ def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
     if len(shape) < 2:
         raise ArgumentValueError(says=f"`{function}` was given {x.aval.str_short()}.",  # type: ignore[attr-defined]
                                  why="only matrices, and stacks of them, have triangles")
-    mask = diagonal_mask(*shape[-2:], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
+    mask = diagonal_mask(shape[-2], shape[-1], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
     if len(shape) > 2:
         mask = lax_shape.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
-    zeros_ = lax_shape.broadcast_in_dim(np.zeros((), x.aval.dtype), shape, ())  # type: ignore[attr-defined]
+    zeros_ = filled(x.aval, 0)  # type: ignore[attr-defined]
     return compare.select(mask, x, zeros_) if lower else compare.select(mask, zeros_, x)
 
 

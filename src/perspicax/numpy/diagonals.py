@@ -11,6 +11,7 @@ from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
+from perspicax.lax.families import constant_like
 from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import where3
@@ -80,8 +81,8 @@ def diag(v: Any, k: int = 0) -> Array:
 
 def _diag(x: Any, *, k: int) -> Any:
     n = x.shape[0] + abs(k)
-    row = lax_shape.pad(x, np.zeros((), x.dtype), ((max(0, k), max(0, -k), 0),))
-    return where3(diagonal_mask(n, n, k, False), lax_shape.broadcast_in_dim(row, (n, n), (1,)), np.zeros((), x.dtype))
+    row = lax_shape.pad(x, constant_like(x, 0), ((max(0, k), max(0, -k), 0),))
+    return where3(diagonal_mask(n, n, k, False), lax_shape.broadcast_in_dim(row, (n, n), (1,)), constant_like(x, 0))
 
 
 @public
@@ -115,7 +116,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
 
 
 def _trace(x: Any, offset: Any, *, dtype: Any) -> Any:
-    mask = diagonal_mask(*x.shape[-2:], offset, False)
+    mask = diagonal_mask(x.shape[-2], x.shape[-1], offset, False)
     return sum_(where3(mask, convert(x, dtype, False), np.zeros((), dtype)), (-2, -1), dtype)
 
 

@@ -13,13 +13,14 @@ from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import bitwise, compare, elementwise
 from perspicax.lax.convert import convert, imag, real
+from perspicax.lax.families import constant_like
 from perspicax.lax.reduce import reduce_and
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
 from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.operators import absolute, add, equal, less_equal, multiply, subtract
-from perspicax.numpy.promote import array_like, joined_shapes, promote_args
+from perspicax.numpy.promote import array_like, joined_shapes, promote_args, promote_shapes
 
 _BOOL = np.dtype(bool)
 
@@ -30,7 +31,7 @@ def truth(x: Any, function: str, index: int = 0) -> Any:
     aval: Any = get_aval(x)
     if aval.dtype == _BOOL:
         return asarray(x)
-    return compare.ne(asarray(x), np.zeros((), aval.dtype))
+    return compare.ne(asarray(x), constant_like(x, 0))
 
 
 def kind(x: Any) -> str:
@@ -43,7 +44,7 @@ def _logical(name: str, f: Callable[[Any, Any], Any], doc: str) -> Callable[...,
     def function(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         refuse(name, out=out, where=where)
         x, y = truth(x, name, 0), truth(y, name, 1)
-        return f(*promote_args(name, x, y))
+        return f(*promote_shapes(name, x, y))
 
     function.__name__ = function.__qualname__ = name
     function.__module__ = "perspicax.numpy"

@@ -9,7 +9,10 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.diagnose.boundary import public, trim
+from perspicax.diagnose.errors import ReportedError
+from perspicax.diagnose.report import Fix
 from perspicax.lax.convert import bitcast_convert_type, convert
+from perspicax.lax.convert import complex as complex_of
 from perspicax.numpy import shapes
 from perspicax.numpy.arithmetic import operator_methods
 from perspicax.numpy.construct import asarray, duplicate, put
@@ -17,6 +20,7 @@ from perspicax.numpy.cumulative import cumprod, cumsum
 from perspicax.numpy.diagonals import diagonal, trace
 from perspicax.numpy.errors import ArgumentValueError, UnsupportedArgumentError
 from perspicax.numpy.indexing import INDEX_METHODS
+from perspicax.numpy.joining import concatenate
 from perspicax.numpy.products import dot, matmul_operator, reflected_matmul_operator
 from perspicax.numpy.promote import array_like
 from perspicax.numpy.reductions import all as all_
@@ -125,12 +129,8 @@ def _bits_as(x: Any, dtype: Any) -> Any:
 
 def _whole(x: Any, dtype: Any) -> Any:
     """The same bits; complex numbers by way of their parts."""
-    from perspicax.lax.convert import complex as complex_of
-
     if dtypes.kind_of(x.dtype) == "complex":
         parts = [shapes.expand_dims(p, -1) for p in (real(x), imag(x))]
-        from perspicax.numpy.joining import concatenate
-
         pairs = concatenate(parts, -1)
         merged = shapes.reshaped(pairs, (*x.shape[:-1], x.shape[-1] * 2)) if x.ndim else pairs
         return _bits_as(merged, dtype)
@@ -230,13 +230,19 @@ def methods() -> dict[str, Any]:
         "T": property(shapes.transpose_method, doc="The axes in reverse order."),
         "mT": property(shapes.matrix_transpose, doc="The last two axes exchanged."),
         "real": property(real, doc="The real part."), "imag": property(imag, doc="The imaginary part."),
-        "flat": property(_flat, doc="The elements along one axis."),
+        "flat": property(_flat, doc="Not available; see `ravel`."),
         **INDEX_METHODS,
     }
 
 
+class FlatIteratorError(ReportedError, NotImplementedError):
+    """NumPy's iterator over all elements was asked for."""
+
+
+@public
 def _flat(self: Any) -> Any:
-    return shapes.ravel(self)
+    raise FlatIteratorError(says="Arrays have no `flat`.", why="it is an iterator that NumPy uses for writing, too; arrays "
+                                                               "never change", fixes=(Fix(code="x.ravel()"),))
 
 
 __all__ = ["FUNCTIONS", "astype", "copy", "methods"]

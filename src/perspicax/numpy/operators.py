@@ -17,7 +17,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import trim
 from perspicax.lax import bitwise, compare, elementwise, transcendental
-from perspicax.lax.convert import convert_element_type
+from perspicax.lax.convert import convert, imag, real
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.promote import Binary, array_like, to_inexact
@@ -27,13 +27,31 @@ def _is_bool(x: Any) -> bool:
     return get_aval(x).dtype == np.dtype(bool)  # type: ignore[attr-defined]
 
 
+def _is_complex(x: Any) -> bool:
+    return get_aval(x).mlir_element[0] == "c"  # type: ignore[attr-defined]
+
+
+def in_order(primitive: Primitive) -> Callable[[Any, Any], Any]:
+    """Complex numbers compared by their real parts, by their imaginary parts where these are equal."""
+    def compared(x: Any, y: Any) -> Any:
+        parts = [(real(v), imag(v)) for v in (x, y)]
+        (re_x, im_x), (re_y, im_y) = parts
+        same = compare.eq(re_x, re_y)
+        by_real, by_imag = primitive(re_x, re_y), primitive(im_x, im_y)
+        return bitwise.bitwise_or(bitwise.bitwise_and(same, by_imag),
+                                  bitwise.bitwise_and(bitwise.bitwise_not(same), by_real))
+
+    return compared
+
+
 def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any], Any] | None = None,
-           on_bool: Primitive | None = None) -> Callable[..., Any]:
+           on_bool: Primitive | None = None, on_complex: Callable[[Any, Any], Any] | None = None) -> Callable[..., Any]:
     """A function of two operands around one primitive.
 
     Args:
         adjust: from the promoted dtype to the one worked in.
         on_bool: the primitive for booleans, where it is another.
+        on_complex: what is done with complex numbers, where the primitive does not take them.
     """
     promote = Binary(name, adjust)
     direct = promote.direct
@@ -43,9 +61,11 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
             try:
                 if isinstance(x, Array) and isinstance(y, Array):
                     aval = x.aval
-                    if aval is y.aval and aval in direct:
+                    if aval is y.aval and aval in direct and (on_complex is None or aval.mlir_element[0] != "c"):
                         return local.trace.p2(primitive, x, y)
                 x, y = promote(x, y)
+                if on_complex is not None and _is_complex(x):
+                    return on_complex(x, y)
                 return local.trace.p2(primitive, x, y)
             except Exception as error:
                 trim(error)
@@ -81,7 +101,7 @@ def unary(name: str, primitive: Primitive, doc: str, *, inexact: bool = False) -
             if inexact and not dtypes.issubdtype(aval.dtype, np.inexact):
                 if aval.extended:
                     raise UfuncDtypeError(function=name, type_text=aval.str_short())
-                x = convert_element_type(x, to_inexact(aval.dtype))
+                x = convert(x, to_inexact(aval.dtype), aval.weak_type)
             elif isinstance(x, Array):
                 direct.add(aval)
             return local.trace.p1(primitive, x)
@@ -110,10 +130,14 @@ arctan2 = binary("arctan2", transcendental.atan2_p, "The angle of the point (y, 
 
 equal = binary("equal", compare.eq_p, "Whether two are equal, element by element.")
 not_equal = binary("not_equal", compare.ne_p, "Whether two differ, element by element.")
-less = binary("less", compare.lt_p, "Whether the first is less, element by element.")
-less_equal = binary("less_equal", compare.le_p, "Whether the first is less or equal, element by element.")
-greater = binary("greater", compare.gt_p, "Whether the first is greater, element by element.")
-greater_equal = binary("greater_equal", compare.ge_p, "Whether the first is greater or equal, element by element.")
+less = binary("less", compare.lt_p, "Whether the first is less, element by element.",
+              on_complex=in_order(compare.lt_p))
+less_equal = binary("less_equal", compare.le_p, "Whether the first is less or equal, element by element.",
+                    on_complex=in_order(compare.le_p))
+greater = binary("greater", compare.gt_p, "Whether the first is greater, element by element.",
+                 on_complex=in_order(compare.gt_p))
+greater_equal = binary("greater_equal", compare.ge_p, "Whether the first is greater or equal, element by element.",
+                       on_complex=in_order(compare.ge_p))
 
 bitwise_and = binary("bitwise_and", bitwise.and_p, "And of the bits, element by element.")
 bitwise_or = binary("bitwise_or", bitwise.or_p, "Or of the bits, element by element.")

@@ -120,12 +120,12 @@ def _widths(pad_width: Any, ndim: int) -> Widths:
 def _constant(x: Any, widths: Widths, values: Any) -> Any:
     values = values if isinstance(values, (int, float, complex, np.ndarray, np.generic, Array)) else asarray(values)
     if np.ndim(values) == 0:
-        fill = convert(values, x.dtype, False)
+        fill = convert(values, x.dtype, x.weak_type)
         return lax_shape.pad(x, fill, [(a, b, 0) for a, b in widths])
     for axis, ((before, behind), (first, last)) in enumerate(zip(widths, _pairs(values, x.ndim, "constant_values", False))):
         for low, high, v in ((before, 0, first), (0, behind, last)):
             config = [(low, high, 0) if i == axis else (0, 0, 0) for i in range(x.ndim)]
-            x = lax_shape.pad(x, convert(v, x.dtype, False), config)
+            x = lax_shape.pad(x, convert(v, x.dtype, x.weak_type), config)
     return x
 
 

@@ -122,7 +122,7 @@ def _matmul_axes(a: Any, b: Any) -> tuple:
             if places[k] is None:
                 continue
             if sizes[k] == 1 and (sizes[1 - k] != 1 or (k == 1 and places[0] is not None)):
-                drop[k].append(places[k])
+                drop[k].append(places[k])  # type: ignore[arg-type]
             else:
                 kept[k].append(name)
     both = [n for n in kept[0] if n in kept[1]]

@@ -135,6 +135,7 @@ def _quantiles(x: Any, q: Any, *, axes: tuple, method: str, keepdims: bool, skip
     last = len(sizes)
     missing = compare.ne(flat, flat)
     sorted_ = lax_sort(flat, last)  # NaN goes last
+    top: Any
     if skip_nan:
         counts = reduce_sum(convert(bitwise_not(missing), x.dtype, False), (last,))
         empty = compare.eq(counts, np.zeros((), x.dtype))

@@ -43,7 +43,7 @@ def tile(A: Any, reps: Any) -> Array:
     """
     x = asarray(array_like(A, "tile"))
     counts = [operator.index(static_value(n, "jnp.tile", "reps")) for n in (
-        reps if hasattr(reps, "__len__") and getattr(reps, "ndim", 1) else [reps])]
+        reps if hasattr(reps, "__len__") and getattr(reps, "ndim", 1) != 0 else [reps])]
     if any(n < 0 for n in counts):
         raise ArgumentValueError(says=f"`tile` was given reps={tuple(counts)}.", why="a number of copies is at least 0")
     rank = max(x.ndim, len(counts))
@@ -80,7 +80,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length
         x = reshaped(x, (1,)) if x.ndim == 0 else x
         place = one_axis(axis, x.ndim, "repeat")
     n = x.shape[place]
-    counts = repeats if isinstance(repeats, (int, np.integer)) else asarray(
+    counts: Any = repeats if isinstance(repeats, (int, np.integer)) else asarray(
         repeats if isinstance(repeats, (list, tuple)) else array_like(repeats, "repeat", 1))
     value = np.asarray(counts) if not isinstance(counts, Array) else known_value(counts)
     if value is not None and value.dtype.kind not in "iub":
@@ -171,7 +171,7 @@ def _rolled(x: Any, shift: Any, axes: tuple[int, ...]) -> Any:
     value = None if isinstance(shift, Tracer) else np.asarray(shift if not isinstance(shift, (list, tuple)) else [
         np.asarray(s) if not isinstance(s, Tracer) else 0 for s in shift])
     traced = isinstance(shift, Tracer) or (isinstance(shift, (list, tuple)) and any(isinstance(s, Tracer) for s in shift))
-    shifts = asarray(shift) if traced else value
+    shifts: Any = asarray(shift) if traced else value
     count = max(len(axes), shifts.shape[0] if shifts.ndim else 1)
     if shifts.ndim > 1 or (shifts.ndim == 1 and shifts.shape[0] not in (1, len(axes)) and len(axes) != 1):
         raise ArgumentValueError(says=f"`roll` was given {shifts.shape[0]} shifts and {len(axes)} axes.",
@@ -220,6 +220,9 @@ def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices
     index = _static_index(obj, "delete")
     if index is None:
         return _deleted(x, asarray(obj), place, assume_unique_indices)
+    if not isinstance(index, slice) and index.ndim == 0 and index.dtype.kind in "iu" and not -n <= index < n:
+        raise ArgumentValueError(says=f"`delete` was given the index {index} for an axis of {n} entries.",
+                                 why=f"indices run from {-n} to {n - 1}" if n else "there is nothing to leave out")
     if not isinstance(index, slice) and index.dtype.kind in "iu" and index.size and (
             (index < -n).any() or (index >= n).any()):
         index = np.clip(index, -n, n - 1)  # as an index that is read
@@ -301,7 +304,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
         trim: "f" for the front, "b" for the back, or both.
         axis: an axis, or several; all by default.
     """
-    x = asarray(filt)
+    x: Any = asarray(filt)
     value = known_value(x)
     if value is None:
         raise sized_by_values(x, "jnp.trim_zeros", "")

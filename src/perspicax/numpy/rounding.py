@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.array import Array
+from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import bitwise, compare, elementwise
 from perspicax.lax.convert import bitcast_convert_type, convert, imag, real
@@ -73,7 +74,7 @@ def rint(x: Any, /) -> Array:
         x: array; of complex numbers both parts are rounded.
     """
     (x,) = promote_args("rint", x, inexact=True)
-    return _nearest(asarray(x))
+    return convert(_nearest(asarray(x)), get_aval(x).dtype, False)  # type: ignore[attr-defined]
 
 
 def _nearest(x: Any) -> Any:

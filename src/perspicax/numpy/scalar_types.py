@@ -53,7 +53,9 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> Any:
     if isinstance(from_, int | float | complex) and not isinstance(from_, np.generic):
         raise ArgumentKindError(says=f"`can_cast` was given the number {from_!r}.",
                                 why="whether a Python number can be cast depends on its value; a dtype's values are meant")
-    return np.can_cast(from_.dtype if isinstance(from_, Array) else dtypes.to_dtype(from_), dtypes.to_dtype(to), casting)
+    source: Any = from_.dtype if isinstance(from_, Array) else dtypes.to_dtype(from_)
+    target: Any = dtypes.to_dtype(to)
+    return np.can_cast(source, target, casting)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -112,4 +114,4 @@ def isrealobj(x: Any) -> Any:
 
 
 promote_types = public(promote_types)
-result_type = public(result_type)
+result_type = public(result_type)  # type: ignore[assignment]

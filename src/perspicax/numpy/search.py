@@ -204,7 +204,7 @@ def _arg_extreme(function: str, f: Any, a: Any, axis: Any, out: Any, keepdims: A
         rank = x.ndim
         x = reshaped(x, (x.size,))
         place = 0
-        keep = ((1,) * rank, (), None) if keepdims else None
+        keep: Any = ((1,) * rank, (), None) if keepdims else None
     else:
         place = one_axis(static_value(axis, f"jnp.{function}", "axis"), x.ndim, function)
         keep = kept_axes(x.shape, (place,)) if keepdims else None

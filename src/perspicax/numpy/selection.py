@@ -111,7 +111,8 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
     cases = [asarray(c) for c in promote_dtypes(*[array_like(c, "choose", 1) for c in choices])]
     shape = broadcast_shape_of("choose", [index.aval, *[c.aval for c in cases]])
     index = _bounded(index, len(cases), mode, "choose", "invalid")
-    return select_n(convert(_spread_to(index, shape), np.dtype(np.int32), False), *[_spread_to(c, shape) for c in cases])
+    which = convert(_spread_to(index, shape), np.dtype(np.int32), False)
+    return select_n(which, *[convert(_spread_to(c, shape), c.dtype, False) for c in cases])
 
 
 def _bounded(index: Any, n: int, mode: str, function: str, word: str) -> Any:

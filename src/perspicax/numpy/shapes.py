@@ -50,7 +50,7 @@ def reshaped(x: Any, shape: Any) -> Any:
         out = _reshapes.get((aval, shape))
     except TypeError:  # a size that has no hash: traced, or none at all
         out = None
-    if out is None or (out.shape != shape and not _integers(shape)):
+    if out is None or not _integers(shape):
         out = _reshape_type(aval, shape)
     if out is aval:
         return x

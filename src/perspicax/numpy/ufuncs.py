@@ -8,12 +8,12 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
-from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import bitwise, compare, elementwise, transcendental
 from perspicax.lax import convert as lax_convert
 from perspicax.lax.convert import convert
+from perspicax.lax.families import constant_like
 from perspicax.numpy.choice import spread, where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
@@ -33,7 +33,7 @@ def _one(function: str, x: Any) -> Any:
 
 
 def _scaled(x: Any, factor: float) -> Any:
-    return elementwise.mul(x, np.asarray(factor, x.dtype))
+    return elementwise.mul(x, constant_like(x, factor))
 
 
 @public
@@ -41,7 +41,7 @@ def log2(x: Any, /) -> Array:
     """The logarithm to the base 2; integers become floating."""
     x = _one("log2", x)
     if kind(x) == "complex":
-        real = lax_convert.PART_OF[x.dtype]
+        real: Any = lax_convert.PART_OF[x.dtype]
         return elementwise.div(elementwise.log(x), np.asarray(np.log(np.asarray(2, real)), x.dtype))
     return fused_call(_log2, (x,))
 
@@ -57,7 +57,7 @@ def log10(x: Any, /) -> Array:
 
 
 def _log10(x: Any) -> Any:
-    return _scaled(elementwise.log(x), 1 / math.log(10))
+    return convert(_scaled(elementwise.log(x), 1 / math.log(10)), x.dtype, False)
 
 
 @public
@@ -101,7 +101,7 @@ def hypot(x1: Any, x2: Any, /) -> Array:
 
 def _hypot(x1: Any, x2: Any) -> Any:
     x1, x2 = elementwise.abs(x1), elementwise.abs(x2)
-    infinity, zero, one = [np.asarray(v, x1.dtype) for v in (math.inf, 0, 1)]
+    infinity, zero, one = [constant_like(x1, v) for v in (math.inf, 0., 1.)]
     infinite = bitwise.bitwise_or(compare.eq(x1, infinity), compare.eq(x2, infinity))
     large, small = elementwise.max(x1, x2), elementwise.min(x1, x2)
     empty = compare.eq(large, zero)
@@ -211,9 +211,9 @@ def sinc(x: Any, /) -> Array:
 
 
 def _sinc(x: Any) -> Any:
-    at_zero = compare.eq(x, np.zeros((), x.dtype))
+    at_zero = compare.eq(x, constant_like(x, 0.))
     scaled = _scaled(x, math.pi)
-    safe = where3(at_zero, np.ones((), x.dtype), scaled)
+    safe = where3(at_zero, constant_like(x, 1.), scaled)
     return where3(at_zero, _sinc_series(scaled, 0), elementwise.div(transcendental.sin(safe), safe))
 
 
@@ -225,7 +225,7 @@ def _sinc_series(x: Any, order: int) -> Any:
     @custom_jvp
     def derivative(x: Any) -> Any:
         value = 0. if order % 2 else (-1) ** (order // 2) / (order + 1)
-        return elementwise.add(elementwise.mul(x, np.zeros((), x.dtype)), np.asarray(value, x.dtype))
+        return elementwise.add(elementwise.mul(x, constant_like(x, 0.)), constant_like(x, value))
 
     @derivative.defjvp
     def rule(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
@@ -249,7 +249,7 @@ def heaviside(x1: Any, x2: Any, /) -> Array:
 
 
 def _heaviside(x1: Any, x2: Any) -> Any:
-    zero, one = np.zeros((), x1.dtype), np.ones((), x1.dtype)
+    zero, one = constant_like(x1, 0.), constant_like(x1, 1.)
     at_nan = where3(compare.ne(x1, x1), x1, x2)
     return where3(compare.lt(x1, zero), zero, where3(compare.gt(x1, zero), one, at_nan))
 
@@ -309,7 +309,7 @@ def real(val: Any, /) -> Array:
 def imag(val: Any, /) -> Array:
     """The imaginary part; of a real array zeros."""
     x = asarray(array_like(val, "imag"))
-    return lax_convert.imag(x) if kind(x) == "complex" else filled(ShapedArray(x.shape, x.dtype), 0)
+    return lax_convert.imag(x) if kind(x) == "complex" else filled(x.aval, 0)
 
 
 @public
@@ -335,7 +335,7 @@ def _angle(z: Any, *, deg: bool) -> Any:
         re, im = lax_convert.real(z), lax_convert.imag(z)
     else:
         re, im = z, filled(z.aval, 0)
-    found = transcendental.atan2(im, re)
+    found = convert(transcendental.atan2(im, re), re.dtype, False)
     return _scaled(found, 180 / math.pi) if deg else found
 
 
@@ -367,11 +367,10 @@ def _nan_to_num(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
         return lax_convert.complex(_nan_to_num(lax_convert.real(x), nan, posinf, neginf),
                                    _nan_to_num(lax_convert.imag(x), nan, posinf, neginf))
     infinity = np.asarray(math.inf, x.dtype)
-    weak = x.weak_type
     found = where3(compare.ne(x, x), nan, x)
     found = where3(compare.eq(found, infinity), posinf, found)
     found = where3(compare.eq(found, elementwise.neg(infinity)), neginf, found)
-    return convert(found, x.dtype, weak)
+    return convert(found, x.dtype, False)
 
 
 @public

@@ -1,0 +1,302 @@
+"""Values of the functions of `jax.numpy` against NumPy's."""
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import perspicax.numpy as jnp
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((4, 3)).astype(np.float32)
+V = X[0]
+GAPS = X.copy()
+GAPS[0, 0] = np.nan
+GAPS[1] = np.nan
+I = np.array([-7, 7, 0, 5], np.int32)
+J = np.array([2, -3, 4, -5], np.int32)
+
+
+def close(found: Any, wanted: Any) -> None:
+    if isinstance(wanted, (list, tuple)):
+        assert len(found) == len(wanted)
+        for a, b in zip(found, wanted):
+            close(a, b)
+        return
+    assert found.shape == np.shape(wanted)
+    np.testing.assert_allclose(np.asarray(found), wanted, rtol=2e-5, atol=1e-6)
+
+
+def compare(name: str, *args: Any, **kwargs: Any) -> None:
+    """The same call on both."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy's, for slices of nothing but NaN
+        wanted = getattr(np, name)(*args, **kwargs)
+    close(getattr(jnp, name)(*args, **kwargs), wanted)
+
+
+UNARY = "floor ceil trunc rint fabs sign square exp sin arctan isnan isfinite signbit deg2rad sinc cbrt expm1 reciprocal " \
+        "positive negative spacing".split()
+BINARY = "add subtract multiply divide floor_divide remainder fmod power maximum minimum fmax fmin hypot arctan2 copysign " \
+         "heaviside logaddexp logaddexp2 nextafter greater equal".split()
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_functions_of_one_array(name: str) -> None:
+    compare(name, X)
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_functions_of_two_arrays(name: str) -> None:
+    compare(name, np.abs(X) + .5, V + 3)
+
+
+@pytest.mark.parametrize("name", ["floor_divide", "remainder", "fmod", "bitwise_and", "bitwise_xor", "maximum", "logical_and",
+                                  "divmod"])
+def test_functions_of_integers(name: str) -> None:
+    compare(name, I, J)
+
+
+def test_powers_and_shifts_of_integers() -> None:
+    compare("power", I, np.abs(J))
+    compare("left_shift", I, np.abs(J))
+    compare("right_shift", I, np.abs(J))
+
+
+SPECIAL = np.array([0., -0., 1., -1., 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, 3e38], np.float32)
+
+
+@pytest.mark.parametrize("name", ["remainder", "fmod", "logaddexp", "hypot", "fmax", "copysign", "maximum"])
+def test_special_values(name: str) -> None:
+    """Infinities, NaN and signed zeros; subnormal numbers aside, which XLA takes for 0."""
+    values = SPECIAL[np.abs(SPECIAL) != np.float32(1e-40)]
+    with np.errstate(all="ignore"):
+        wanted = getattr(np, name)(values[:, None], values[None])
+    np.testing.assert_allclose(np.asarray(getattr(jnp, name)(values[:, None], values[None])), wanted, rtol=1e-6)
+
+
+def test_mantissa_and_exponent() -> None:
+    values = np.array([0., 1., -2.5, 1e-30, 3e38, np.inf], np.float32)
+    compare("frexp", values)
+    mantissa, exponent = np.frexp(values)
+    close(jnp.ldexp(mantissa, exponent), values)
+    compare("modf", X)
+
+
+REDUCTIONS = ["sum", "prod", "mean", "max", "min", "var", "std", "ptp", "all", "any", "median"]
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_reductions(axis: Any, keepdims: bool) -> None:
+    for name in REDUCTIONS:
+        compare(name, X, axis=axis, keepdims=keepdims)
+        close(getattr(jnp, name)(jnp.asarray(X), axis=axis, keepdims=keepdims),
+              getattr(np, name)(X, axis=axis, keepdims=keepdims))  # by the kept plan, once there is one
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_reductions_without_nan(axis: Any) -> None:
+    for name in ("nansum", "nanprod", "nanmax", "nanmin", "nanmean", "nanvar", "nanstd", "nanmedian"):
+        compare(name, GAPS, axis=axis, keepdims=True)
+
+
+def test_masks_and_initial_values() -> None:
+    for name in ("sum", "prod"):
+        compare(name, X, axis=0, where=X > 0, initial=2.)
+    compare("max", X, where=X > 0, initial=-5., axis=1)
+    compare("mean", X, where=X > 0)
+    compare("average", X, axis=1, weights=np.arange(3.))
+
+
+@pytest.mark.parametrize("method", ["linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf"])
+def test_quantiles(method: str) -> None:
+    for axis, q in itertools.product([None, 0, (0, 1)], [.3, np.array([.1, .5, 1.], np.float32)]):
+        compare("quantile", X, q, axis=axis, method=method)
+    compare("nanquantile", GAPS, .4, axis=0)
+    compare("median", GAPS, axis=0)
+
+
+def test_running_sums() -> None:
+    for axis in (None, 0, 1):
+        compare("cumsum", X, axis)
+        compare("cumprod", X, axis)
+    compare("diff", X)
+    compare("diff", X, 2, 0)
+    compare("ediff1d", V)
+
+
+def test_shapes() -> None:
+    for args in [((3, 4),), (-1,), ((2, -1, 3),)]:
+        compare("reshape", X, *args)
+    close(jnp.reshape(X, (3, 4), order="F"), np.reshape(X, (3, 4), order="F"))
+    for axis in (None, 0, 1):
+        compare("flip", X, axis)
+        compare("roll", X, 1, axis)
+        compare("roll", X, -5, axis)
+        compare("repeat", X, 2, axis)
+        compare("append", X, X, axis)
+        compare("delete", X, 1, axis)
+        compare("insert", X, 1, 7., axis)
+    compare("roll", X, (1, 2), (0, 0))
+    compare("repeat", X, np.array([1, 0, 2, 1]), 0)
+    for k in range(4):
+        compare("rot90", X, k)
+    for n in (2, (2,), (2, 3), (3, 1, 2)):
+        compare("tile", X, n)
+    compare("resize", X, (5, 4))
+    compare("array_split", X, 3)
+    compare("column_stack", [V, V])
+    compare("dstack", [V, V])
+    compare("hstack", [X, X])
+    compare("block", [[X, X], [X, X]])
+    compare("trim_zeros", np.array([0, 0, 1, 2, 0], np.float32))
+
+
+def test_insertion_and_deletion() -> None:
+    compare("delete", X, slice(0, 3, 2), 0)
+    compare("delete", X, np.array([0, 3, -2]), 0)
+    compare("insert", X, np.array([1, 3]), np.array([[1.], [2.]], np.float32), 0)
+    compare("insert", X, 1, np.array([5., 6, 7], np.float32), 0)
+    compare("insert", X, 1, np.array([5., 6, 7, 8], np.float32), 1)
+    compare("insert", V, slice(0, 2), 9.)
+    compare("insert", V, np.array([1, 1]), np.array([8., 9.], np.float32))
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean",
+                                  "median"])
+def test_padding(mode: str) -> None:
+    for width in (1, (1, 2), ((1, 2), (0, 3)), ((7, 3), (2, 9))):
+        compare("pad", X, width, mode)
+    if mode in ("reflect", "symmetric"):
+        compare("pad", X, ((7, 3), (2, 9)), mode, reflect_type="odd")
+
+
+def test_padding_by_a_function() -> None:
+    def ends(vector: Any, widths: tuple[int, int]) -> np.ndarray:
+        found = np.array(vector)
+        found[:widths[0]], found[len(found) - widths[1]:] = 7, 8
+        return found
+
+    def in_place(vector: np.ndarray, widths: tuple[int, int], axis: int, options: dict) -> None:
+        vector[:] = ends(vector, widths)
+
+    close(jnp.pad(X, 1, lambda v, widths, axis, options: ends(v, widths)), np.pad(X, 1, in_place))
+
+
+def test_diagonals() -> None:
+    for k in (-2, 0, 1):
+        for name, args in (("diagonal", (X,)), ("diag", (V,)), ("diag", (X,)), ("trace", (X,)), ("tril", (X,)), ("triu", (X,)),
+                           ("eye", (3, 4)), ("tri", (3, 4))):
+            compare(name, *args, k)
+    compare("diag_indices", 3)
+    compare("tril_indices", 3, 1)
+    compare("triu_indices", 3, 0, 4)
+
+
+def test_grids() -> None:
+    compare("meshgrid", V, V[:2])
+    compare("meshgrid", V, V[:2], indexing="ij", sparse=True)
+    compare("indices", (2, 3))
+    for args in ((0, 1, 5), (0, 1, 1), (3, -2, 4, False)):
+        close(jnp.linspace(*args), np.linspace(*args).astype(np.float32))
+    for args in ((5,), (1, 9, 3), (9, 0, -2), (0., 1., .3)):
+        close(jnp.arange(*args), np.arange(*args))
+
+
+def test_selection() -> None:
+    compare("take", X, np.array([0, 2]), 1)
+    compare("take", X, np.array([[0, -1]]), 0)
+    compare("take", X, 5)
+    compare("take_along_axis", X, np.argsort(X, 0), 0)
+    compare("take_along_axis", X, np.argsort(X, 1)[:, :1], 1)
+    compare("select", [X > 0, X < -1], [X, -X], 5.)
+    compare("choose", np.array([0, 1, 1]), [V, -V])
+    compare("clip", X, -.5, .5)
+    compare("where", X > 0, X, 0)
+    compare("compress", np.array([True, False, True]), X, 1)
+    compare("extract", X > 0, X)
+    compare("piecewise", X, [X < 0, X > 1], [lambda v: -v, lambda v: v ** 2, 3])
+
+
+def test_search() -> None:
+    whole = RANDOM.integers(-2, 3, (4, 3)).astype(np.float32)
+    for axis in (None, 0, -1):
+        compare("argmax", whole, axis)
+        compare("argmin", whole, axis, keepdims=True)
+        compare("sort", whole, axis)
+        close(jnp.argsort(whole, axis), np.argsort(whole, axis, kind="stable"))
+    close(jnp.argsort(whole, descending=True), np.argsort(-whole, kind="stable"))
+    compare("nonzero", whole)
+    compare("argwhere", whole)
+    compare("lexsort", [whole[:, 0], whole[:, 1]])
+    compare("nanargmax", np.where(np.isnan(GAPS), np.nan, GAPS)[[0, 2, 3]], 0)
+    numbers = RANDOM.integers(0, 5, 10)
+    compare("bincount", numbers)
+    compare("bincount", numbers, minlength=9)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_searchsorted_at_every_length(side: str) -> None:
+    limits = np.sort(RANDOM.integers(0, 9, 7)).astype(np.float32)
+    values = RANDOM.integers(-1, 11, (3, 4)).astype(np.float32)
+    for n in (0, 1, 2, 7):
+        compare("searchsorted", limits[:n], values, side)
+    compare("searchsorted", np.array([0, 1, np.nan, np.nan], np.float32), np.array([np.nan, 0, 2], np.float32), side)
+    compare("digitize", values, limits, side == "left")
+    compare("digitize", values, limits[::-1], side == "left")
+
+
+EINSUMS = [
+    ("ij,jk->ik", (4, 3), (3, 5)), ("ij,jk->ki", (4, 3), (3, 5)), ("ij,kj", (4, 3), (5, 3)), ("ii", (3, 3)),
+    ("iij->ij", (3, 3, 2)), ("iji->j", (3, 2, 3)), ("ij->", (3, 4)), ("i,j->ij", (3,), (4,)), ("i,i->i", (3,), (3,)),
+    ("ij,k->k", (3, 4), (2,)), ("...ij,jk->...ik", (2, 4, 3), (3, 5)), ("...i,...i->...", (2, 1, 3), (4, 3)),
+    ("ij,jk,kl->il", (4, 3), (3, 5), (5, 2)), ("bqhd,bkhd->bhqk", (2, 4, 3, 5), (2, 6, 3, 5)), ("ij,jk->ik", (4, 1), (3, 5)),
+    ("a,ab,abc->abc", (2,), (2, 3), (2, 3, 4)), ("ijk,ijl,ikm->lm", (2, 3, 4), (2, 3, 5), (2, 4, 6)),
+    ("i...->...i", (2, 3, 4)), ("abcd->dbca", (2, 3, 4, 5)), ("i,ij,j", (3,), (3, 4), (4,)),
+]
+
+
+@pytest.mark.parametrize("call", EINSUMS, ids=lambda call: call[0])
+def test_einsum(call: tuple) -> None:
+    subscripts, *shapes = call
+    xs = [RANDOM.standard_normal(s).astype(np.float32) for s in shapes]
+    wanted = np.einsum(subscripts, *xs)
+    for optimize in ("auto", False) if len(xs) > 2 else ("auto",):
+        np.testing.assert_allclose(np.asarray(jnp.einsum(subscripts, *xs, optimize=optimize)), wanted, rtol=1e-4, atol=1e-4)
+
+
+LEFT = [(3,), (4, 3), (2, 4, 3), (1, 4, 3), (5, 1, 4, 3), (1, 1, 4, 3)]
+RIGHT = [(3,), (3, 6), (2, 3, 6), (1, 3, 6), (5, 2, 3, 6)]
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_matmul_of_every_rank(left: tuple) -> None:
+    for right in RIGHT:
+        a, b = [RANDOM.standard_normal(s).astype(np.float32) for s in (left, right)]
+        wanted = np.matmul(a, b)
+        for _ in range(2):  # the second time by the kept plan
+            found = jnp.matmul(jnp.asarray(a), jnp.asarray(b))
+            assert found.shape == wanted.shape
+            np.testing.assert_allclose(np.asarray(found), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_products() -> None:
+    a, b = [RANDOM.standard_normal(s).astype(np.float32) for s in ((2, 3, 4), (2, 4, 3))]
+    for name, args in (("dot", (a, b)), ("tensordot", (a, b, [(1, 2), (2, 1)])), ("kron", (a, b[:, :1])), ("inner", (a, a)),
+                       ("outer", (V, V)), ("vdot", (a, a)), ("cross", (X, V))):
+        found, wanted = getattr(jnp, name)(*args), getattr(np, name)(*args)
+        assert found.shape == np.shape(wanted)
+        np.testing.assert_allclose(np.asarray(found), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [lambda x: x.view(np.int32), lambda x: x.view(np.uint8), lambda x: x.astype(np.complex64),
+                                    lambda x: x.byteswap().byteswap(), lambda x: x.flatten("F"), lambda x: x.T.copy()])
+def test_methods_agree_with_numpy(change: Callable[[Any], Any]) -> None:
+    found, wanted = change(jnp.asarray(X)), change(X)
+    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+    np.testing.assert_array_equal(np.asarray(found), wanted)

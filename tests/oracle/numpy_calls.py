@@ -1,0 +1,141 @@
+"""Calls of `jax.numpy`, by subject, that both implementations evaluate. The names in them are made by `operands`."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def operands(jnp: Any) -> dict[str, Any]:
+    """The names that the calls use, as arrays of one of the implementations."""
+    return {
+        "jnp": jnp, "np": np, "x": jnp.arange(6.).reshape(2, 3) - 2, "y": jnp.array([1.5, -2., 0.]), "i": jnp.arange(3),
+        "b": jnp.array([True, False, True]), "w": jnp.asarray(3), "wf": jnp.asarray(2.5),
+        "h": jnp.array([1.5, 2., -3.], "float16"), "bf": jnp.array([1.5, 2., -3.], "bfloat16"),
+        "c": jnp.array([1 + 2j, -1j, 0.]), "i8": jnp.array([1, -2, 100], "int8"), "u": jnp.array([1, 2, 250], "uint8"),
+        "n": np.arange(3.), "e": jnp.zeros((0, 3)), "k": jnp.array([[1, 0, 2]]), "z": jnp.zeros((2, 1, 3)),
+        "q": jnp.array([[2., 1.], [1., 3.]]),
+    }
+
+
+CALLS: dict[str, str] = {
+    "operators": """
+x+y; x*2; 2*x; x/2; i/2; i//2; i%2; x%1.5; x//1.5; i8+1; i8*i; u+i8; i+h; h+bf; h*2.5; bf+1; x**2; x**2.; i**2; 2**i
+2.**i; i**i; x**i; y**.5; i8**2; wf**2; w**2; w+wf; w*1.5; w//2; w%2; b+b; b*2; b&b; b|b; b^b; ~b; ~i; i&1; i<<2; i>>1; u>>1
+i==1; x<y; wf<3; x!=x; -x; +x; abs(x); abs(c); c*2; c+x[0]; c/2; c==c; c<c[0]; c>=1; divmod(i, 2); divmod(x, 1.5); x@y; y@y
+1+i8; 300+i8; True+i8; np.float32(2)*i8; np.float64(2)*y; np.int8(2)*y; n+y; y+n; np.arange(3)*i8; u-1; u*-1; i**jnp.array(2)
+jnp.array(True)/True; jnp.array(True)%True; jnp.array(True)//True; jnp.array(True)**True; jnp.ones(3)==None; jnp.ones(3)=="a"
+""",
+    "elementwise": """
+jnp.sin(i); jnp.sin(h); jnp.sin(w); jnp.exp(b); jnp.log2(y); jnp.log10(w); jnp.cbrt(y); jnp.arctan2(y, x); jnp.hypot(y, i)
+jnp.logaddexp(y, x); jnp.logaddexp2(y, 1); jnp.sinc(y); jnp.deg2rad(i); jnp.heaviside(y, .5); jnp.copysign(i, y)
+jnp.nextafter(y, 1.); jnp.float_power(i, 2); jnp.reciprocal(i + 1); jnp.square(i8); jnp.sqrt(i); jnp.sign(c); jnp.sign(u)
+jnp.floor(y); jnp.ceil(i); jnp.trunc(y); jnp.rint(i); jnp.round(y, 1); jnp.round(h, 1); jnp.round(i, 2); jnp.modf(y)
+jnp.frexp(y); jnp.ldexp(y, i); jnp.fmod(y, 2); jnp.fmod(i, 2); jnp.fmax(y, 0); jnp.angle(c); jnp.angle(y); jnp.real(c)
+jnp.imag(y); jnp.imag(w); jnp.conj(c); jnp.isnan(y/0); jnp.isinf(y/0); jnp.isfinite(c/0); jnp.isposinf(y/0); jnp.isreal(c)
+jnp.isclose(y, y + 1e-9); jnp.isclose(i, i); jnp.isclose(c, c); jnp.allclose(y, 1.5); jnp.array_equal(y, y); jnp.array_equiv(y, z)
+jnp.nan_to_num(y/0); jnp.nan_to_num(c/0); jnp.logical_not(y); jnp.logical_or(y, 0); jnp.logical_and(3, 0.); jnp.signbit(y)
+jnp.spacing(y); jnp.bitwise_count(i8); jnp.right_shift(i8, 1); jnp.positive(b); jnp.negative(i8); jnp.fabs(i); jnp.sqrt(4)
+jnp.abs(-3); jnp.floor(True); jnp.maximum(1, 2); jnp.maximum(i8, 2.5); jnp.clip(i, 1, 2.5); jnp.clip(i8, 0, 1000); jnp.clip(x)
+""",
+    "reductions": """
+jnp.sum(h); jnp.sum(bf, keepdims=True); jnp.sum(i8); jnp.sum(u); jnp.sum(b); jnp.sum(c); jnp.sum(x, 0); jnp.sum(x, (0, 1))
+jnp.sum(x, -1, keepdims=True); jnp.sum(x, initial=2, where=x > 0); jnp.sum(wf); jnp.sum(w, initial=2.5); jnp.sum(x, dtype=int)
+jnp.sum(u, promote_integers=False); jnp.prod(i); jnp.prod(x, 1); jnp.mean(x, 0); jnp.mean(i); jnp.mean(h); jnp.mean(c); jnp.mean(wf)
+jnp.mean(x, where=x > 0); jnp.mean(e); jnp.mean(e, 1); jnp.mean(x, axis=()); jnp.var(x, 1); jnp.var(i); jnp.var(h); jnp.var(c)
+jnp.var(x, 0, ddof=1); jnp.var(x, ddof=7); jnp.var(x, where=x > 0); jnp.std(x, keepdims=True); jnp.std(bf); jnp.max(x, 0)
+jnp.max(b); jnp.max(h); jnp.max(i8, keepdims=True); jnp.max(x, where=x > 0, initial=-1); jnp.min(x, (0, 1), keepdims=True)
+jnp.max(e, 1); jnp.sum(e); jnp.ptp(x, 1); jnp.all(x); jnp.any(x, 0); jnp.all(e); jnp.count_nonzero(x); jnp.average(x, 1)
+jnp.average(x, axis=1, weights=y + 3); jnp.nansum(x/x); jnp.nanmean(x/x, 0); jnp.nanmax(x/x, 1); jnp.nanstd(x/x); jnp.nanargmax(x/x)
+jnp.cumsum(x); jnp.cumsum(b); jnp.cumsum(i8); jnp.cumsum(x, 1); jnp.cumprod(x, 0); jnp.cumsum(x, dtype="int8"); jnp.nancumsum(x/x)
+jnp.median(x, 0); jnp.median(i); jnp.quantile(x, .3, axis=1); jnp.quantile(x, jnp.array([.3, .7]), axis=0, method="lower")
+jnp.percentile(i, 30); jnp.nanmedian(x/x, 1); jnp.cumulative_sum(i8, include_initial=True); jnp.diff(i); jnp.diff(x, axis=0)
+jnp.diff(b); jnp.diff(y, n=2, append=3); jnp.ediff1d(i, to_end=5)
+""",
+    "shapes": """
+jnp.reshape(x, (3, -1)); jnp.reshape(x, 6, order="F"); x.reshape(3, 2); x.reshape([3, 2]); x.reshape(np.array([3, 2])); jnp.ravel(x)
+x.T; z.mT; jnp.transpose(z, (1, 2, 0)); jnp.swapaxes(z, 0, 2); jnp.moveaxis(z, 0, -1); jnp.rollaxis(z, 2); jnp.squeeze(z)
+jnp.squeeze(z, 1); jnp.expand_dims(x, (0, -1)); jnp.concatenate([x, x], 1); jnp.concatenate([i, y]); jnp.concatenate([i, i8])
+jnp.concatenate([wf[None], w[None]]); jnp.concatenate([x, x], axis=None, dtype="int8"); jnp.concatenate(x); jnp.stack([y, i], 1)
+jnp.vstack([y, x]); jnp.hstack([y, i]); jnp.dstack([y, y]); jnp.column_stack([y, i]); jnp.append(x, y); jnp.block([[x, x], [x, x]])
+jnp.split(x, 3, 1); jnp.split(y, [1, 2]); jnp.array_split(y, 2); jnp.unstack(x); jnp.broadcast_to(y, (2, 3)); jnp.broadcast_to(w, (2,))
+jnp.broadcast_arrays(x, y); jnp.tile(y, 2); jnp.tile(x, (2, 1, 2)); jnp.repeat(x, 2); jnp.repeat(x, np.array([1, 2]), axis=0)
+jnp.repeat(y, jnp.array([1, 0, 2]), total_repeat_length=4); jnp.flip(x); jnp.flip(x, 0); jnp.fliplr(x); jnp.rot90(x); jnp.rot90(x, 3)
+jnp.roll(x, 1); jnp.roll(x, (1, -1), (0, 1)); jnp.pad(x, 1); jnp.pad(x, ((0, 1), (2, 0)), mode="edge"); jnp.pad(y, 2, mode="reflect")
+jnp.pad(i, 2, mode="symmetric"); jnp.pad(i, 2, mode="wrap"); jnp.pad(i, 2, mode="mean"); jnp.pad(i, 2, constant_values=7.9)
+jnp.pad(y, 2, mode="linear_ramp", end_values=9); jnp.atleast_2d(w); jnp.atleast_3d(x); jnp.atleast_1d(w, y); jnp.resize(y, (2, 2))
+jnp.delete(x, 1, 1); jnp.delete(y, jnp.array([0, 2])); jnp.insert(y, 1, 5); jnp.insert(x, 0, y, axis=0)
+""",
+    "selection": """
+jnp.where(x > 0, x, 0); jnp.where(b, i, 1.5); jnp.where(b, i8, u); jnp.where(w, x, y); jnp.where(b, 1, 2); jnp.where(True, True, 2)
+jnp.take(x, i, axis=1); jnp.take(x, jnp.array([0, 9]), axis=1); jnp.take(x, jnp.array([0, 9]), axis=1, mode="clip"); jnp.take(x, -1)
+jnp.take(x, jnp.array([0, 9]), axis=1, mode="wrap"); jnp.take(i, jnp.array([0, 9])); jnp.take_along_axis(x, k, 1)
+jnp.select([x > 0, x < -1], [x, -x], 7); jnp.select([x > 0], [i], 7.5); jnp.choose(jnp.array([1, 0, 1]), [y, i])
+jnp.choose(jnp.array([1, 0, 5]), [y, i], mode="clip"); jnp.choose(jnp.array([1, 0, 5]), [y, i], mode="wrap"); jnp.argmax(x, 1)
+jnp.argmin(x); jnp.argmax(b); jnp.argmax(x, axis=0, keepdims=True); jnp.sort(y); jnp.sort(x, 0, descending=True); jnp.argsort(y)
+jnp.argsort(y, descending=True); jnp.lexsort((y, i)); jnp.searchsorted(i, y); jnp.searchsorted(i, i, side="right"); jnp.digitize(y, i)
+jnp.bincount(i); jnp.bincount(i, y); jnp.nonzero(y); jnp.nonzero(y, size=4, fill_value=-1); jnp.argwhere(x, size=2)
+jnp.flatnonzero(x); jnp.where(y, size=1); jnp.compress(b, x, 1); jnp.extract(x > 0, x); jnp.put(y, i, x[0, :2], inplace=False)
+jnp.piecewise(y, [y < 0, y > 1], [lambda v: -v, 9]); jnp.put_along_axis(x, k, 5., 1, inplace=False)
+jnp.place(y, b, jnp.array([7., 8.]), inplace=False); jnp.fill_diagonal(q, 9., inplace=False)
+""",
+    "products": """
+jnp.dot(x, y); jnp.dot(w, w); jnp.dot(i, i8); jnp.dot(2, y); jnp.matmul(i, y); jnp.matmul(h, bf); jnp.matmul(b, b); jnp.vdot(c, c)
+jnp.matmul(x, x.T, preferred_element_type="float16"); jnp.inner(x, y); jnp.outer(i, y); jnp.tensordot(x, x, ((1,), (1,)))
+jnp.tensordot(x, x, 2); jnp.einsum("ij,j->i", x, y); jnp.einsum("ij,j->i", i8[None], u); jnp.einsum("i,i", wf[None], w[None])
+jnp.einsum("ij->ji", x); jnp.einsum("...j->...", z); jnp.einsum("ij,jk,k", x, x.T, jnp.ones(2)); jnp.einsum(x, [0, 1], [1])
+jnp.einsum("ij,ij->ij", x, x, preferred_element_type="bfloat16"); jnp.einsum("ii", q); jnp.einsum("ii->i", q); jnp.vecdot(x, y)
+jnp.vecdot(c, c); jnp.matvec(x, y); jnp.vecmat(jnp.ones(2), x); jnp.kron(y, i); jnp.cross(y, i); jnp.cross(y, jnp.ones(2))
+jnp.trace(q); jnp.trace(k.astype("int8"), 1); jnp.diagonal(q); jnp.diag(y, 1); jnp.diag(q, -1); jnp.diagflat(x); jnp.tril(q, -1)
+jnp.triu(x, 1); jnp.diag_indices(3); jnp.tril_indices(3)
+""",
+    "creation": """
+jnp.tri(2, 3, dtype=int); jnp.eye(2, k=1, dtype="int8"); jnp.identity(2, dtype=bool); jnp.meshgrid(y, i); jnp.linspace(i, y, 4)
+jnp.indices((2, 2), sparse=True); jnp.linspace(0, 1, 3, dtype="bfloat16"); jnp.linspace(0, 1, 5, endpoint=False, retstep=True)
+jnp.linspace(1j, 2, 3); jnp.linspace(0, 10, 5, dtype=int); jnp.linspace(0, 1, 0); jnp.linspace(0, 1, 1); jnp.arange(3); jnp.arange(3.5)
+jnp.arange(0, 1, .3); jnp.arange(5, dtype="uint8"); jnp.arange(10, 0, -3.); jnp.arange(0.); jnp.arange(-3); jnp.arange(w)
+jnp.full_like(y, 7); jnp.full_like(i, 2.7); jnp.full((2,), y[0]); jnp.full(3, 2); jnp.full((2,), 2., dtype=int); jnp.zeros_like(b)
+jnp.zeros_like(3.); jnp.ones_like(n); jnp.ones_like(h, dtype=int); jnp.zeros_like(x, shape=(2,)); jnp.zeros(3, dtype=int)
+jnp.array([i, y]); jnp.array([[1, 2], [3, 4.]]); jnp.array([wf, wf]); jnp.array(n); jnp.array([n, n]); jnp.array([True, 2])
+jnp.array(1); jnp.array(1.); jnp.array(True); jnp.array(1j); jnp.array([]); jnp.array([[], []]); jnp.array([np.float64(1)])
+jnp.array([jnp.float16(1), 2.]); jnp.array(range(3)); jnp.array(3., ndmin=2); jnp.array(2**31, dtype="uint32")
+jnp.asarray(np.float16(2)); jnp.array(np.array([2**40])); jnp.array(bytearray(b"ab")); jnp.asarray([], dtype=int); jnp.float32(i)
+jnp.int8(y); jnp.float32("3"); jnp.asarray(x, dtype=bool)
+""",
+    "methods": """
+x.sum(); x.mean(axis=0); x.std(); x.astype(int); y.astype(bool); c.real; c.imag; x.flatten("F"); x.view("int32"); i8.view("uint8")
+x.max(); x.argmin(axis=1); x.clip(0, 1); x.round(); round(y, 1); x.dot(y); x.transpose(1, 0); x.transpose(None); x.swapaxes(0, 1)
+x.ravel(); z.squeeze(); x.take(0); x.cumsum(0); x.any(); x.sort(0); x.repeat(2); x.nonzero(); x.ptp(); x.trace(); x.diagonal()
+x.conj(); x.copy(); wf.item(); x.tolist(); x.nbytes; x.itemsize; float(wf); int(w); bool(w); len(x); list(y); y.byteswap()
+jnp.result_type(i8, h); jnp.promote_types("int8", "uint8"); jnp.issubdtype(jnp.bfloat16, jnp.floating); jnp.size(x, 1); jnp.shape(x)
+jnp.ndim(3); jnp.astype(y, int); jnp.copy(y); jnp.can_cast("int32", "float32"); jnp.isdtype("int32", "integral")
+jnp.isscalar(3), jnp.isscalar(w), jnp.isscalar(None); jnp.iscomplexobj(c); jnp.broadcast_shapes((2, 1), (3,))
+""",
+    "errors": """
+x+jnp.ones((2, 2)); x+jnp.ones(2); jnp.sum([1, 2]); jnp.sum(None); jnp.sum(x, axis=5); jnp.sum(x, axis=(0, 0)); jnp.sum(x, axis=1.)
+jnp.sum(x, where=x); jnp.max(x, where=x > 0); jnp.max(e); jnp.max(e, 0); jnp.sum(x, out=3); jnp.argmax(e); jnp.argmax(x, axis=(0, 1))
+jnp.argmax(x, axis=7); jnp.reshape(x, (5, -1)); jnp.reshape(x, (5, 2)); jnp.reshape(x, (-1, -1)); jnp.reshape(x, (2., 3))
+jnp.reshape(x, "ab"); x.reshape(); jnp.transpose(x, (0, 0)); jnp.transpose(x, (0,)); jnp.transpose(x, (0, 5)); jnp.squeeze(x, 0)
+jnp.squeeze(x, 7); jnp.expand_dims(x, 7); jnp.expand_dims(x, (0, 0)); jnp.concatenate([]); jnp.concatenate([x, y])
+jnp.concatenate([x, q]); jnp.concatenate([1., 2.]); jnp.concatenate(3); jnp.concatenate([x, x], axis=3); jnp.concatenate([[1], [3]])
+jnp.stack([]); jnp.stack([x, y]); jnp.stack([x, x], axis=5); jnp.vstack([[1, 2], [3, 4]]); jnp.matmul(x, x); jnp.matmul(x, 2.)
+jnp.dot(x, x); jnp.inner(x, q); jnp.vdot(x, y); jnp.tensordot(x, y, 2); jnp.einsum("ij,jk->ik", x, x); jnp.einsum("ij->k", x)
+jnp.einsum("ijk->k", x); jnp.einsum("ij,j", x); jnp.split(x, 4, 1); jnp.broadcast_to(x, (3,)); jnp.broadcast_to(x, (2, 4, 2))
+jnp.broadcast_arrays(x, q); jnp.broadcast_shapes((2, 3), (4,)); jnp.swapaxes(x, 0, 5); jnp.moveaxis(x, 0, 5); jnp.moveaxis(x, (0, 1), (0,))
+jnp.zeros(-1); jnp.zeros(2.); jnp.zeros((2, "a")); jnp.zeros(3, dtype="foo"); jnp.array([1, [2, 3]]); jnp.array("abc"); jnp.array(None)
+jnp.array([1., None]); jnp.array(object()); jnp.array(["a"]); jnp.array([x, y]); jnp.array({1, 2}); jnp.array(2**40)
+jnp.array([2**31]); jnp.array(300, dtype="uint8"); jnp.array([300], dtype="uint8"); jnp.asarray(1j, dtype=float); jnp.array(3, order="F")
+jnp.full((2, 2), [1, 2]); jnp.zeros_like([1, 2]); jnp.arange(True); jnp.arange(1j); jnp.arange(None); jnp.arange(0, 3, 0)
+jnp.arange(jnp.ones(2)); jnp.linspace(0, 1, -1); jnp.linspace(0, 1, 2.5); jnp.eye(-1); jnp.eye(2.5); jnp.tril(y); jnp.diag(3); jnp.diag(z)
+jnp.meshgrid(y, y, indexing="zz"); jnp.size(x, 5); jnp.can_cast(3, "int8"); jnp.foo; jnp.var(x, ddof=1, correction=1)
+jnp.average(x, weights=y); jnp.average(x, weights=jnp.ones(2), axis=1); jnp.cumprod(x, axis=5); jnp.cumulative_sum(x)
+jnp.quantile(x, .5, method="foo"); jnp.argsort(x, kind="quicksort"); jnp.searchsorted(i, 1, side="foo"); jnp.bincount(y); jnp.nonzero(w)
+jnp.where(x > 0, x); jnp.take(x, 1.5); jnp.take(x, 1, mode="foo"); jnp.take_along_axis(x, i, axis=1); jnp.take_along_axis(x, 1., axis=0)
+jnp.choose(jnp.array([0, 5]), [i, i]); jnp.select([x > 0], [x, x]); jnp.select([], []); jnp.clip(x, min=1j); jnp.repeat(x, i, axis=0)
+jnp.repeat(x, 2.5); jnp.repeat(x, -1); jnp.roll(x, (1, 2, 3), (0, 1)); jnp.pad(x, ((1, 2), (3, 4), (1, 1))); jnp.pad(x, -1)
+jnp.pad(x, 1.5); jnp.pad(x, 1, "foo"); jnp.pad(x, 1, "edge", constant_values=3); jnp.delete(x, [0, 1]); jnp.delete(x, 5, axis=0)
+jnp.resize(x, -1); jnp.cross(jnp.ones(4), y); jnp.vecdot(x, jnp.ones(4)); i**-1; i**jnp.array(-1); i+2**40; jnp.ones(3)+None
+y+[1, 2, 3]; y+"a"; y==[1, 2, 3]; y<None; y%2j; y//2j; ~y; y&1; y<<1; -b; b-b; jnp.exp("a"); jnp.exp(None); jnp.exp([1])
+jnp.maximum([1], 2); jnp.where([True], 1, 2); x.flat; bool(x); float(x); len(w); x.T.reshape(4)
+""",
+}
