@@ -59,7 +59,7 @@ def class_dict(cls: type) -> types.MappingProxyType[str, object]:
 def instance_dict(value: object) -> dict[str, object] | None:
     """The dict of an instance's attributes, read past any `__getattribute__` or `__dict__` of its class."""
     for cls in type(value).__mro__:
-        getter = class_dict(cls).get("__dict__")
+        getter: Any = class_dict(cls).get("__dict__")
         if type(getter) in (types.GetSetDescriptorType, types.MemberDescriptorType):
             namespace = getter.__get__(value)
             return namespace if type(namespace) is dict else None

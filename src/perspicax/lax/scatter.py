@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import perspicax.lax.gather as gathers
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr
@@ -13,7 +14,6 @@ from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.lax import compare, elementwise
-from perspicax.lax import gather as gathers
 from perspicax.lax import shape as shapes
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError
 from perspicax.lax.families import ANY, NUMBER, kind, kinds_text
@@ -245,10 +245,10 @@ def _sub_transpose(ct: Any, x: Any, indices: Any, updates: Any, **params: Any) -
     return [cx, None, None if cu is None else elementwise.neg(cu)]
 
 
-scatter_add_p = _scatter("scatter-add", NUMBER, _additive_jvp(lambda: scatter_add_p), _add_transpose,
-                         lambda b, old, new: b.op("add", [old, new], old.aval), np.add, "su")
-scatter_sub_p = _scatter("scatter-sub", NUMBER, _additive_jvp(lambda: scatter_sub_p), _sub_transpose,
-                         lambda b, old, new: b.op("subtract", [old, new], old.aval), np.subtract, "su")
+scatter_add_p: Primitive = _scatter("scatter-add", NUMBER, _additive_jvp(lambda: scatter_add_p), _add_transpose,
+                                    lambda b, old, new: b.op("add", [old, new], old.aval), np.add, "su")
+scatter_sub_p: Primitive = _scatter("scatter-sub", NUMBER, _additive_jvp(lambda: scatter_sub_p), _sub_transpose,
+                                    lambda b, old, new: b.op("subtract", [old, new], old.aval), np.subtract, "su")
 
 
 # -- set
@@ -386,10 +386,10 @@ def _extreme(primitive: Primitive) -> Callable[..., Any]:
     return combine
 
 
-scatter_min_p = _scatter("scatter-min", ANY, _extremal_jvp(lambda: scatter_min_p), NotLinear("a minimum is not linear"),
-                         _extreme(elementwise.min_p), np.minimum, "sub")
-scatter_max_p = _scatter("scatter-max", ANY, _extremal_jvp(lambda: scatter_max_p), NotLinear("a maximum is not linear"),
-                         _extreme(elementwise.max_p), np.maximum, "sub")
+scatter_min_p: Primitive = _scatter("scatter-min", ANY, _extremal_jvp(lambda: scatter_min_p),
+                                    NotLinear("a minimum is not linear"), _extreme(elementwise.min_p), np.minimum, "sub")
+scatter_max_p: Primitive = _scatter("scatter-max", ANY, _extremal_jvp(lambda: scatter_max_p),
+                                    NotLinear("a maximum is not linear"), _extreme(elementwise.max_p), np.maximum, "sub")
 
 
 # -- the functions

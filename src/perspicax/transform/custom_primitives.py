@@ -361,7 +361,8 @@ def _custom_lin_batch(axis: BatchAxis, args: tuple, axes: tuple, *, count: int, 
     wide = lambda a: a.batched(axis.size, 0)
 
     def batched_bwd(kept: Sequence[Any], cts: Sequence[Any]) -> list:
-        zeros = [Zero(ct.aval.unbatched(0)) if type(ct) is Zero else None for ct in cts]
+        narrow: Callable[[Any], Any] = lambda a: a.unbatched(0)
+        zeros = [Zero(narrow(ct.aval)) if type(ct) is Zero else None for ct in cts]
         moved = [ct for ct in cts if type(ct) is not Zero]
         outs, found = batch_flat(lambda *xs: _pulled(bwd, xs[:count], iter(xs[count:]), zeros), axis, [*kept, *moved],
                                  [*residual_axes, *[0] * len(moved)])

@@ -23,6 +23,7 @@ class LaxHooks(Protocol):
     convert: Callable[[Any, ShapedArray], Any]  # to a dtype and weak type
     expand: Callable[[Any, int, int], Any]  # (x, rank, place): a vector as an array of that rank, its axis at place
     broadcast_to: Callable[[Any, tuple[int, ...]], Any]  # axes of size 1 repeated
+    stop_gradient: Callable[[Any], Any]
 
 
 _filled: list[LaxHooks] = []

@@ -310,6 +310,8 @@ def _cache_of_method(method: Any) -> dict:
 class JitFunction:
     """A function wrapped by `jit`."""
 
+    __wrapped__: Any  # the function, with its `__get__`
+
     def __init__(self, fun: Callable[..., Any], options: JitOptions) -> None:
         wraps(fun, self)
         self._fun = fun

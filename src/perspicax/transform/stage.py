@@ -31,13 +31,14 @@ class FlatFunction:
     __slots__ = ("count", "fun", "has_aux", "in_tree", "out_tree", "rebuild", "transform", "value_tree")
 
     def __init__(self, fun: Callable[..., Any], in_tree: Any, transform: str,
-                 rebuild: Callable[[Any], tuple[tuple, dict]] | None = None, has_aux: bool = False) -> None:
+                 rebuild: Callable[[Any], tuple[Sequence[Any], dict]] | None = None, has_aux: bool = False) -> None:
         self.fun = fun
         self.in_tree = in_tree
         self.out_tree: Any = None
         self.transform = transform
         self.rebuild = rebuild
-        self.has_aux, self.count, self.value_tree = has_aux, 0, None
+        self.has_aux, self.count = has_aux, 0
+        self.value_tree: Any = None
 
     def __call__(self, *leaves: Any) -> list[Any]:
         args, kwargs = self.in_tree.unflatten(leaves)

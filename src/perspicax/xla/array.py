@@ -213,7 +213,7 @@ class ArrayImpl(Array):
         return self.value().tobytes()
 
     def __buffer__(self, flags: int) -> memoryview:  # Python asks for it from 3.12 on
-        return memoryview(self.__array__())
+        return self.__array__().data
 
     def __dlpack__(self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None,
                    copy: bool | None = None) -> Any:
@@ -427,7 +427,7 @@ def from_dlpack(external: Any, device: Any = None, copy: bool | None = None) -> 
         view = np.from_dlpack(external)
     except (BufferError, RuntimeError):  # a dtype that NumPy's importer does not know: jaxlib's does
         view = np.array(runtime.host_view(runtime.from_dlpack(external.__dlpack__(), client.local_devices()[0])))
-    dtype = dtypes.canonicalize_dtype(view.dtype)
+    dtype: Any = dtypes.canonicalize_dtype(view.dtype)
     aval = ShapedArray(view.shape, dtype)
     shared = (view.dtype == dtype and view.flags.c_contiguous and view.ctypes.data % _ALIGNMENT == 0
               and placed is sharding.first_sharding())
