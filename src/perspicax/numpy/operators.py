@@ -13,6 +13,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import local
+from perspicax.core.context import evaluator
 from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import trim
@@ -21,6 +22,9 @@ from perspicax.lax.convert import convert, imag, real
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.promote import Binary, array_like, to_inexact
+from perspicax.xla.array import ArrayImpl
+
+_evaluator = evaluator()
 
 
 def _is_bool(x: Any) -> bool:
@@ -55,10 +59,15 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
     """
     promote = Binary(name, adjust)
     direct = promote.direct
+    kernels = primitive.kernels2  # there is one for a pair of types only where the primitive takes them as they are
 
     if on_bool is None:
         def function(x: Any, y: Any, /) -> Any:
             try:
+                if type(x) is ArrayImpl and type(y) is ArrayImpl and local.trace is _evaluator:
+                    kernel = kernels.get((x.aval, y.aval))
+                    if kernel is not None:
+                        return kernel(x, y)
                 if isinstance(x, Array) and isinstance(y, Array):
                     aval = x.aval
                     if aval is y.aval and aval in direct and (on_complex is None or aval.mlir_element[0] != "c"):
@@ -73,6 +82,10 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
     else:
         def function(x: Any, y: Any, /) -> Any:
             try:
+                if type(x) is ArrayImpl and type(y) is ArrayImpl and local.trace is _evaluator:
+                    kernel = kernels.get((x.aval, y.aval))
+                    if kernel is not None:
+                        return kernel(x, y)
                 if isinstance(x, Array) and isinstance(y, Array):
                     aval = x.aval
                     if aval is y.aval and aval in direct and aval.mlir_element != "i1":
@@ -89,9 +102,14 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
 def unary(name: str, primitive: Primitive, doc: str, *, inexact: bool = False) -> Callable[..., Any]:
     """A function of one operand around one primitive; with `inexact`, integers become floating first."""
     direct: set[Any] = set()
+    kernels = primitive.kernels1
 
     def function(x: Any, /) -> Any:
         try:
+            if type(x) is ArrayImpl and local.trace is _evaluator:
+                kernel = kernels.get(x.aval)
+                if kernel is not None:
+                    return kernel(x)
             if isinstance(x, Array):
                 if x.aval in direct:
                     return local.trace.p1(primitive, x)
