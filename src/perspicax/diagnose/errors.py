@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from inspect import get_annotations
 from typing import Any, ClassVar
 
@@ -93,9 +92,9 @@ class PerspicaxError(Exception):
         try:
             report = self.report if self._given is None else Report(says=" ".join(map(str, self._given)))
             if report.primary is None:
-                report = replace(report, primary=self.position)
+                report = report._replace(primary=self.position)
             if not report.more and has_page(type(self).__name__):
-                report = replace(report, more=f"perspicax explain {type(self).__name__}")
+                report = report._replace(more=f"perspicax explain {type(self).__name__}")
             return report
         except Exception as broken:  # the error that happened matters more than the words for it
             return _fallback(self, broken)

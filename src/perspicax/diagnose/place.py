@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from dis import opname
 from itertools import islice
 from types import CodeType
@@ -17,8 +16,7 @@ __all__ = ["Instruction", "Place", "Position", "Span", "function_name", "instruc
            "node_at", "node_span", "producer_of", "resolve"]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of source text.
 
     Attributes:
