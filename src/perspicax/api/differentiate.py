@@ -15,11 +15,7 @@ value_and_grad = transformation(_grad.value_and_grad)
 vmap = transformation(_vmap.vmap)
 jvp = application(_grad.jvp)
 vjp = application(_grad.vjp)
-
-
-def _linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
-    value, f_jvp, *aux = _grad.linearize(fun, *primals, has_aux=has_aux)
-    return value, public(f_jvp), *aux
+linearize = application(_grad.linearize)
 
 
 def _linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Any = ()) -> Callable[..., Any]:
@@ -29,6 +25,3 @@ def _linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Any =
 _linear_transpose.__name__ = _linear_transpose.__qualname__ = "linear_transpose"
 _linear_transpose.__doc__ = _grad.linear_transpose.__doc__
 linear_transpose = application(_linear_transpose)
-_linearize.__name__ = _linearize.__qualname__ = "linearize"
-_linearize.__doc__ = _grad.linearize.__doc__
-linearize = application(_linearize)

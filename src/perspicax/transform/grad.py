@@ -250,6 +250,7 @@ class VJP:
         self.consts, self.shape = consts, shape
 
     @public
+    @public
     def __call__(self, ct: Any, *rest: Any) -> Any:
         return self.shape.pull_back(self.consts, ct, *rest)
 
@@ -279,6 +280,7 @@ class LinearShape:
         for name, value in fields.items():
             setattr(self, name, value)
 
+    @public
     def push(self, consts: list[Any], *dprimals: Any) -> Any:
         """Tangents of the result."""
         given, given_tree = tree.flatten((dprimals, {}), lambda x: type(x) is Zero)
