@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 
-def operands(jnp: Any) -> dict[str, Any]:
+def operands(jax: Any, jnp: Any) -> dict[str, Any]:
     """The names that the calls use, as arrays of one of the implementations."""
     return {
-        "jnp": jnp, "np": np, "x": jnp.arange(6.).reshape(2, 3) - 2, "y": jnp.array([1.5, -2., 0.]), "i": jnp.arange(3),
+        "jnp": jnp, "jax": jax, "np": np, "x": jnp.arange(6.).reshape(2, 3) - 2, "y": jnp.array([1.5, -2., 0.]), "i": jnp.arange(3),
         "b": jnp.array([True, False, True]), "w": jnp.asarray(3), "wf": jnp.asarray(2.5),
         "h": jnp.array([1.5, 2., -3.], "float16"), "bf": jnp.array([1.5, 2., -3.], "bfloat16"),
         "c": jnp.array([1 + 2j, -1j, 0.]), "i8": jnp.array([1, -2, 100], "int8"), "u": jnp.array([1, 2, 250], "uint8"),
@@ -110,6 +110,19 @@ x.conj(); x.copy(); wf.item(); x.tolist(); x.nbytes; x.itemsize; float(wf); int(
 jnp.result_type(i8, h); jnp.promote_types("int8", "uint8"); jnp.issubdtype(jnp.bfloat16, jnp.floating); jnp.size(x, 1); jnp.shape(x)
 jnp.ndim(3); jnp.astype(y, int); jnp.copy(y); jnp.can_cast("int32", "float32"); jnp.isdtype("int32", "integral")
 jnp.isscalar(3), jnp.isscalar(w), jnp.isscalar(None); jnp.iscomplexobj(c); jnp.broadcast_shapes((2, 1), (3,))
+""",
+    "sets": """
+jnp.unique(k); jnp.unique(y, size=5); jnp.unique(i, True, True, True, size=2); jnp.unique(k, True, True, True)
+jnp.unique(jnp.array([[1, 2], [1, 2], [0, 1]]), True, True, True, axis=0); jnp.unique(jnp.array([[1, 2], [0, 1]]), axis=1)
+jnp.unique(jnp.array([[1, 2], [1, 2], [0, 1]]), True, True, True, axis=0, size=4); jnp.unique(i, size=5, fill_value=9)
+jnp.unique(y/y); jnp.unique(jnp.array([1., jnp.nan, jnp.nan]), equal_nan=False); jnp.unique_all(i); jnp.unique_counts(b)
+jax.jit(lambda v: jnp.unique(v, True, True, True, size=5))(y); jax.jit(lambda v: jnp.unique(v, size=2, fill_value=7))(y)
+jax.jit(lambda v: jnp.unique(v, True, True, True, axis=0, size=4))(jnp.array([[1, 2], [1, 2], [0, 1]])); jnp.unique_values(y)
+jax.jit(lambda v: jnp.unique(v/v, size=3))(y); jax.jit(lambda v: jnp.setdiff1d(v, k, size=4, fill_value=7))(i)
+jnp.isin(i, k); jnp.isin(x, jnp.array([1.])); jnp.isin(y, 1.5, invert=True); jnp.union1d(i, jnp.array([7, 1])); jnp.union1d(i, i, size=5)
+jnp.setdiff1d(i, jnp.array([1])); jnp.intersect1d(jnp.array([3, 1, 1, 2]), jnp.array([1, 3]), return_indices=True)
+jnp.setxor1d(i, jnp.array([1, 7])); jnp.intersect1d(i, jnp.array([1, 2]), size=4); jnp.setxor1d(i, jnp.array([1, 7]), size=5)
+jnp.gcd(i, 6); jnp.gcd(i8, u); jnp.lcm(i + 2, 4); jnp.gcd(-12, 18)
 """,
     "errors": """
 x+jnp.ones((2, 2)); x+jnp.ones(2); jnp.sum([1, 2]); jnp.sum(None); jnp.sum(x, axis=5); jnp.sum(x, axis=(0, 0)); jnp.sum(x, axis=1.)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy_calls import CALLS, operands
 
+import perspicax
 import perspicax.numpy as ours
 
 pytestmark = pytest.mark.oracle
@@ -43,7 +44,7 @@ def differences(call: str, found: Any, wanted: Any) -> None:
 
 @pytest.fixture(scope="module")
 def both() -> tuple[dict[str, Any], dict[str, Any]]:
-    return operands(ours), operands(jax.numpy)
+    return operands(perspicax, ours), operands(jax, jax.numpy)
 
 
 @pytest.mark.parametrize("subject", [s for s in CALLS if s != "errors"])

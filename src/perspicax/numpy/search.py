@@ -63,7 +63,7 @@ def known_value(x: Any) -> np.ndarray | None:
 
 # -- places of true elements
 
-def _size_of(size: Any, callee: str) -> int:
+def static_size(size: Any, callee: str) -> int:
     found = operator.index(static_value(size, callee, "size"))
     if found < 0:
         raise ArgumentValueError(says=f"`{callee}` was given size={found}.", why="a size is at least 0")
@@ -97,12 +97,12 @@ def _nonzero(x: Any, size: int | None, fill_value: Any, callee: str) -> tuple[Ar
         found = [v.astype(index_dtype()) for v in np.nonzero(value)]
         if size is None:
             return tuple(map(wrap, found))
-        n = _size_of(size, callee)
+        n = static_size(size, callee)
         fills = _fills(fill_value, x.ndim)
         return tuple([wrap(_resized(v, n, np.asarray(f).astype(v.dtype))) for v, f in zip(found, fills)])
     if size is None:
         raise sized_by_values(x, callee)
-    n = _size_of(size, callee)
+    n = static_size(size, callee)
     return fused_call(_nonzero_sized, (truth(x, callee), *_fills(fill_value, x.ndim)), size=n)
 
 
