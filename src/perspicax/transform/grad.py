@@ -250,7 +250,6 @@ class VJP:
         self.consts, self.shape = consts, shape
 
     @public
-    @public
     def __call__(self, ct: Any, *rest: Any) -> Any:
         return self.shape.pull_back(self.consts, ct, *rest)
 

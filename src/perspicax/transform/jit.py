@@ -49,10 +49,23 @@ def _jit_jvp(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, 
              **params: Any) -> tuple[list, list]:
     moving = tuple(type(t) is not Zero for t in tangents)
     derived, moves = jvp_jaxpr(jaxpr, moving)
-    params["donated_invars"] = (False,) * len(derived.in_avals)
-    outs = jit_p(*primals, *[t for t in tangents if type(t) is not Zero], jaxpr=derived, name=name,
-                 in_shardings=_with_those(in_shardings, moving), out_shardings=_with_those(out_shardings, moves), **params)
+    outs = _call(derived, [*primals, *[t for t in tangents if type(t) is not Zero]], _with_those(in_shardings, moving),
+                 _with_those(out_shardings, moves), name=name, **params)
     return _with_zeros(outs, len(jaxpr.out_avals), moves)
+
+
+def _call(derived: ClosedJaxpr, args: Sequence[Any], in_shardings: Any, out_shardings: Any, **params: Any) -> list:
+    """A call of a jaxpr derived from that of a jitted function.
+
+    Rules of custom derivatives within may have closed over traced values, which became its constants: they are operands.
+    """
+    consts = derived.consts if any(isinstance(c, Tracer) for c in derived.consts) else []
+    if consts:
+        body = derived.jaxpr
+        derived = ClosedJaxpr(body.replace(constvars=[], invars=[*body.constvars, *body.invars]))
+        in_shardings = None if in_shardings is None else (None,) * len(consts) + tuple(in_shardings)
+    params["donated_invars"] = (False,) * len(derived.in_avals)
+    return jit_p(*consts, *args, jaxpr=derived, in_shardings=in_shardings, out_shardings=out_shardings, **params)
 
 
 def _with_zeros(outs: list, n: int, moves: Sequence[bool]) -> tuple[list, list]:
@@ -81,16 +94,14 @@ def _jit_linearize(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name:
     parts = linearize_jaxpr(jaxpr, moving)
     n = len(jaxpr.out_avals)
     extra = (None,) * (len(parts.forward.out_avals) - n)
-    params["donated_invars"] = (False,) * len(parts.forward.in_avals)
-    outs = jit_p(*primals, jaxpr=parts.forward, name=name, in_shardings=in_shardings,
-                 out_shardings=None if out_shardings is None else (*out_shardings, *extra), **params)
+    outs = _call(parts.forward, primals, in_shardings, None if out_shardings is None else (*out_shardings, *extra),
+                 name=name, **params)
     residuals = parts.gather(primals, outs)
-    params["donated_invars"] = (False,) * len(parts.linear.in_avals)
     moved: list = []
     if any(parts.moves):
-        moved = jit_p(*residuals, *[t for t in tangents if type(t) is not Zero], jaxpr=parts.linear, name=name,
-                      in_shardings=_any_of((None,) * len(residuals) + _chosen(in_shardings, moving)),
-                      out_shardings=_any_of(_chosen(out_shardings, parts.moves)), **params)
+        moved = _call(parts.linear, [*residuals, *[t for t in tangents if type(t) is not Zero]],
+                      _any_of((None,) * len(residuals) + _chosen(in_shardings, moving)),
+                      _any_of(_chosen(out_shardings, parts.moves)), name=name, **params)
     return _with_zeros(outs[:n] + moved, n, parts.moves)
 
 
@@ -99,12 +110,10 @@ def _jit_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, name: str, in_
     linear = tuple(type(x) is Linear for x in operands)
     moving = tuple(type(ct) is not Zero for ct in cts)
     derived, reached = transpose_jaxpr(jaxpr, linear, moving)
-    params["donated_invars"] = (False,) * len(derived.in_avals)
     known = [not is_linear for is_linear in linear]
-    back = _chosen(_chosen(in_shardings, linear), reached)
-    outs = iter(jit_p(*[x for x in operands if type(x) is not Linear], *[ct for ct in cts if type(ct) is not Zero],
-                      jaxpr=derived, name=name, out_shardings=_any_of(back),
-                      in_shardings=_any_of(_chosen(in_shardings, known) + _chosen(out_shardings, moving)), **params))
+    outs = iter(_call(derived, [*[x for x in operands if type(x) is not Linear], *[ct for ct in cts if type(ct) is not Zero]],
+                      _any_of(_chosen(in_shardings, known) + _chosen(out_shardings, moving)),
+                      _any_of(_chosen(_chosen(in_shardings, linear), reached)), name=name, **params))
     reach = iter(reached)
     return [(next(outs) if next(reach) else None) if is_linear else None for is_linear in linear]
 
@@ -114,8 +123,8 @@ def _jit_batch(axis: Any, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, name:
     batched = tuple(a is not None for a in axes)
     derived, found = batch_jaxpr(jaxpr, axis, batched)
     args = tuple([to_axis(x, a, 0, axis.size) if a is not None else x for x, a in zip(args, axes)])
-    outs = jit_p(*args, jaxpr=derived, name=name, in_shardings=_batched_shardings(in_shardings, batched, axis.spmd),
-                 out_shardings=_batched_shardings(out_shardings, found, axis.spmd), **params)
+    outs = _call(derived, args, _batched_shardings(in_shardings, batched, axis.spmd),
+                 _batched_shardings(out_shardings, found, axis.spmd), name=name, **params)
     return outs, [0 if b else None for b in found]
 
 

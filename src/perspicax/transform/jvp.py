@@ -121,16 +121,21 @@ class JVPTrace(Trace):
         It is called while this trace is alive, from whatever trace is current by then.
         """
         current = at = local.trace
+        last = self.parent if self.linear else self  # the tape stays between this trace and the others
+        within = False
         while at is not None:
             if at is self:
                 return fun(*args)
+            within = within or at is last
             at = at.parent
-        before = self.parent
-        self.parent, local.trace = current, self
+        before = last.parent
+        local.trace = self
+        if not within:
+            last.parent = current
         try:
             return fun(*args)
         finally:
-            self.parent, local.trace = before, current
+            last.parent, local.trace = before, current
 
 
 class TapeTrace(JaxprTrace):
