@@ -40,6 +40,8 @@ class AbstractValue:
 _interned: weakref.WeakValueDictionary[tuple, ShapedArray] = weakref.WeakValueDictionary()
 _recent: collections.deque[ShapedArray] = collections.deque(maxlen=4096)
 """The types made last, kept alive: a type that only short-lived arrays have is not made again for each of them."""
+oversized: weakref.WeakSet[ShapedArray] = weakref.WeakSet()
+"""The types that may take more bytes than can be addressed: XLA ends the process when a program holds one."""
 _lookup = _interned.data  # type: ignore[attr-defined]  # the Python-level `get` of the class costs four times as much
 
 
@@ -190,6 +192,8 @@ def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sha
         element, physical = dtypes.mlir_element_type(dtype), shape
     self.mlir_element = element
     self.mlir = f"tensor<{''.join([f'{n}x' for n in physical])}{element}>"
+    if self.size >> 59:
+        oversized.add(self)
     # setdefault, not assignment: another thread may have interned the same type meanwhile
     aval = _interned.setdefault(key, self)
     _recent.append(aval)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.binding import runtime
-from perspicax.core.avals import ShapedArray
+from perspicax.core.avals import ShapedArray, oversized
 from perspicax.core.config import config
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
@@ -29,6 +29,7 @@ from perspicax.xla import client as clients
 from perspicax.xla import emit, sharding
 from perspicax.xla.array import ArrayImpl, callback_cause, failure, noting
 from perspicax.xla.emit import physical_aval
+from perspicax.xla.errors import JaxRuntimeError
 
 logger = logging.getLogger("jax")
 compiled = {"count": 0, "loaded": 0}  # how many programs this process compiled, and how many came from the disk
@@ -401,6 +402,8 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
     Raises:
         JaxRuntimeError: XLA refuses the program; the report points at the user's line where XLA names the operation.
     """
+    if oversized:
+        _refuse_oversized(lowered)
     devices = lowered.placed.devices
     log_step("Compiling %s with argument types %s", lowered.name, [v.aval for v in lowered.jaxpr.invars])
     client = clients.client(devices[0].platform)
@@ -455,6 +458,18 @@ def _guarded(lowered: Lowered, run: Callable[[], Any]) -> Any:
         return run()
     except (runtime.RuntimeFailure, ValueError) as error:
         raise failure(error, "compiling", lowered.name, _place_named(lowered, str(error))) from error
+
+
+def _refuse_oversized(lowered: Lowered) -> None:
+    """XLA ends the process when a type takes more bytes than 63 bits count: such programs never reach it."""
+    for aval in list(oversized):
+        size = aval.size * np.dtype(physical_aval(aval).dtype).itemsize
+        if size >= 2**63 and aval.mlir in lowered.text:
+            made = [e.position for e in lowered.module.equations if any(v.aval is aval for v in e.outvars)]
+            raise JaxRuntimeError(status="RESOURCE_EXHAUSTED", doing="compiling", program=lowered.name,
+                                  where=made[0] if made else None,
+                                  detail=f"an array of type {aval.str_short()} takes {size} bytes, more than can be "
+                                         "addressed")
 
 
 def _place_named(lowered: Lowered, message: str) -> Any:
