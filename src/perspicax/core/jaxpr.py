@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from perspicax.core.avals import AbstractValue
 from perspicax.core.config import local
 from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.primitive import Primitive
