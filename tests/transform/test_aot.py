@@ -1,0 +1,106 @@
+"""Staging, lowering and compiling ahead of time."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import perspicax as px
+import perspicax.numpy as jnp
+from perspicax.transform.errors import CompiledCallError, DialectError, MissingDtypeError
+from perspicax.transform.jit import ArgInfo
+
+XS = np.array([0.3, 0.7, -1.1], np.float32)
+
+
+def f(x, t):
+    return {"o": jnp.sin(x) * t["w"]}
+
+
+def test_every_stage_knows_the_types():
+    traced = px.jit(f, donate_argnums=0).trace(XS, {"w": 2.0})
+    lowered = traced.lower()
+    compiled = lowered.compile()
+    for stage in (traced, lowered, compiled):
+        (x, t), kwargs = stage.args_info
+        assert (x.shape, x.dtype, x.donated, t["w"].donated, kwargs) == ((3,), np.float32, True, False, {})
+        assert stage.in_avals[0][0].str_short() == "float32[3]"
+        assert (stage.out_info["o"].shape, stage.out_tree) == ((3,), px.tree.structure({"o": 0}))
+    assert traced.fun_name == "f" and lowered.donate_argnums == (0,)
+    assert repr(traced.args_info[0][0]) == "ArgInfo(_aval=ShapedArray(float32[3]), donated=True)"
+    assert traced.args_info[0][0] == ArgInfo(px.typeof(jnp.asarray(XS)), True)
+
+
+def test_call():
+    compiled = px.jit(f).lower(XS, {"w": 2.0}).compile()
+    np.testing.assert_allclose(compiled(XS, {"w": 3.0})["o"], 3 * np.sin(XS), rtol=1e-6)
+    by_types = px.jit(f).lower(px.ShapeDtypeStruct((3,), np.float32), {"w": px.ShapeDtypeStruct((), np.float32)}).compile()
+    np.testing.assert_allclose(by_types(XS, {"w": np.float32(3.0)})["o"], 3 * np.sin(XS), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("args", "kind", "name"), [
+    ((XS[:2], {"w": 2.0}), "type", "x"), ((XS.astype(np.int32), {"w": 2.0}), "type", "x"), ((XS, {"w": XS}), "type", "t['w']"),
+    ((XS,), "tree", ""), ((XS, {"v": 2.0}), "tree", ""),
+])
+def test_arguments_of_other_types(args, kind, name):
+    compiled = px.jit(f).lower(XS, {"w": 2.0}).compile()
+    with pytest.raises(CompiledCallError) as caught:
+        compiled(*args)
+    assert (caught.value.kind, caught.value.name) == (kind, name)
+
+
+@pytest.mark.parametrize("transform", [px.jit, px.grad, px.vmap])
+def test_under_a_transformation(transform):
+    compiled = px.jit(lambda x: x * 2).lower(2.0).compile()
+    x = XS if transform is px.vmap else 1.0
+    with pytest.raises(TypeError):
+        transform(lambda v: compiled(v))(x)
+
+
+def test_texts_and_estimates():
+    lowered = px.jit(f).lower(XS, {"w": 2.0})
+    assert "stablehlo.multiply" in lowered.as_text() and "func.func public @main" in lowered.as_text(dialect="stablehlo")
+    assert lowered.as_text(dialect="hlo").startswith("HloModule")
+    assert lowered.cost_analysis()["flops"] == lowered.compile().cost_analysis()["flops"] > 0
+    assert lowered.compile().memory_analysis().output_size_in_bytes > 0
+    with pytest.raises(DialectError):
+        lowered.as_text(dialect="vhdl")
+
+
+def test_static_arguments_are_left_out_of_the_call():
+    compiled = px.jit(lambda x, n: x * n, static_argnums=1).lower(2.0, 3).compile()
+    assert compiled(4.0) == 12.0
+    with pytest.raises(CompiledCallError):
+        compiled(4.0, 3)
+
+
+def test_neither_stage_runs_the_program():
+    ran = []
+    struct = px.ShapeDtypeStruct((), np.float32)
+    px.jit(lambda x: px.pure_callback(lambda v: ran.append(1) or v, struct, x)).lower(1.0).compile()
+    assert not ran
+
+
+def test_compiler_options():
+    compiled = px.jit(f).lower(XS, {"w": 2.0}).compile(compiler_options={"xla_cpu_enable_fast_math": False})
+    np.testing.assert_allclose(compiled(XS, {"w": 1.0})["o"], np.sin(XS), rtol=1e-6)
+    with pytest.raises(px.errors.JaxRuntimeError):
+        px.jit(f).lower(XS, {"w": 2.0}).compile(compiler_options={"xla_nonsense": 1})
+
+
+class TestShapeDtypeStruct:
+    def test_fields(self):
+        struct = px.ShapeDtypeStruct([2, 3], "bfloat16", weak_type=True)
+        assert (struct.shape, struct.ndim, struct.size, len(struct), str(struct.dtype)) == ((2, 3), 2, 6, 2, "bfloat16")
+        assert repr(struct) == "ShapeDtypeStruct(shape=(2, 3), dtype=bfloat16, weak_type=True)"
+
+    def test_equality(self):
+        make = lambda **more: px.ShapeDtypeStruct((2,), np.float32, **more)
+        assert make() == make() and hash(make()) == hash(make())
+        assert make() != make(weak_type=True) and make() != 3
+        assert make().update(shape=(3,)) == px.ShapeDtypeStruct((3,), np.float32)
+
+    def test_what_is_missing(self):
+        with pytest.raises(MissingDtypeError):
+            px.ShapeDtypeStruct((2,), None)
+        with pytest.raises(TypeError, match="unsized"):
+            len(px.ShapeDtypeStruct((), np.float32))
