@@ -21,15 +21,13 @@ class _Names:
 
     @staticmethod
     def _letters() -> Iterator[str]:
-        alphabet = "abcdefghijklmnopqrstuvwxyz"
+        """Numbers to the base 26: `a` … `z`, `ba`, `bb`, …"""
         n = 0
         while True:
-            text, k = "", n
-            while True:
-                text = alphabet[k % 26] + text
-                k = k // 26 - 1
-                if k < 0:
-                    break
+            text, rest = "", n
+            while rest or not text:
+                rest, digit = divmod(rest, 26)
+                text = chr(ord("a") + digit) + text
             yield text
             n += 1
 
@@ -103,7 +101,7 @@ def _read_variables(jaxpr: Jaxpr) -> set:
 def equation_text(eqn: JaxprEqn) -> str:
     """One equation."""
     names = _Names()
-    names.read |= {*eqn.outvars}
+    names.read |= {*eqn.outvars, *[a for a in eqn.invars if type(a) is not Literal]}
     return _equation(eqn, names, 0)
 
 

@@ -150,7 +150,13 @@ def _type_numpy(x: np.ndarray) -> ShapedArray:
 
 
 def _type_python(x: Any) -> ShapedArray:
-    return ShapedArray((), dtypes.python_scalar_dtype(type(x), x), type(x) is not bool)
+    kind = type(x)
+    if kind not in _PYTHON_NUMBERS:  # a subclass: an enumeration, a unit
+        kind = next(k for k in _PYTHON_NUMBERS if isinstance(x, k))
+    return ShapedArray((), dtypes.python_scalar_dtype(kind, x), kind is not bool)
+
+
+_PYTHON_NUMBERS = (bool, int, float, complex)
 
 
 typers[np.ndarray] = _type_numpy
@@ -158,5 +164,5 @@ typers[np.generic] = _type_numpy  # type: ignore[index, assignment]
 for _scalar in (np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.float16,
                 np.float32, np.float64, np.complex64, np.complex128, dtypes.bfloat16.type):
     typers[_scalar] = _type_numpy  # type: ignore[assignment]
-for _scalar in (bool, int, float, complex):
+for _scalar in _PYTHON_NUMBERS:
     typers[_scalar] = _type_python

@@ -1,0 +1,90 @@
+"""Primitives: definition, parameters, cached types."""
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from perspicax import lax
+from perspicax.core.avals import ShapedArray
+from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError
+from perspicax.core.primitive import MAX_CACHED_TYPES, Missing, NotDifferentiable, NotLinear, Primitive, primitives
+from perspicax.transform.batch import ELEMENTWISE
+from perspicax.transform.jvp import LINEAR
+
+XS = np.array([0.3, 0.7, -1.1], np.float32)
+
+
+def identity(name="an identity", **changes):
+    rules = dict(type_rule=lambda x, **_: x, jvp=LINEAR, transpose=lambda ct, x, **_: [ct], batch=ELEMENTWISE,
+                 emit=lambda b, x, **_: x)
+    return Primitive(name, **{**rules, **changes})
+
+
+class TestDefinition:
+    def test_a_forgotten_rule_fails_at_once(self):
+        with pytest.raises(PrimitiveDefinitionError) as caught:
+            Primitive("half", type_rule=lambda x: x, jvp=LINEAR)
+        assert (caught.value.primitive, caught.value.absent) == ("half", ("transpose", "batch", "emit"))
+
+    def test_it_is_registered_and_found_by_pickle(self):
+        made = identity()
+        assert made in primitives
+        assert pickle.loads(pickle.dumps(lax.sin_p)) is lax.sin_p
+
+    def test_a_rule_that_cannot_exist_tells_why(self):
+        made = identity(transpose=NotLinear("it is none"), jvp=NotDifferentiable("it has no slope"))
+        for kind, reason in (("transpose", "it is none"), ("jvp", "it has no slope")):
+            with pytest.raises(RuleMissingError) as caught:
+                made.rule(kind)
+            assert (caught.value.primitive, caught.value.rule, caught.value.reason) == ("an identity", kind, reason)
+        assert made.rule("emit") is made.emit
+
+
+class TestParameters:
+    def test_they_are_all_needed_and_no_others(self):
+        made = identity(params=("a", "b"))
+        assert made.pack({"b": 2, "a": 1}) == (1, 2)
+        assert made.unpack((1, 2)) == {"a": 1, "b": 2}
+        with pytest.raises(PrimitiveDefinitionError) as caught:
+            made.pack({"a": 1, "c": 3})
+        assert (caught.value.absent, caught.value.surplus) == (("b",), ("c",))
+
+    def test_open_parameters(self):
+        made = identity(params=None)
+        assert made.unpack(made.pack({"z": 1, "a": 2})) == {"z": 1, "a": 2}
+        assert made.unpack(()) == {}
+
+
+class TestTypes:
+    def test_they_are_inferred_once(self):
+        calls = []
+        made = identity(type_rule=lambda x, **_: calls.append(1) or x, params=("n",))
+        aval = ShapedArray((3,), np.float32)
+        assert made.infer((aval,), (1,)) is made.infer((aval,), (1,)) is aval
+        made.infer((aval,), (2,))
+        assert len(calls) == 2
+        made.clear_caches()
+        made.infer((aval,), (1,))
+        assert len(calls) == 3
+
+    def test_parameters_that_cannot_be_hashed_are_not_cached(self):
+        made = identity(params=("n",))
+        assert made.infer((ShapedArray((), np.float32),), ([1],)) is ShapedArray((), np.float32)
+        assert not made.types
+
+    def test_the_cache_is_bounded(self):
+        made = identity(params=("n",))
+        for n in range(MAX_CACHED_TYPES + 10):
+            made.infer((ShapedArray((), np.float32),), (n,))
+        assert len(made.types) <= MAX_CACHED_TYPES
+
+
+def test_effects():
+    assert lax.sin_p.effects_of((None,)) == frozenset()
+
+
+def test_missing_is_falsy_nowhere():
+    """A rule is asked for by kind, so that its reason is told; the class of the reason does not matter."""
+    assert isinstance(NotLinear("x"), Missing) and isinstance(NotDifferentiable("x"), Missing)
