@@ -96,10 +96,7 @@ class ArrayImpl(Array):
     def donate(self, function: str) -> None:
         """The memory has been given to a program: forget it, and remember to which."""
         self._donated_to = function
-        buf = self._buf
-        if buf is not None and not buf.is_deleted():
-            buf.delete()
-        self._np = None
+        self._buf = self._np = None
 
     # -- placement
 
@@ -157,9 +154,11 @@ class ArrayImpl(Array):
         return self._np is None
 
     def delete(self) -> None:
-        """Free the memory now; later uses raise."""
-        if self._buf is not None and not self._buf.is_deleted():
-            self._buf.delete()
+        """Free the memory now; later uses raise.
+
+        What else refers to the memory (a NumPy view, a DLPack tensor, a program that closed over the array) keeps it:
+        jaxlib's own `delete` would end the process there.
+        """
         self._buf = self._np = None
 
     def block_until_ready(self) -> ArrayImpl:
