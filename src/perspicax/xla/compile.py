@@ -473,14 +473,20 @@ def _refuse_oversized(lowered: Lowered) -> None:
 
 
 def _place_named(lowered: Lowered, message: str) -> Any:
-    """The user's place of the equation whose number XLA's message carries, if it carries one."""
+    """The user's place of the equation that XLA's message speaks of.
+
+    The message carries the equation's number, or a line of the text, or names the target of a custom call.
+    """
     import re
 
-    for number in re.findall(r'loc\("(\d+)"\)|op_name="?(\d+)', message):
-        index = int(next(n for n in number if n))
-        if index < len(lowered.module.equations):
-            return lowered.module.equations[index].position
-    return None
+    numbers = [next(n for n in found if n) for found in re.findall(r'loc\("(\d+)"\)|op_name="?(\d+)', message)]
+    lines = lowered.text.splitlines()
+    spoken_of = [lines[int(n) - 1] for n in re.findall(r"^-:(\d+):\d+: error", message, re.M) if int(n) <= len(lines)]
+    words = set(re.findall(r"[\w.$]+", message))
+    spoken_of += [line for line in lines if words & set(re.findall(r'call_target_name = "([^"]+)"', line))]
+    numbers += [n for line in spoken_of for n in re.findall(r'loc\("(\d+)"\)', line)]
+    places = [lowered.module.equations[int(n)].position for n in numbers if int(n) < len(lowered.module.equations)]
+    return next((place for place in places if place is not None), None)
 
 
 def has_callbacks(jaxpr: Jaxpr) -> bool:
