@@ -300,3 +300,11 @@ def test_methods_agree_with_numpy(change: Callable[[Any], Any]) -> None:
     found, wanted = change(jnp.asarray(X)), change(X)
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     np.testing.assert_array_equal(np.asarray(found), wanted)
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x + np.ones(2), lambda x: np.ones(2) - x, lambda x: x + "a", lambda x: ~x,
+                                   lambda x: x & 1, lambda x: x < [1]])
+def test_errors_of_operators_show_only_the_users_frames(wrong: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError) as caught:
+        wrong(jnp.ones(3))
+    assert [entry.path.name for entry in caught.traceback] == ["test_functions.py"] * 2

@@ -57,6 +57,11 @@ def _operands(function: str, x: Any, y: Any) -> tuple[Any, Any]:
     return asarray(x), asarray(y)
 
 
+def _as_weak_as(x: Any, found: Any) -> Any:
+    """A result whose weak type went away by constants, with that of the promoted operand."""
+    return convert(found, found.dtype, True) if get_aval(x).weak_type else found  # type: ignore[attr-defined]
+
+
 def _zero(x: Any) -> Any:
     return constant_like(x, 0)
 
@@ -100,7 +105,7 @@ def _remainder(x1: Any, x2: Any) -> Any:
     if _kind(x2) in ("int", "uint"):  # XLA leaves the remainder by 0 open to the backend; by 1 it is 0 everywhere
         x2 = where3(compare.eq(x2, zero), _one(x2), x2)
     rem = elementwise.rem(x1, x2)
-    return _with_sign(rem, x2, zero)
+    return _as_weak_as(x1, _with_sign(rem, x2, zero))
 
 
 def _with_sign(rem: Any, x2: Any, zero: Any) -> Any:
@@ -136,7 +141,7 @@ def _floor_divide(x1: Any, x2: Any) -> Any:
             quotient = elementwise.div(x1, x2)
             differs = compare.ne(elementwise.sign(x1), elementwise.sign(x2))
             down = bitwise.bitwise_and(differs, compare.ne(elementwise.rem(x1, x2), _zero(x1)))
-            return where3(down, elementwise.sub(quotient, _one(x1)), quotient)
+            return _as_weak_as(x1, where3(down, elementwise.sub(quotient, _one(x1)), quotient))
         case _:
             return _float_divmod(x1, x2)[0]
 
@@ -153,7 +158,7 @@ def _float_divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
     fix = bitwise.bitwise_and(compare.ne(rem, zero), compare.ne(elementwise.sign(x2), elementwise.sign(rem)))
     rem = where3(fix, elementwise.add(rem, x2), rem)
     quotient = where3(fix, elementwise.sub(quotient, _one(x1)), quotient)
-    return elementwise.round(quotient), rem
+    return _as_weak_as(x1, elementwise.round(quotient)), _as_weak_as(x1, rem)
 
 
 def _divmod(x1: Any, x2: Any) -> tuple[Any, Any]:
@@ -183,10 +188,11 @@ def fmod(x1: Any, x2: Any, /) -> Array:
         x1: real array.
         x2: real array.
     """
-    x1, x2 = promote_args("fmod", x1, x2)
+    x1, x2 = _operands("fmod", x1, x2)
+    divisor = x2
     if _kind(x1) in ("int", "uint"):
-        x2 = where3(compare.eq(x2, _zero(x2)), _one(x2), x2)
-    return elementwise.rem(x1, x2)
+        divisor = where3(compare.eq(x2, _zero(x2)), _one(x2), x2)
+    return _as_weak_as(x1, elementwise.rem(x1, divisor))
 
 
 # -- powers
@@ -196,7 +202,7 @@ def power(x1: Any, x2: Any, /) -> Array:
 
     Args:
         x1: base.
-        x2: exponent. One that is a single integer, known now, becomes repeated multiplication.
+        x2: exponent. One that is a single integer, known now, becomes repeated multiplication, in the dtype of the base.
 
     Returns:
         Array of the promoted dtype; of the dtype of `x1` where that is floating and `x2` is of integers.
@@ -205,13 +211,15 @@ def power(x1: Any, x2: Any, /) -> Array:
         UfuncDtypeError: an integer base with a negative exponent has no integer result.
     """
     try:
-        if type(x2) is ArrayImpl and x2.aval.shape == () and x2.aval.weak_type and _kind(x2) == "int":
+        if isinstance(x2, (ArrayImpl, np.ndarray)) and x2.shape == () and _kind(x2) in ("int", "uint"):
             x2 = x2.item()
-        if isinstance(x2, (int, np.integer)) and not isinstance(x2, bool):
+        if isinstance(x2, (int, np.integer)):
             x1 = array_like(x1, "power", 0)
+            if _kind(x1) == "bool":
+                x1 = convert_element_type(x1, np.int32)
             aval: Any = get_aval(x1)
             kind = dtypes.kind_of(aval.dtype)
-            if kind in ("float", "complex") or (kind in ("int", "uint") and type(x2) is int):
+            if kind in ("float", "complex", "int", "uint"):
                 if x2 < 0 and kind in ("int", "uint"):
                     raise UfuncDtypeError(function="power", type_text=aval.str_short(), kind="negative exponent")
                 return elementwise.integer_pow(asarray(x1), int(x2))
@@ -295,18 +303,37 @@ def right_shift(x1: Any, x2: Any, /) -> Array:
 
 def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, other: Any) -> Any:
-        if isinstance(other, _OPERANDS) or hasattr(other, "__jax_array__"):
-            return function(self, other)
-        return _declined(function, other)
+        try:
+            if isinstance(other, _OPERANDS) or hasattr(other, "__jax_array__"):
+                return function(self, other)
+            return _declined(function, other)
+        except Exception as error:
+            trim(error)
+            raise
 
     return _named(method, function)
 
 
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, other: Any) -> Any:
-        if isinstance(other, _OPERANDS) or hasattr(other, "__jax_array__"):
-            return function(other, self)
-        return _declined(function, other)
+        try:
+            if isinstance(other, _OPERANDS) or hasattr(other, "__jax_array__"):
+                return function(other, self)
+            return _declined(function, other)
+        except Exception as error:
+            trim(error)
+            raise
+
+    return _named(method, function)
+
+
+def _unary_operator(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any) -> Any:
+        try:
+            return function(self)
+        except Exception as error:
+            trim(error)
+            raise
 
     return _named(method, function)
 
@@ -314,11 +341,7 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
 def _declined(function: Callable[..., Any], other: Any) -> Any:
     """Other classes may know how to combine with arrays; lists, tuples and text do not, and are reported."""
     if isinstance(other, (list, tuple)) or (isinstance(other, str) and function not in (equal, not_equal)):
-        try:
-            array_like(other, function.__name__, 1)
-        except Exception as error:
-            trim(error)
-            raise
+        array_like(other, function.__name__, 1)
     return NotImplemented
 
 
@@ -337,8 +360,8 @@ def operator_methods() -> dict[str, Callable[..., Any]]:
     found.update({f"__r{n}__": _reflected(f) for n, f in both.items()})
     found.update({"__eq__": _operator(equal), "__ne__": _operator(not_equal), "__lt__": _operator(less),
                   "__le__": _operator(less_equal), "__gt__": _operator(greater), "__ge__": _operator(greater_equal)})
-    found.update({"__neg__": lambda self: negative(self), "__pos__": lambda self: positive(self),
-                  "__abs__": lambda self: absolute(self), "__invert__": lambda self: bitwise_not(self)})
+    ones = {"__neg__": negative, "__pos__": positive, "__abs__": absolute, "__invert__": bitwise_not}
+    found.update({name: _unary_operator(f) for name, f in ones.items()})
     return found
 
 

@@ -29,7 +29,7 @@ from perspicax.numpy.construct import array, asarray, placement, put, recording,
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
-from perspicax.numpy.promote import array_like
+from perspicax.numpy.promote import array_like, to_inexact
 from perspicax.xla.array import ArrayImpl
 
 _FLOATS: dict[bool, Any] = {False: np.dtype(np.float32), True: np.dtype(np.float64)}
@@ -270,8 +270,6 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
     """
     try:
         if type(start) is int and stop is None and step is None and dtype is None:
-            if not -2**31 <= start < 2**31:
-                start = 2**31 - 1 if start > 0 else 0
             return _put(_counted(max(start, 0), dtypes.default_dtype("int")), device, out_sharding)
         return _put(_arange(start, stop, step, dtype), device, out_sharding)
     except Exception as error:
@@ -282,7 +280,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
 def _counted(n: int, dtype: Any) -> Any:
     if local.trace is not evaluator() and recording():
         return lax_shape.broadcasted_iota(dtype, (n,), 0)
-    return wrap(np.arange(n, dtype=dtype))
+    return wrap(np.arange(n, dtype=dtype) if n < 2**31 else np.arange(n).astype(dtype))  # beyond, they wrap around
 
 
 def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
@@ -312,10 +310,15 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
     work = dtype if exact or dtype.itemsize >= 4 else np.dtype(np.float32)  # type: ignore[union-attr]
     made = lax_shape.broadcasted_iota(work, (count,), 0)
     if step is not None and step != 1:
-        made = elementwise.mul(np.asarray(step, work), made)
+        made = elementwise.mul(_bound_in(work, step), made)
     if start != 0 or (not exact and step is not None):
-        made = elementwise.add(np.asarray(start, work), made)
+        made = elementwise.add(_bound_in(work, start), made)
     return convert_element_type(made, dtype)
+
+
+def _bound_in(dtype: Any, bound: Any) -> np.ndarray:
+    """A bound in the dtype counted in; integers that it does not hold wrap around."""
+    return np.asarray(bound).astype(dtype)
 
 
 def _counted_as(count: int, dtype: Any) -> Any:
@@ -363,7 +366,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     n = _count(num, "linspace")
     start, stop = array_like(start, "linspace", 0), array_like(stop, "linspace", 1)
     if dtype is None:
-        dtype = result_type(start, stop, dtypes.default_dtype("float"))
+        dtype = to_inexact(result_type(start, stop))
     else:
         dtype = dtypes.requested_dtype(dtype, "linspace")
     axis = operator.index(axis)
@@ -373,7 +376,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
 
 
 def _linspace(start: Any, stop: Any, *, n: int, endpoint: bool, dtype: Any, axis: int) -> tuple[Any, Any]:
-    work = result_type(start.dtype, stop.dtype, dtypes.default_dtype("float"), dtype)
+    work = to_inexact(result_type(start, stop, dtype))
     start, stop = convert(start, work, False), convert(stop, work, False)
     shape = lax_shape.broadcast_shapes(start.shape, stop.shape)
     start, stop = broadcast_to(start, shape, "linspace"), broadcast_to(stop, shape, "linspace")

@@ -218,11 +218,16 @@ def _compress(self: Any, condition: Any, axis: int | None = None, *, size: int |
     return compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
 
 
+def _round(self: Any, ndigits: int | None = None) -> Any:
+    """The nearest integers, as integers; with `ndigits`, numbers with so many decimals, in the array's dtype."""
+    return around(self, ndigits) if ndigits is not None else around(self).astype(int)
+
+
 def methods() -> dict[str, Any]:
     """All methods, operators and properties of `Array` that this room defines."""
     return {
         **operator_methods(), "__matmul__": matmul_operator, "__rmatmul__": reflected_matmul_operator,
-        "__round__": lambda self, ndigits=0: around(self, ndigits or 0),
+        "__round__": public(_round),
         **FUNCTIONS, "byteswap": public(_byteswap), "clip": _clip, "compress": _compress, "copy": _method_copy,
         "flatten": _flatten, "reshape": shapes.reshape_method, "searchsorted": _searchsorted, "swapaxes": _swapaxes,
         "to_device": _to_device, "transpose": shapes.transpose_method, "view": _view,

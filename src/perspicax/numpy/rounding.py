@@ -73,8 +73,10 @@ def rint(x: Any, /) -> Array:
     Args:
         x: array; of complex numbers both parts are rounded.
     """
+    given: Any = get_aval(array_like(x, "rint"))
     (x,) = promote_args("rint", x, inexact=True)
-    return convert(_nearest(asarray(x)), get_aval(x).dtype, False)  # type: ignore[attr-defined]
+    aval: Any = get_aval(x)
+    return convert(_nearest(asarray(x)), aval.dtype, aval.weak_type and given.dtype == aval.dtype)
 
 
 def _nearest(x: Any) -> Any:

@@ -32,8 +32,13 @@ def _one(function: str, x: Any) -> Any:
     return asarray(promote_args(function, x, inexact=True)[0])
 
 
+def _as_weak_as(found: Any, x: Any) -> Any:
+    """A result whose weak type went away by constants, with that of the operand."""
+    return convert(found, found.dtype, get_aval(x).weak_type)  # type: ignore[attr-defined]
+
+
 def _scaled(x: Any, factor: float) -> Any:
-    return elementwise.mul(x, constant_like(x, factor))
+    return _as_weak_as(elementwise.mul(x, constant_like(x, factor)), x)
 
 
 @public
@@ -107,7 +112,8 @@ def _hypot(x1: Any, x2: Any) -> Any:
     empty = compare.eq(large, zero)
     ratio = elementwise.div(small, where3(empty, one, large))
     length = elementwise.mul(large, elementwise.sqrt(elementwise.add(one, elementwise.square(ratio))))
-    return where3(infinite, infinity, where3(empty, large, length))
+    found = where3(infinite, infinity, where3(empty, large, length))
+    return convert(found, found.dtype, x1.aval.weak_type and x1.shape == x2.shape)
 
 
 # -- sums of exponentials
@@ -251,7 +257,8 @@ def heaviside(x1: Any, x2: Any, /) -> Array:
 def _heaviside(x1: Any, x2: Any) -> Any:
     zero, one = constant_like(x1, 0.), constant_like(x1, 1.)
     at_nan = where3(compare.ne(x1, x1), x1, x2)
-    return where3(compare.lt(x1, zero), zero, where3(compare.gt(x1, zero), one, at_nan))
+    found = where3(compare.lt(x1, zero), zero, where3(compare.gt(x1, zero), one, at_nan))
+    return convert(found, found.dtype, x1.aval.weak_type and x1.shape == x2.shape)
 
 
 @public
@@ -309,7 +316,7 @@ def real(val: Any, /) -> Array:
 def imag(val: Any, /) -> Array:
     """The imaginary part; of a real array zeros."""
     x = asarray(array_like(val, "imag"))
-    return lax_convert.imag(x) if kind(x) == "complex" else filled(x.aval, 0)
+    return lax_convert.imag(x) if kind(x) == "complex" else convert(filled(x.aval, 0), x.dtype, x.aval.weak_type)
 
 
 @public
@@ -335,7 +342,9 @@ def _angle(z: Any, *, deg: bool) -> Any:
         re, im = lax_convert.real(z), lax_convert.imag(z)
     else:
         re, im = z, filled(z.aval, 0)
-    found = convert(transcendental.atan2(im, re), re.dtype, False)
+    real_operand = kind(z) != "complex"  # whose angles are of the default dtype, whatever its own
+    found = convert(transcendental.atan2(im, re), dtypes.default_dtype("float") if real_operand else re.dtype,
+                    not real_operand and z.aval.weak_type)
     return _scaled(found, 180 / math.pi) if deg else found
 
 
@@ -356,6 +365,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     x = asarray(array_like(x, "nan_to_num"))
     if kind(x) not in ("float", "complex"):
         return x
+    x = convert(x, x.dtype, False)
     part = lax_convert.PART_OF.get(x.dtype, x.dtype)
     info = dtypes.finfo(part)
     values = (nan, info.max if posinf is None else posinf, info.min if neginf is None else neginf)
