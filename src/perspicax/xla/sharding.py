@@ -329,7 +329,10 @@ def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, mesh: Mesh | No
     found = CompiledSharding(devices, op_sharding)
     if mesh is None or tuple(mesh.devices.flat) != found.devices:
         return found
-    for spec in _specs(found._splits(ndim), mesh.shape):
+    splits = found._splits(ndim)
+    while splits and splits[-1] == 1:  # axes beyond the specification are whole
+        splits.pop()
+    for spec in _specs(splits, mesh.shape):
         named = NamedSharding(mesh, spec)
         if named._to_xla_hlo_sharding(ndim) == found._hlo:
             return named
@@ -344,7 +347,7 @@ def _specs(splits: list[int], axes: Mapping[str, int]) -> Iterator[tuple]:
     for part in _parts_of(splits[0], axes):
         rest = {name: size for name, size in axes.items() if name not in part}
         for others in _specs(splits[1:], rest):
-            yield (part or None, *others)
+            yield (part if len(part) > 1 else part[0] if part else None, *others)
 
 
 def _parts_of(split: int, axes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
