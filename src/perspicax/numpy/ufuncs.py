@@ -258,7 +258,7 @@ def _heaviside(x1: Any, x2: Any) -> Any:
     zero, one = constant_like(x1, 0.), constant_like(x1, 1.)
     at_nan = where3(compare.ne(x1, x1), x1, x2)
     found = where3(compare.lt(x1, zero), zero, where3(compare.gt(x1, zero), one, at_nan))
-    return convert(found, found.dtype, x1.aval.weak_type and x1.shape == x2.shape)
+    return convert(found, found.dtype, x1.aval.weak_type and x2.shape == found.shape)
 
 
 @public

@@ -25,6 +25,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.trace import JaxprTrace, Linear, Zero, check_alive, stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
+from perspicax.core.tree import tree_flatten
 from perspicax.diagnose.boundary import trim
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import batch_jaxpr, to_axis
@@ -343,28 +344,28 @@ class JitFunction:
         return f"<jit of {self._fun!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if local.trace is _evaluator and not checking.careful:
-            short = self._short
-            if short.state is not state_key():
-                short = self._short = ShortWays(state_key())
-            if short.only_arrays and not kwargs:
-                entry = short.flat.get(tuple([x.aval if type(x) is ArrayImpl and x._place is None else None for x in args]))
-                if entry is not None:
-                    out = entry(args)
-                    if out is not None:
-                        return out[0]
-            elif short.fast:
-                leaves, in_tree = flatten((args, kwargs))
-                try:
-                    key = None if any(map(_get_place, leaves)) else tuple(map(_get_aval, leaves))
-                except AttributeError:  # numbers or NumPy arrays among them
-                    key = tuple([x.aval if type(x) is ArrayImpl and x._place is None else _leaf_key(x) for x in leaves])
-                entry = short.fast.get((in_tree, key))
-                if entry is not None:
-                    out = entry(leaves)
-                    if out is not None:
-                        return out[0]
         try:
+            if local.trace is _evaluator and not checking.careful:
+                short = self._short
+                if short.state is not state_key():
+                    short = self._short = ShortWays(state_key())
+                if short.only_arrays and not kwargs:
+                    entry = short.flat.get(tuple([x.aval if type(x) is ArrayImpl and x._place is None else None for x in args]))
+                    if entry is not None:
+                        out = entry(args)
+                        if out is not None:
+                            return out[0]
+                elif short.fast:
+                    leaves, in_tree = flatten((args, kwargs))
+                    try:
+                        key = None if any(map(_get_place, leaves)) else tuple(map(_get_aval, leaves))
+                    except AttributeError:  # numbers or NumPy arrays among them
+                        key = tuple([x.aval if type(x) is ArrayImpl and x._place is None else _leaf_key(x) for x in leaves])
+                    entry = short.fast.get((in_tree, key))
+                    if entry is not None:
+                        out = entry(leaves)
+                        if out is not None:
+                            return out[0]
             return self._call(args, kwargs)
         except Exception as error:
             trim(error)
@@ -410,7 +411,10 @@ class JitFunction:
         rebuild = None
         if options.has_statics:
             args, kwargs, statics, rebuild = options.split_static(self.signature(), args, kwargs)
-        leaves, in_tree = tree.flatten((args, kwargs))
+        try:
+            leaves, in_tree = tree.flatten((args, kwargs))
+        except SystemError:  # too deep, or a container in itself
+            leaves, in_tree = tree_flatten((args, kwargs))
         avals = tuple([x.aval if type(x) is ArrayImpl else get_aval(x) if type(x) in typers or isinstance(x, Tracer)
                        else None for x in leaves])
         if None in avals:
