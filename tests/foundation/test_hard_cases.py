@@ -312,3 +312,8 @@ class TestTwoDevices:
         assert found["pieces"] == [[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]]
         assert found["same"] and found["total"] == 28.0
         assert found["eager"] == [2.0 * i for i in range(8)] == found["grad"]
+
+
+def test_a_type_without_values_is_no_argument():
+    with pytest.raises(TypeError, match="ShapeDtypeStruct"):
+        px.jit(lambda x: x + 1)(px.ShapeDtypeStruct((3,), jnp.float32))

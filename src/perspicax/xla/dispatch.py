@@ -16,6 +16,7 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, local
 from perspicax.core.context import set_evaluator
+from perspicax.core.errors import NotAnArrayError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.option import option_named
 from perspicax.core.primitive import Missing, Primitive
@@ -94,14 +95,18 @@ def as_array(x: Any) -> ArrayImpl:
     """Anything that may be an operand as a concrete array (canonical dtype; Python scalars stay weak).
 
     Raises:
+        NotAnArrayError: `x` has no values.
         UnexpectedTracerError: `x` is a tracer: there is no trace here to process it.
     """
     if type(x) is ArrayImpl:
         return x
     check_alive((x,))
     aval = get_aval(x)
-    if not isinstance(x, np.ndarray | np.generic | int | float | complex | bool) and hasattr(x, "__jax_array__"):
-        return as_array(x.__jax_array__())
+    if not isinstance(x, np.ndarray | np.generic | int | float | complex | bool):
+        if hasattr(x, "__jax_array__"):
+            return as_array(x.__jax_array__())
+        # it has a type (a `ShapeDtypeStruct`, say), but no values
+        raise NotAnArrayError(value_type=type(x).__name__, value=repr(x)[:60])
     if type(x) is int:
         dtypes.check_int_fits(x, aval.dtype)
     value = np.array(x, dtype=aval.dtype)
