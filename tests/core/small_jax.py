@@ -26,7 +26,7 @@ from perspicax.lax.compare import eq, ge, gt, le, lt, ne, select_n
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import add, div, integer_pow, mul, neg, sub
 from perspicax.lax.elementwise import min as minimum
-from perspicax.lax.reduce import reduce_max, reduce_min, reduce_sum
+from perspicax.lax.reductions import reduce_max, reduce_min, reduce_sum
 from perspicax.lax.shape import broadcast_in_dim, reshape
 from perspicax.lax.transcendental import sin, tanh
 from perspicax.transform.grad import grad

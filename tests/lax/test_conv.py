@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from perspicax.core import dtypes
-from perspicax.lax.conv import (
+from perspicax.lax.conv_errors import ConvolutionDimensionError, ConvolutionShapeError, PaddingError
+from perspicax.lax.convolution import (
     ConvDimensionNumbers,
     conv,
     conv_dimension_numbers,
@@ -19,7 +20,6 @@ from perspicax.lax.conv import (
     conv_with_general_padding,
     padtype_to_pads,
 )
-from perspicax.lax.conv_errors import ConvolutionDimensionError, ConvolutionShapeError, PaddingError
 from perspicax.lax.product_errors import ProductTypeError
 from perspicax.transform.grad import vjp
 from perspicax.xla.dispatch import as_array

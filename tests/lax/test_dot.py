@@ -13,7 +13,7 @@ from perspicax.core import dtypes
 from perspicax.core.config import default_matmul_precision
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
-from perspicax.lax.dot import DotAlgorithm, DotAlgorithmPreset, Precision, batch_matmul, dot, dot_general, dot_general_p
+from perspicax.lax.contraction import DotAlgorithm, DotAlgorithmPreset, Precision, batch_matmul, dot, dot_general, dot_general_p
 from perspicax.lax.product_errors import (
     BatchMatmulError,
     DotDimensionError,

@@ -14,15 +14,15 @@ import perspicax.lax.hook_table  # noqa: F401  (fills the hooks of the transform
 from perspicax.core.errors import RuleMissingError
 from perspicax.lax.elementwise import mul, neg
 from perspicax.lax.errors import OperandMismatchError
-from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather, gather_p
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather, gather_p
 from perspicax.lax.index_errors import GatherDimensionsError, GatherModeError, OutOfBoundsError, ScatterGradientError
-from perspicax.lax.scatter import ScatterDimensionNumbers
+from perspicax.lax.scattering import ScatterDimensionNumbers
 from perspicax.transform.grad import jvp, vjp
 from perspicax.transform.jit import JitFunction, JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 
-scatters = import_module("perspicax.lax.scatter")  # `lax.scatter` is the function
+scatters = import_module("perspicax.lax.scattering")
 RANDOM = np.random.RandomState(0)
 VALUE = RANDOM.randn(5, 4).astype(np.float32)
 X = as_array(VALUE)

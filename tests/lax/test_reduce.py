@@ -16,17 +16,6 @@ from perspicax.lax import bitwise, elementwise
 from perspicax.lax.conv_dimensions import padtype_to_pads
 from perspicax.lax.conv_errors import PaddingError
 from perspicax.lax.errors import OperandDtypeError
-from perspicax.lax.reduce import (
-    argmax,
-    argmin,
-    reduce_and,
-    reduce_max,
-    reduce_min,
-    reduce_or,
-    reduce_prod,
-    reduce_sum,
-    reduce_xor,
-)
 from perspicax.lax.reduce_errors import (
     EmptyReductionError,
     IndexTypeError,
@@ -37,6 +26,17 @@ from perspicax.lax.reduce_errors import (
     WindowError,
 )
 from perspicax.lax.reduce_function import reduce
+from perspicax.lax.reductions import (
+    argmax,
+    argmin,
+    reduce_and,
+    reduce_max,
+    reduce_min,
+    reduce_or,
+    reduce_prod,
+    reduce_sum,
+    reduce_xor,
+)
 from perspicax.lax.window import reduce_window, reduce_window_max, reduce_window_min, reduce_window_sum
 from perspicax.transform.grad import grad, jvp, vjp
 from perspicax.transform.vmap import vmap

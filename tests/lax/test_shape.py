@@ -15,7 +15,7 @@ from perspicax.core.errors import ShapeError
 from perspicax.core.tracer import get_aval
 from perspicax.lax import shape
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
-from perspicax.lax.reduce import reduce_sum
+from perspicax.lax.reductions import reduce_sum
 from perspicax.transform.grad import grad, vjp
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from perspicax.core import dtypes
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.reduce_errors import SortKeysError, SortOperandsError, TopKError
-from perspicax.lax.sort import sort, sort_key_val, take_along, top_k
+from perspicax.lax.sorting import sort, sort_key_val, take_along, top_k
 from perspicax.transform.grad import jvp
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from perspicax.lax.conv import (
+from perspicax.lax.conv_dimensions import conv_general_permutations
+from perspicax.lax.convolution import (
     ConvDimensionNumbers,
     conv,
     conv_dimension_numbers,
@@ -19,7 +20,6 @@ from perspicax.lax.conv import (
     conv_with_general_padding,
     padtype_to_pads,
 )
-from perspicax.lax.conv_dimensions import conv_general_permutations
 from perspicax.transform.grad import vjp
 
 pytestmark = pytest.mark.oracle

@@ -16,7 +16,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import default_matmul_precision
 from perspicax.core.trace import stage_flat
 from perspicax.lax import precision as ours_precision
-from perspicax.lax.dot import batch_matmul, dot, dot_general
+from perspicax.lax.contraction import batch_matmul, dot, dot_general
 from perspicax.transform.grad import vjp
 from perspicax.transform.jit import JitFunction, JitOptions
 from perspicax.transform.vmap import vmap

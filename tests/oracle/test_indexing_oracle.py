@@ -24,8 +24,8 @@ from perspicax.transform.grad import vjp  # noqa: E402
 from perspicax.transform.jit import JitFunction, JitOptions  # noqa: E402
 from perspicax.xla.dispatch import as_array  # noqa: E402
 
-px_gather = import_module("perspicax.lax.gather")  # `lax.gather` is the function
-px_scatter = import_module("perspicax.lax.scatter")
+px_gather = import_module("perspicax.lax.gathering")
+px_scatter = import_module("perspicax.lax.scattering")
 pytestmark = pytest.mark.oracle
 
 VALUE = np.arange(12, dtype=np.float32).reshape(3, 4) + 1

@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 from perspicax.lax import bitwise, cumulative, elementwise, reduce_function, window
-from perspicax.lax.reduce import (
+from perspicax.lax.reductions import (
     argmax,
     argmin,
     reduce_and,

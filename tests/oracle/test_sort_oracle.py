@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from perspicax.lax.sort import sort, sort_key_val, top_k
+from perspicax.lax.sorting import sort, sort_key_val, top_k
 
 pytestmark = pytest.mark.oracle
 RANDOM = np.random.default_rng(0)

@@ -112,24 +112,24 @@ from perspicax.lax.elementwise import sub_p as sub_p
 from perspicax.lax.precision import DotAlgorithm as DotAlgorithm
 from perspicax.lax.precision import DotAlgorithmPreset as DotAlgorithmPreset
 from perspicax.lax.precision import Precision as Precision
-from perspicax.lax.reduce import argmax as argmax
-from perspicax.lax.reduce import argmax_p as argmax_p
-from perspicax.lax.reduce import argmin as argmin
-from perspicax.lax.reduce import argmin_p as argmin_p
-from perspicax.lax.reduce import reduce_and as reduce_and
-from perspicax.lax.reduce import reduce_and_p as reduce_and_p
-from perspicax.lax.reduce import reduce_max as reduce_max
-from perspicax.lax.reduce import reduce_max_p as reduce_max_p
-from perspicax.lax.reduce import reduce_min as reduce_min
-from perspicax.lax.reduce import reduce_min_p as reduce_min_p
-from perspicax.lax.reduce import reduce_or as reduce_or
-from perspicax.lax.reduce import reduce_or_p as reduce_or_p
-from perspicax.lax.reduce import reduce_prod as reduce_prod
-from perspicax.lax.reduce import reduce_prod_p as reduce_prod_p
-from perspicax.lax.reduce import reduce_sum as reduce_sum
-from perspicax.lax.reduce import reduce_sum_p as reduce_sum_p
-from perspicax.lax.reduce import reduce_xor as reduce_xor
-from perspicax.lax.reduce import reduce_xor_p as reduce_xor_p
+from perspicax.lax.reductions import argmax as argmax
+from perspicax.lax.reductions import argmax_p as argmax_p
+from perspicax.lax.reductions import argmin as argmin
+from perspicax.lax.reductions import argmin_p as argmin_p
+from perspicax.lax.reductions import reduce_and as reduce_and
+from perspicax.lax.reductions import reduce_and_p as reduce_and_p
+from perspicax.lax.reductions import reduce_max as reduce_max
+from perspicax.lax.reductions import reduce_max_p as reduce_max_p
+from perspicax.lax.reductions import reduce_min as reduce_min
+from perspicax.lax.reductions import reduce_min_p as reduce_min_p
+from perspicax.lax.reductions import reduce_or as reduce_or
+from perspicax.lax.reductions import reduce_or_p as reduce_or_p
+from perspicax.lax.reductions import reduce_prod as reduce_prod
+from perspicax.lax.reductions import reduce_prod_p as reduce_prod_p
+from perspicax.lax.reductions import reduce_sum as reduce_sum
+from perspicax.lax.reductions import reduce_sum_p as reduce_sum_p
+from perspicax.lax.reductions import reduce_xor as reduce_xor
+from perspicax.lax.reductions import reduce_xor_p as reduce_xor_p
 from perspicax.lax.shape import broadcast as broadcast
 from perspicax.lax.shape import broadcast_in_dim as broadcast_in_dim
 from perspicax.lax.shape import broadcast_in_dim_p as broadcast_in_dim_p
@@ -203,33 +203,33 @@ from perspicax.lax.transcendental import tanh as tanh
 from perspicax.lax.transcendental import tanh_p as tanh_p
 
 # These are named as files of this room are. They come last: from here on, the name means the function, and the file
-# is reached by what it defines (`from perspicax.lax.reduce import reduce_sum`).
+# is reached by what it defines (`from perspicax.lax.reductions import reduce_sum`).
 # isort: split
-from perspicax.lax.conv import conv as conv
-from perspicax.lax.dot import dot as dot
-from perspicax.lax.gather import gather as gather
+from perspicax.lax.contraction import dot as dot
+from perspicax.lax.convolution import conv as conv
+from perspicax.lax.gathering import gather as gather
 from perspicax.lax.reduce_function import reduce as reduce
-from perspicax.lax.scatter import scatter as scatter
-from perspicax.lax.sort import sort as sort
+from perspicax.lax.scattering import scatter as scatter
+from perspicax.lax.sorting import sort as sort
 
 __getattr__, __dir__ = _on_demand(__name__, modules=("linalg",), published=True, names={
-    "GatherDimensionNumbers": "perspicax.lax.gather", "GatherScatterMode": "perspicax.lax.gather",
-    "ScatterDimensionNumbers": "perspicax.lax.scatter", "batch_matmul": "perspicax.lax.dot",
+    "GatherDimensionNumbers": "perspicax.lax.gathering", "GatherScatterMode": "perspicax.lax.gathering",
+    "ScatterDimensionNumbers": "perspicax.lax.scattering", "batch_matmul": "perspicax.lax.contraction",
     "bessel_i0e": "perspicax.lax.special", "bessel_i0e_p": "perspicax.lax.special",
     "bessel_i1e": "perspicax.lax.special", "bessel_i1e_p": "perspicax.lax.special",
-    "betainc": "perspicax.lax.incomplete", "conv_general_dilated": "perspicax.lax.conv",
-    "conv_general_dilated_p": "perspicax.lax.conv", "conv_transpose": "perspicax.lax.conv",
-    "conv_with_general_padding": "perspicax.lax.conv", "copy_p": "perspicax.lax.markers",
+    "betainc": "perspicax.lax.incomplete", "conv_general_dilated": "perspicax.lax.convolution",
+    "conv_general_dilated_p": "perspicax.lax.convolution", "conv_transpose": "perspicax.lax.convolution",
+    "conv_with_general_padding": "perspicax.lax.convolution", "copy_p": "perspicax.lax.markers",
     "cumlogsumexp": "perspicax.lax.cumulative", "cumlogsumexp_p": "perspicax.lax.cumulative",
     "cummax": "perspicax.lax.cumulative", "cummax_p": "perspicax.lax.cumulative",
     "cummin": "perspicax.lax.cumulative", "cummin_p": "perspicax.lax.cumulative",
     "cumprod": "perspicax.lax.cumulative", "cumprod_p": "perspicax.lax.cumulative",
     "cumsum": "perspicax.lax.cumulative", "cumsum_p": "perspicax.lax.cumulative", "dce_sink": "perspicax.lax.markers",
     "dce_sink_p": "perspicax.lax.markers", "device_put_p": "perspicax.lax.placement",
-    "digamma": "perspicax.lax.special", "digamma_p": "perspicax.lax.special", "dot_general": "perspicax.lax.dot",
-    "dot_general_p": "perspicax.lax.dot", "erf": "perspicax.lax.special", "erf_inv": "perspicax.lax.special",
+    "digamma": "perspicax.lax.special", "digamma_p": "perspicax.lax.special", "dot_general": "perspicax.lax.contraction",
+    "dot_general_p": "perspicax.lax.contraction", "erf": "perspicax.lax.special", "erf_inv": "perspicax.lax.special",
     "erf_inv_p": "perspicax.lax.special", "erf_p": "perspicax.lax.special", "erfc": "perspicax.lax.special",
-    "erfc_p": "perspicax.lax.special", "gather_p": "perspicax.lax.gather", "igamma": "perspicax.lax.incomplete",
+    "erfc_p": "perspicax.lax.special", "gather_p": "perspicax.lax.gathering", "igamma": "perspicax.lax.incomplete",
     "igamma_grad_a": "perspicax.lax.incomplete", "igamma_grad_a_p": "perspicax.lax.incomplete",
     "igamma_p": "perspicax.lax.incomplete", "igammac": "perspicax.lax.incomplete",
     "igammac_p": "perspicax.lax.incomplete", "lgamma": "perspicax.lax.special", "lgamma_p": "perspicax.lax.special",
@@ -239,16 +239,16 @@ __getattr__, __dir__ = _on_demand(__name__, modules=("linalg",), published=True,
     "reduce_window": "perspicax.lax.window", "reduce_window_max_p": "perspicax.lax.window",
     "reduce_window_min_p": "perspicax.lax.window", "reduce_window_p": "perspicax.lax.window",
     "reduce_window_sum_p": "perspicax.lax.window", "regularized_incomplete_beta_p": "perspicax.lax.incomplete",
-    "scan": "perspicax.lax.control", "scan_p": "perspicax.lax.control", "scatter_add": "perspicax.lax.scatter",
-    "scatter_add_p": "perspicax.lax.scatter", "scatter_apply": "perspicax.lax.scatter",
-    "scatter_max": "perspicax.lax.scatter", "scatter_max_p": "perspicax.lax.scatter",
-    "scatter_min": "perspicax.lax.scatter", "scatter_min_p": "perspicax.lax.scatter",
-    "scatter_mul": "perspicax.lax.scatter", "scatter_mul_p": "perspicax.lax.scatter",
-    "scatter_p": "perspicax.lax.scatter", "scatter_sub": "perspicax.lax.scatter",
-    "scatter_sub_p": "perspicax.lax.scatter", "select_and_gather_add_p": "perspicax.lax.window",
-    "select_and_scatter_add_p": "perspicax.lax.window", "sort_key_val": "perspicax.lax.sort",
-    "sort_p": "perspicax.lax.sort", "stage": "perspicax.lax.markers", "stop_gradient": "perspicax.lax.markers",
-    "stop_gradient_p": "perspicax.lax.markers", "top_k": "perspicax.lax.sort", "top_k_p": "perspicax.lax.sort",
+    "scan": "perspicax.lax.control", "scan_p": "perspicax.lax.control", "scatter_add": "perspicax.lax.scattering",
+    "scatter_add_p": "perspicax.lax.scattering", "scatter_apply": "perspicax.lax.scattering",
+    "scatter_max": "perspicax.lax.scattering", "scatter_max_p": "perspicax.lax.scattering",
+    "scatter_min": "perspicax.lax.scattering", "scatter_min_p": "perspicax.lax.scattering",
+    "scatter_mul": "perspicax.lax.scattering", "scatter_mul_p": "perspicax.lax.scattering",
+    "scatter_p": "perspicax.lax.scattering", "scatter_sub": "perspicax.lax.scattering",
+    "scatter_sub_p": "perspicax.lax.scattering", "select_and_gather_add_p": "perspicax.lax.window",
+    "select_and_scatter_add_p": "perspicax.lax.window", "sort_key_val": "perspicax.lax.sorting",
+    "sort_p": "perspicax.lax.sorting", "stage": "perspicax.lax.markers", "stop_gradient": "perspicax.lax.markers",
+    "stop_gradient_p": "perspicax.lax.markers", "top_k": "perspicax.lax.sorting", "top_k_p": "perspicax.lax.sorting",
     "zeta": "perspicax.lax.special", "zeta_p": "perspicax.lax.special",
 }, absent=(
     "FftType", "RaggedDotDimensionNumbers", "RandomAlgorithm", "after_all", "after_all_p", "all_gather",

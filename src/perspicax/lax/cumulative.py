@@ -20,7 +20,7 @@ from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.families import FLOATING, NUMBER, kind, kinds_text
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
-from perspicax.lax.reduce import emit_pair, highest, lowest
+from perspicax.lax.reductions import emit_pair, highest, lowest
 from perspicax.lax.window import emit_window
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.hooks import add_tangents, instantiate

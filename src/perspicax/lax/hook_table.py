@@ -9,7 +9,7 @@ import numpy as np
 from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, convert, elementwise, shape
-from perspicax.lax.reduce import reduce_sum
+from perspicax.lax.reductions import reduce_sum
 from perspicax.transform import hooks
 
 

@@ -16,7 +16,13 @@ from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.lax import convert, shape, slicing
 from perspicax.lax.operand import operand, shape_of
-from perspicax.lax.reduce import (
+from perspicax.lax.reduce_errors import (
+    ReductionAxesError,
+    ReductionClosureError,
+    ReductionFunctionError,
+    ReductionOperandsError,
+)
+from perspicax.lax.reductions import (
     highest,
     lowest,
     reduce_and,
@@ -26,12 +32,6 @@ from perspicax.lax.reduce import (
     reduce_prod,
     reduce_sum,
     reduce_xor,
-)
-from perspicax.lax.reduce_errors import (
-    ReductionAxesError,
-    ReductionClosureError,
-    ReductionFunctionError,
-    ReductionOperandsError,
 )
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis

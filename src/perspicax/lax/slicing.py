@@ -19,8 +19,8 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.lax import compare, convert, elementwise
-from perspicax.lax import gather as gathers
-from perspicax.lax import scatter as scatters
+from perspicax.lax import gathering as gathers
+from perspicax.lax import scattering as scatters
 from perspicax.lax import shape as shapes
 from perspicax.lax.errors import OperandMismatchError
 from perspicax.lax.index_errors import OutOfBoundsError, SliceArgumentError, StaticIndexError

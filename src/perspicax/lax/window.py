@@ -24,7 +24,6 @@ from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, NUMBER, kind, kinds_text
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
-from perspicax.lax.reduce import emit_pair, highest, lowest
 from perspicax.lax.reduce_errors import WindowError
 from perspicax.lax.reduce_function import (
     check_operands,
@@ -34,6 +33,7 @@ from perspicax.lax.reduce_function import (
     reduction_operands,
     stage_combiner,
 )
+from perspicax.lax.reductions import emit_pair, highest, lowest
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
 from perspicax.transform.jvp import LINEAR, jvp_flat, per_operand
 from perspicax.xla.emit import i64_array, i64_matrix

@@ -16,10 +16,10 @@ from perspicax.core.config import local, state_key
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import compare
 from perspicax.lax import shape as lax_shape
+from perspicax.lax.contraction import dot_general_p
 from perspicax.lax.convert import convert
-from perspicax.lax.dot import dot_general_p
 from perspicax.lax.precision import canonical_precision
-from perspicax.lax.reduce import reduce_or, reduce_sum
+from perspicax.lax.reductions import reduce_or, reduce_sum
 from perspicax.lax.shape import transpose_p
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import EinsumError

@@ -12,7 +12,7 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.families import constant_like
-from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap

@@ -18,7 +18,7 @@ from perspicax.core.array import Array
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import NonConcreteBooleanIndexError
 from perspicax.lax import shape as shapes
-from perspicax.lax.gather import GatherDimensionNumbers
+from perspicax.lax.gathering import GatherDimensionNumbers
 from perspicax.lax.slicing import known
 from perspicax.numpy.index_errors import (
     EmptyAxisError,

@@ -23,8 +23,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import shape as shapes
-from perspicax.lax.gather import GatherScatterMode, gather_p, static_fill
-from perspicax.lax.scatter import (
+from perspicax.lax.gathering import GatherScatterMode, gather_p, static_fill
+from perspicax.lax.scattering import (
     ScatterDimensionNumbers,
     scatter_add_p,
     scatter_apply,

@@ -14,7 +14,7 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax import bitwise, compare, elementwise
 from perspicax.lax.convert import convert, imag, real
 from perspicax.lax.families import constant_like
-from perspicax.lax.reduce import reduce_and
+from perspicax.lax.reductions import reduce_and
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
 from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError

@@ -13,8 +13,8 @@ from perspicax.core.config import local, state_key
 from perspicax.core.promotion import lattice_result
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
+from perspicax.lax.contraction import dot_general_p
 from perspicax.lax.convert import conj, convert
-from perspicax.lax.dot import dot_general_p
 from perspicax.lax.precision import canonical_precision
 from perspicax.lax.shape import squeeze_p, transpose_p
 from perspicax.lax.slicing import index_in_dim

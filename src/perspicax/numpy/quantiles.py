@@ -13,9 +13,9 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not
 from perspicax.lax.convert import convert
 from perspicax.lax.elementwise import RoundingMethod
-from perspicax.lax.reduce import reduce_or, reduce_sum
-from perspicax.lax.sort import sort as lax_sort
-from perspicax.lax.sort import take_along
+from perspicax.lax.reductions import reduce_or, reduce_sum
+from perspicax.lax.sorting import sort as lax_sort
+from perspicax.lax.sorting import take_along
 from perspicax.numpy.axes import many_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray

@@ -22,7 +22,7 @@ from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import compare, elementwise
 from perspicax.lax.convert import conj, convert, real
 from perspicax.lax.elementwise import div, div_p
-from perspicax.lax.reduce import (
+from perspicax.lax.reductions import (
     highest,
     lowest,
     reduce_and_p,

@@ -15,9 +15,9 @@ from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.cumulative import cumsum
-from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
 from perspicax.lax.slicing import dynamic_slice_in_dim, slice_in_dim
-from perspicax.lax.sort import sort as lax_sort
+from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.arithmetic import remainder
 from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.construct import asarray

@@ -21,10 +21,10 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or
 from perspicax.lax.convert import convert
 from perspicax.lax.cumulative import cumsum as lax_cumsum
-from perspicax.lax.reduce import argmax as lax_argmax
-from perspicax.lax.reduce import argmin as lax_argmin
-from perspicax.lax.reduce import reduce_and, reduce_sum
-from perspicax.lax.sort import sort as lax_sort
+from perspicax.lax.reductions import argmax as lax_argmax
+from perspicax.lax.reductions import argmin as lax_argmin
+from perspicax.lax.reductions import reduce_and, reduce_sum
+from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.axes import all_axes, one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap

@@ -14,7 +14,7 @@ from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import select_n
 from perspicax.lax.convert import convert
-from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather_p, static_fill
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather_p, static_fill
 from perspicax.numpy.arithmetic import remainder
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import spread, where3

@@ -18,8 +18,8 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not
 from perspicax.lax.convert import convert
 from perspicax.lax.cumulative import cumsum
-from perspicax.lax.reduce import reduce_or, reduce_sum
-from perspicax.lax.sort import sort as lax_sort
+from perspicax.lax.reductions import reduce_or, reduce_sum
+from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap

@@ -15,10 +15,10 @@ from perspicax.lax.convert import convert_element_type
 from perspicax.lax.cumulative import cumsum
 from perspicax.lax.elementwise import add, log, mul, sub
 from perspicax.lax.random_bits import host_place
-from perspicax.lax.reduce import argmax
+from perspicax.lax.reductions import argmax
 from perspicax.lax.shape import broadcast_to_rank, reshape, transpose
 from perspicax.lax.slicing import index_in_dim, slice_in_dim
-from perspicax.lax.sort import top_k
+from perspicax.lax.sorting import top_k
 from perspicax.random.bits import check_broadcast, parameter, sample_shape, staged_here
 from perspicax.random.discrete import checked_axis, integers, order_of, shuffled
 from perspicax.random.errors import SampleDTypeError, SampleShapeError, SamplingError

@@ -20,7 +20,7 @@ from perspicax.lax.elementwise import max as maximum
 from perspicax.lax.elementwise import min as minimum
 from perspicax.lax.random_bits import BITS_DTYPES, host_place, random_bits_p
 from perspicax.lax.shape import broadcast_to_rank, iota
-from perspicax.lax.sort import sort_key_val
+from perspicax.lax.sorting import sort_key_val
 from perspicax.random.bits import (
     Distribution,
     Staged,

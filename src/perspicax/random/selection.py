@@ -14,7 +14,7 @@ from perspicax.lax.compare import eq, le_to_p, ne, select
 from perspicax.lax.control import scan
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import add, sub
-from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
 from perspicax.lax.random_bits import host_place
 from perspicax.lax.shape import broadcast_in_dim, reshape
 from perspicax.random.bits import staged_here

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import perspicax.lax.gather as gathers
+import perspicax.lax.gathering as gathers
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr

@@ -14,7 +14,7 @@ from perspicax.core.config import local
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import get_aval
-from perspicax.lax import scatter as scatters
+from perspicax.lax import scattering as scatters
 from perspicax.lax import slicing
 from perspicax.lax.index_errors import GatherDimensionsError, GatherModeError, OutOfBoundsError
 from perspicax.lax.operand import operand as as_operand

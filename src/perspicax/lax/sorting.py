@@ -20,7 +20,7 @@ from perspicax.lax import shape
 from perspicax.lax.compare import compare_values
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, REAL, kind, kinds_text
-from perspicax.lax.gather import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce_errors import SortKeysError, SortOperandsError, TopKError
