@@ -64,9 +64,9 @@ from perspicax.core.folding import ensure_compile_time_eval as ensure_compile_ti
 from perspicax.diagnose.facade import on_demand as _on_demand
 from perspicax.lax import hook_table as _hook_table  # what transformations need of lax
 from perspicax.lax.callback import pure_callback as pure_callback
+from perspicax.transform.ahead import ShapeDtypeStruct as ShapeDtypeStruct
 from perspicax.transform.custom import custom_jvp as custom_jvp
 from perspicax.transform.custom import custom_vjp as custom_vjp
-from perspicax.transform.jit import ShapeDtypeStruct as ShapeDtypeStruct
 from perspicax.xla.array import Shard as Shard
 from perspicax.xla.client import default_backend as default_backend
 from perspicax.xla.client import device_count as device_count

@@ -30,7 +30,8 @@ from perspicax.lax.reductions import reduce_max, reduce_min, reduce_sum
 from perspicax.lax.shape import broadcast_in_dim, reshape
 from perspicax.lax.transcendental import sin, tanh
 from perspicax.transform.grad import grad
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 

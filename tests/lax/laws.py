@@ -26,7 +26,8 @@ from perspicax.core.printer import check_jaxpr as checker
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.grad import jvp, vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 

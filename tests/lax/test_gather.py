@@ -18,7 +18,8 @@ from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, g
 from perspicax.lax.index_errors import GatherDimensionsError, GatherModeError, OutOfBoundsError, ScatterGradientError
 from perspicax.lax.scattering import ScatterDimensionNumbers
 from perspicax.transform.grad import jvp, vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 

@@ -14,7 +14,8 @@ import perspicax.lax.hook_table  # noqa: F401  (fills the hooks of the transform
 from perspicax.lax import slicing
 from perspicax.lax.index_errors import OutOfBoundsError, SliceArgumentError, StaticIndexError
 from perspicax.transform.grad import jvp, vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 

@@ -13,7 +13,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.core.tracer_errors import ConcretizationTypeError
 from perspicax.diagnose.facade import NotThereYet, UnknownNameError
 from perspicax.numpy.errors import NotArrayLikeError, NotConvertibleError
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 
 

@@ -24,7 +24,8 @@ from perspicax.numpy import index_errors as errors
 from perspicax.numpy.index_plan import parse
 from perspicax.numpy.indexing import INDEX_METHODS, IndexUpdateRef, at, getitem, setitem_error
 from perspicax.transform.grad import jvp, vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array

@@ -14,7 +14,8 @@ import perspicax.lax.hook_table  # noqa: F401  (fills in what the transformation
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.grad import jvp, vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 

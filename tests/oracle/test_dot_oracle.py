@@ -18,7 +18,8 @@ from perspicax.core.trace import stage_flat
 from perspicax.lax import precision as ours_precision
 from perspicax.lax.contraction import batch_matmul, dot, dot_general
 from perspicax.transform.grad import vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 
 pytestmark = pytest.mark.oracle

@@ -20,7 +20,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import bitwise, compare, convert, elementwise, markers
 from perspicax.lax.accuracy import AccuracyMode, Tolerance
 from perspicax.transform.grad import grad, jvp, linear_transpose, vjp
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 
 pytestmark = pytest.mark.oracle
 

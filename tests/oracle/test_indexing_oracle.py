@@ -21,7 +21,8 @@ from perspicax.core.tracer import get_aval  # noqa: E402
 from perspicax.lax import slicing as px_slicing  # noqa: E402
 from perspicax.numpy.indexing import at, getitem  # noqa: E402
 from perspicax.transform.grad import vjp  # noqa: E402
-from perspicax.transform.jit import JitFunction, JitOptions  # noqa: E402
+from perspicax.transform.jit import JitFunction  # noqa: E402
+from perspicax.transform.jit_options import JitOptions  # noqa: E402
 from perspicax.xla.dispatch import as_array  # noqa: E402
 
 px_gather = import_module("perspicax.lax.gathering")

@@ -16,7 +16,8 @@ import perspicax.random as ours
 from perspicax.core.config import enable_x64, threefry_partitionable
 from perspicax.core.trace import stage_flat
 from perspicax.random.bits import OFTEN
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 
 pytestmark = pytest.mark.oracle

@@ -30,7 +30,8 @@ from perspicax.random.errors import (
 )
 from perspicax.transform.errors import DifferentiationInputError
 from perspicax.transform.grad import grad
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 
 

@@ -24,7 +24,8 @@ from perspicax.random.errors import (
     SamplingIndexError,
 )
 from perspicax.transform.grad import grad
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 from perspicax.xla import compile as compilation
 

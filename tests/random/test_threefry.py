@@ -11,7 +11,8 @@ from perspicax.core.config import enable_x64, threefry_partitionable
 from perspicax.lax.random_bits import generators, random_bits_p, random_fold_in_p, random_split_p, threefry2x32_p
 from perspicax.lax.threefry import block_in_place, block_of_ints
 from perspicax.random import chunks, key, key_data, threefry, wrap_key_data
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
 
 ONES = 0xFFFFFFFF

@@ -6,8 +6,8 @@ import pytest
 
 import perspicax as px
 import perspicax.numpy as jnp
+from perspicax.transform.ahead import ArgInfo
 from perspicax.transform.errors import CompiledCallError, DialectError, MissingDtypeError
-from perspicax.transform.jit import ArgInfo
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
 

@@ -10,7 +10,8 @@ import pytest
 import perspicax as px
 import perspicax.numpy as jnp
 from perspicax.transform.errors import StaticArgumentError
-from perspicax.transform.jit import JitFunction, JitOptions, Signature
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions, Signature
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from perspicax.api.errors import JitOptionError
 from perspicax.api.wrapping import check_callable, public
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 
 __all__ = ["jit"]
 

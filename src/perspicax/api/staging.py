@@ -13,8 +13,10 @@ from perspicax.core import tree
 from perspicax.core.config import local
 from perspicax.core.context import use_trace
 from perspicax.core.tracer import get_aval, valid_jaxtype
+from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.batch import BatchAxis, BatchTrace
-from perspicax.transform.jit import JitFunction, JitOptions, ShapeDtypeStruct, clear_caches
+from perspicax.transform.jit import JitFunction, clear_caches
+from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.stage import function_name
 
 __all__ = ["clear_caches", "eval_shape", "make_jaxpr", "named_call", "named_scope", "typeof"]

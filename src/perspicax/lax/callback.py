@@ -22,7 +22,7 @@ from perspicax.lax.callback_errors import CallbackResultError
 from perspicax.lax.operand import operand
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
-from perspicax.transform.jit import run_jaxpr
+from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.transform.stage import function_name
 from perspicax.xla.array import ArrayImpl, from_numpy
 from perspicax.xla.dispatch import as_array

@@ -25,7 +25,7 @@ from perspicax.lax.operand import operand
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.hooks import add_tangents, instantiate, lax
-from perspicax.transform.jit import jit_p, run_jaxpr
+from perspicax.transform.jit_primitive import jit_p, run_jaxpr
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name
 from perspicax.transform.transpose import transpose_linear

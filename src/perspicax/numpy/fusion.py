@@ -11,7 +11,8 @@ from typing import Any
 
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 
 _programs: dict[tuple, JitFunction] = {}
 

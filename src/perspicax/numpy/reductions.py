@@ -43,7 +43,8 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
-from perspicax.transform.jit import JitFunction, JitOptions
+from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit_options import JitOptions
 
 MAX_PLANS = 8192
 _BOOL, _INT32 = np.dtype(bool), np.dtype(np.int32)

@@ -33,7 +33,7 @@ from perspicax.random.errors import (
 )
 from perspicax.random.keys import single_key
 from perspicax.random.threefry import HOST_BITS, counted_bits, counts
-from perspicax.transform.jit import jit_p
+from perspicax.transform.jit_primitive import jit_p
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array, check_results, checking
 

@@ -16,7 +16,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.trace import stage_flat
 from perspicax.lax.random_bits import Place
-from perspicax.transform.jit import program_for
+from perspicax.transform.jit_primitive import program_for
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 

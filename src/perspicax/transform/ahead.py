@@ -1,0 +1,288 @@
+"""Ahead of time: a function is staged, lowered and compiled step by step, each step an object to look at."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.core.avals import ShapedArray
+from perspicax.core.jaxpr import ClosedJaxpr
+from perspicax.core.trace import check_alive
+from perspicax.core.tracer import typers
+from perspicax.transform import trees as tree
+from perspicax.transform.errors import DialectError, MissingDtypeError
+from perspicax.transform.jit_options import JitOptions
+from perspicax.transform.jit_primitive import any_of, argument_names, inner_shardings
+from perspicax.xla import compile as compilation
+from perspicax.xla import dispatch
+from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl
+
+
+class Traced:
+    """A function staged for one combination of argument types."""
+
+    __slots__ = ("__weakref__", "args_info", "avals", "closed", "donated", "in_tree", "name", "opened", "out_tree")
+
+    def __init__(self, closed: ClosedJaxpr, out_tree: Any, name: str, in_tree: Any, avals: tuple,
+                 donated: tuple) -> None:
+        self.closed, self.out_tree, self.name, self.in_tree = closed, out_tree, name, in_tree
+        self.avals, self.donated = avals, donated
+        self.opened: ClosedJaxpr | None = None
+
+    def without_consts(self) -> ClosedJaxpr:
+        """The jaxpr with its constants as leading inputs."""
+        if self.opened is None:
+            jaxpr = self.closed.jaxpr
+            if not jaxpr.constvars:
+                self.opened = self.closed
+            else:
+                self.opened = ClosedJaxpr(jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars]))
+        return self.opened
+
+
+class ShapeDtypeStruct:
+    """The type of an array without its values, for `eval_shape`, `lower` and the like.
+
+    Args:
+        shape: sizes of the axes.
+        dtype: a dtype.
+        weak_type: as in arrays.
+        sharding: where such an array would live.
+    """
+
+    __slots__ = ("dtype", "is_ref", "shape", "sharding", "vma", "weak_type")
+
+    def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, vma: Any = None,
+                 is_ref: bool = False, **_: Any) -> None:
+        if dtype is None:
+            raise MissingDtypeError(shape=str(shape))
+        aval = ShapedArray(shape, dtype, weak_type)
+        self.shape, self.dtype, self.weak_type, self.sharding = aval.shape, aval.dtype, aval.weak_type, sharding
+        self.vma, self.is_ref = vma, is_ref
+
+    @classmethod
+    def of(cls, aval: Any) -> ShapeDtypeStruct:
+        """The struct of an aval."""
+        return cls(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+    size = property(lambda self: int(np.prod(self.shape, dtype=int)))
+    ndim = property(lambda self: len(self.shape))
+
+    def __len__(self) -> int:
+        return len(ShapedArray(self.shape, self.dtype))
+
+    def update(self, **changes: Any) -> ShapeDtypeStruct:
+        """The same with some fields changed."""
+        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding)
+        fields.update(changes)
+        return ShapeDtypeStruct(fields.pop("shape"), fields.pop("dtype"), **fields)
+
+    def __repr__(self) -> str:
+        weak = ", weak_type=True" if self.weak_type else ""
+        where = "" if self.sharding is None else f", sharding={self.sharding}"
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{where}{weak})"
+
+    def _key(self) -> tuple:
+        return self.shape, self.dtype, self.weak_type, self.sharding
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ShapeDtypeStruct) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+def _type_struct(x: ShapeDtypeStruct) -> Any:
+    return ShapedArray(x.shape, x.dtype, x.weak_type)
+
+
+class TracedStage:
+    """A function staged for given arguments: `.jaxpr`, `.out_info`, `.lower()`."""
+
+    def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any, leaves: list) -> None:
+        self._traced, self._options, self._in, self._out = traced, options, in_shardings, out_shardings
+        # where the arguments are, or would be, that were placed on purpose
+        own = tuple([x.sharding if getattr(x, "committed", True) else None
+                     for x in [x if type(x) in (ArrayImpl, ShapeDtypeStruct) else _UNPLACED for x in leaves]])
+        if self._in is None:
+            self._in = any_of(own)
+        else:
+            self._in = tuple([given if given is not None else mine for given, mine in zip(self._in, own)])
+
+    jaxpr = property(lambda self: self._traced.closed)
+    fun_name = property(lambda self: self._traced.name)
+    in_tree = property(lambda self: self._traced.in_tree)
+    out_tree = property(lambda self: self._traced.out_tree)
+    in_avals = property(lambda self: _in_avals(self._traced))
+    args_info = property(lambda self: _args_info(self._traced))
+    out_info = property(lambda self: _out_info(self._traced))
+    out_avals = property(lambda self: self._traced.out_tree.unflatten(list(self._traced.closed.out_avals)))
+    donate_argnums = property(lambda self: _donated_numbers(self._traced))
+
+    def lower(self, *, lowering_platforms: Any = None) -> LoweredStage:
+        """Emit StableHLO."""
+        return LoweredStage(self._traced, self._options, self._in, self._out)
+
+
+class _Unplaced:
+    committed, sharding = False, None
+
+
+_UNPLACED = _Unplaced()
+
+
+def _in_avals(traced: Traced) -> Any:
+    return traced.in_tree.unflatten(list(traced.avals))
+
+
+def _donated_numbers(traced: Traced) -> tuple[int, ...]:
+    return tuple([i for i, given in enumerate(traced.donated) if given])
+
+
+def _out_info(traced: Traced, placed: Sequence[Any] | None = None) -> Any:
+    avals = traced.closed.out_avals
+    return traced.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s)
+                                      for a, s in zip(avals, placed or [None] * len(avals))])
+
+
+def _args_info(traced: Traced) -> Any:
+    return traced.in_tree.unflatten([ArgInfo(a, d) for a, d in zip(traced.avals, traced.donated)])
+
+
+class ArgInfo:
+    """An argument of a staged function: `shape`, `dtype`, `donated`."""
+
+    __slots__ = ("_aval", "donated")
+
+    def __init__(self, aval: Any, donated: bool) -> None:
+        self._aval, self.donated = aval, donated
+
+    shape = property(lambda self: self._aval.shape)
+    dtype = property(lambda self: self._aval.dtype)
+
+    def __repr__(self) -> str:
+        return f"ArgInfo(_aval={self._aval!r}, donated={self.donated})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArgInfo) and (self._aval, self.donated) == (other._aval, other.donated)
+
+    __hash__ = object.__hash__
+
+
+class LoweredStage:
+    """StableHLO of a function: `.as_text()`, `.compile()`."""
+
+    def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any) -> None:
+        self._traced, self._options = traced, options
+        given = (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(traced.closed))
+        explicit = [s for s in given if s is not None]
+        wide = [s for s in explicit if len(s.devices) > 1]
+        placed = (wide or explicit or [shardings.default_sharding()])[0]
+        many = len(placed.devices) > 1
+        self._placed = shardings.replicated_like(placed) if many else placed
+        self._committed = bool(explicit)
+        if many:
+            in_shardings = tuple([s or self._placed for s in in_shardings or [None] * len(traced.avals)])
+        self._in_shardings = in_shardings if many else None
+        self._lowered = compilation.lower(
+            traced.closed, name=f"jit_{traced.name}", placed=self._placed, donated=traced.donated,
+            keep_unused=options.keep_unused, in_shardings=in_shardings if many else None,
+            out_shardings=out_shardings if many else None)
+
+    in_tree = property(lambda self: self._traced.in_tree)
+    out_tree = property(lambda self: self._traced.out_tree)
+    in_avals = property(lambda self: _in_avals(self._traced))
+    out_info = property(lambda self: _out_info(self._traced))
+    args_info = property(lambda self: _args_info(self._traced))
+    donate_argnums = property(lambda self: _donated_numbers(self._traced))
+
+    def as_text(self, dialect: str | None = None, *, debug_info: bool = False) -> str:
+        """The program as text.
+
+        Args:
+            dialect: `stablehlo`, or `hlo`, which needs compilation.
+            debug_info: accepted; operations always carry the number of their equation.
+
+        Raises:
+            DialectError: there is no such dialect.
+        """
+        if dialect == "hlo":
+            return self.compile().as_text()
+        if dialect not in (None, "stablehlo"):
+            raise DialectError(dialect=str(dialect))
+        return self._lowered.text
+
+    def compile(self, compiler_options: dict[str, Any] | None = None) -> CompiledStage:
+        """Compile."""
+        overrides = self._options.compiler_options + tuple(sorted((compiler_options or {}).items()))
+        program = compilation.compile_lowered(self._lowered, overrides=overrides, committed=self._committed)
+        return CompiledStage(self._traced, program, self._options, self._in_shardings)
+
+    def cost_analysis(self) -> Any:
+        """XLA's estimate of the program's cost."""
+        return self.compile().cost_analysis()
+
+
+class CompiledStage:
+    """A compiled function: call it with arguments of the types it was compiled for."""
+
+    def __init__(self, traced: Traced, program: compilation.Executable, options: JitOptions,
+                 in_shardings: tuple | None) -> None:
+        self._traced, self._program, self._options, self._in_shardings = traced, program, options, in_shardings
+
+    in_tree = property(lambda self: self._traced.in_tree)
+    out_tree = property(lambda self: self._traced.out_tree)
+    in_avals = property(lambda self: _in_avals(self._traced))
+    out_info = property(lambda self: _out_info(self._traced, self._program.out_shardings))
+    args_info = property(lambda self: _args_info(self._traced))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, in_tree = tree.flatten((args, kwargs))
+        traced = self._traced
+        if in_tree != traced.in_tree:
+            from perspicax.transform.errors import CompiledCallError
+
+            raise CompiledCallError(function=traced.name, expected=str(traced.in_tree), got=str(in_tree), kind="tree")
+        check_alive(leaves)
+        arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
+        for i, (x, aval) in enumerate(zip(arrays, traced.avals)):
+            if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
+                from perspicax.transform.errors import CompiledCallError
+
+                names = (traced.closed.debug_info.arg_names or ()) if traced.closed.debug_info else ()
+                raise CompiledCallError(function=traced.name, kind="type", expected=aval.str_short(),
+                                        got=x.aval.str_short(), name=names[i] if i < len(names) else f"argument {i}")
+        placed = self._program.placed
+        given = self._in_shardings or (placed,) * len(arrays)
+        if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
+            dispatch.spread_placement(arrays, placed, given, traced.name,
+                                      lambda: argument_names(traced.closed, len(arrays)))
+        return traced.out_tree.unflatten(self._program(dispatch.move_all(arrays, placed, self._in_shardings)))
+
+    call = __call__
+
+    def as_text(self) -> str:
+        """The optimised HLO."""
+        return self._program.hlo_text()
+
+    def cost_analysis(self) -> dict[str, float]:
+        """XLA's estimate of the program's cost."""
+        found = self._program.loaded.cost_analysis()
+        return found[0] if isinstance(found, list) else found
+
+    def memory_analysis(self) -> Any:
+        """Memory that the program needs."""
+        return self._program.loaded.get_compiled_memory_stats()
+
+    input_shardings = property(lambda self: self._traced.in_tree.unflatten(
+        list(self._in_shardings or [self._program.placed] * len(self._traced.avals))))
+    output_shardings = property(lambda self: self._traced.out_tree.unflatten(list(self._program.out_shardings)))
+
+    def runtime_executable(self) -> Any:
+        """jaxlib's executable."""
+        return self._program.loaded
+
+
+typers[ShapeDtypeStruct] = _type_struct

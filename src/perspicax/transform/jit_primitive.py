@@ -1,0 +1,243 @@
+"""`jit_p`: the call of a staged function as one equation, its rules, and how a jaxpr is compiled and run."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr, subjaxprs
+from perspicax.core.primitive import Primitive
+from perspicax.core.trace import Linear, Zero
+from perspicax.core.tracer import Tracer
+from perspicax.transform.batch import batch_jaxpr, to_axis
+from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
+from perspicax.transform.transpose import transpose_jaxpr
+from perspicax.xla import compile as compilation
+from perspicax.xla import dispatch
+from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl
+from perspicax.xla.errors import ShardingMismatchError
+
+# -- rules
+
+def _jit_jvp(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, in_shardings: Any, out_shardings: Any,
+             **params: Any) -> tuple[list, list]:
+    moving = tuple(type(t) is not Zero for t in tangents)
+    derived, moves = jvp_jaxpr(jaxpr, moving)
+    outs = _call(derived, [*primals, *[t for t in tangents if type(t) is not Zero]], _with_those(in_shardings, moving),
+                 _with_those(out_shardings, moves), name=name, **params)
+    return _with_zeros(outs, len(jaxpr.out_avals), moves)
+
+
+def _call(derived: ClosedJaxpr, args: Sequence[Any], in_shardings: Any, out_shardings: Any, **params: Any) -> list:
+    """A call of a jaxpr derived from that of a jitted function.
+
+    Rules of custom derivatives within may have closed over traced values, which became its constants: they are operands.
+    """
+    consts = derived.consts if any(isinstance(c, Tracer) for c in derived.consts) else []
+    if consts:
+        body = derived.jaxpr
+        derived = ClosedJaxpr(body.replace(constvars=[], invars=[*body.constvars, *body.invars]))
+        in_shardings = None if in_shardings is None else (None,) * len(consts) + tuple(in_shardings)
+    params["donated_invars"] = (False,) * len(derived.in_avals)
+    return jit_p(*consts, *args, jaxpr=derived, in_shardings=in_shardings, out_shardings=out_shardings, **params)
+
+
+def _with_zeros(outs: list, n: int, moves: Sequence[bool]) -> tuple[list, list]:
+    rest = iter(outs[n:])
+    results = outs[:n]
+    return results, [next(rest) if m else Zero.like(x) for x, m in zip(results, moves)]
+
+
+def _chosen(given: Any, marks: Sequence[bool]) -> tuple:
+    """The shardings of the values that are marked; `None` for each where none were asked for."""
+    return tuple([s for s, m in zip(given if given is not None else (None,) * len(marks), marks) if m])
+
+
+def _with_those(given: Any, marks: Sequence[bool]) -> Any:
+    """The shardings of values, and behind them those of the tangents of the ones that are marked."""
+    return None if given is None else (*given, *_chosen(given, marks))
+
+
+def any_of(given: tuple) -> Any:
+    return given if any(s is not None for s in given) else None
+
+
+def _jit_linearize(primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, name: str, in_shardings: Any,
+                   out_shardings: Any, **params: Any) -> tuple[list, list]:
+    moving = tuple(type(t) is not Zero for t in tangents)
+    parts = linearize_jaxpr(jaxpr, moving)
+    n = len(jaxpr.out_avals)
+    extra = (None,) * (len(parts.forward.out_avals) - n)
+    outs = _call(parts.forward, primals, in_shardings, None if out_shardings is None else (*out_shardings, *extra),
+                 name=name, **params)
+    residuals = parts.gather(primals, outs)
+    moved: list = []
+    if any(parts.moves):
+        moved = _call(parts.linear, [*residuals, *[t for t in tangents if type(t) is not Zero]],
+                      any_of((None,) * len(residuals) + _chosen(in_shardings, moving)),
+                      any_of(_chosen(out_shardings, parts.moves)), name=name, **params)
+    return _with_zeros(outs[:n] + moved, n, parts.moves)
+
+
+def _jit_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, name: str, in_shardings: Any, out_shardings: Any,
+                   **params: Any) -> list:
+    linear = tuple(type(x) is Linear for x in operands)
+    moving = tuple(type(ct) is not Zero for ct in cts)
+    derived, reached = transpose_jaxpr(jaxpr, linear, moving)
+    known = [not is_linear for is_linear in linear]
+    outs = iter(_call(derived, [*[x for x in operands if type(x) is not Linear], *[ct for ct in cts if type(ct) is not Zero]],
+                      any_of(_chosen(in_shardings, known) + _chosen(out_shardings, moving)),
+                      any_of(_chosen(_chosen(in_shardings, linear), reached)), name=name, **params))
+    reach = iter(reached)
+    return [(next(outs) if next(reach) else None) if is_linear else None for is_linear in linear]
+
+
+def _jit_batch(axis: Any, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, name: str, in_shardings: Any,
+               out_shardings: Any, **params: Any) -> tuple[list, list]:
+    batched = tuple(a is not None for a in axes)
+    derived, found = batch_jaxpr(jaxpr, axis, batched)
+    args = tuple([to_axis(x, a, 0, axis.size) if a is not None else x for x, a in zip(args, axes)])
+    outs = _call(derived, args, _batched_shardings(in_shardings, batched, axis.spmd),
+                 _batched_shardings(out_shardings, found, axis.spmd), name=name, **params)
+    return outs, [0 if b else None for b in found]
+
+
+def _batched_shardings(given: Any, batched: Sequence[bool], mesh_axis: Any) -> Any:
+    if given is None:
+        return None
+    return tuple([shardings.with_leading_axis(s, mesh_axis) if b and s is not None else s for s, b in zip(given, batched)])
+
+
+def _jit_evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str, donated_invars: tuple, keep_unused: bool,
+                  **params: Any) -> list:
+    arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in args]
+    return run_jaxpr(jaxpr, arrays, name=name, donated=donated_invars, keep_unused=keep_unused, **params)
+
+
+def _placed(b: Any, values: Sequence[Any], given: Any) -> Sequence[Any]:
+    """The values, those with a sharding of their own under its annotation."""
+    if given is None or b.module.num_partitions == 1:
+        return values
+    return [v if s is None else b.annotate_sharding(v, s) for v, s in zip(values, given)]
+
+
+jit_p = Primitive(
+    "jit",
+    params=("jaxpr", "name", "donated_invars", "in_shardings", "out_shardings", "keep_unused", "inline",
+            "compiler_options"),
+    multiple_results=True,
+    cache_types=False,
+    handles_extended=True,
+    type_rule=lambda *avals, jaxpr, **_: list(jaxpr.out_avals),
+    jvp=_jit_jvp,
+    linearize=_jit_linearize,
+    transpose=_jit_transpose,
+    batch=_jit_batch,
+    emit=lambda b, *operands, jaxpr, name, in_shardings, out_shardings, **_: _placed(
+        b, b.call(jaxpr, _placed(b, operands, in_shardings), name), out_shardings),
+    evaluate=_jit_evaluate,
+    effects=lambda jaxpr, **_: jaxpr.effects,
+    source="a call of a staged function",
+)
+
+
+def _axis_names(jaxpr: ClosedJaxpr, **_: Any) -> frozenset:
+    return jaxpr.derive("axis_names", lambda: _collect_axis_names(jaxpr.jaxpr))
+
+
+def _collect_axis_names(jaxpr: Any) -> frozenset:
+    found: set = set()
+    for eqn in jaxpr.eqns:
+        mentions = eqn.primitive.extra.get("axis_names")
+        if mentions is not None:
+            found.update(mentions(**eqn.params))
+    return frozenset(found)
+
+
+jit_p.extra["axis_names"] = _axis_names
+
+
+# -- running a jaxpr
+
+def program_for(closed: ClosedJaxpr, placed: Any, committed: bool, *, name: str, donated: Sequence[bool] = (),
+                keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None,
+                compiler_options: tuple = ()) -> compilation.Executable:
+    """The executable of a jaxpr on the devices of `placed`, compiled once."""
+    key = ("program", placed, committed, tuple(donated), keep_unused, in_shardings, out_shardings, compiler_options)
+
+    def make() -> compilation.Executable:
+        lowered = compilation.lower(closed, name=f"jit_{name}", placed=placed, donated=donated, keep_unused=keep_unused,
+                                    in_shardings=in_shardings, out_shardings=out_shardings)
+        return compilation.compile_lowered(lowered, overrides=compiler_options, committed=committed)
+
+    return closed.derive(key, make)
+
+
+def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donated: Sequence[bool] = (),
+              keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None, inline: bool = False,
+              compiler_options: tuple = ()) -> list[ArrayImpl]:
+    """Compile (once) and run a jaxpr on concrete arrays."""
+    placed, in_shardings, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
+                                                compiler_options)
+    results = program(dispatch.move_all(arrays, placed, in_shardings))
+    if dispatch.checking.nans:
+        _find_non_finite(closed, arrays, results, name)
+    return results
+
+
+def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
+                in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any, Any]:
+    explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(closed)) if s is not None]
+    placed, committed = dispatch.common_placement(arrays, name)
+    if explicit:
+        placed, committed = next((s for s in explicit if len(s.devices) > 1), explicit[0]), True
+    if len(placed.devices) > 1:
+        _check_result_shardings(closed, out_shardings, name)
+        placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
+                                                         lambda: argument_names(closed, len(arrays)))
+    else:
+        in_shardings = out_shardings = None
+    program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
+                          in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
+    return placed, in_shardings, program
+
+
+def inner_shardings(closed: ClosedJaxpr) -> tuple:
+    """The shardings that jitted functions called within ask for; they tell on which devices the whole runs."""
+    return closed.derive("inner shardings", lambda: tuple(_collect_shardings(closed.jaxpr)))
+
+
+def _collect_shardings(jaxpr: Any) -> list:
+    found: list = []
+    for eqn in jaxpr.eqns:
+        if eqn.primitive is jit_p:
+            params = eqn.params
+            found += [s for s in (*(params["in_shardings"] or ()), *(params["out_shardings"] or ())) if s is not None]
+        for inner in subjaxprs(eqn):
+            found += _collect_shardings(inner)
+    return found
+
+
+def _check_result_shardings(closed: ClosedJaxpr, out_shardings: Any, name: str) -> None:
+    for i, (s, aval) in enumerate(zip(out_shardings or (), closed.out_avals)):
+        if s is not None:
+            try:
+                s.shard_shape(aval.shape)
+            except shardings.ShardingError as error:
+                raise ShardingMismatchError(function=name, name=f"result {i}", type_text=aval.str_short(),
+                                            wanted=repr(s), reason=error.why or error.says) from None
+
+
+def argument_names(closed: ClosedJaxpr, count: int) -> Sequence[str]:
+    names = (closed.debug_info.arg_names if closed.debug_info is not None else None) or ()
+    return names if len(names) == count else [f"argument {i}" for i in range(count)]
+
+
+def _find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: Sequence[ArrayImpl], name: str) -> None:
+    """With debug_nans: where a result is not finite, run equation by equation, so that the report names the one."""
+    try:
+        dispatch.check_results(results, name)
+    except FloatingPointError:
+        if not any(x.is_deleted() for x in arrays):
+            eval_jaxpr(closed.jaxpr, closed.consts, *arrays)
+        raise
