@@ -1,6 +1,7 @@
 """Where arrays are: `device_put`, `device_get`, and waiting for them."""
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.lax.placement import ArrayCopySemantics, device_put_p
+from perspicax.transform import trees
 from perspicax.xla import array as arrays
 from perspicax.xla import client, compile
 from perspicax.xla import sharding as shardings
@@ -24,6 +26,8 @@ __all__ = [
     "block_until_ready", "copy_to_host_async", "device_get", "device_put", "effects_barrier", "live_arrays",
     "make_array_from_callback", "make_array_from_single_device_arrays", "make_mesh",
 ]
+
+_get_buffer = operator.attrgetter("_buf")
 
 
 @public
@@ -149,10 +153,17 @@ def block_until_ready(x: Any) -> Any:
     Raises:
         JaxRuntimeError: computing one of them failed.
     """
-    for leaf in tree.tree_leaves(x):
-        wait = getattr(leaf, "block_until_ready", None)
-        if wait is not None:
-            wait()
+    try:
+        leaves = trees.flatten(x)[0]
+    except SystemError:  # too deep, or a container in itself: the slower way tells
+        leaves = tree.tree_leaves(x)
+    try:
+        runtime.block_all(list(map(_get_buffer, leaves)))
+    except (AttributeError, TypeError, runtime.RuntimeFailure):  # other values among them, or one that failed
+        for leaf in leaves:
+            wait = getattr(leaf, "block_until_ready", None)
+            if wait is not None:
+                wait()
     return x
 
 
