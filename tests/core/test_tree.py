@@ -30,10 +30,10 @@ from perspicax.core.tree_errors import (
     NodeFlattenError,
     NotANodeError,
     NotATreeDefError,
-    NotCallableError,
     PrefixMismatchError,
     PyTreeMismatchError,
     TreeDepthError,
+    TreeFunctionError,
     UnsortableKeysError,
 )
 from perspicax.core.tree_mismatch import explain_mismatch, mismatches
@@ -458,7 +458,7 @@ def test_a_predicate_that_gives_no_bool_is_found() -> None:
     error = caught(LeafPredicateError, tree.flatten, {"a": [1, 2]}, verdict)
     assert (error.path, error.verdict) == ((DictKey("a"), SequenceKey(1)), "'yes'")
     assert caught(LeafPredicateError, tree.flatten_with_path, [2], verdict).path == (SequenceKey(0),)
-    assert caught(NotCallableError, tree.flatten, [1], 3).argument == "is_leaf"
+    assert caught(TreeFunctionError, tree.flatten, [1], 3).argument == "is_leaf"
 
 
 def test_a_tree_that_contains_itself_is_found() -> None:
@@ -494,9 +494,9 @@ def test_what_is_no_treedef() -> None:
 
 
 def test_what_is_no_function() -> None:
-    error = caught(NotCallableError, tree.map, [1], operator.neg)
+    error = caught(TreeFunctionError, tree.map, [1], operator.neg)
     assert (error.function, error.argument, error.actual, error.swapped) == ("tree_map", "f", "list", True)
-    error = caught(NotCallableError, tree_util.register_pytree_node, type("New", (), {}), 3, tuple)
+    error = caught(TreeFunctionError, tree_util.register_pytree_node, type("New", (), {}), 3, tuple)
     assert (error.argument, error.swapped) == ("flatten_func", False)
 
 

@@ -18,7 +18,7 @@ from perspicax.lax.conv_errors import PaddingError
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.reduce_errors import (
     EmptyReductionError,
-    IndexTypeError,
+    IndexDTypeError,
     ReductionAxesError,
     ReductionClosureError,
     ReductionFunctionError,
@@ -289,7 +289,7 @@ MISTAKES: list[tuple[str, Callable[[], Any], type, dict]] = [
     ("bits of floats", lambda: reduce_or(x23, (0,)), OperandDtypeError, {"operation": "reduce_or"}),
     ("no such axis", lambda: argmax(x23, 2, np.int32), ReductionAxesError, {"axes": (2,)}),
     ("an empty axis", lambda: argmin(x23[:0], 0, np.int32), EmptyReductionError, {"operation": "argmin"}),
-    ("a floating index", lambda: argmax(x23, 0, np.float32), IndexTypeError, {"dtype": "float32"}),
+    ("a floating index", lambda: argmax(x23, 0, np.float32), IndexDTypeError, {"dtype": "float32"}),
     ("largest complex", lambda: argmax(x23.astype(np.complex64), 0, np.int32), OperandDtypeError, {}),
     ("other trees", lambda: reduce((x23, x23), (0.0,), joined, (0,)), ReductionOperandsError, {"kind": "structure"}),
     ("no operands", lambda: reduce((), (), joined, (0,)), ReductionOperandsError, {"kind": "none"}),

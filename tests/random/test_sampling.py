@@ -16,10 +16,10 @@ from perspicax.core.trace import stage_flat
 from perspicax.random import chunks, discrete, sampling, threefry
 from perspicax.random.bits import BITS_DTYPES, OFTEN, GivenBits, bit_width
 from perspicax.random.errors import (
-    NotThereYetError,
     ParameterTypeError,
     SampleDTypeError,
     SampleShapeError,
+    SampleShardingError,
     SamplingError,
     SamplingIndexError,
 )
@@ -256,7 +256,7 @@ def test_what_is_no_shape(f, shape):
 
 
 def test_shardings_are_not_there_yet():
-    with pytest.raises(NotThereYetError):
+    with pytest.raises(SampleShardingError):
         random.normal(K, (2,), out_sharding=1)
 
 

@@ -166,7 +166,7 @@ class JacobianError(PerspicaxError, TypeError):
                 return Report(says=says, why="the derivative of a function of complex numbers is ambiguous",
                               fixes=(Fix("if the function is complex-differentiable, say so",
                                          code=f"jax.{self.transform}({self.function}, holomorphic=True)"),
-                                     Fix("or differentiate its real and imaginary parts as a pair")))
+                                     Fix("differentiate its real and imaginary parts as a pair")))
             case _:
                 return Report(says=says, why=f"with holomorphic=True every {self.which} is complex",
                               fixes=(Fix("pass complex values, or leave `holomorphic` out"),))

@@ -25,4 +25,4 @@ class ReferenceImportedError(PerspicaxError, ImportError):
             why="whoever imported it holds its functions and classes, and arrays of two implementations do not mix",
             fixes=(Fix(f"install Perspicax before anything imports {self.package}: at the top of the program",
                        code="import perspicax.compat\n\nperspicax.compat.install()"),
-                   Fix("or run the program unchanged", code="python -m perspicax.compat program.py")))
+                   Fix("run the program unchanged", code="python -m perspicax.compat program.py")))

@@ -61,7 +61,8 @@ class PrimitiveDefinitionError(PerspicaxError, TypeError):
     def report(self) -> Report:
         parts = []
         if self.absent:
-            parts.append(f"lacks the {self.what} {', '.join(f'`{n}`' for n in self.absent)}")
+            what = self.what if len(self.absent) == 1 else f"{self.what}s"
+            parts.append(f"lacks the {what} {', '.join(f'`{n}`' for n in self.absent)}")
         if self.surplus:
             parts.append(f"was given {', '.join(f'`{n}`' for n in self.surplus)}, which it does not have")
         return Report(says=f"The primitive `{self.primitive}` {' and '.join(parts)}.",

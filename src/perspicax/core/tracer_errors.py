@@ -33,7 +33,7 @@ class JAXIndexError(PerspicaxError, IndexError):
     __module__ = "perspicax.errors"
 
 
-class TracedValueError(PerspicaxError):
+class TracedValueError(PerspicaxError, no_page="a base: what is raised is one of its subclasses"):
     """A traced value was asked for something that only a value has.
 
     Args:

@@ -1,6 +1,7 @@
 """What can go wrong with pytrees."""
 from __future__ import annotations
 
+import builtins
 from typing import TYPE_CHECKING, NamedTuple
 
 from perspicax.core.tree_paths import KeyPath, is_name, place
@@ -12,9 +13,8 @@ if TYPE_CHECKING:
     from perspicax.diagnose.expression import Expression
 
 __all__ = [
-    "EmptyTreeError", "LeafCountError", "LeafPredicateError",
-    "MapStoppedError", "NodeFlattenError", "NotANodeError", "NotATreeDefError",
-    "NotCallableError", "Operands", "PrefixMismatchError", "PyTreeMismatchError", "TreeDepthError",
+    "EmptyTreeError", "LeafCountError", "LeafPredicateError", "MapStoppedError", "NodeFlattenError", "NotANodeError",
+    "NotATreeDefError", "Operands", "PrefixMismatchError", "PyTreeMismatchError", "TreeDepthError", "TreeFunctionError",
     "UnsortableKeysError",
 ]
 
@@ -343,7 +343,7 @@ def _article(noun: str) -> str:
     return "an" if noun[:1] in "aeiouAEIOU" else "a"
 
 
-class NotCallableError(PerspicaxError, TypeError):
+class TreeFunctionError(PerspicaxError, TypeError):
     """Something else was given where a function belongs.
 
     Attributes:
@@ -419,6 +419,7 @@ class NotANodeError(PerspicaxError, ValueError):
         return Report(
             says=f"`{self.function}` takes a pytree node, but {_article(self.leaf)} `{self.leaf}` is a leaf.",
             why="nodes are tuples, lists, dicts, None and instances of registered classes (not of their subclasses).",
-            fixes=(Fix("register the class, if it should be a node",
-                       code=f"register_pytree_node({self.leaf}, flatten, unflatten)"),),
+            fixes=() if hasattr(builtins, self.leaf) else (
+                Fix("register the class, if it should be a node",
+                    code=f"register_pytree_node({self.leaf}, flatten, unflatten)"),),
         )

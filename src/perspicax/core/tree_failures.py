@@ -19,11 +19,11 @@ from perspicax.core.tree_errors import (
     MapStoppedError,
     NodeFlattenError,
     NotATreeDefError,
-    NotCallableError,
     Operands,
     PrefixMismatchError,
     PyTreeMismatchError,
     TreeDepthError,
+    TreeFunctionError,
     UnsortableKeysError,
 )
 from perspicax.core.tree_paths import KeyPath, children_with_keys, registered_at
@@ -247,8 +247,8 @@ def not_treedef(function: str, value: Any, swapped_with: Any = None) -> NotATree
     )
 
 
-def not_callable(function: str, value: Any, argument: str = "f", swapped_with: Any = None) -> NotCallableError:
+def not_callable(function: str, value: Any, argument: str = "f", swapped_with: Any = None) -> TreeFunctionError:
     """The error for a value where a function belongs; `swapped_with` is the argument that may be the function."""
-    return NotCallableError(
+    return TreeFunctionError(
         function=function, argument=argument, actual=type(value).__name__, swapped=callable(swapped_with)
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from perspicax.binding import pytree
-from perspicax.core.tree_errors import NotCallableError
+from perspicax.core.tree_errors import TreeFunctionError
 from perspicax.core.tree_paths import registered_at
 from perspicax.core.tree_register_errors import (
     DataclassArgumentsError,
@@ -53,7 +53,7 @@ def register_pytree_node(
     Raises:
         DuplicateNodeError: the class is registered already.
         NotAClassError: `nodetype` is no class. Differs: JAX accepts it, without an effect.
-        NotCallableError: one of the others is no function.
+        TreeFunctionError: one of the others is no function.
 
     >>> class Pair:
     ...     def __init__(self, a, b):
@@ -72,7 +72,7 @@ def _register(function: str, nodetype: Any, flatten: Any, unflatten: Any, flatte
         given["flatten_with_keys_func"] = flatten_with_keys
     for argument, value in given.items():
         if not callable(value):
-            raise NotCallableError(function=function, argument=argument, actual=type(value).__name__)
+            raise TreeFunctionError(function=function, argument=argument, actual=type(value).__name__)
     try:
         pytree.register_node(nodetype, flatten, unflatten, flatten_with_keys)
     except ValueError:  # it has no other reason
@@ -154,7 +154,7 @@ def register_pytree_with_keys(
     Raises:
         DuplicateNodeError: the class is registered already.
         NotAClassError: `nodetype` is no class.
-        NotCallableError: one of the others is no function.
+        TreeFunctionError: one of the others is no function.
 
     >>> class Named:
     ...     def __init__(self, value):

@@ -94,14 +94,14 @@ class DataclassArgumentsError(PerspicaxError, TypeError):
                 says=f"`register_dataclass` got `{self.given}` for `{self.node}`, but no `{lacking}`.",
                 why="the two go together: each field is named in one of them.",
                 fixes=(Fix("give both", code=f"{lacking}=[]"),
-                       Fix("or neither, for a dataclass whose static fields are marked",
+                       Fix("neither, for a dataclass whose static fields are marked",
                            code="field(metadata=dict(static=True))")),
             )
         return Report(
             says=f"`{self.node}` is not a dataclass: `register_dataclass` needs its `data_fields` and `meta_fields`.",
             why="only a dataclass tells the names of its fields by itself.",
             fixes=(Fix("decorate the class", code=("@register_dataclass", "@dataclass", f"class {self.node}:")),
-                   Fix("or name its fields", code="data_fields=[...], meta_fields=[...]")),
+                   Fix("name its fields", code="data_fields=[...], meta_fields=[...]")),
         )
 
 

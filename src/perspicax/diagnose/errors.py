@@ -32,19 +32,25 @@ class PerspicaxError(Exception):
     A subclass with a documented positional signature defines `__init__` and passes the fields on by keyword. An error
     made from a single text, as other libraries do (`raise FlaxError("...")`), has that text as its report.
 
+    Every class has a page in the catalogue, unless it says why it has none:
+
+        class OperationError(PerspicaxError, no_page="a base: what is raised is one of its subclasses"): ...
+
     Attributes:
         position: the user's place at the time the error was made; pass `position=` to say another.
     """
 
     _fields: ClassVar[dict[str, Any]] = {}
     _required: ClassVar[tuple[str, ...]] = ()
+    _no_page: ClassVar[str] = "the base of all: what is raised is one of its subclasses"
     _given: tuple[Any, ...] | None = None  # what a caller set as `args`
     _place: Place = None
     _text: str | None = None
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, *, no_page: str = "", **options: Any) -> None:
         # There are hundreds of subclasses, all made at import: a class looks at its own annotations alone.
         super().__init_subclass__(**options)
+        cls._no_page = no_page  # not inherited: what excuses a base says nothing of the classes below it
         own = [name for name, annotation in get_annotations(cls).items()
                if not name.startswith("_") and "ClassVar" not in str(annotation)]
         for name in own:
@@ -196,7 +202,7 @@ def _fallback(error: PerspicaxError, broken: Exception) -> Report:
     )
 
 
-class ReportedError(PerspicaxError):
+class ReportedError(PerspicaxError, no_page="a base: what is raised is one of its subclasses"):
     """An error that brings its words with it, for what is raised in one place only.
 
         class AxisError(ReportedError, ValueError):

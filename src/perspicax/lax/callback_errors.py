@@ -20,7 +20,7 @@ class CallbackResultError(PerspicaxError, TypeError, ValueError):
             return Report(says=f"The callback `{f}` cannot be differentiated.",
                           why="it is a Python function that the transformation does not see into",
                           fixes=(Fix("give the function around it a derivative", code="@jax.custom_jvp"),
-                                 Fix("or keep gradients away from it", code="jax.lax.stop_gradient(x)")))
+                                 Fix("keep gradients away from it", code="jax.lax.stop_gradient(x)")))
         if self.kind == "vmap":
             return Report(says=f"The callback `{f}` is under vmap, but `vmap_method` does not say how to call it.",
                           why="Python functions differ in whether they take a whole batch",

@@ -22,7 +22,7 @@ def operand_labels(error: PerspicaxError, types: tuple[str, ...]) -> tuple[tuple
     return tuple(names), tuple(labels)
 
 
-class OperationError(PerspicaxError, TypeError, ValueError):
+class OperationError(PerspicaxError, TypeError, ValueError, no_page="a base: what is raised is one of its subclasses"):
     """An operation was given operands that do not fit it."""
 
 

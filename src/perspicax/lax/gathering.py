@@ -88,9 +88,9 @@ def integers(values: Sequence[Any]) -> tuple[int, ...]:
 def check_indices(name: str, x: ShapedArray, indices: ShapedArray, index_map: Sequence[int]) -> None:
     """Raise where the index array does not fit the dimension numbers."""
     if not dtypes.issubdtype(indices.dtype, np.integer):
-        raise GatherDimensionsError(says=f"{name}: the indices are {indices.str_short()}.", why="they must be integers")
+        raise GatherDimensionsError(says=f"The indices of `{name}` are {indices.str_short()}.", why="they must be integers")
     if indices.ndim == 0 or indices.shape[-1] != len(index_map):
-        raise GatherDimensionsError(says=f"{name}: the indices are {indices.str_short()}, and each index vector has "
+        raise GatherDimensionsError(says=f"The indices of `{name}` are {indices.str_short()}, and each index vector has "
                                          f"{len(index_map)} components.",
                                     why="the last axis of the indices holds the index vectors")
     check_dims(name, "the operand axes of the index vectors", index_map, x.ndim, increasing=False)
@@ -99,9 +99,9 @@ def check_indices(name: str, x: ShapedArray, indices: ShapedArray, index_map: Se
 def check_dims(name: str, what: str, dims: Sequence[int], rank: int, increasing: bool = True) -> None:
     """Raise where axes are repeated, do not exist, or do not increase."""
     if any(not 0 <= d < rank for d in dims):
-        raise GatherDimensionsError(says=f"{name}: {what} are {tuple(dims)}.", why=f"axes count from 0 to {rank - 1}")
+        raise GatherDimensionsError(says=f"In `{name}`, {what} are {tuple(dims)}.", why=f"axes count from 0 to {rank - 1}")
     if len(set(dims)) != len(dims) or (increasing and list(dims) != sorted(dims)):
-        raise GatherDimensionsError(says=f"{name}: {what} are {tuple(dims)}.",
+        raise GatherDimensionsError(says=f"In `{name}`, {what} are {tuple(dims)}.",
                                     why="each is named once" + (", in increasing order" if increasing else ""))
 
 
@@ -111,11 +111,12 @@ def check_batching(name: str, x: ShapedArray, indices: ShapedArray, operand_dims
     check_dims(name, "the batching axes of the operand", operand_dims, x.ndim)
     check_dims(name, "the batching axes of the indices", index_dims, indices.ndim - 1, increasing=False)
     if set(operand_dims) & set(others):
-        raise GatherDimensionsError(says=f"{name}: the operand axes {tuple(set(operand_dims) & set(others))} have two roles.",
+        raise GatherDimensionsError(says=f"In `{name}`, the operand axes {tuple(set(operand_dims) & set(others))} have two "
+                                         "roles.",
                                     why="a batching axis is neither collapsed nor indexed")
     sizes = [x.shape[d] for d in operand_dims], [indices.shape[d] for d in index_dims]
     if sizes[0] != sizes[1]:
-        raise GatherDimensionsError(says=f"{name}: the batching axes have sizes {tuple(sizes[0])} in the operand and "
+        raise GatherDimensionsError(says=f"In `{name}`, the batching axes have sizes {tuple(sizes[0])} in the operand and "
                                          f"{tuple(sizes[1])} in the indices.", why="they must be equal")
 
 

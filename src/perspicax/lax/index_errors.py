@@ -49,7 +49,7 @@ class StaticIndexError(PerspicaxError, IndexError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.operation}`: index {self.index} is out of bounds for axis {self.axis}, which has size "
+        return Report(says=f"Index {self.index} of `{self.operation}` is out of bounds for axis {self.axis}, which has size "
                            f"{self.size}.",
                       why=f"an index runs from {-self.size} to {self.size - 1}" if self.size else "the axis has no entries")
 

@@ -45,8 +45,9 @@ class PrecisionError(PerspicaxError, ValueError):
             return Report(says=f"The CPU has no dot algorithm {self.given}.",
                           why=f"of the algorithms that may be named it has {listed}")
         return Report(says=f"{self.given} is not a precision.",
-                      why="a precision is None, a lax.Precision, a pair of these (one for each operand), a "
-                          f"lax.DotAlgorithmPreset, or one of the names {listed}")
+                      why="a precision is None, a lax.Precision, a pair of these (one for each operand), or one of the names "
+                          f"{', '.join([repr(n) for n in self.names if n.islower()])}; or a lax.DotAlgorithmPreset or the name "
+                          "of one")
 
 
 class ProductTypeError(OperationError):
@@ -87,7 +88,7 @@ class PreferredTypeError(OperationError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.operation}` of {self.dtype} operands was asked for a {self.preferred} result.",
+        return Report(says=f"`{self.operation}` of {self.dtype} operands was asked for a result of dtype {self.preferred}.",
                       why="the dtype in which sums are kept has at least the bits of the operands, unless these are "
                           "floating")
 

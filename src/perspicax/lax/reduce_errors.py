@@ -57,7 +57,8 @@ class EmptyReductionError(PerspicaxError, ValueError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.operation}` of {self.operand.str_short()} along axis {self.axes[0]}, which is empty.",
+        return Report(says=f"`{self.operation}` has no result for {self.operand.str_short()} along axis {self.axes[0]}, "
+                           "which is empty.",
                       why="there is no entry whose index could be returned")
 
 
@@ -71,11 +72,11 @@ class ReductionAxesError(OperationError):
     @property
     def report(self) -> Report:
         rank = self.operand.ndim
-        return Report(says=f"`{self.operation}` of {self.operand.str_short()} over axes {self.axes}.",
+        return Report(says=f"`{self.operation}` of {self.operand.str_short()} cannot go over the axes {self.axes}.",
                       why=f"axes count from 0 to {rank - 1}, each at most once" if rank else "a scalar has no axes")
 
 
-class IndexTypeError(PerspicaxError, TypeError):
+class IndexDTypeError(PerspicaxError, TypeError):
     """`index_dtype` is no integer type."""
 
     operation: str

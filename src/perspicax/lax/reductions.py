@@ -18,7 +18,7 @@ from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, BOOL, COMPLEX, INTEGER, NUMBER, REAL, kind, kinds_text
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
-from perspicax.lax.reduce_errors import EmptyReductionError, IndexTypeError, ReductionAxesError
+from perspicax.lax.reduce_errors import EmptyReductionError, IndexDTypeError, ReductionAxesError
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jvp import FLAT, LINEAR
 from perspicax.xla.emit import i64, i64_array
@@ -212,7 +212,7 @@ def _arg_type(name: str) -> Callable[..., ShapedArray]:
         if len(axes) != 1 or not 0 <= axes[0] < x.ndim:
             raise ReductionAxesError(operation=name, operand=x, axes=axes)
         if kind(index_dtype) not in INTEGER:
-            raise IndexTypeError(operation=name, dtype=dtypes.name_of(index_dtype))
+            raise IndexDTypeError(operation=name, dtype=dtypes.name_of(index_dtype))
         if x.shape[axes[0]] == 0:
             raise EmptyReductionError(operation=name, operand=x, axes=axes)
         return ShapedArray(_reduced(x.shape, axes), index_dtype)
@@ -271,7 +271,7 @@ def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     Raises:
         ReductionAxesError: there is no such axis.
         EmptyReductionError: the axis has no entries.
-        IndexTypeError: `index_dtype` is no integer type.
+        IndexDTypeError: `index_dtype` is no integer type.
     """
     return _arg(argmax_p, operand, axis, index_dtype)
 

@@ -13,6 +13,7 @@ from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as shapes
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError
@@ -322,8 +323,8 @@ def _mul_jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple:
         if not params["unique_indices"]:
             raise ScatterGradientError(
                 says="The derivative of scatter_mul (`x.at[i].multiply(v)`) with respect to the factors needs unique indices.",
-                why="where an index occurs twice, the derivative by one factor holds the other; say `unique_indices=True` "
-                    "where none does")
+                why="where an index occurs twice, the derivative by one factor holds the other",
+                fixes=(Fix("promise that none does", code="x.at[i].multiply(v, unique_indices=True)"),))
         placed = elementwise.mul(x, scatter_add_p(_zeros_like(x), indices, tu, **params))
         tangent = placed if type(tangent) is Zero else lax().add(tangent, placed)
     return out, tangent

@@ -53,7 +53,7 @@ def canonical_axis(axis: Any, rank: int, what: str = "axis") -> int:
 def _broadcast_type(x: ShapedArray, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any) -> ShapedArray:
     dims = broadcast_dimensions
     if len(dims) != x.ndim:
-        raise OperationShapeError(says=f"broadcast_in_dim got {len(dims)} dimensions for an operand of {x.ndim} axes.",
+        raise OperationShapeError(says=f"`broadcast_in_dim` was given {len(dims)} dimensions for an operand of {x.ndim} axes.",
                                   why=f"operand {x.str_short()}, broadcast_dimensions {_dims_text(dims)}")
     for i, d in enumerate(dims):
         if not 0 <= d < len(shape) or x.shape[i] not in (1, shape[d]) or (i and dims[i - 1] >= d):
@@ -287,7 +287,7 @@ def squeeze(array: Any, dimensions: Any) -> Any:
         dimensions = (dimensions,)
     dims = tuple(sorted([canonical_axis(d, rank) for d in dimensions]))
     if len(set(dims)) != len(dims):
-        raise OperationShapeError(says=f"squeeze got a repeated axis in {tuple(dimensions)}.",
+        raise OperationShapeError(says=f"`squeeze` was given a repeated axis in {tuple(dimensions)}.",
                                   why="an axis can be squeezed away once")
     if not dims and hasattr(x, "aval"):
         return x
@@ -301,7 +301,7 @@ def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
     rank = len(old) + len(dimensions)
     places = {canonical_axis(d, rank) for d in dimensions}
     if len(places) != len(dimensions):
-        raise OperationShapeError(says=f"expand_dims got a repeated axis in {tuple(dimensions)}.",
+        raise OperationShapeError(says=f"`expand_dims` was given a repeated axis in {tuple(dimensions)}.",
                                   why=f"each new axis has a place of its own among the {rank} of the result")
     kept = [i for i in range(rank) if i not in places]
     sizes = [1] * rank
@@ -319,11 +319,11 @@ def _concatenate_type(*avals: ShapedArray, dimension: int) -> ShapedArray:
             raise OperandMismatchError(operation="concatenate", avals=avals, index=i)
         if a.ndim != first.ndim or any(m != n for k, (m, n) in enumerate(zip(a.shape, first.shape)) if k != dimension):
             rows = "\n".join([f"    operand {k}: {v.str_short()}" for k, v in enumerate(avals[:8])])
-            raise OperationShapeError(says=f"concatenate along axis {dimension} was given arrays that do not fit:\n{rows}",
+            raise OperationShapeError(says=f"`concatenate` along axis {dimension} was given arrays that do not fit:\n{rows}",
                                       why="they must have the same number of axes, and the same size in every axis but "
                                           f"axis {dimension}")
     if not 0 <= dimension < first.ndim:
-        raise OperationShapeError(says=f"concatenate along axis {dimension} of arrays with {first.ndim} axes.",
+        raise OperationShapeError(says=f"`concatenate` along axis {dimension} was given arrays with {first.ndim} axes.",
                                   why="there is no such axis")
     shape = list(first.shape)
     shape[dimension] = sum([a.shape[dimension] for a in avals])
@@ -370,7 +370,7 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     """
     xs = [as_operand(x) for x in operands]
     if not xs:
-        raise OperationShapeError(says="concatenate was given no arrays.", why="the shape of the result is not known then")
+        raise OperationShapeError(says="`concatenate` was given no arrays.", why="the shape of the result is not known then")
     if len(xs) == 1 and hasattr(xs[0], "aval"):
         return xs[0]
     return local.trace.process(concatenate_p, tuple(xs), (int(dimension),))
@@ -382,12 +382,12 @@ def _pad_type(x: ShapedArray, fill: ShapedArray, *, padding_config: tuple) -> Sh
     if x.dtype != fill.dtype:
         raise OperandMismatchError(operation="pad", avals=(x, fill), index=1)
     if fill.shape != () or len(padding_config) != x.ndim:
-        raise OperationShapeError(says=f"pad of {x.str_short()} got {len(padding_config)} triples and a fill value of "
+        raise OperationShapeError(says=f"`pad` of {x.str_short()} was given {len(padding_config)} triples and a fill value of "
                                        f"type {fill.str_short()}.",
                                   why="there is one (low, high, interior) for each axis, and the fill value is a scalar")
     shape = tuple([n + low + high + max(0, n - 1) * inner for n, (low, high, inner) in zip(x.shape, padding_config)])
     if any(n < 0 for n in shape) or any(inner < 0 for _, _, inner in padding_config):
-        raise OperationShapeError(says=f"pad of {x.str_short()} by {padding_config} would give the shape {shape}.",
+        raise OperationShapeError(says=f"`pad` of {x.str_short()} by {padding_config} would give the shape {shape}.",
                                   why="negative padding may not remove more than there is; interior padding is at least 0")
     return ShapedArray(shape, x.dtype, x.weak_type and fill.weak_type)
 
@@ -470,7 +470,7 @@ def _rev_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimensions: tuple) 
 
 def _rev_type(x: ShapedArray, *, dimensions: tuple) -> ShapedArray:
     if len(set(dimensions)) != len(dimensions) or any(not 0 <= d < x.ndim for d in dimensions):
-        raise OperationShapeError(says=f"rev of {x.str_short()} over axes {_dims_text(dimensions)}.",
+        raise OperationShapeError(says=f"`rev` of {x.str_short()} cannot reverse the axes {_dims_text(dimensions)}.",
                                   why=f"axes count from 0 to {x.ndim - 1}, each at most once")
     return x
 

@@ -37,12 +37,12 @@ def _slice_type(x: ShapedArray, *, start_indices: tuple, limit_indices: tuple, s
     steps = strides or (1,) * x.ndim
     if not len(start_indices) == len(limit_indices) == len(steps) == x.ndim:
         raise SliceArgumentError(
-            says=f"slice of {x.str_short()} got {len(start_indices)} starts, {len(limit_indices)} limits and "
+            says=f"`slice` of {x.str_short()} was given {len(start_indices)} starts, {len(limit_indices)} limits and "
                  f"{len(steps)} strides.", why=f"there is one of each for each of its {x.ndim} axes")
     for i, (start, limit, step, n) in enumerate(zip(start_indices, limit_indices, steps, x.shape)):
         if not 0 <= start <= limit <= n or step < 1:
             raise SliceArgumentError(
-                says=f"slice of {x.str_short()}: {start}:{limit}:{step} does not fit axis {i} of size {n}.",
+                says=f"The slice {start}:{limit}:{step} does not fit axis {i} of {x.str_short()}, which has size {n}.",
                 why="0 <= start <= limit <= size, and strides are at least 1 (negative starts are for indexing, `x[-1:]`)")
     shape = tuple([-(-(limit - start) // step) for start, limit, step in zip(start_indices, limit_indices, steps)])
     return ShapedArray(shape, x.dtype, x.weak_type)
@@ -165,11 +165,11 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
 
 def _check_starts(name: str, x: ShapedArray, starts: Sequence[ShapedArray]) -> None:
     if len(starts) != x.ndim:
-        raise SliceArgumentError(says=f"{name} of {x.str_short()} got {len(starts)} start indices.",
+        raise SliceArgumentError(says=f"`{name}` of {x.str_short()} was given {len(starts)} start indices.",
                                  why=f"there is one for each of its {x.ndim} axes")
     for i, a in enumerate(starts):
         if a.shape != () or not dtypes.issubdtype(a.dtype, np.integer):
-            raise SliceArgumentError(says=f"{name}: start index {i} is {a.str_short()}.", why="starts are integer scalars")
+            raise SliceArgumentError(says=f"Start index {i} of `{name}` is {a.str_short()}.", why="starts are integer scalars")
         if a.dtype != starts[0].dtype:
             raise SliceArgumentError(says=f"{name}: the start indices are "
                                           f"{', '.join([s.str_short() for s in starts])}.",
@@ -218,7 +218,7 @@ def _check_bounds(name: str, x: Any, starts: Sequence[Any], sizes: Sequence[int]
 
 def _dynamic_slice_type(x: ShapedArray, *starts: ShapedArray, slice_sizes: tuple) -> ShapedArray:
     if len(slice_sizes) != x.ndim or any(not 0 <= size <= n for size, n in zip(slice_sizes, x.shape)):
-        raise SliceArgumentError(says=f"dynamic_slice of {x.str_short()} cannot have the size {slice_sizes}.",
+        raise SliceArgumentError(says=f"`dynamic_slice` of {x.str_short()} cannot have the size {slice_sizes}.",
                                  why="there is one size for each axis, at most the size of that axis")
     _check_starts("dynamic_slice", x, starts)
     return ShapedArray(slice_sizes, x.dtype, x.weak_type)
@@ -375,7 +375,8 @@ def _update_type(x: ShapedArray, update: ShapedArray, *starts: ShapedArray) -> S
     if x.dtype != update.dtype:
         raise OperandMismatchError(operation="dynamic_update_slice", avals=(x, update), index=1)
     if x.ndim != update.ndim or any(m > n for m, n in zip(update.shape, x.shape)):
-        raise SliceArgumentError(says=f"dynamic_update_slice of {x.str_short()} got an update of type {update.str_short()}.",
+        raise SliceArgumentError(says=f"`dynamic_update_slice` of {x.str_short()} was given an update of type "
+                                      f"{update.str_short()}.",
                                  why="it has as many axes as the operand, and is in none larger")
     _check_starts("dynamic_update_slice", x, starts)
     return ShapedArray(x.shape, x.dtype, x.weak_type)

@@ -30,7 +30,7 @@ from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import ArrayImpl, beyond_numpy, on_host
 
 _FLOATS: dict[bool, Any] = {False: np.dtype(np.float32), True: np.dtype(np.float64)}
 
@@ -48,14 +48,11 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 def filled(aval: ShapedArray, value: Any) -> Any:
     """An array of type `aval` with `value` (a number) everywhere."""
-    if local.trace is not evaluator() and recording():
+    if (local.trace is not evaluator() and recording()) or beyond_numpy(aval):
         scalar = np.asarray(value, aval.dtype)
         made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert_element_type(scalar, aval.dtype)
         return convert(made, aval.dtype, True) if aval.weak_type else made
-    if value == 0:
-        made = np.zeros(aval.shape, aval.dtype)
-    else:
-        made = np.full(aval.shape, value, aval.dtype)
+    made = on_host(aval, lambda: np.zeros(aval.shape, aval.dtype) if value == 0 else np.full(aval.shape, value, aval.dtype))
     return ArrayImpl(aval, None, made, placement() if default_device.value is not None else None, False)
 
 
@@ -158,7 +155,7 @@ def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any
     if shape is not None:
         aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
     if aval.extended:
-        raise ArgumentKindError(says=f"`{function}` of {aval.str_short()}.",
+        raise ArgumentKindError(says=f"`{function}` was given {aval.str_short()}.",
                                 why="elements of an extended dtype, such as random keys, are made by their own functions")
     made = filled(aval, value)
     if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and shape is None \
@@ -280,7 +277,9 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
 def _counted(n: int, dtype: Any) -> Any:
     if local.trace is not evaluator() and recording():
         return lax_shape.broadcasted_iota(dtype, (n,), 0)
-    return wrap(np.arange(n, dtype=dtype) if n < 2**31 else np.arange(n).astype(dtype))  # beyond, they wrap around
+    if n < 2**31:
+        return wrap(np.arange(n, dtype=dtype))
+    return wrap(on_host(ShapedArray((n,), dtype), lambda: np.arange(n).astype(dtype)))  # beyond, they wrap around
 
 
 def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
@@ -305,8 +304,9 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
     if start == 0 and step is None:
         return _counted_as(count, dtype)
     if exact and not (local.trace is not evaluator() and recording()):
-        values = int(start) + np.arange(count, dtype=np.int64) * int(1 if step is None else step)
-        return wrap(values.astype(dtype))
+        first, by = int(start), int(1 if step is None else step)
+        return wrap(on_host(ShapedArray((count,), dtype), lambda: (
+            first + np.arange(count, dtype=np.int64) * by).astype(dtype)))  # type: ignore[arg-type]
     work = dtype if exact or dtype.itemsize >= 4 else np.dtype(np.float32)  # type: ignore[union-attr]
     made = lax_shape.broadcasted_iota(work, (count,), 0)
     if step is not None and step != 1:
@@ -325,7 +325,7 @@ def _counted_as(count: int, dtype: Any) -> Any:
     """0, 1, … in a dtype that may not hold them all exactly: rounded from integers."""
     if local.trace is not evaluator() and recording() and dtype.itemsize >= 4:
         return lax_shape.broadcasted_iota(dtype, (count,), 0)
-    return wrap(np.arange(count).astype(dtype))
+    return wrap(on_host(ShapedArray((count,), dtype), lambda: np.arange(count).astype(dtype)))
 
 
 class ZeroStepError(ArgumentValueError, ZeroDivisionError):
@@ -448,7 +448,7 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = None, *, device: Any = N
     rows = _size(N, "eye")
     columns = rows if M is None else _size(M, "eye")
     if type(k) is int and (local.trace is evaluator() or not recording()):
-        return _put(wrap(np.eye(rows, columns, k, dtype)), device, None)
+        return _put(wrap(on_host(ShapedArray((rows, columns), dtype), lambda: np.eye(rows, columns, k, dtype))), device, None)
     return _put(convert(diagonal_mask(rows, columns, k, False), dtype, False), device, None)
 
 
@@ -465,7 +465,7 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
     rows = _size(N, "tri")
     columns = rows if M is None else _size(M, "tri")
     if type(k) is int and (local.trace is evaluator() or not recording()):
-        return wrap(np.tri(rows, columns, k).astype(dtype))
+        return wrap(on_host(ShapedArray((rows, columns), dtype), lambda: np.tri(rows, columns, k).astype(dtype)))
     return convert(diagonal_mask(rows, columns, k, True), dtype, False)
 
 

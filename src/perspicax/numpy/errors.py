@@ -52,7 +52,7 @@ class RankPromotionError(PerspicaxError, ValueError):
         return Report(says=f"`{self.operation}` broadcasts operands of different rank: {self.left} and {self.right}.",
                       why="`jax_numpy_rank_promotion` asks to be told of this",
                       fixes=(Fix("give the smaller one its axes", code="x[None, :]"),
-                             Fix('or allow it', code='jax.config.update("jax_numpy_rank_promotion", "allow")')))
+                             Fix('allow it', code='jax.config.update("jax_numpy_rank_promotion", "allow")')))
 
 
 class MatmulShapeError(PerspicaxError, TypeError, ValueError):  # JAX raises ValueError for scalars, TypeError for sizes
@@ -184,7 +184,7 @@ class ArgumentKindError(ReportedError, TypeError):
 
 
 class UnsupportedArgumentError(PerspicaxError, NotImplementedError):
-    """An argument exists for the sake of NumPy's signature, and has no meaning for arrays that never change."""
+    """An argument has a value that is not served: it has no meaning for arrays that never change, or is not there yet."""
 
     function: str
     argument: str
@@ -197,15 +197,3 @@ class UnsupportedArgumentError(PerspicaxError, NotImplementedError):
 
 class EinsumError(ReportedError, ValueError, TypeError):
     """The subscripts of `einsum` do not fit its operands."""
-
-
-class NotYetError(PerspicaxError, AttributeError, NotImplementedError):
-    """A name of `jax.numpy` was used that Perspicax does not have yet."""
-
-    module: str
-    attribute: str
-
-    @property
-    def report(self) -> Report:
-        return Report(says=f"`{self.module}.{self.attribute}` is not there yet.",
-                      why="it is part of JAX's interface, and Perspicax has not reached it")

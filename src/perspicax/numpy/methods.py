@@ -112,12 +112,12 @@ def _bits_as(x: Any, dtype: Any) -> Any:
         return convert(bytes_, np.dtype(bool), False)
     if x.ndim == 0:
         if dtypes.itemsize_bits(old) != dtypes.itemsize_bits(dtype):
-            raise ArgumentValueError(says=f"`view` of {x.aval.str_short()} as {dtypes.name_of(dtype)}.",
+            raise ArgumentValueError(says=f"{x.aval.str_short()} cannot be viewed as {dtypes.name_of(dtype)}.",
                                      why="a scalar has no axis that could grow or shrink; the widths must be equal")
         return _whole(x, dtype)
     before, after = dtypes.itemsize_bits(old), dtypes.itemsize_bits(dtype)
     if x.shape[-1] * before % after:
-        raise ArgumentValueError(says=f"`view` of {x.aval.str_short()} as {dtypes.name_of(dtype)}.",
+        raise ArgumentValueError(says=f"{x.aval.str_short()} cannot be viewed as {dtypes.name_of(dtype)}.",
                                  why=f"its last axis has {x.shape[-1] * before} bits, no multiple of {after}")
     if before == after:
         return _whole(x, dtype)

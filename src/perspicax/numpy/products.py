@@ -262,7 +262,7 @@ def _tensordot_axes(a: Any, b: Any, axes: Any) -> tuple[Axes, Axes]:
         raise TensordotAxesError(says=f"`tensordot` was given axes={axes!r}.",
                                  why="it is a number of axes, or a pair of sequences of axes") from None
     if count > min(a.ndim, b.ndim) or count < 0:
-        raise TensordotAxesError(says=f"`tensordot` of {a.str_short()} and {b.str_short()} over {count} axes.",
+        raise TensordotAxesError(says=f"`tensordot` of {a.str_short()} and {b.str_short()} cannot sum over {count} axes.",
                                  why="an array has fewer axes")
     return tuple(range(a.ndim - count, a.ndim)), tuple(range(count))
 
@@ -373,25 +373,29 @@ def _cross(x: Any, y: Any) -> Any:
 
 def matmul_operator(self: Any, other: Any) -> Any:
     """`self @ other`; see `jax.numpy.matmul`."""
-    if isinstance(other, (Array, np.ndarray, np.generic, int, float, complex)) or hasattr(other, "__jax_array__"):
-        return matmul(self, other)
-    return _declined(other, 1)
+    try:
+        if isinstance(other, (Array, np.ndarray, np.generic, int, float, complex)) or hasattr(other, "__jax_array__"):
+            return matmul(self, other)
+        return _declined(other, 1)
+    except Exception as error:
+        trim(error)
+        raise
 
 
 def reflected_matmul_operator(self: Any, other: Any) -> Any:
     """`other @ self`; see `jax.numpy.matmul`."""
-    if isinstance(other, (Array, np.ndarray, np.generic, int, float, complex)) or hasattr(other, "__jax_array__"):
-        return matmul(other, self)
-    return _declined(other, 0)
+    try:
+        if isinstance(other, (Array, np.ndarray, np.generic, int, float, complex)) or hasattr(other, "__jax_array__"):
+            return matmul(other, self)
+        return _declined(other, 0)
+    except Exception as error:
+        trim(error)
+        raise
 
 
 def _declined(other: Any, index: int) -> Any:
     if isinstance(other, (list, tuple, str)):
-        try:
-            array_like(other, "matmul", index)
-        except Exception as error:
-            trim(error)
-            raise
+        array_like(other, "matmul", index)
     return NotImplemented
 
 

@@ -221,7 +221,7 @@ def _extreme(name: str, primitive: Primitive, identity: Callable[[Any], Any], co
                                      why=f"where the mask leaves no elements, there is no {name}imum; `initial` says what "
                                          "is returned then")
             if 0 in [x.shape[i] for i in axes]:
-                raise ReductionError(says=f"`{name}` of {x.aval.str_short()} along axes without entries.",
+                raise ReductionError(says=f"`{name}` has no result for {x.aval.str_short()} along axes without entries.",
                                      why=f"no elements have no {name}imum; `initial` says what is returned then")
         x = masked(x, where, identity(x.dtype), name)
         return _finish(name, primitive, x, axes, bool(keepdims), initial, combine, x.dtype, (None,))

@@ -209,7 +209,7 @@ def _arg_extreme(function: str, f: Any, a: Any, axis: Any, out: Any, keepdims: A
         place = one_axis(static_value(axis, f"jnp.{function}", "axis"), x.ndim, function)
         keep = kept_axes(x.shape, (place,)) if keepdims else None
     if x.shape[place] == 0:
-        raise ReductionError(says=f"`{function}` of {x.aval.str_short()} along an axis without entries.",
+        raise ReductionError(says=f"`{function}` has no result for {x.aval.str_short()} along an axis without entries.",
                              why="there is no entry whose index could be returned")
     return put_back(f(x, place, index_dtype()), keep)
 

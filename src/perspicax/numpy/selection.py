@@ -241,7 +241,7 @@ def _take(x: Any, index: Any, axis: int, mode: str | None, unique: bool, is_sort
         index if mode == "clip" else wrapped(index, n)
     chosen: Any = _MODES[mode]
     if n == 0 and index.size:
-        raise EmptyTakeError(says=f"`take` along axis {axis} of {x.aval.str_short()}, which is empty.",
+        raise EmptyTakeError(says=f"`take` has no entries to take along axis {axis} of {x.aval.str_short()}, which is empty.",
                              why="there is nothing to take")
     key = (state_key(), x.aval, index.aval, axis, chosen)
     numbers = _takes.get(key)

@@ -25,10 +25,10 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
 from perspicax.random.chunks import FixedProgram, run_counted, run_pieces
 from perspicax.random.errors import (
-    NotThereYetError,
     ParameterTypeError,
     SampleDTypeError,
     SampleShapeError,
+    SampleShardingError,
     value_type_of,
 )
 from perspicax.random.keys import single_key
@@ -98,11 +98,11 @@ def sample_shape(function: str, shape: Any, out_sharding: Any = None) -> tuple[i
     """The shape of the samples.
 
     Raises:
-        NotThereYetError: a sharding is asked for.
+        SampleShardingError: a sharding is asked for.
         ShapeError: it is no shape.
     """
     if out_sharding is not None:
-        raise NotThereYetError(says=f"`{function}` does not take `out_sharding` yet.",
+        raise SampleShardingError(says=f"`{function}` does not take `out_sharding` yet.",
                                why="samples are made on one device, and can be placed afterwards")
     return canonical_shape(shape)
 
@@ -201,6 +201,8 @@ class Distribution:
         if place is None or any(x.aval.shape and not _fits(x.aval.shape, shape) for x in arrays):
             return None
         n, width, draws = math.prod(shape), bit_width(dtype), self.draws(**static)
+        if n >> 59:  # more than can be addressed: the compiled way has the report
+            return None
         values = [_operand(x, shape, dtype) for x in arrays]
         self.calls += 1
         if draws == 1 and (n > HOST_BITS or self.calls > OFTEN) and counts(key.aval.dtype.generator) and not _watched():

@@ -223,8 +223,8 @@ class SamplingIndexError(SamplingError, IndexError):
     """An axis was named that the array does not have."""
 
 
-class NotThereYetError(ReportedError, NotImplementedError):
-    """A documented argument that is not implemented yet."""
+class SampleShardingError(ReportedError, NotImplementedError):
+    """Samples were asked for on other devices than the default one."""
 
 
 def article(value_type: str) -> str:

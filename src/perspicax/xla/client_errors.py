@@ -29,4 +29,4 @@ class ClientStartedError(PerspicaxError, RuntimeError):
                 "`jax.devices()`",
             fixes=(Fix("set it before anything of that kind, right after the import",
                        code=f'import jax\n\njax.config.update("{self.option}", {self.value})'),
-                   Fix("or from outside of the program", code=f"{self.option.upper()}={self.value} python …")))
+                   Fix("set it from outside of the program", code=f"{self.option.upper()}={self.value} python …")))

@@ -40,7 +40,7 @@ class EmissionError(PerspicaxError, NotImplementedError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.primitive}` cannot be compiled for {self.platform} here.", primary=self.position,
+        return Report(says=f"`{self.primitive}` cannot be compiled for the platform `{self.platform}`.", primary=self.position,
                       why=self.reason or f"`{self.primitive}` has no lowering rule")
 
 
@@ -114,7 +114,7 @@ class ShardingMismatchError(PerspicaxError, ValueError):
                       why=f"it is {self.type_text} on {self.got}; `{self.function}` takes it on {self.wanted}, and arrays "
                           "that were placed on purpose are not moved",
                       fixes=(Fix("move it before the call", code=f"{self.name} = jax.device_put({self.name}, sharding)"),
-                             Fix("or leave `in_shardings` out: jit takes arguments as they are")))
+                             Fix("leave `in_shardings` out: jit takes arguments as they are")))
 
 
 class IncompatibleDevicesError(PerspicaxError, ValueError):

@@ -226,7 +226,8 @@ class NamedSharding(runtime.BaseGSPMDSharding):
         if uneven:
             i = uneven[0]
             raise ShardingError(says=f"Axis {i} of size {global_shape[i]} cannot be split evenly in {splits[i]}.",
-                                why=f"{self.spec} splits shape {tuple(global_shape)} over {self.mesh}")
+                                why=f"axis {i} of the shape {tuple(global_shape)} has {global_shape[i]} entries, and "
+                                    f"{self.spec} splits it in {splits[i]} equal parts over {self.mesh}")
         return tuple([n // s for n, s in zip(global_shape, splits)])
 
     def devices_indices_map(self, global_shape: tuple[int, ...]) -> Mapping[Any, tuple[slice, ...]]:
