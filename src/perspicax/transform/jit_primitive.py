@@ -4,12 +4,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr, subjaxprs
+from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, subjaxprs
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import Tracer
 from perspicax.transform.batch import batch_jaxpr, to_axis
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
+from perspicax.transform.remat_split import split_call, split_jaxpr
 from perspicax.transform.transpose import transpose_jaxpr
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
@@ -121,6 +122,23 @@ def _placed(b: Any, values: Sequence[Any], given: Any) -> Sequence[Any]:
     return [v if s is None else b.annotate_sharding(v, s) for v, s in zip(values, given)]
 
 
+def _jit_split(eqn: JaxprEqn, policy: Any, wanted: tuple[bool, ...]) -> tuple[JaxprEqn, Sequence[Any], JaxprEqn]:
+    split = split_jaxpr(eqn.params["jaxpr"], policy, wanted)
+    more = (None,) * split.kept
+
+    def known(params: dict) -> dict:
+        out = params["out_shardings"]
+        return {**params, "out_shardings": None if out is None else (*out, *more)}
+
+    def again(params: dict) -> dict:
+        given = params["in_shardings"]
+        return {**params, "in_shardings": None if given is None else (*given, *more),
+                "out_shardings": any_of(_chosen(params["out_shardings"], wanted)),
+                "donated_invars": (False,) * len(split.again.in_avals)}
+
+    return split_call(eqn, split, known=known, again=again, wanted=wanted)
+
+
 jit_p = Primitive(
     "jit",
     params=("jaxpr", "name", "donated_invars", "in_shardings", "out_shardings", "keep_unused", "inline",
@@ -155,6 +173,7 @@ def _collect_axis_names(jaxpr: Any) -> frozenset:
 
 
 jit_p.extra["axis_names"] = _axis_names
+jit_p.extra["split"] = _jit_split
 
 
 # -- running a jaxpr
