@@ -9,6 +9,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
+from perspicax.diagnose.report import Fix
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.families import constant_like
@@ -132,7 +133,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
     """
     if inplace:
         raise InPlaceError(says="`fill_diagonal` cannot write into its argument.",
-                           why="arrays never change; with inplace=False the changed array is returned")
+                           why="arrays never change",
+                           fixes=(Fix("let it return the changed array", code="x = jnp.fill_diagonal(x, val, inplace=False)"),))
     if wrap:
         refuse("fill_diagonal", wrap=wrap)
     x = asarray(array_like(a, "fill_diagonal"))

@@ -138,11 +138,18 @@ class MaskShapeError(PerspicaxError, IndexError):
     def report(self) -> Report:
         array, index = _parts(self)
         n = len(self.mask_shape)
+        fixes: tuple[Fix, ...] = ()
+        sizes = [int(size) for size in self.type_text.partition("[")[2].rstrip("]").split(",") if size.isdecimal()]
+        if n == 1 and self.axis == 0 and sizes.count(self.mask_shape[0]) == 1 and array is not None and index is not None:
+            before = ":, " * sizes.index(self.mask_shape[0])
+            fixes = (Fix(f"take entries of axis {before.count(':')}, which has its size",
+                         code=f"{array.grouped}[{before}{index.text}]"),)
         axes = f"axis {self.axis}" if n == 1 else f"axes {self.axis} to {self.axis + n - 1}"
         return Report(says=f"The mask of shape {self.mask_shape} does not fit {_name(array)}, whose {axes} "
                            f"{'has' if n == 1 else 'have'} the shape {self.expected}.",
                       labels=_labels(array, self.type_text, index, f"a mask of shape {self.mask_shape}"),
-                      why="a mask says of each entry whether it is taken, so it has the shape of the axes that it indexes")
+                      why="a mask says of each entry whether it is taken, so it has the shape of the axes that it indexes",
+                      fixes=fixes)
 
 
 class IndexBroadcastError(PerspicaxError, ValueError, IndexError):  # the first is JAX's, the second NumPy's
@@ -153,12 +160,17 @@ class IndexBroadcastError(PerspicaxError, ValueError, IndexError):  # the first 
 
     @property
     def report(self) -> Report:
-        array, _ = _parts(self)
+        array, index = _parts(self)
+        rows, columns, name = "rows", "columns", "x" if array is None else array.grouped
+        if index is not None and isinstance(index.node, ast.Tuple) and len(index.node.elts) == 2:
+            rows, columns = index.at(index.node.elts[0]).grouped, index.at(index.node.elts[1]).text
+        fixes = (Fix("take all combinations", code=f"{name}[{rows}[:, None], {columns}]"),) \
+            if [len(shape) for shape in self.shapes] == [1, 1] else ()
         return Report(says=f"The index arrays of {_name(array)} do not broadcast together: their shapes are "
                            f"{', '.join(map(str, self.shapes))}.",
                       labels=_labels(array, self.type_text),
                       why="several index arrays are taken together, entry by entry, after broadcasting",
-                      fixes=(Fix("take all combinations", code="x[jnp.ix_(rows, columns)]"),))
+                      fixes=fixes)
 
 
 class TracedSliceError(PerspicaxError, IndexError):
@@ -195,7 +207,9 @@ class SliceBoundError(PerspicaxError, TypeError):
     def report(self) -> Report:
         array, _ = _parts(self)
         return Report(says=f"A slice of {_name(array)} has the bound {self.bound}, which is not an integer.",
-                      labels=_labels(array, self.type_text), why="the bounds and the step of a slice are integers, or left out")
+                      labels=_labels(array, self.type_text), why="the bounds and the step of a slice are integers, or left out",
+                      fixes=(Fix("divide by `//`, which gives an integer, or convert the bound by `int`"),)
+                      if "." in self.bound else ())
 
 
 class SliceStepError(PerspicaxError, ValueError):
@@ -279,6 +293,18 @@ class ItemAssignmentError(PerspicaxError, TypeError):
     def _new(found: Expression, target: ast.Subscript, method: str, value: ast.expr) -> str:
         array = found.at(target.value).text
         return f"{array} = {array}.at[{found.at(target.slice).text}].{method}({found.at(value).text})"
+
+
+class ContainsError(PerspicaxError, ValueError):
+    """`in` was used with an array that is no vector."""
+
+    type_text: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`in` was asked of a {self.type_text}, which is no vector.",
+                      why="of several axes it could mean an entry of the first one or an element, of none it means nothing",
+                      fixes=(Fix("ask whether any element is equal", code="(x == value).any()"),))
 
 
 def type_text(x: Any) -> str:

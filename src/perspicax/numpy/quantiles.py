@@ -105,7 +105,7 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
               weights: Any, skip_nan: bool) -> Any:
     refuse(function, out=out, weights=weights)
     if overwrite_input:
-        raise InPlaceQuantile(says=f"`{function}` cannot write into its argument.", why="arrays never change")
+        raise OverwriteInputError(function=function, argument="overwrite_input")
     if method not in METHODS:
         raise ArgumentValueError(says=f"`{function}` was given method={method!r}.",
                                  why=f"it is one of {', '.join(map(repr, METHODS))}")
@@ -119,11 +119,8 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
     return fused_call(_quantiles, (x, share), axes=axes, method=method, keepdims=bool(keepdims), skip_nan=skip_nan)
 
 
-class InPlaceQuantile(UnsupportedArgumentError, ArgumentValueError):
-    """A function was asked to change an array."""
-
-    function: str = "quantile"
-    argument: str = "overwrite_input"
+class OverwriteInputError(UnsupportedArgumentError, ValueError):
+    """A quantile was to be computed in the memory of its argument."""
 
 
 def _quantiles(x: Any, q: Any, *, axes: tuple, method: str, keepdims: bool, skip_nan: bool) -> Any:

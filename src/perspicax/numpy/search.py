@@ -16,6 +16,7 @@ from perspicax.core.array import Array
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import sized_by_values, static_value
 from perspicax.diagnose.boundary import public, trim
+from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or
@@ -264,7 +265,7 @@ def _nan_arg(x: Any, *, axis: Any, keepdims: bool, largest: bool) -> Any:
 def _sort_arguments(function: str, a: Any, axis: Any, kind_: Any, order: Any) -> tuple[Any, int]:
     for name, value in (("kind", kind_), ("order", order)):
         if value is not None:
-            raise SortOptionError(says=f"`{function}` does not support the argument `{name}`.",
+            raise SortOptionError(function=function, argument=name,
                                   why="`stable=True` or `stable=False` says what may become of equal entries"
                                       if name == "kind" else "arrays have no fields")
     x = asarray(array_like(a, function))
@@ -273,11 +274,8 @@ def _sort_arguments(function: str, a: Any, axis: Any, kind_: Any, order: Any) ->
     return x, one_axis(static_value(axis, f"jnp.{function}", "axis"), x.ndim, function)
 
 
-class SortOptionError(UnsupportedArgumentError, ArgumentKindError):
+class SortOptionError(UnsupportedArgumentError, TypeError):
     """An option of NumPy's sort was given that has no meaning here."""
-
-    function: str = "sort"
-    argument: str = "kind"
 
 
 @public
@@ -487,7 +485,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
     """
     x = asarray(array_like(x, "bincount"))
     if kind(x) not in ("int", "uint", "bool"):
-        raise ArgumentKindError(says=f"`bincount` was given {x.aval.str_short()}.", why="it counts integers")
+        raise ArgumentKindError(says=f"`bincount` was given {x.aval.str_short()}.", why="it counts integers",
+                                fixes=(Fix("convert them first", code="x.astype(int)"),))
     if x.ndim != 1:
         raise ArgumentValueError(says=f"`bincount` was given {x.aval.str_short()}.", why="it takes a vector")
     least = operator.index(static_value(minlength, "jnp.bincount", "minlength"))

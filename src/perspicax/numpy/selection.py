@@ -10,6 +10,7 @@ from perspicax.core.array import Array
 from perspicax.core.config import local, state_key
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
+from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import select_n
@@ -200,15 +201,16 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     try:
         refuse("take", out=out)
         if mode == "raise":
-            raise NotSupportedMode(says="`take` does not support mode='raise'.",
-                                   why="a compiled program cannot raise; mode='fill' reads NaN outside")
+            raise UnsupportedModeError(says="`take` does not support mode='raise'.",
+                                       why="a compiled program cannot raise; mode='fill' reads NaN outside")
         if mode not in _MODES:
             raise ArgumentValueError(says=f"`take` was given mode={mode!r}.",
                                      why='it is "fill", "clip", "wrap" or "promise_in_bounds"')
         x = asarray(array_like(a, "take", 0))
         index = asarray(array_like(indices, "take", 1))
         if kind(index) not in ("int", "uint"):
-            raise IndexKindError(says=f"`take` was given {index.aval.str_short()} as indices.", why="they are integers")
+            raise IndexKindError(says=f"`take` was given {index.aval.str_short()} as indices.", why="they are integers",
+                                 fixes=(_AS_INTEGERS,))
         if axis is None:
             x, place = ravel(x), 0
         else:
@@ -223,7 +225,10 @@ class IndexKindError(ArgumentKindError, ArgumentValueError):  # JAX raises one o
     """Indices were given that are no integers."""
 
 
-class NotSupportedMode(ArgumentValueError, NotImplementedError):
+_AS_INTEGERS = Fix("convert them first", code="indices.astype(int)")
+
+
+class UnsupportedModeError(ArgumentValueError, NotImplementedError):
     """A mode of NumPy's was given that compiled programs cannot have."""
 
 
@@ -241,7 +246,7 @@ def _take(x: Any, index: Any, axis: int, mode: str | None, unique: bool, is_sort
         index if mode == "clip" else wrapped(index, n)
     chosen: Any = _MODES[mode]
     if n == 0 and index.size:
-        raise EmptyTakeError(says=f"`take` has no entries to take along axis {axis} of {x.aval.str_short()}, which is empty.",
+        raise EmptyTakeError(says=f"`take` was given indices along axis {axis} of {x.aval.str_short()}, which is empty.",
                              why="there is nothing to take")
     key = (state_key(), x.aval, index.aval, axis, chosen)
     numbers = _takes.get(key)
@@ -275,7 +280,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: Any = N
     index = asarray(array_like(indices, "take_along_axis", 1))
     if kind(index) not in ("int", "uint"):
         raise IndexKindError(says=f"`take_along_axis` was given {index.aval.str_short()} as indices.",
-                             why="they are integers")
+                             why="they are integers", fixes=(_AS_INTEGERS,))
     if axis is None:
         if index.ndim != 1:
             raise ArgumentValueError(says=f"`take_along_axis` was given indices of shape {index.shape} and axis=None.",
@@ -311,7 +316,8 @@ def _along(x: Any, index: Any, axis: int, sizes: tuple, mode: Any, fill_value: A
 def _not_in_place(function: str, inplace: bool) -> None:
     if inplace:
         raise InPlaceError(says=f"`{function}` cannot write into its argument.",
-                           why="arrays never change; with inplace=False the changed array is returned")
+                           why="arrays never change",
+                           fixes=(Fix("let it return the changed array", code=f"x = jnp.{function}(x, ..., inplace=False)"),))
 
 
 class InPlaceError(ArgumentValueError):
@@ -340,7 +346,7 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     elif mode == "wrap":
         index = remainder(index, np.asarray(x.size, index.dtype))
     elif mode is not None:
-        raise NotSupportedMode(says=f"`put` was given mode={mode!r}.", why='it is None, "clip" or "wrap"')
+        raise UnsupportedModeError(says=f"`put` was given mode={mode!r}.", why='it is None, "clip" or "wrap"')
     return reshaped(at(ravel(x))[index].set(values, mode="drop"), x.shape)
 
 
