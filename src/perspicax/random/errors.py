@@ -146,10 +146,11 @@ class UnknownGeneratorError(PerspicaxError, ValueError, TypeError):
     @property
     def report(self) -> Report:
         names = ", ".join(f'"{n}"' for n in self.known)
+        there = f"there {'is' if len(self.known) == 1 else 'are'} {names}"
         if self.planned:
-            return Report(says=f"The generator {self.given} is not there yet.", why=f"there are {names}",
+            return Report(says=f"The generator {self.given} is not there yet.", why=there,
                           fixes=(Fix("use the default one", code="jax.random.key(seed)"),))
-        return Report(says=f"{self.given} names no generator of random numbers.", why=f"there are {names}")
+        return Report(says=f"{self.given} names no generator of random numbers.", why=there)
 
 
 class SampleDTypeError(PerspicaxError, ValueError, TypeError):  # JAX raises one or the other, by function
