@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import linecache
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,14 @@ def test_keywords_and_starred_arguments(tmp_path: Path) -> None:
     axis = found.keyword("axis")
     assert axis is not None and axis.text == "3"
     assert found.keyword("keepdims") is None
+
+
+def test_a_module_imported_in_another_cell_is_no_receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "lib", sys, raising=False)
+    found = operands_at(place(tmp_path, "lib.operate(p, 2)", lib=Probe))
+    assert [operand.text for operand in found] == ["p", "2"]
+    found = operands_at(place(tmp_path, "def f(lib):\n    lib.method(2)\nf(p)"))
+    assert [operand.text for operand in found] == ["lib", "2"]
 
 
 def test_a_module_is_no_receiver(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import linecache
-from types import CodeType
+import sys
+from types import CodeType, ModuleType
 
 __all__ = ["SourceFile", "forget_files", "source_file"]
 
@@ -18,7 +19,7 @@ class SourceFile:
     Nodes are found by their *end*, because CPython moves the start of a method call to the method's name.
     """
 
-    __slots__ = ("_by_end", "_parents", "definitions", "filename", "imported", "lines", "tree")
+    __slots__ = ("_by_end", "_parents", "bound", "definitions", "filename", "imported", "lines", "tree")
 
     def __init__(self, filename: str, lines: list[str]) -> None:
         self.filename = filename
@@ -27,6 +28,7 @@ class SourceFile:
         self._parents: dict[ast.AST, ast.AST] = {}
         self.definitions: dict[tuple[int, str], ast.AST] = {}
         self.imported: set[str] = set()
+        self.bound: set[str] = set()  # by assignments, parameters, definitions
         try:
             self.tree: ast.Module | None = ast.parse("".join(lines), filename)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -44,8 +46,21 @@ class SourceFile:
             if isinstance(node, _DEFINITIONS):
                 first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
                 self.definitions[first, node.name] = node
+                self.bound.add(node.name)
+            elif isinstance(node, ast.Name):
+                if isinstance(node.ctx, ast.Store):
+                    self.bound.add(node.id)
+            elif isinstance(node, ast.arg):
+                self.bound.add(node.arg)
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 self.imported.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+
+    def is_import(self, name: str) -> bool:
+        """Whether an import binds `name`: in this file, or before it, as in another cell of a notebook."""
+        if name in self.imported:
+            return True
+        session = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
+        return name not in self.bound and isinstance(session.get(name), ModuleType)
 
     def ending_at(self, line: int, column: int) -> list[ast.AST]:
         """Nodes that end at `line` (from 1) and `column` (UTF-8 bytes), outer ones first."""

@@ -71,7 +71,7 @@ def operands_at(position: Place) -> Operands:
     Returns:
         Both sides of an operator or of one link of a chained comparison; value and index of a subscript; the
         positional arguments of a call up to the first `*args`, preceded by the receiver of a method call (a name that
-        an import binds in that file is a module, not a receiver).
+        an import binds in that file, or in an earlier cell of a notebook, is a module, not a receiver).
     """
     found = located(position)
     if found is None:
@@ -106,7 +106,7 @@ def _call_operands(found: Expression, call: ast.Call) -> Operands:
             root: ast.AST = value
             while isinstance(root, ast.Attribute):
                 root = root.value
-            if not (isinstance(root, ast.Name) and root.id in found.file.imported):
+            if not (isinstance(root, ast.Name) and found.file.is_import(root.id)):
                 receiver = [value]
         case ast.Name(id=name):
             pass
