@@ -215,3 +215,8 @@ def cpu_features() -> str:
 def parse_hlo_text(executable: LoadedExecutable) -> str:
     """The optimised HLO of an executable."""
     return "\n".join(module.to_string() for module in executable.hlo_modules())
+
+
+def approximate_output_size(size: int, rank: int, k: int, recall: float, aggregate: bool, override: int) -> int:
+    """How many entries XLA's approximate top-k returns along an axis of `size` entries."""
+    return _jax.approx_top_k_reduction_output_size(size, rank, k, recall, aggregate, override)[0]

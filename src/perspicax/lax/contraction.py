@@ -32,7 +32,7 @@ from perspicax.transform.hooks import add_tangents
 DimensionNumbers = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
 
-def _others(rank: int, *taken: Sequence[int]) -> list[int]:
+def others(rank: int, *taken: Sequence[int]) -> list[int]:
     """The axes that are in none of `taken`, in order."""
     used = {i for axes in taken for i in axes}
     return [i for i in range(rank) if i not in used]
@@ -49,14 +49,14 @@ def _check_dimensions(lhs: ShapedArray, rhs: ShapedArray, numbers: DimensionNumb
         raise DotDimensionError(lhs=lhs, rhs=rhs, dimension_numbers=numbers, kind="count")
 
 
-def _dot_type(lhs: ShapedArray, rhs: ShapedArray, *, dimension_numbers: DimensionNumbers, precision: Any,
-              preferred_element_type: Any, out_sharding: Any) -> ShapedArray:
+def dot_type(lhs: ShapedArray, rhs: ShapedArray, *, dimension_numbers: DimensionNumbers, precision: Any,
+             preferred_element_type: Any, out_sharding: Any) -> ShapedArray:
     _check_dimensions(lhs, rhs, dimension_numbers)
     (lc, rc), (lb, rb) = dimension_numbers
     if any(lhs.shape[i] != rhs.shape[j] for i, j in zip(lb + lc, rb + rc)):
         raise DotShapeError(operation="dot_general", lhs=lhs, rhs=rhs, contracting=(lc, rc), batch=(lb, rb))
-    sizes = ([lhs.shape[i] for i in lb] + [lhs.shape[i] for i in _others(lhs.ndim, lb, lc)]
-             + [rhs.shape[j] for j in _others(rhs.ndim, rb, rc)])
+    sizes = ([lhs.shape[i] for i in lb] + [lhs.shape[i] for i in others(lhs.ndim, lb, lc)]
+             + [rhs.shape[j] for j in others(rhs.ndim, rb, rc)])
     dtype = product_dtype("dot_general", lhs, rhs, preferred_element_type)
     return ShapedArray(tuple(sizes), dtype, lhs.weak_type and rhs.weak_type)
 
@@ -92,7 +92,7 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
     """
     (mc, oc), (mb, ob) = contracting, batch
     rank = len(get_aval(other).shape)  # type: ignore[attr-defined]
-    free_mine, free_other = _others(mine.ndim, mc, mb), _others(rank, oc, ob)
+    free_mine, free_other = others(mine.ndim, mc, mb), others(rank, oc, ob)
     start = len(mb) + (len(free_mine) if first else 0)
     places = tuple(range(start, start + len(free_other)))
     kept = tuple(range(len(mb)))
@@ -117,10 +117,10 @@ def _dot_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimension_numbers: 
     if a is not None and b is not None:
         lb, rb, out_axis = (a, *lb), (b, *rb), 0
     elif a is not None:  # a further free axis of the left operand
-        out_axis = len(lb) + _others(get_aval(x).ndim, lb, lc).index(a)  # type: ignore[attr-defined]
+        out_axis = len(lb) + others(get_aval(x).ndim, lb, lc).index(a)  # type: ignore[attr-defined]
     else:
         free_left = get_aval(x).ndim - len(lb) - len(lc)  # type: ignore[attr-defined]
-        out_axis = len(lb) + free_left + _others(get_aval(y).ndim, rb, rc).index(b)  # type: ignore[attr-defined]
+        out_axis = len(lb) + free_left + others(get_aval(y).ndim, rb, rc).index(b)  # type: ignore[attr-defined]
     return dot_general_p(x, y, dimension_numbers=((lc, rc), (lb, rb)), **params), out_axis
 
 
@@ -149,11 +149,11 @@ def _dot_emit(b: Any, x: Any, y: Any, *, dimension_numbers: DimensionNumbers, pr
 
 dot_general_p = Primitive(
     "dot_general", params=("dimension_numbers", "precision", "preferred_element_type", "out_sharding"),
-    type_rule=_dot_type, jvp=_dot_jvp, transpose=_dot_transpose, batch=_dot_batch, emit=_dot_emit,
+    type_rule=dot_type, jvp=_dot_jvp, transpose=_dot_transpose, batch=_dot_batch, emit=_dot_emit,
     source="StableHLO specification, `dot_general`")
 
 
-def _canonical_numbers(numbers: Any, x: Any, y: Any) -> DimensionNumbers:
+def canonical_numbers(numbers: Any, x: Any, y: Any) -> DimensionNumbers:
     try:
         (lc, rc), (lb, rb) = numbers
         return ((_axes(lc), _axes(rc)), (_axes(lb), _axes(rb)))
@@ -190,7 +190,7 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
     (2, 4)
     """
     x, y = operand(lhs), operand(rhs)
-    values = (_canonical_numbers(dimension_numbers, x, y), canonical_precision(precision),
+    values = (canonical_numbers(dimension_numbers, x, y), canonical_precision(precision),
               canonical_preferred(preferred_element_type), None)
     return local.trace.process(dot_general_p, (x, y), values)
 

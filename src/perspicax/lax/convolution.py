@@ -354,7 +354,7 @@ def conv_with_general_padding(lhs: Any, rhs: Any, window_strides: Sequence[int],
                                 preferred_element_type=preferred_element_type)
 
 
-def _transposed_pads(kernel: int, stride: int, padding: str) -> tuple[int, int]:
+def transposed_pads(kernel: int, stride: int, padding: str) -> tuple[int, int]:
     """(low, high) for a transposed convolution, so that it undoes the shape of a convolution with that padding."""
     if padding == "SAME":
         total = kernel + stride - 2
@@ -397,7 +397,7 @@ def conv_transpose(lhs: Any, rhs: Any, strides: Sequence[int], padding: Any, rhs
     gaps = (1,) * spatial if rhs_dilation is None else _ints(rhs_dilation)
     kernel = [dilated(n, d) for n, d in zip(_spatial(c, numbers.rhs_spec), gaps)]
     if isinstance(padding, str):
-        padding = tuple([_transposed_pads(n, s, padding.upper()) for n, s in zip(kernel, strides)])
+        padding = tuple([transposed_pads(n, s, padding.upper()) for n, s in zip(kernel, strides)])
     elif use_consistent_padding:
         padding = tuple([(n - 1 - low, n - 1 - high) for n, (low, high) in zip(kernel, explicit_pads(padding))])
     if transpose_kernel:

@@ -275,13 +275,7 @@ class Builder:
 
     def call(self, closed: ClosedJaxpr, operands: Sequence[Value], name: str = "f") -> list[Value]:
         """A call of `closed`, emitted once as a function of the module."""
-        module = self.module
-        found = module.emitted.get(id(closed))
-        if found is None:
-            found = _emit_function(module, closed, module.fresh_name(name))
-            module.emitted[id(closed)] = found
-            module.kept.append(closed)
-        function, effects = found
+        function, effects = self.function(closed, name)
         operands = [self.token(e) for e in effects] + list(operands)
         out = [abstract_token] * len(effects) + list(closed.out_avals)
         args = ", ".join([v.name for v in operands])
@@ -295,6 +289,15 @@ class Builder:
         for effect, value in zip(effects, values):
             self.tokens[effect] = value
         return values[len(effects):]
+
+    def function(self, closed: ClosedJaxpr, name: str) -> tuple[str, list[Effect]]:
+        """The name of the function of the module that `closed` is emitted as, once, and its ordered effects."""
+        module = self.module
+        found = module.emitted.get(id(closed))
+        if found is None:
+            found = module.emitted[id(closed)] = _emit_function(module, closed, module.fresh_name(name))
+            module.kept.append(closed)
+        return found
 
     def inline(self, jaxpr: Jaxpr, consts: Sequence[Value], operands: Sequence[Value]) -> list[Value]:
         """Emit the equations of `jaxpr` here."""
