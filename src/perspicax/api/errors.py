@@ -10,7 +10,7 @@ __all__ = [
 
 
 class NotCallableError(PerspicaxError, TypeError):
-    """A transformation was given something that is no function.
+    """A transformation was given something that is no function, or a generator function.
 
     Attributes:
         transform: the transformation, `grad`.
@@ -25,13 +25,18 @@ class NotCallableError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         name = self.transform
+        article = "an" if self.value_type[:1] in "aeiouAEIOU" else "a"
         fixes: tuple[Fix, ...] = ()
+        if self.value_type == "generator function":
+            return Report(says=f"`{name}` was given a generator function: {self.value}.",
+                          why="its call runs nothing: it returns a generator, which is no array and no pytree of arrays",
+                          fixes=(Fix("collect the values in a list, and return that", code="return values"),))
         if self.value_type in ("ArrayImpl", "ndarray", "float", "int", "tuple", "list") or "Tracer" in self.value_type:
             fixes = (Fix("if this is the result of a call, pass the function itself, and call what comes back",
                          code=f"{name}(f)(x)    # not {name}(f(x))"),)
         if self.value_type == "str" and name == "jit":
             fixes = (Fix("options are given by keyword", code="@partial(jax.jit, static_argnames=('n',))"),)
-        return Report(says=f"`{name}` takes a function, not a {self.value_type}: {self.value}.",
+        return Report(says=f"`{name}` takes a function, not {article} {self.value_type}: {self.value}.",
                       why=f"what `{name}` returns is a function as well, of the same arguments", fixes=fixes)
 
 
@@ -58,6 +63,7 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
 
     Attributes:
         kind: `place` (no place at all), `platform` (a platform's name), `tree` (another structure than the arrays),
+            `alias` (memory is to be shared and given away), `spec` (a partition without a mesh),
             `value` (what is to be put is no array), `axes` (the array has fewer axes than the sharding splits).
         name: the path of the value in question.
         got: what was given.
@@ -78,8 +84,12 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
                 why = "a platform may have several devices"
                 fixes = (Fix("take its first device", code=f"jax.devices({self.got})[0]"),)
             case "tree":
-                says = "The devices given to `device_put` have another structure than what is to be put there."
-                why = self.got
+                says = f"`{self.name}` given to `device_put` has another structure than what is to be put there."
+                why = f"it is like `x`, or a prefix: an entry stands for all below it; but {self.got}"
+            case "alias":
+                says = "`device_put` cannot share the memory of an array (may_alias=True) and give it away (donate=True)."
+                why = "memory that is given away is used for other arrays"
+                fixes = (Fix("say one of the two"),)
             case "value":
                 says = f"`device_put` cannot put `{self.name}`, which is {self.got}."
                 why = "what lives on a device are arrays and numbers, or pytrees (lists, tuples, dicts) of them"
@@ -156,6 +166,7 @@ class JacobianError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         says = f"`{self.transform}` cannot differentiate `{self.function}`: `{self.name}` is {self.type_text}."
+        function = self.function if self.function.isidentifier() else "f"
         match self.kind:
             case "integer":
                 fix = Fix("make it a floating-point array",
@@ -165,7 +176,7 @@ class JacobianError(PerspicaxError, TypeError):
             case "complex":
                 return Report(says=says, why="the derivative of a function of complex numbers is ambiguous",
                               fixes=(Fix("if the function is complex-differentiable, say so",
-                                         code=f"jax.{self.transform}({self.function}, holomorphic=True)"),
+                                         code=f"jax.{self.transform}({function}, holomorphic=True)"),
                                      Fix("differentiate its real and imaginary parts as a pair")))
             case _:
                 return Report(says=says, why=f"with holomorphic=True every {self.which} is complex",

@@ -13,6 +13,8 @@ from perspicax.binding import runtime
 from perspicax.core import tree
 from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tree_errors import PrefixMismatchError
+from perspicax.core.tree_mismatch import sentence
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.lax.placement import ArrayCopySemantics, device_put_p
@@ -72,13 +74,8 @@ def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
         return [given] * structure.num_leaves
     try:
         return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None))
-    except ValueError as error:
-        raise PlacementError(kind="tree", name=option, got=_first_line(error)) from None
-
-
-def _first_line(error: Exception) -> str:
-    report = getattr(error, "report", None)
-    return report.says if report is not None else str(error).splitlines()[0]
+    except PrefixMismatchError as error:
+        raise PlacementError(kind="tree", name=option, got=sentence(error.mismatches[0], "x", option)) from None
 
 
 def _place(given: Any, x: Any, index: int) -> Any:
@@ -96,7 +93,7 @@ def _place(given: Any, x: Any, index: int) -> Any:
 
 def _semantics(donate: Any, may_alias: Any) -> ArrayCopySemantics:
     if donate and may_alias:
-        raise PlacementError(kind="place", name="", got="the same memory (may_alias=True) and give it away (donate=True)")
+        raise PlacementError(kind="alias", name="", got="")
     if donate:
         return ArrayCopySemantics.DONATE_INPUT
     return ArrayCopySemantics.ALWAYS_COPY if may_alias is False else ArrayCopySemantics.REUSE_INPUT

@@ -17,7 +17,7 @@ class UnknownOptionError(PerspicaxError, AttributeError):
             says=f"There is no configuration option `{self.option}`.",
             why="options are named as in JAX (`jax_…`), and Perspicax's own begin with `perspicax_`; "
                 "`config.values` has them all",
-            fixes=tuple(Fix("the name is nearly that of an option", code=name) for name in self.near))
+            fixes=tuple(Fix("" if i else "did you mean", code=name) for i, name in enumerate(self.near)))
 
 
 class OptionValueError(PerspicaxError, ValueError, TypeError):  # JAX raises one or the other, depending on the option

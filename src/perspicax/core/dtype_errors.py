@@ -21,7 +21,7 @@ class UnknownDTypeError(PerspicaxError, TypeError):
         return Report(says=f"{self.given} is not a dtype.",
                       why='a dtype is a name ("float32"), a scalar type (`jnp.float32`), a NumPy dtype, or one of '
                           "`bool`, `int`, `float`, `complex`",
-                      fixes=tuple(Fix("the name is nearly that of a dtype", code=repr(name)) for name in self.near))
+                      fixes=tuple(Fix("" if i else "did you mean", code=repr(name)) for i, name in enumerate(self.near)))
 
 
 class NonNumericDTypeError(PerspicaxError, TypeError):
@@ -128,9 +128,12 @@ class IntegerRangeError(PerspicaxError, OverflowError):
     @property
     def report(self) -> Report:
         fix = Fix("allow 64-bit types, at the start of the program", code='jax.config.update("jax_enable_x64", True)')
+        bits = int(self.dtype.lstrip("uint"))
+        low, high = (0, 2**bits - 1) if self.dtype.startswith("u") else (-2**(bits - 1), 2**(bits - 1) - 1)
         return Report(says=f"The Python integer {self.value} does not fit into {self.dtype}.",
-                      why=f"a Python integer becomes {self.dtype}"
-                          + (" while 64-bit types are off (`jax_enable_x64`)" if self.dtype == "int32" else ""),
+                      why=f"{self.dtype} holds {low} to {high}"
+                          + (", and a Python integer becomes int32 while 64-bit types are off (`jax_enable_x64`)"
+                             if self.dtype == "int32" else ""),
                       fixes=(fix,) if self.dtype == "int32" else ())
 
 

@@ -28,7 +28,11 @@ class NotAnArrayError(PerspicaxError, TypeError):
         fixes: tuple[Fix, ...] = ()
         if self.value_type in ("list", "tuple"):
             fixes = (Fix("make an array of it first", code=f"jnp.asarray({self.value})"),)
-        return Report(says=f"An operand is a {self.value_type}, not an array{shown}.",
+        if self.value_type == "NoneType":
+            return Report(says="An operand is None, not an array.",
+                          why="operations take arrays, NumPy arrays and Python numbers")
+        article = "an" if self.value_type[:1] in "aeiouAEIOU" else "a"
+        return Report(says=f"An operand is {article} {self.value_type}, not an array{shown}.",
                       why="operations take arrays, NumPy arrays and Python numbers", fixes=fixes)
 
 

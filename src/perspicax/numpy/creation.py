@@ -294,7 +294,7 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
     if any(isinstance(v, (complex, np.complexfloating)) for v in given):
         raise ArgumentValueError(says="`arange` was given complex bounds.", why="complex numbers are not ordered")
     if dtype == np.dtype(bool):
-        raise ArgumentKindError(says="`arange` of booleans.", why="it counts in numbers; `int(x)` makes one")
+        raise ArgumentKindError(says="`arange` was given booleans.", why="it counts in numbers; `int(x)` makes one")
     if stop is None:
         start, stop = 0, start
     if step is not None and step == 0:

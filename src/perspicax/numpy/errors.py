@@ -132,7 +132,8 @@ class NotArrayLikeError(PerspicaxError, TypeError, ValueError):  # JAX raises Va
         fixes: tuple[Fix, ...] = ()
         if self.value_type in ("list", "tuple"):
             fixes = (Fix("make an array of it first", code="jnp.asarray(x)"),)
-        return Report(says=f"`{self.function}` was given a {self.value_type} as its {ordinal(self.index)} argument.",
+        given = "None" if self.value_type == "NoneType" else f"a {self.value_type}"
+        return Report(says=f"`{self.function}` was given {given} as its {ordinal(self.index)} argument.",
                       why="it takes arrays, NumPy arrays and numbers; a list would be converted element by element at "
                           "every call" if fixes else "it takes arrays, NumPy arrays and numbers", fixes=fixes)
 

@@ -229,9 +229,11 @@ class SampleShardingError(ReportedError, NotImplementedError):
 
 
 def article(value_type: str) -> str:
-    """A class by name, with its article; an array type as it is."""
+    """A class by name, with its article; an array type and None as they are."""
     if "[" in value_type:
         return value_type
+    if value_type == "NoneType":
+        return "None"
     return f"{'an' if value_type[:1].lower() in 'aeiou' else 'a'} {value_type}"
 
 
