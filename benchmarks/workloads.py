@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import best, best_fresh
+from benchmarks.mixed import mixed
 
 Function = Callable[..., Any]
 Values = dict[str, float]
@@ -183,5 +184,5 @@ def steady(jax: ModuleType) -> Values:
 
 WORKLOADS: dict[str, Callable[[ModuleType], Values]] = {
     function.__name__: function
-    for function in (trace, autodiff, lower, jit, jit_leaves, eager_arithmetic, eager_shapes, eager_transforms, steady)
+    for function in (trace, autodiff, mixed, lower, jit, jit_leaves, eager_arithmetic, eager_shapes, eager_transforms, steady)
 }

@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from perspicax.core.config import local
 from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.primitive import Primitive
@@ -124,6 +126,18 @@ class DebugInfo:
     @property
     def func_name(self) -> str:
         return self.name
+
+    @property
+    def traced_for(self) -> str:
+        return self.transform
+
+    @property
+    def func_src_info(self) -> str:
+        """The function and its place: `loss at train.py:12`."""
+        if self.place is None:
+            return self.name
+        code = self.place[0]
+        return f"{self.name} at {code.co_filename}:{code.co_firstlineno}"
 
 
 def _weak(fun: Any) -> Any:
@@ -278,10 +292,14 @@ def last_uses(jaxpr: Jaxpr) -> dict[int, list[Var]]:
     return uses
 
 
+_LEAVES = frozenset((int, bool, str, float, type(None), np.dtype))  # types of parameters that hold no jaxpr
+
+
 def subjaxprs(eqn: JaxprEqn) -> Iterator[Jaxpr]:
     """The jaxprs among an equation's parameters."""
     for value in eqn.values:
-        yield from jaxprs_in(value)
+        if type(value) not in _LEAVES:
+            yield from jaxprs_in(value)
 
 
 def jaxprs_in(value: Any) -> Iterator[Jaxpr]:
@@ -292,4 +310,5 @@ def jaxprs_in(value: Any) -> Iterator[Jaxpr]:
         yield value
     elif isinstance(value, (tuple, list)):
         for item in value:
-            yield from jaxprs_in(item)
+            if type(item) not in _LEAVES:
+                yield from jaxprs_in(item)

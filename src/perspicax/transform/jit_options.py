@@ -6,9 +6,11 @@ import inspect
 import operator
 from typing import Any
 
+from perspicax.core.array import Array
 from perspicax.core.tracer import Tracer
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import StaticArgumentError
+from perspicax.transform.jit_primitive import shardings_asked_for
 from perspicax.transform.stage import function_name
 from perspicax.xla import sharding as shardings
 
@@ -34,6 +36,8 @@ class JitOptions:
         self.has_statics = bool(self.static_argnums or self.static_argnames)
         self.donates = bool(self.donate_argnums or self.donate_argnames)
         self.has_shardings = self.in_shardings is not None or out_shardings is not None
+        if self.has_shardings:
+            shardings_asked_for[:] = [True]
         self.is_plain = not self.has_statics and not self.has_shardings
 
     def static_numbers(self, signature: Signature) -> tuple[int, ...]:
@@ -87,6 +91,18 @@ class JitOptions:
         dynamic = tuple([x for n, x in enumerate(args) if n not in fixed])
         return dynamic, {k: v for k, v in kwargs.items() if k not in static_kwargs}, (key,), rebuild
 
+    @staticmethod
+    def refuse_incomparable(signature: Signature, statics: tuple, others: list[tuple], error: Exception) -> None:
+        """Raise the report of the static argument whose `==` failed with `error`; return where it was none of them."""
+        for which, _, value in statics[0]:
+            for _, _, other in [entry for other in others if other for entry in other[0] if entry[0] == which]:
+                try:
+                    bool(other == value)
+                except Exception:  # whatever `__eq__` raises; the report has the first such error as its cause
+                    raise StaticArgumentError(option="static_argnums", given=signature.name(which), kind="incomparable",
+                                              function=signature.function, value_type=type(value).__name__,
+                                              parameters=()) from error
+
     def donated(self, signature: Signature, in_tree: Any) -> tuple[bool, ...]:
         """For each flat dynamic argument whether it is donated."""
         flags = [False] * in_tree.num_leaves
@@ -127,7 +143,9 @@ def _refuse_unhashable(signature: Signature, statics: dict) -> None:
         try:
             hash(value)
         except TypeError:
-            kind = "traced array" if isinstance(value, Tracer) else type(value).__name__
+            kind = type(value).__name__
+            if isinstance(value, Array):
+                kind = f"{'traced ' if isinstance(value, Tracer) else ''}{value.aval.str_short()} array"
             raise StaticArgumentError(option="static_argnums", given=signature.name(which), kind="unhashable",
                                       function=signature.function, value_type=kind, parameters=()) from None
 

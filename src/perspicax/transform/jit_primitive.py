@@ -223,17 +223,26 @@ def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, don
 
 def inner_shardings(closed: ClosedJaxpr) -> tuple:
     """The shardings that jitted functions called within ask for; they tell on which devices the whole runs."""
-    return closed.derive("inner shardings", lambda: tuple(_collect_shardings(closed.jaxpr)))
+    if not shardings_asked_for:
+        return ()
+    return closed.derive("inner shardings", lambda: tuple(_collect_shardings(closed.jaxpr, set())))
 
 
-def _collect_shardings(jaxpr: Any) -> list:
+shardings_asked_for: list[bool] = []  # holds something once any jitted function of the process asked for shardings
+
+
+def _collect_shardings(jaxpr: Any, seen: set[int]) -> list:
     found: list = []
     for eqn in jaxpr.eqns:
+        if not eqn.values:
+            continue
         if eqn.primitive is jit_p:
             params = eqn.params
             found += [s for s in (*(params["in_shardings"] or ()), *(params["out_shardings"] or ())) if s is not None]
         for inner in subjaxprs(eqn):
-            found += _collect_shardings(inner)
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                found += _collect_shardings(inner, seen)
     return found
 
 

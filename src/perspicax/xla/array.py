@@ -13,15 +13,21 @@ import numpy as np
 from perspicax.binding import runtime
 from perspicax.core import dtypes
 from perspicax.core.array import Array
-from perspicax.core.avals import ShapedArray
+from perspicax.core.avals import ShapedArray, oversized
 from perspicax.core.tracer import typers
+from perspicax.diagnose.boundary import public_methods
 from perspicax.xla import client, sharding
+from perspicax.xla.array_errors import ArrayConversionError, MemoryLayoutError, RankLimitError
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import DeletedArrayError, DLPackError, JaxRuntimeError
 
 _live: weakref.WeakSet | None = None
 
 
+@public_methods("__array__", "__bytes__", "__dlpack__", "__reduce__", "__copy__", "__deepcopy__", "__hash__", "__bool__",
+                "__int__", "__float__", "__complex__", "__index__", "item", "tolist", "tobytes", "__format__", "__str__",
+                "__repr__", "addressable_shards", "global_shards", "addressable_data", "block_until_ready",
+                "unsafe_buffer_pointer", "on_device_size_in_bytes")
 class ArrayImpl(Array):
     """An array that has a value.
 
@@ -79,6 +85,10 @@ class ArrayImpl(Array):
                     found = self._assemble()
             except runtime.RuntimeFailure as error:
                 raise failure(error, "computing an array") from callback_cause(error)
+            except ValueError:
+                if self.aval.ndim <= NUMPY_AXES:
+                    raise
+                raise RankLimitError(type_text=self.aval.str_short(), rank=self.aval.ndim) from None
             self._np = found
         found.setflags(write=False)  # arrays never change: others may share this memory
         return found
@@ -143,7 +153,10 @@ class ArrayImpl(Array):
 
     def addressable_data(self, index: int) -> ArrayImpl:
         """The piece on the device number `index` of this process."""
-        return self.addressable_shards[index].data
+        shards = self.addressable_shards
+        if self.is_fully_replicated:  # as JAX, which does not look at the number then
+            return shards[0].data
+        return shards[index].data
 
     # -- life and death
 
@@ -199,12 +212,11 @@ class ArrayImpl(Array):
     # -- protocols
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        self._refuse_extended("NumPy form")
+        self._refuse_extended("array")
         value = self.value()
         if dtype is not None and np.dtype(dtype) != value.dtype:
             if copy is False:
-                raise ValueError(f"a NumPy array of dtype {np.dtype(dtype)} cannot share the memory of one of dtype "
-                                 f"{value.dtype}; leave copy=False out")
+                raise MemoryLayoutError(found=str(value.dtype), wanted=str(np.dtype(dtype)))
             return value.astype(dtype)
         return value.copy() if copy else value
 
@@ -242,17 +254,15 @@ class ArrayImpl(Array):
         return copy_of(self)
 
     def __hash__(self) -> int:
-        raise TypeError(f"unhashable type: an array ({self.aval.str_short()}) cannot be hashed or be a dict key; "
-                        "use its value, such as x.item() or x.tobytes()")
+        raise ArrayConversionError(wanted="hash", type_text=self.aval.str_short(), key=self.aval.extended)
 
     def _refuse_extended(self, what: str) -> None:
         """Elements of an extended dtype (keys) are no numbers."""
         if self.aval.extended:
-            raise TypeError(f"an array of dtype {self.aval.dtype} has no {what}; "
-                            f"jax.random.key_data(keys) gives its words")
+            raise ArrayConversionError(wanted=what, type_text=self.aval.str_short(), key=True)
 
     def __bool__(self) -> bool:
-        self._refuse_extended("truth value")
+        self._refuse_extended("bool")
         if self.aval.size != 1:
             from perspicax.core.errors import TruthValueError
 
@@ -270,23 +280,23 @@ class ArrayImpl(Array):
 
     def __index__(self) -> int:
         if self.aval.shape != () or not (dtypes.issubdtype(self.aval.dtype, np.integer)):
-            raise TypeError(f"only integer scalar arrays can be used as an index or a size, not {self.aval.str_short()}")
+            raise ArrayConversionError(wanted="index", type_text=self.aval.str_short(), key=self.aval.extended)
         return operator.index(self.value()[()])
 
     def _scalar(self, kind: str) -> Any:
-        self._refuse_extended(f"{kind} value")
+        self._refuse_extended(kind)
         if self.aval.shape != ():
-            raise TypeError(f"only scalar arrays can be converted to {kind}, not {self.aval.str_short()}")
+            raise ArrayConversionError(wanted=kind, type_text=self.aval.str_short())
         return self.value().item()
 
     def item(self, *args: Any) -> Any:
         """One element as a Python scalar."""
-        self._refuse_extended("Python value")
+        self._refuse_extended("item")
         return self.value().item(*args)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python scalars."""
-        self._refuse_extended("Python values")
+        self._refuse_extended("list")
         return self.value().tolist()
 
     def tobytes(self, order: Any = "C") -> bytes:
@@ -364,6 +374,30 @@ def array_text(x: ArrayImpl, representation: bool) -> str:
     last_line = len(body) - body.rfind("\n") - 1
     gap = " " if last_line + len(end) + 3 <= np.get_printoptions()["linewidth"] else "      "  # as JAX spaces it
     return f"Array({body},{gap}{end}"
+
+
+NUMPY_AXES = 64  # the most that a NumPy array has
+
+
+def beyond_numpy(aval: Any) -> bool:
+    """Whether NumPy has no arrays of this type's shape; XLA has them, or tells why not."""
+    size = aval.size
+    return len(aval.shape) > NUMPY_AXES or ((size == 0 or size >> 59 != 0) and aval in oversized)
+
+
+def on_host(aval: ShapedArray, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """A NumPy array of the type `aval`, made by `make`.
+
+    Raises:
+        JaxRuntimeError: there is not enough memory, as XLA would say.
+    """
+    try:
+        return make()
+    except (MemoryError, ValueError) as error:
+        if isinstance(error, ValueError) and aval not in oversized:
+            raise
+        raise JaxRuntimeError(status="RESOURCE_EXHAUSTED", doing=f"making an array of type {aval.str_short()}",
+                              detail=f"Out of memory allocating {aval.size * aval.dtype.itemsize} bytes") from None
 
 
 def _unpickle(value: np.ndarray, extended: Any, weak_type: bool) -> ArrayImpl:

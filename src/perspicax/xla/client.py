@@ -7,6 +7,7 @@ from typing import Any
 from perspicax.binding import runtime
 from perspicax.core import config as config_module
 from perspicax.core.config import config
+from perspicax.diagnose.boundary import public
 from perspicax.xla.client_errors import ClientStartedError
 from perspicax.xla.errors import UnknownPlatformError
 
@@ -56,11 +57,13 @@ def default_backend() -> str:
     return _default[0]
 
 
+@public
 def devices(backend: str | None = None) -> list[runtime.Device]:
     """All devices of a backend (`None`: the default one), those of other processes included."""
     return list(client(backend).devices())
 
 
+@public
 def local_devices(process_index: int | None = None, backend: str | None = None,
                   host_id: int | None = None) -> list[runtime.Device]:
     """The devices of this process, or of the process `process_index`."""
@@ -71,16 +74,19 @@ def local_devices(process_index: int | None = None, backend: str | None = None,
     return [d for d in of.devices() if d.process_index == index]
 
 
+@public
 def device_count(backend: str | None = None) -> int:
     """Number of devices of a backend, in all processes."""
     return client(backend).device_count()
 
 
+@public
 def local_device_count(backend: str | None = None) -> int:
     """Number of devices of a backend in this process."""
     return client(backend).local_device_count()
 
 
+@public
 def process_index(backend: str | None = None) -> int:
     """Which process this is, from 0."""
     return client(backend).process_index()
@@ -89,6 +95,7 @@ def process_index(backend: str | None = None) -> int:
 host_id = process_index
 
 
+@public
 def process_count(backend: str | None = None) -> int:
     """Number of processes."""
     return max(d.process_index for d in client(backend).devices()) + 1

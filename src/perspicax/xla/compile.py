@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import json
 import logging
+import math
 import sys
 import threading
 import time
@@ -71,16 +72,31 @@ def without_dead_equations(jaxpr: Jaxpr) -> tuple[Jaxpr, list[bool]]:
     """
     used = {a for a in jaxpr.outvars if type(a) is not Literal}
     live: list[Any] = []
+    changed = False
     for eqn in reversed(jaxpr.eqns):
         if eqn.effects or not used.isdisjoint(eqn.outvars):
+            prune = eqn.primitive.extra.get("prune")
+            if prune is not None:
+                eqn = _pruned(eqn, prune, used)
+                changed = True
             live.append(eqn)
             for a in eqn.invars:
                 if type(a) is not Literal:
                     used.add(a)
-    if len(live) != len(jaxpr.eqns):
+    if changed or len(live) != len(jaxpr.eqns):
         live.reverse()
         jaxpr = jaxpr.replace(eqns=live)
     return jaxpr, [v in used for v in jaxpr.invars]
+
+
+def _pruned(eqn: Any, prune: Callable[..., Any], used: set) -> Any:
+    """A loop or branch without the results that nobody reads, and without the operands that only they need.
+
+    `prune(which results are read, params)` gives the parameters of what is left, and which operands and results are.
+    """
+    params, operands, results = prune([v in used for v in eqn.outvars], eqn.params)
+    return eqn.replace(params=params, invars=[a for a, kept in zip(eqn.invars, operands) if kept],
+                       outvars=[v for v, kept in zip(eqn.outvars, results) if kept])
 
 
 def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool] = (), keep_unused: bool = False,
@@ -461,15 +477,19 @@ def _guarded(lowered: Lowered, run: Callable[[], Any]) -> Any:
 
 
 def _refuse_oversized(lowered: Lowered) -> None:
-    """XLA ends the process when a type takes more bytes than 63 bits count: such programs never reach it."""
+    """XLA ends the process when a type takes more bytes than 63 bits count: such programs never reach it.
+
+    It multiplies the sizes of all axes but those of 0.
+    """
     for aval in list(oversized):
-        size = aval.size * np.dtype(physical_aval(aval).dtype).itemsize
+        size = math.prod([n for n in aval.shape if n]) * np.dtype(physical_aval(aval).dtype).itemsize
         if size >= 2**63 and aval.mlir in lowered.text:
             made = [e.position for e in lowered.module.equations if any(v.aval is aval for v in e.outvars)]
             raise JaxRuntimeError(status="RESOURCE_EXHAUSTED", doing="compiling", program=lowered.name,
                                   where=made[0] if made else None,
                                   detail=f"an array of type {aval.str_short()} takes {size} bytes, more than can be "
-                                         "addressed")
+                                         "addressed" if aval.size else f"the sizes of {aval.str_short()}, multiplied, are "
+                                         "more than 63 bits hold, though one of them is 0")
 
 
 def _place_named(lowered: Lowered, message: str) -> Any:

@@ -24,7 +24,7 @@ from perspicax.core.trace import Trace, check_alive
 from perspicax.core.tracer import get_aval
 from perspicax.xla import compile as compilation
 from perspicax.xla import sharding as shardings
-from perspicax.xla.array import ArrayImpl, failure, from_numpy
+from perspicax.xla.array import ArrayImpl, beyond_numpy, failure, from_numpy
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import IncompatibleDevicesError, ShardingMismatchError
 
@@ -126,7 +126,7 @@ def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[.
             compiled_kernel.append(_compiled_kernel(primitive, avals, values, outs))
         return compiled_kernel[0](*arrays)
 
-    if primitive.host is None or any(a.size > HOST_LIMIT for a in (*avals, *outs)) or (any(
+    if primitive.host is None or any(a.size > HOST_LIMIT or beyond_numpy(a) for a in (*avals, *outs)) or (any(
             a.extended for a in (*avals, *outs)) and not primitive.handles_extended):
         return compiled
     return _host_kernel(primitive, values, outs, compiled)

@@ -17,6 +17,7 @@ from perspicax.core.avals import AbstractValue, ShapedArray, abstract_token
 from perspicax.core.effects import Effect, ordered
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from perspicax.core.primitive import Missing
+from perspicax.xla import templates
 from perspicax.xla.errors import EmissionError
 
 SMALL_CONSTANT = 64  # elements; larger constants are hidden arguments of the program, never text
@@ -201,7 +202,10 @@ class Builder:
         """A constant: a scalar splat to the shape of `aval`, or an array written out."""
         array = np.asarray(value)
         aval = aval or ShapedArray(array.shape, array.dtype)
-        text = constant_text(array, aval)
+        return self.constant_of(constant_text(array, aval), aval)
+
+    def constant_of(self, text: str, aval: ShapedArray) -> Value:
+        """The constant that `constant_text` wrote; one line for each in a block."""
         key = (text, aval)
         found = self.constants.get(key)
         if found is None:
@@ -323,37 +327,72 @@ class Builder:
         return found
 
 
+class Recorder(Builder):
+    """Takes down what one rule writes, for `templates`; names are its own."""
+
+    __slots__ = ()
+
+    def constant_of(self, text: str, aval: ShapedArray) -> Value:
+        """The name of a constant, which the block gets where the template is used."""
+        key = (text, aval)
+        found = self.constants.get(key)
+        if found is None:
+            found = self.constants[key] = Value(f"%k{len(self.constants)}", aval)
+        return found
+
+
+def record(b: Builder, eqn: JaxprEqn, names: list[str], key: tuple) -> list[str]:
+    """Emit one equation into `b`, and keep its text for equations like it."""
+    watched = templates.WatchedModule(b.module)
+    recorder = Recorder(watched)  # type: ignore[arg-type]
+    recorder.loc, recorder.eqn, recorder.out = templates.LOCATION, eqn, b.out
+    operands = [Value(f"%o{i}", a.aval) for i, a in enumerate(eqn.invars)]
+    results = emit_one(recorder, eqn, operands)
+    template = templates.make(recorder, watched, operands, recorder.constants, results)
+    templates.keep(key, template, watched)
+    return template.emit(b, names)
+
+
 def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: Sequence[Value]) -> list[Value]:
     """Emit `jaxpr`'s equations into `b`; the values of its results."""
-    env: dict[Any, Value] = dict(zip(jaxpr.constvars, consts))
-    env.update(zip(jaxpr.invars, operands))
-    equations = b.module.equations
+    env: dict[Any, str] = dict(zip(jaxpr.constvars, [v.name for v in consts]))  # names alone: a variable knows its type
+    env.update(zip(jaxpr.invars, [v.name for v in operands]))
+    module, lines, shared = b.module, b.lines, b.shared
+    equations = module.equations
     for eqn in jaxpr.eqns:
         b.loc = f' loc("{len(equations)}")'
         equations.append(eqn)
-        outvars = eqn.outvars
-        primitive = eqn.primitive
-        rule = primitive.emit
+        outvars, invars = eqn.outvars, eqn.invars
+        rule = eqn.primitive.emit
         if type(rule) is str and not eqn.values:  # an elementwise operation of one type
             aval = outvars[0].aval
             text = aval.mlir
-            names = []
-            for a in eqn.invars:
-                v = b.spread_literal(a, aval) if type(a) is Literal else env[a]
-                if v.aval.mlir != text:
-                    v = b.broadcast(v, aval.shape, range(len(aval.shape)) if v.aval.shape else ())
-                names.append(v.name)
-            n = b.shared[0] = b.shared[0] + 1
-            b.lines.append(f"%{n} = {rule} {', '.join(names)} : {text}{b.loc}\n")
-            env[outvars[0]] = Value(f"%{n}", aval)
-            continue
-        values = [b.literal(a) if type(a) is Literal else env[a] for a in eqn.invars]
-        b.eqn = eqn
-        b.out = [v.aval for v in outvars]
-        results = emit_one(b, eqn, values)
-        for var, value in zip(outvars, results):
-            env[var] = value
-    return [b.literal(a) if type(a) is Literal else env[a] for a in jaxpr.outvars]  # type: ignore[index]
+            names = [b.spread_literal(a, aval).name if type(a) is Literal else env[a] for a in invars]
+            avals = tuple([aval if type(a) is Literal else a.aval for a in invars])
+            if {a.mlir for a in avals} == {text}:
+                n = shared[0] = shared[0] + 1
+                lines.append(f"%{n} = {rule} {', '.join(names)} : {text}{b.loc}\n")
+                env[outvars[0]] = f"%{n}"
+                continue
+        else:
+            names = [b.literal(a).name if type(a) is Literal else env[a] for a in invars]
+            avals = tuple([a.aval for a in invars])
+        out = tuple([v.aval for v in outvars])
+        key = templates.key_of(eqn, avals, out, module)
+        template = templates.find(key)
+        if template is None:
+            b.eqn, b.out = eqn, out
+            if key is None:
+                results = [v.name for v in emit_one(b, eqn, list(map(Value, names, avals)))]
+            else:
+                results = record(b, eqn, names, key)
+        else:
+            results = template.emit(b, names)
+        if len(results) == 1:
+            env[outvars[0]] = results[0]
+        else:
+            env.update(zip(outvars, results))
+    return [b.literal(a) if type(a) is Literal else Value(env[a], a.aval) for a in jaxpr.outvars]
 
 
 def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from perspicax.binding import runtime
 from perspicax.xla import client
+from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.errors import ShardingError
 
 Sharding = runtime.BaseSharding
@@ -111,7 +112,13 @@ def _single_device(platform: str, device_id: int) -> SingleDeviceSharding:
 
 @functools.cache
 def on_device(device: Any) -> SingleDeviceSharding:
-    """The sharding of one device; one object for each."""
+    """The sharding of one device; one object for each.
+
+    Raises:
+        NotADeviceError: `device` is none.
+    """
+    if not isinstance(device, runtime.Device):
+        raise NotADeviceError(value=repr(device)[:60])
     return SingleDeviceSharding(device)
 
 
