@@ -3,7 +3,6 @@
 import perspicax.numpy.install as _install  # arrays get their operators and methods
 from perspicax.api.differentiate import grad as grad
 from perspicax.api.differentiate import jvp as jvp
-from perspicax.api.differentiate import linear_transpose as linear_transpose
 from perspicax.api.differentiate import linearize as linearize
 from perspicax.api.differentiate import value_and_grad as value_and_grad
 from perspicax.api.differentiate import vjp as vjp
@@ -94,30 +93,35 @@ __getattr__, __dir__ = _on_demand(
     ),
     names={
         "checkpoint": "perspicax.api.remat", "checkpoint_policies": "perspicax.api.remat_policies",
-        "hessian": "perspicax.api.jacobian", "jacfwd": "perspicax.api.jacobian", "jacobian": "perspicax.api.jacobian",
+        "closure_convert": "perspicax.api.custom_rules", "custom_gradient": "perspicax.api.custom_rules",
+        "fwd_and_bwd": "perspicax.api.forward_backward", "hessian": "perspicax.api.jacobian",
+        "jacfwd": "perspicax.api.jacobian", "jacobian": "perspicax.api.jacobian",
+        "linear_transpose": "perspicax.api.linear",
+        "make_array_from_process_local_data": "perspicax.api.process_local",
+        "print_environment_info": "perspicax.api.environment",
         "jacrev": "perspicax.api.jacobian", "remat": "perspicax.api.remat",
     },
     absent=(
-        "Ref", "ad", "closure_convert", "custom_gradient", "ds", "empty_ref",
-        "free_ref", "freeze", "fwd_and_bwd", "make_array_from_process_local_data", "memory",
-        "new_ref", "pmap", "print_environment_info", "reshard", "set_mesh", "shard_map", "smap",
+        "Ref", "ad", "ds", "empty_ref", "free_ref", "freeze", "memory", "new_ref", "pmap", "reshard", "set_mesh",
+        "shard_map", "smap",
     ),
 )
 
 __all__ = [
     "Array", "Device", "NamedSharding", "P", "ShapeDtypeStruct", "Shard", "allow_f16_reductions",
     "array_garbage_collection_guard", "auto_pcast", "block_until_ready", "check_tracer_leaks", "checking_leaks",
-    "checkpoint", "checkpoint_policies", "clear_caches", "config", "copy_to_host_async", "custom_jvp", "custom_vjp",
-    "debug_infs", "debug_key_reuse", "debug_nans", "default_backend", "default_device", "default_matmul_precision",
-    "default_prng_impl", "device_count", "device_get", "device_put", "devices", "disable_jit", "effects_barrier",
-    "enable_checks", "enable_custom_prng", "enable_x64", "ensure_compile_time_eval", "eval_shape",
-    "explain_cache_misses", "float0", "grad", "hessian", "host_count", "host_id", "host_ids", "jacfwd", "jacobian",
-    "jacrev", "jax2tf_associative_scan_reductions", "jit", "jvp", "legacy_prng_key", "linear_transpose",
-    "linearize", "live_arrays", "local_device_count", "local_devices", "log_compiles", "make_array_from_callback",
-    "make_array_from_single_device_arrays", "make_jaxpr", "make_mesh", "make_user_context", "named_call",
-    "named_scope", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion", "process_count",
-    "process_index", "process_indices", "pure_callback", "remat", "remove_size_one_mesh_axis_from_type",
-    "softmax_custom_jvp", "thread_guard", "threefry_partitionable", "transfer_guard",
-    "transfer_guard_device_to_device", "transfer_guard_device_to_host", "transfer_guard_host_to_device", "typeof",
-    "value_and_grad", "vjp", "vmap",
+    "checkpoint", "checkpoint_policies", "clear_caches", "closure_convert", "config", "copy_to_host_async",
+    "custom_gradient", "custom_jvp", "custom_vjp", "debug_infs", "debug_key_reuse", "debug_nans", "default_backend",
+    "default_device", "default_matmul_precision", "default_prng_impl", "device_count", "device_get", "device_put",
+    "devices", "disable_jit", "effects_barrier", "enable_checks", "enable_custom_prng", "enable_x64",
+    "ensure_compile_time_eval", "eval_shape", "explain_cache_misses", "float0", "fwd_and_bwd", "grad", "hessian",
+    "host_count", "host_id", "host_ids", "jacfwd", "jacobian", "jacrev", "jax2tf_associative_scan_reductions", "jit",
+    "jvp", "legacy_prng_key", "linear_transpose", "linearize", "live_arrays", "local_device_count", "local_devices",
+    "log_compiles", "make_array_from_callback", "make_array_from_process_local_data",
+    "make_array_from_single_device_arrays", "make_jaxpr", "make_mesh", "make_user_context", "named_call", "named_scope",
+    "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion", "print_environment_info",
+    "process_count", "process_index", "process_indices", "pure_callback", "remat",
+    "remove_size_one_mesh_axis_from_type", "softmax_custom_jvp", "thread_guard", "threefry_partitionable",
+    "transfer_guard", "transfer_guard_device_to_device", "transfer_guard_device_to_host",
+    "transfer_guard_host_to_device", "typeof", "value_and_grad", "vjp", "vmap",
 ]

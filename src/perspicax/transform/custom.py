@@ -9,83 +9,33 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
+from perspicax.core.array import Array
 from perspicax.core.context import eager
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform import trees as tree
 from perspicax.transform.custom_primitives import Callee, custom_jvp_call, custom_lin, custom_vjp_call, full_tangent
-from perspicax.transform.errors import CustomRuleError, MissingCustomRuleError
+from perspicax.transform.errors import CustomRuleError, MissingCustomRuleError, StaticArgumentError
 from perspicax.transform.hooks import as_traced, lax
-from perspicax.transform.stage import FlatFunction, function_name, wraps
-
-
-class SymbolicZero:
-    """A tangent or cotangent that is known to be zero, for rules that asked for `symbolic_zeros`.
-
-    Attributes:
-        aval: its type; `shape`, `dtype` and `ndim` as well.
-    """
-
-    def __init__(self, aval: Any) -> None:
-        self.aval = aval
-
-    shape = property(lambda self: self.aval.shape)
-    dtype = property(lambda self: self.aval.dtype)
-    ndim = property(lambda self: len(self.aval.shape))
-    size = property(lambda self: self.aval.size)
-    weak_type = property(lambda self: self.aval.weak_type)
-
-    def __repr__(self) -> str:
-        return f"SymbolicZero({self.aval.str_short()})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SymbolicZero) and self.aval is other.aval
-
-    def __hash__(self) -> int:
-        return hash((SymbolicZero, self.aval))
-
-
-class CustomVJPPrimal:
-    """An argument as `fwd` gets it when it asked for `symbolic_zeros`.
-
-    Attributes:
-        value: the argument.
-        perturbed: whether it is differentiated.
-    """
-
-    __slots__ = ("perturbed", "value")
-
-    def __init__(self, value: Any, perturbed: bool) -> None:
-        self.value, self.perturbed = value, perturbed
-
-    def __repr__(self) -> str:
-        return f"CustomVJPPrimal(value={self.value}, perturbed={self.perturbed})"
-
-
-def _to_user(t: Any) -> Any:
-    return SymbolicZero(t.aval) if type(t) is Zero else t
+from perspicax.transform.places import return_place, rule_name
+from perspicax.transform.stage import FlatFunction, function_name, positional_names, wraps
+from perspicax.transform.symbolic_zeros import CustomVJPPrimal, SymbolicZero, from_user, to_user
 
 
 def _is_float0(t: Any) -> bool:
     return getattr(t, "dtype", None) == dtypes.float0
 
 
-def _from_user(t: Any) -> Any:
-    return Zero(t.aval) if type(t) is SymbolicZero else t
-
-
 # -- arguments
 
-class _Custom:
-    """What both decorators share: how arguments are told apart."""
+class BoundArguments:
+    """A function with rules of the user's, which take all arguments by position."""
 
-    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = (),
-                 nondiff_argnames: Sequence[str] = ()) -> None:
+    has_rules = True
+
+    def __init__(self, fun: Callable[..., Any]) -> None:
         wraps(fun, self)
         self.fun = fun
-        names = list(inspect.signature(fun).parameters) if nondiff_argnames else []
-        numbers = [*nondiff_argnums, *[names.index(n) for n in nondiff_argnames]]
-        self.nondiff_argnums = tuple(sorted(numbers))
         self._signature: inspect.Signature | None = None
         try:
             self._signature = inspect.signature(fun)
@@ -107,6 +57,20 @@ class _Custom:
         if by_name:
             raise CustomRuleError(function=function_name(self.fun), kind="keyword", rule="", got=by_name[0])
         return bound.args
+
+
+class _Custom(BoundArguments):
+    """What both decorators of derivatives share: which arguments are differentiated."""
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = (),
+                 nondiff_argnames: Sequence[str] = ()) -> None:
+        super().__init__(fun)
+        names = list(self._signature.parameters) if self._signature is not None else []
+        for name in nondiff_argnames:
+            if name not in names:
+                raise StaticArgumentError(option="nondiff_argnames", given=repr(name), function=function_name(fun),
+                                          kind="unknown", parameters=tuple(names))
+        self.nondiff_argnums = tuple(sorted({*nondiff_argnums, *[names.index(n) for n in nondiff_argnames]}))
 
     def numbers(self, args: tuple) -> set[int]:
         """Positions of the arguments that are not differentiated."""
@@ -220,27 +184,32 @@ class _JVPRule:
 
     @property
     def __name__(self) -> str:
-        return function_name(self.user)
+        return rule_name(self.user, "jvp rule")
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
-        tangents = [_to_user(t) if type(t) is Zero or _is_float0(t) else as_traced(t) for t in tangents]
+        tangents = [to_user(t) if type(t) is Zero or _is_float0(t) else as_traced(t) for t in tangents]
         pair = self.user(*self.fixed, self.in_tree.unflatten(primals)[0], self.in_tree.unflatten(tangents)[0])
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise CustomRuleError(function=self.name, kind="pair", rule="defjvp", got=type(pair).__name__)
+            raise CustomRuleError(function=self.name, kind="pair", rule=self.__name__, got=described(pair),
+                                  expected="(primal_out, tangent_out)",
+                                  position=return_place(self.user))
         outs, out_tree = tree.flatten(pair[0])
         douts, dout_tree = tree.flatten(pair[1])
         if out_tree != dout_tree:
-            raise CustomRuleError(function=self.name, kind="structure", rule="defjvp", got=str(dout_tree),
-                                  expected=str(out_tree))
+            raise CustomRuleError(function=self.name, kind="structure", rule=self.__name__, got=dout_tree,
+                                  expected=out_tree, names=("primal_out", "tangent_out"),
+                                  position=return_place(self.user))
         if self.flat.out_tree is None:
             self.flat.out_tree = out_tree
         elif out_tree != self.flat.out_tree:
-            raise CustomRuleError(function=self.name, kind="structure", rule="defjvp", got=str(out_tree),
-                                  expected=str(self.flat.out_tree))
-        return outs, [_checked_tangent(_from_user(t), x, self.name) for t, x in zip(douts, outs)]
+            raise CustomRuleError(function=self.name, kind="structure", rule=self.__name__, got=out_tree,
+                                  expected=self.flat.out_tree, names=(f"{self.name}(...)", "primal_out"),
+                                  position=return_place(self.user))
+        paths = lambda i: tree.keystr(tree.flatten_with_path(pair[1])[0][i][0])
+        return outs, [_checked_tangent(from_user(t), x, self, i, paths) for i, (t, x) in enumerate(zip(douts, outs))]
 
 
-def _checked_tangent(t: Any, primal: Any, name: str) -> Any:
+def _checked_tangent(t: Any, primal: Any, rule: _JVPRule, index: int, path: Callable[[int], str]) -> Any:
     wanted: Any = get_aval(primal).to_tangent_aval()  # type: ignore[attr-defined]
     if type(t) is Zero:
         return t
@@ -248,8 +217,9 @@ def _checked_tangent(t: Any, primal: Any, name: str) -> Any:
         return Zero(wanted)
     given: Any = get_aval(t)
     if given.shape != wanted.shape or given.dtype != wanted.dtype:
-        raise CustomRuleError(function=name, kind="tangent type", rule="defjvp", got=given.str_short(),
-                              expected=wanted.str_short())
+        raise CustomRuleError(function=rule.name, kind="tangent type", rule=rule.__name__, got=given.str_short(),
+                              expected=wanted.str_short(), path=path(index), names=("primal_out", "tangent_out"),
+                              position=return_place(rule.user))
     return t
 
 
@@ -328,33 +298,42 @@ class _VJPRules:
         given = [CustomVJPPrimal(x, m) for x, m in zip(leaves, moving)] if self.symbolic_zeros else leaves
         pair = self.fwd(*self.owner.merge(self.args, self.in_tree.unflatten(given)[0]))
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise CustomRuleError(function=self.name, kind="pair", rule="fwd", got=type(pair).__name__)
+            raise CustomRuleError(function=self.name, kind="pair", rule=rule_name(self.fwd, "fwd"), got=described(pair),
+                                  expected="(result, residuals)",
+                                  position=return_place(self.fwd))
         outs, out_tree = tree.flatten(pair[0])
         if self.flat.out_tree is None:
             self.flat.out_tree = out_tree
         elif out_tree != self.flat.out_tree:
-            raise CustomRuleError(function=self.name, kind="structure", rule="fwd", got=str(out_tree),
-                                  expected=str(self.flat.out_tree))
+            raise CustomRuleError(function=self.name, kind="structure", rule=rule_name(self.fwd, "fwd"), got=out_tree,
+                                  expected=self.flat.out_tree, names=(f"{self.name}(...)", "result"),
+                                  position=return_place(self.fwd))
         residuals, self.residual_tree = tree.flatten(pair[1])
-        for x in residuals:
-            _check_residual(x, self.name)
+        for i, x in enumerate(residuals):
+            self._check_residual(x, i, pair[1])
         return outs, residuals
 
     def pull_back(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list:
         """Flat cotangents of the differentiated arguments."""
         res = self.residual_tree.unflatten(residuals)
         cts = [ct if type(ct) is Zero or _is_float0(ct) else as_traced(ct) for ct in cts]
-        given = [_to_user(ct) if self.symbolic_zeros else full_tangent(ct) for ct in cts]
+        given = [to_user(ct) if self.symbolic_zeros else full_tangent(ct) for ct in cts]
         fixed = [self.args[i] for i in sorted(self.owner.numbers(self.args))]
         back = self.bwd(*fixed, res, self.flat.out_tree.unflatten(given))
         args = self.in_tree.unflatten(list(range(self.in_tree.num_leaves)))[0]
+        rule = rule_name(self.bwd, "bwd")
         if not isinstance(back, (tuple, list)) or len(back) != len(args):
-            got = f"{len(back)} values" if isinstance(back, (tuple, list)) else type(back).__name__
-            raise CustomRuleError(function=self.name, kind="count", rule="bwd", got=got, expected=str(len(args)))
-        flat = [ct for arg, back_of in zip(args, back) for ct in self._spread(back_of, arg)]
-        return [self._check(_from_user(ct), aval) for ct, aval in zip(flat, self.avals)]
+            raise CustomRuleError(function=self.name, kind="count", rule=rule, got=described(back), expected=str(len(args)),
+                                  names=("", ", ".join(self._argument_names())),
+                                  position=return_place(self.bwd))
+        flat = [ct for i, (arg, back_of) in enumerate(zip(args, back)) for ct in self._spread(back_of, arg, i)]
+        return [self._check(from_user(ct), aval, i) for i, (ct, aval) in enumerate(zip(flat, self.avals))]
 
-    def _spread(self, ct: Any, arg: Any) -> list:
+    def _argument_names(self) -> list[str]:
+        """The differentiated parameters as the user calls them."""
+        return positional_names(self.owner.fun, len(self.args), tuple(self.owner.numbers(self.args)))
+
+    def _spread(self, ct: Any, arg: Any, index: int) -> list:
         """The cotangents of one argument's leaves; a `None` stands for the zeros of all below it."""
         stands = lambda x: x is None or type(x) in (Zero, SymbolicZero)
         try:
@@ -363,11 +342,14 @@ class _VJPRules:
             full = None
         given = [x for x in tree.flatten(ct, stands)[0] if x is not None]
         if full is None or len(given) != sum([x is not None for x in full]):
-            raise CustomRuleError(function=self.name, kind="structure", rule="bwd", got=str(tree.flatten(ct, stands)[1]),
-                                  expected=str(tree.flatten(arg)[1]))
+            name = self._argument_names()[index]
+            raise CustomRuleError(function=self.name, kind="structure", rule=rule_name(self.bwd, "bwd"),
+                                  got=tree.flatten(ct, stands)[1], expected=tree.flatten(arg)[1],
+                                  names=(name, f"cotangent of {name}"),
+                                  position=return_place(self.bwd))
         return full
 
-    def _check(self, ct: Any, aval: Any) -> Any:
+    def _check(self, ct: Any, aval: Any, index: int) -> Any:
         wanted = aval.to_tangent_aval()
         if ct is None or type(ct) is Zero or wanted.dtype == dtypes.float0:
             return Zero(wanted)
@@ -377,20 +359,34 @@ class _VJPRules:
         real = dtypes.issubdtype(wanted.dtype, np.complexfloating) or not dtypes.issubdtype(given.dtype, np.complexfloating)
         if given.shape == wanted.shape and dtypes.issubdtype(given.dtype, np.number) and real:
             return lax().convert(ct, wanted)
-        raise CotangentTypeError(function=self.name, kind="cotangent type", rule="bwd", got=given.str_short(),
-                                 expected=wanted.str_short())
+        path, _ = tree.flatten_with_path(self.in_tree.unflatten(list(range(self.in_tree.num_leaves)))[0])[0][index]
+        raise CotangentTypeError(
+            function=self.name, kind="cotangent type", rule=rule_name(self.bwd, "bwd"), got=given.str_short(),
+            expected=wanted.str_short(), path=tree.keystr(path[1:]), names=(self._argument_names()[path[0].idx], ""),
+            position=return_place(self.bwd))
+
+    def _check_residual(self, x: Any, index: int, residuals: Any) -> None:
+        try:
+            get_aval(x)
+        except TypeError:
+            path, _ = tree.flatten_with_path(residuals)[0][index]
+            raise CustomRuleError(function=self.name, kind="residual", rule=rule_name(self.fwd, "fwd"),
+                                  got=type(x).__name__, path=tree.keystr(path),
+                                  position=return_place(self.fwd)) from None
 
 
-def _check_residual(x: Any, name: str) -> None:
-    try:
-        get_aval(x)
-    except TypeError:
-        raise CustomRuleError(function=name, kind="residual", rule="fwd", got=type(x).__name__) from None
+def described(value: Any) -> str:
+    """What a rule returned, where it should have returned a tuple."""
+    if isinstance(value, (tuple, list)):
+        return f"{type(value).__name__} of length {len(value)}"
+    return get_aval(value).str_short() if isinstance(value, (Array, Tracer)) else type(value).__name__
 
 
 class CotangentTypeError(CustomRuleError, ValueError):
     """The rule `bwd` of a `custom_vjp` returned a cotangent of another type than its argument's."""
 
 
-__all__ = ["CotangentTypeError", "CustomVJPPrimal", "SymbolicZero", "custom_jvp", "custom_jvp_call", "custom_lin",
-           "custom_vjp", "custom_vjp_call"]
+__all__ = [
+    "BoundArguments", "CotangentTypeError", "CustomVJPPrimal", "SymbolicZero", "custom_jvp", "custom_jvp_call",
+    "custom_lin", "custom_vjp", "custom_vjp_call",
+]

@@ -1,8 +1,11 @@
 """Errors of the transformations: their arguments, and what the transformed functions take and return."""
 from __future__ import annotations
 
+from typing import Any
+
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.transform.differences import differences
 
 
 class ArgumentTypeError(PerspicaxError, TypeError):
@@ -54,10 +57,10 @@ class AuxiliaryResultError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.function}` should return a pair (value, aux), since has_aux=True, but returned a "
-                           f"{self.got}.",
+        return Report(says=f"`{self.function}` should return a pair (value, aux), since has_aux=True, but returned "
+                           f"{'an' if self.got[:1] in 'aeiouAEIOU' else 'a'} {self.got}.",
                       why="with has_aux the first entry is differentiated and the second handed through",
-                      fixes=(Fix("return both", code="return loss, aux"), Fix("or leave has_aux out")))
+                      fixes=(Fix("return both", code="return loss, aux"), Fix("leave has_aux out")))
 
 
 class StaticArgumentError(PerspicaxError, ValueError, TypeError):
@@ -79,7 +82,14 @@ class StaticArgumentError(PerspicaxError, ValueError, TypeError):
                      "hashed.",
                 why="jit compiles once for each value of a static argument, and looks the values up by hash and equality",
                 fixes=(Fix("pass something hashable, such as a tuple or a frozen dataclass"),
-                       Fix(f"or let `{self.given}` be an ordinary argument, if it is data")))
+                       Fix(f"let `{self.given}` be an ordinary argument, if it is data")))
+        if self.kind == "incomparable":
+            return Report(
+                says=f"The static argument `{self.given}` of `{self.function}` is a {self.value_type}, which could not be "
+                     "compared with the value of an earlier call.",
+                why="jit compiles once for each value of a static argument, and looks the values up by hash and equality; the "
+                    "error above was raised by `__eq__`",
+                fixes=(Fix("let `__eq__` answer True or False for every other object"),))
         if self.kind == "both":
             return Report(says=f"The argument {self.given} of `{self.function}` is static and donated.",
                           why="a static argument is a Python value; only the memory of arrays can be donated")
@@ -157,6 +167,11 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
 
     @property
     def report(self) -> Report:
+        if self.kind == "argnums type":
+            return Report(says=f"The `argnums` of `grad` are positions of arguments of `{self.function}`, not "
+                               f"{self.type_text}.",
+                          why="argnums is an int, or a sequence of ints",
+                          fixes=(Fix(code=f"jax.grad({self.function}, argnums={self.name})"),) if self.name else ())
         if self.kind == "argnums":
             return Report(says=f"`grad` of `{self.function}` should differentiate argument {self.name}, but the call has "
                                f"{self.type_text} positional arguments.",
@@ -168,7 +183,7 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
             root = self.name.split("[")[0]
             fixes = (Fix("pass floating-point values", code=f"{root} = jnp.asarray({root}, jnp.float32)"
                          if root == self.name else f"{self.name}.astype(jnp.float32)"),
-                     Fix("or leave it out of `argnums`; with `allow_int=True` its gradient is of dtype float0"))
+                     Fix("leave it out of `argnums`; with `allow_int=True` its gradient is of dtype float0"))
         else:
             why = "with holomorphic=True the arguments are complex"
             fixes = (Fix("pass complex values, or leave `holomorphic` out"),)
@@ -185,6 +200,10 @@ class NonScalarGradError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
+        found = self._words()
+        return found._replace(labels=(Label(self.position, self.got),)) if self.position is not None else found
+
+    def _words(self) -> Report:
         name = self.function
         if self.kind == "shape":
             return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
@@ -203,29 +222,89 @@ class NonScalarGradError(PerspicaxError, TypeError):
 
 
 class TangentError(PerspicaxError, TypeError, ValueError):
-    """A tangent or cotangent does not fit the value it belongs to."""
+    """A tangent or cotangent does not fit the value it belongs to.
+
+    Attributes:
+        function: the function that is differentiated.
+        kind: `sequence`, `tree`, `type`, `count`, `cotangent tree` or `cotangent type`.
+        name: what it belongs to: the path of an argument or of the result.
+        expected, got: types as text, or structures.
+        transform: the transformation that was called.
+        arguments: for `tree`, the names of the positional arguments.
+        path: for types, where in the tangent or cotangent it stands.
+    """
 
     function: str
     kind: str
     name: str
-    expected: str
-    got: str
+    expected: Any
+    got: Any
+    transform: str = "jvp"
+    arguments: tuple[str, ...] = ()
+    path: str = ""
 
     @property
     def report(self) -> Report:
+        f, transform = self.function, self.transform
         what = "cotangent" if self.kind.startswith("cotangent") else "tangent"
         if self.kind == "sequence":
-            return Report(says=f"`jvp` of `{self.function}` takes the primals and the tangents as tuples, not as {self.got}.",
+            return Report(says=f"`jvp` of `{f}` takes the primals and the tangents as tuples, not as {self.got}.",
                           why="there is one entry for each positional argument",
-                          fixes=(Fix("for one argument", code=f"jax.jvp({self.function}, (x,), (dx,))"),))
+                          fixes=(Fix("for one argument", code=f"jax.jvp({f}, (x,), (dx,))"),))
         if self.kind == "count":
-            return Report(says=f"The pull-back of `{self.function}` takes 1 cotangent (a pytree like the result), not "
+            return Report(says=f"The pull-back of `{f}` takes 1 cotangent (a pytree like the result), not "
                                f"{self.got}.", why="it is a function of the result's cotangent")
         if self.kind.endswith("tree"):
-            return Report(says=f"The {what} given for `{self.function}` has another structure than what it belongs to.",
-                          why=f"expected {self.expected}, got {self.got}")
-        return Report(says=f"A {what} given for `{self.function}` is {self.got}, but must be {self.expected}.",
-                      why=f"a {what} has the shape and dtype of its value (float0 for integers)")
+            return self._of_structure(what)
+        integer = self.expected.startswith("float0")
+        why = f"a {what} has the shape and dtype of its value" + ("; that of an integer or a bool is of dtype float0, "
+                                                                   "which has no values" if integer else "")
+        fixes = (Fix("give it none", code=f"np.zeros({_shape_text(self.expected)}, jax.dtypes.float0)"),) if integer else ()
+        giver = f"`{transform}`" if transform in ("jvp", "linearize") else f"the {transform}"
+        return Report(says=f"The {what} of `{self.name}` given to {giver} of `{f}` is {self.got}, but must be "
+                           f"{self.expected}.", why=why, fixes=fixes)
+
+    def _of_structure(self, what: str) -> Report:
+        f, names = self.function, self.arguments
+        lead = f"The {what}s given for `{f}`" if names else f"The {what} given for `{f}`"
+        if names and len(self.expected.children()) != len(self.got.children()):
+            listed = ", ".join(f"`{name}`" for name in names)
+            return Report(says=f"`{self.transform}` of `{f}` got {len(self.got.children())} tangents, but `{f}` was given "
+                               f"{len(names)} positional argument{'' if len(names) == 1 else 's'}: {listed}.",
+                          why="there is one tangent for each positional argument")
+        pairs = zip(names, self.expected.children(), self.got.children()) if names else [("", self.expected, self.got)]
+        rows = []
+        for name, expected, got in pairs:
+            there, here = (name, f"tangent of {name}") if name else (f"{f}(...)", what)
+            rows += differences("", expected, got, there, here).splitlines()[1:]
+        verb = "have" if names else "has"
+        return Report(says="\n".join([f"{lead} {verb} another structure than what {'they belong' if names else 'it belongs'} "
+                                      "to:", *rows[:8]]),
+                      why=f"a {what} is a pytree like its value, with an array of the same shape for each array")
+
+
+def _shape_text(type_text: str) -> str:
+    """The shape in a type's text: `(3,)` for `float0[3]`."""
+    sizes = type_text.partition("[")[2].rstrip("]")
+    return f"({sizes}{',' if sizes and ',' not in sizes else ''})"
+
+
+class ReduceAxesError(PerspicaxError, NotImplementedError):
+    """The option `reduce_axes` was used, which nothing has any more.
+
+    Attributes:
+        transform: the transformation.
+        value: what was given.
+    """
+
+    transform: str
+    value: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.transform}` does not take `reduce_axes={self.value}`.",
+                      why="JAX has retired the option; it accepts nothing but an empty tuple",
+                      fixes=(Fix("sum over the axis where you mean it", code="jax.lax.psum(gradient, axis_name)"),))
 
 
 class BatchAxisError(PerspicaxError, ValueError, TypeError):
@@ -237,34 +316,46 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
     got: str
     expected: str = ""
     name: str = ""
+    axes: Any = None
+    structure: Any = None
+    index: int = 0
 
     @property
     def report(self) -> Report:
         f, option = self.function, self.option
+        fixes: tuple[Fix, ...] = ()
         match self.kind:
             case "count":
                 says = f"`{option}` of vmap has {self.got} entries, but `{f}` was called with {self.expected} positional " \
                        "arguments."
-                why = f"a tuple for `{option}` has one entry for each positional argument"
+                why = f"a tuple for `{option}` has one entry for each positional argument; keyword arguments are mapped over " \
+                      "axis 0"
             case "type":
                 says = f"`{option}` of vmap holds {self.got}, which is no axis."
                 why = "an axis is an integer, or None for what is the same for all"
             case "tree":
-                says = f"`{option}` of vmap, {self.got}, does not fit the structure of what it describes."
-                why = self.expected
+                what = "arguments" if option == "in_axes" else "result"
+                says = differences(f"`{option}` of vmap does not fit the {what} of `{f}`", self.structure, self.axes,
+                                   f"{f}(...)" if option == "out_axes" else self.name or "args",
+                                   option + (self.name and f"[{self.index}]"), prefix=True)
+                why = f"`{option}` is like the {what}, or a prefix: an int or None stands for all below it"
             case "rank":
                 says = f"vmap cannot map `{self.name}` over axis {self.got}: it is {self.expected}."
                 why = "the batch axis must be one of the argument's axes"
+                fixes = (Fix("if it is the same for the whole batch, say None for it", code="in_axes=(..., None)"),) \
+                    if self.expected.endswith("[]") else ()
             case "none mapped":
                 says = f"vmap of `{f}` maps no argument, so the size of the batch is not known."
                 why = "every entry of `in_axes` is None"
+                fixes = (Fix("say how large it is", code=f"jax.vmap({f}, in_axes=None, axis_size=n)"),)
             case "mapped result":
                 says = f"`out_axes` says that `{self.got}` of `{f}` is the same for the whole batch, but it is not."
                 why = "it was computed from an argument that vmap maps"
+                fixes = (Fix("let it have a batch axis", code="out_axes=0"),)
             case _:
                 says = f"`{option}` of vmap asks for axis {self.got} in a result of {self.expected} axes."
                 why = "the batch axis must be one of the result's axes"
-        return Report(says=says, why=why)
+        return Report(says=says, why=why, fixes=fixes)
 
 
 class BatchSizeError(PerspicaxError, ValueError):
@@ -290,12 +381,15 @@ class CustomRuleError(PerspicaxError, TypeError):
     function: str
     kind: str
     rule: str
-    got: str = ""
-    expected: str = ""
+    got: Any = ""
+    expected: Any = ""
+    path: str = ""
+    names: tuple[str, str] = ("", "")
 
     @property
     def report(self) -> Report:
         f, rule = self.function, self.rule
+        there, here = self.names
         fixes: tuple[Fix, ...] = ()
         match self.kind:
             case "missing":
@@ -307,10 +401,10 @@ class CustomRuleError(PerspicaxError, TypeError):
                 says = f"`{f}` has a custom derivative, but closes over a value that is being differentiated."
                 why = "its rule knows only the derivatives in its arguments (those that `nondiff_argnums` names excepted)"
                 fixes = (Fix("pass the value as an argument"),
-                         Fix("or cut it off from differentiation", code="jax.lax.stop_gradient(value)"))
+                         Fix("cut it off from differentiation", code="jax.lax.stop_gradient(value)"))
             case "keyword":
-                says = f"`{f}` has a custom derivative, and its keyword-only argument `{self.got}` was given."
-                why = "the rules of a custom derivative take arguments by position"
+                says = f"`{f}` has rules of its own, and its keyword-only argument `{self.got}` was given."
+                why = "the rules of a custom derivative (or of a custom_vmap) take arguments by position"
                 fixes = (Fix(f"let `{self.got}` be an ordinary parameter, named in `nondiff_argnums` if it has no derivative"),)
             case "defjvps":
                 says = f"`defjvps` does not serve `{f}`, which has `nondiff_argnums`."
@@ -320,28 +414,33 @@ class CustomRuleError(PerspicaxError, TypeError):
                 says = f"`defjvps` of `{f}` was given {self.got} rules, but there are {self.expected} arguments."
                 why = "there is one rule for each argument; `None` for one whose derivative is zero"
             case "residual":
-                says = f"The rule `fwd` of `{f}` returned a {self.got} among its residuals."
+                says = f"The rule `{rule}` of `{f}` returned a {self.got} among its residuals, in `residuals{self.path}`."
                 why = "residuals are handed from fwd to bwd by the program that is traced: they are arrays, in any pytree"
                 fixes = (Fix("pass what is no array by `nondiff_argnums`, or let `bwd` close over it"),)
             case "pair":
                 says = f"The rule `{rule}` of `{f}` returned a {self.got} instead of a pair."
-                why = "fwd returns (result, residuals)" if rule == "fwd" else "a jvp rule returns (result, tangent)"
+                why = f"this rule returns {self.expected}"
+                fixes = (Fix(code=f"return {self.expected.strip('()')}"),)
             case "structure":
-                says = f"The rule `{rule}` of `{f}` returned a value of another structure than the function."
-                why = f"expected {self.expected}, got {self.got}"
+                says = differences(f"The rule `{rule}` of `{f}` returned another structure than belongs there", self.expected,
+                                   self.got, there, here)
+                why = "a tangent or a cotangent has the structure of the value it belongs to (None stands for zeros)" \
+                      if "tangent" in here else "what a rule returns takes the place of what the function returns"
             case "count":
-                says = f"The rule `bwd` of `{f}` returned {self.got}, but there are {self.expected} arguments to " \
-                       "differentiate."
-                why = "bwd returns a tuple with one cotangent for each of them (None for zero)"
+                says = f"The rule `{rule}` of `{f}` returned a {self.got}, not a tuple of length {self.expected}."
+                why = f"it returns one cotangent for each argument that is differentiated ({here}); None stands for zeros"
+                fixes = (Fix(code=f"return ({', '.join(f'ct_{n}' for n in here.split(', '))},)"),) if here else ()
             case "forward":
                 says = f"`{f}` has a rule for reverse mode only (custom_vjp), but was differentiated in forward mode."
                 why = "jvp, jacfwd and hessian need a forward-mode rule"
-                fixes = (Fix("use reverse mode", code="jax.jacrev"), Fix("or define it with custom_jvp, which serves both"))
+                fixes = (Fix("use reverse mode", code="jax.jacrev"), Fix("define it with custom_jvp, which serves both"))
             case _:
-                says = f"The rule of `{f}` returned a {self.kind.split()[0]} of type {self.got}, but it must be " \
-                       f"{self.expected}."
-                why = "it has the shape and dtype of the value it belongs to"
-        return Report(says=says, why=why, fixes=fixes)
+                what = self.kind.split()[0]
+                says = f"The rule `{rule}` of `{f}` returned {self.got} as the {what} of `{there}{self.path}`, but it must " \
+                       f"be {self.expected}."
+                why = f"a {what} has the shape and dtype of the value it belongs to"
+        labels = (Label(self.position, ""),) if self.position is not None else ()
+        return Report(says=says, labels=labels, why=why, fixes=fixes)
 
 
 class MissingCustomRuleError(CustomRuleError, AttributeError):

@@ -9,21 +9,23 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.config import local
-from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
+from perspicax.core.jaxpr import eval_jaxpr
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_nodes import Partial
 from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
-from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, TangentError
+from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, ReduceAxesError, TangentError
 from perspicax.transform.hooks import as_traced, filled, instantiate, lax
 from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
+from perspicax.transform.places import return_place
 from perspicax.transform.stage import (
     FlatFunction,
     check_arguments,
     debug_info,
     function_name,
     positional_names,
+    short_repr,
     wraps,
 )
 from perspicax.transform.transpose import backward
@@ -68,10 +70,9 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
     Returns:
         A function that returns `(value, gradient)`, or with `has_aux` `((value, aux), gradient)`.
     """
-    if not callable(fun):
-        raise TypeError(f"value_and_grad needs a function, not {type(fun).__name__}")
+    refuse_reduce_axes("grad", reduce_axes)
     several = not hasattr(argnums, "__index__")
-    numbers = tuple([operator.index(n) for n in argnums]) if several else (operator.index(argnums),)  # type: ignore
+    numbers = _argument_numbers(fun, argnums)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         _check_argnums(fun, numbers, args)
@@ -93,7 +94,8 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
         result = flat.out_tree.unflatten(outs)
         value_tree = flat.value_tree if has_aux else flat.out_tree
         if value_tree.num_nodes != 1 or value_tree.num_leaves != 1:
-            raise NonScalarGradError(function=function_name(fun), kind="tree", got=str(value_tree))
+            raise NonScalarGradError(function=function_name(fun), kind="tree", got=_structure_words(value_tree),
+                                     position=return_place(fun))
         value = outs[0]
         ct = _output_cotangent(value, fun, holomorphic)
         cts = _pull_back(tape, tangents[:1], [ct])
@@ -104,6 +106,16 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
         return ((value, result[1]), gradient) if has_aux else (value, gradient)
 
     return wraps(fun, value_and_gradient)
+
+
+def _argument_numbers(fun: Any, argnums: Any) -> tuple[int, ...]:
+    try:
+        return tuple(map(operator.index, (argnums,) if hasattr(argnums, "__index__") else argnums))
+    except TypeError:
+        names = positional_names(fun, len(getattr(getattr(fun, "__code__", None), "co_varnames", ())))
+        near = str(names.index(argnums)) if isinstance(argnums, str) and argnums in names else ""
+        raise DifferentiationInputError(function=function_name(fun), kind="argnums type", name=near,
+                                        type_text=short_repr(argnums)) from None
 
 
 def _finish(ct: Any, aval: Any) -> Any:
@@ -146,12 +158,21 @@ def _leaf_name(fun: Any, index: int, in_tree: Any, numbers: Sequence[int], args:
 def _output_cotangent(value: Any, fun: Any, holomorphic: bool) -> Any:
     aval: Any = get_aval(value)
     if aval.shape != ():
-        raise NonScalarGradError(function=function_name(fun), kind="shape", got=aval.str_short())
+        raise NonScalarGradError(function=function_name(fun), kind="shape", got=aval.str_short(),
+                                 position=return_place(fun))
     complex_ = dtypes.issubdtype(aval.dtype, np.complexfloating)
     if not dtypes.issubdtype(aval.dtype, np.inexact) or complex_ != holomorphic:
         kind = "holomorphic" if holomorphic else "complex" if complex_ else "integer"
-        raise NonScalarGradError(function=function_name(fun), kind=kind, got=aval.str_short())
+        raise NonScalarGradError(function=function_name(fun), kind=kind, got=aval.str_short(), position=return_place(fun))
     return filled(aval, 1)
+
+
+def _structure_words(structure: Any) -> str:
+    """What a function returned, as a report names it: `a dict with keys 'a', 'b'`."""
+    from perspicax.core.tree_mismatch import mismatches  # only a report needs it
+
+    found = mismatches(0, structure)
+    return getattr(found[0], "actual", str(structure)) if found else str(structure)
 
 
 def _pull_back(tape: TapeTrace, tangents: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
@@ -185,9 +206,10 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     leaves, in_tree = tree.flatten((tuple(primals), {}))
     moves, moves_tree = tree.flatten((tuple(tangents), {}))
     if in_tree != moves_tree:
-        raise TangentError(function=function_name(fun), kind="tree", name="", expected=str(in_tree), got=str(moves_tree))
+        raise TangentError(function=function_name(fun), kind="tree", name="", expected=in_tree.children()[0],
+                           got=moves_tree.children()[0], arguments=tuple(positional_names(fun, len(primals))))
     avals = check_arguments(leaves, in_tree, fun, "jvp")
-    checked = [_check_tangent(t, a, function_name(fun)) for t, a in zip(moves, avals)]
+    checked = [_check_tangent(t, a, "jvp", fun, in_tree, i) for i, (t, a) in enumerate(zip(moves, avals))]
     flat = FlatFunction(fun, in_tree, "jvp", has_aux=has_aux)
     outs, douts = jvp_flat(flat, leaves, checked, debug_info("jvp", fun, in_tree))
     result = flat.out_tree.unflatten(outs)
@@ -203,13 +225,19 @@ def _tangent_out(t: Any) -> Any:
     return t
 
 
-def _check_tangent(t: Any, aval: Any, name: str) -> Any:
+def _check_tangent(t: Any, aval: Any, transform: str, fun: Any, in_tree: Any, index: int) -> Any:
+    """A tangent as traces take it. `fun` may be a function's name where the function itself is not known any more."""
     wanted = aval.to_tangent_aval()
     if type(t) is Zero:
         return t
     given: Any = get_aval(t)
     if given.shape != wanted.shape or given.dtype != wanted.dtype:
-        raise TangentError(function=name, kind="type", name="", expected=wanted.str_short(), got=given.str_short())
+        named = isinstance(fun, str)
+        args = in_tree.unflatten(list(range(in_tree.num_leaves)))[0]
+        numbers = range(len(args))
+        name = _leaf_name(None if named else fun, index, in_tree, numbers, args)
+        raise TangentError(function=fun if named else function_name(fun), kind="type", name=name, transform=transform,
+                           expected=wanted.str_short(), got=given.str_short())
     return Zero(wanted) if wanted.dtype == dtypes.float0 else t
 
 
@@ -249,6 +277,9 @@ class VJP:
     def __init__(self, consts: list[Any], shape: LinearShape) -> None:
         self.consts, self.shape = consts, shape
 
+    def __repr__(self) -> str:
+        return f"<pull-back of `{self.shape.name}`>"
+
     @public
     def __call__(self, ct: Any, *rest: Any) -> Any:
         return self.shape.pull_back(self.consts, ct, *rest)
@@ -284,8 +315,11 @@ class LinearShape:
         """Tangents of the result."""
         given, given_tree = tree.flatten((dprimals, {}), lambda x: type(x) is Zero)
         if given_tree != self.in_tree:
-            raise TangentError(function=self.name, kind="tree", name="", expected=str(self.in_tree), got=str(given_tree))
-        checked = [_check_tangent(t, a, self.name) for t, a in zip(given, self.in_avals)]
+            expected, got = self.in_tree.children()[0], given_tree.children()[0]
+            raise TangentError(function=self.name, kind="tree", name="", expected=expected, got=got, transform="linearize",
+                               arguments=tuple([f"args[{i}]" for i in range(len(expected.children()))]))
+        checked = [_check_tangent(t, a, "linearize", self.name, self.in_tree, i)
+                   for i, (t, a) in enumerate(zip(given, self.in_avals))]
         found = iter(eval_jaxpr(self.jaxpr, consts, *[instantiate(t) for t, m in zip(checked, self.moves_in) if m]))
         return self.out_tree.unflatten([next(found) if m else _tangent_out(Zero(a.to_tangent_aval()))
                                         for m, a in zip(self.moves_out, self.out_avals)])
@@ -296,16 +330,16 @@ class LinearShape:
             raise TangentError(function=self.name, kind="count", name="", expected="1", got=str(len(cts)))
         leaves, given_tree = tree.flatten(cts[0], lambda x: type(x) is Zero)
         if given_tree != self.out_tree:
-            raise TangentError(function=self.name, kind="cotangent tree", name="", expected=str(self.out_tree),
-                               got=str(given_tree))
-        checked = [self._check(ct, a) for ct, a in zip(leaves, self.out_avals)]
+            raise TangentError(function=self.name, kind="cotangent tree", name="", expected=self.out_tree, got=given_tree,
+                               transform="vjp")
+        checked = [self._check(ct, a, i) for i, (ct, a) in enumerate(zip(leaves, self.out_avals))]
         back = backward(self.jaxpr, consts, [ct for ct, m in zip(checked, self.moves_out) if m])
         found = iter(back)
         grads = [_tangent_out(next(found) if m else Zero(a.to_tangent_aval()))
                  for m, a in zip(self.moves_in, self.in_avals)]
         return self.in_tree.unflatten(grads)[0]
 
-    def _check(self, ct: Any, aval: Any) -> Any:
+    def _check(self, ct: Any, aval: Any, index: int) -> Any:
         wanted = aval.to_tangent_aval()
         if type(ct) is Zero:
             return ct
@@ -313,8 +347,8 @@ class LinearShape:
         if wanted.dtype == dtypes.float0 and given.strong is aval.strong:
             return Zero(wanted)  # the cotangent of an integer is known, whatever is given for it
         if given.shape != wanted.shape or given.dtype != wanted.dtype:
-            raise TangentError(function=self.name, kind="cotangent type", name="", expected=wanted.str_short(),
-                               got=given.str_short())
+            raise TangentError(function=self.name, kind="cotangent type", name=result_name(self.name, self.out_tree, index),
+                               transform="pull-back", expected=wanted.str_short(), got=given.str_short())
         return Zero(wanted) if wanted.dtype == dtypes.float0 else ct
 
 
@@ -327,7 +361,12 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     Returns:
         `(value, pull_back)`, with `has_aux` `(value, pull_back, aux)`; `pull_back(ct)` returns a tuple of cotangents,
         one for each argument. The pull-back is a pytree and can be called often.
+
+    Raises:
+        AuxiliaryResultError: with `has_aux`, `fun` does not return a pair.
+        TangentError: by the pull-back, for a cotangent whose structure, shape or dtype is not the result's.
     """
+    refuse_reduce_axes("vjp", reduce_axes)
     leaves, in_tree = tree.flatten((primals, {}))
     avals = check_arguments(leaves, in_tree, fun, "vjp")
     moving = [a.to_tangent_aval() is a for a in avals]
@@ -347,34 +386,20 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
     return (result, pull_back, aux) if has_aux else (result, pull_back)
 
 
-def linear_transpose(fun: Callable[..., Any], *primals: Any, reduce_axes: Sequence[Any] = ()) -> Callable[[Any], Any]:
-    """The transposition of a function that is linear in all its arguments.
+def result_name(function: str, out_tree: Any, index: int) -> str:
+    """What a report calls a leaf of a function's result: `f(...)['loss']`."""
+    path, _ = tree.flatten_with_path(out_tree.unflatten(list(range(out_tree.num_leaves))))[0][index]
+    return f"{function}(...){tree.keystr(path)}"
 
-    Args:
-        fun: linear in each argument.
-        primals: arrays or `ShapeDtypeStruct`s that give the types of the arguments.
 
-    Returns:
-        A function from a cotangent of the result to a tuple of cotangents of the arguments.
+def refuse_reduce_axes(transform: str, reduce_axes: Sequence[Any]) -> None:
+    """Raise for an option that JAX has retired.
+
+    Raises:
+        ReduceAxesError: it is not empty.
     """
-    from perspicax.core.trace import Linear, stage_flat
-    from perspicax.transform.transpose import transpose_linear
-
-    leaves, in_tree = tree.flatten((primals, {}))
-    avals = check_arguments(leaves, in_tree, fun, "linear_transpose")
-    flat = FlatFunction(fun, in_tree, "linear_transpose")
-    closed: ClosedJaxpr = stage_flat(flat, avals, debug_info("linear_transpose", fun, in_tree))
-    out_tree = flat.out_tree
-
-    def transposed(ct: Any) -> Any:
-        cts, ct_tree = tree.flatten(ct)
-        if ct_tree != out_tree:
-            raise TangentError(function=function_name(fun), kind="cotangent tree", name="", expected=str(out_tree),
-                               got=str(ct_tree))
-        found = transpose_linear(closed.jaxpr, closed.consts, [Linear(a) for a in avals], cts)
-        return in_tree.unflatten([_tangent_out(x) for x in found])[0]
-
-    return transposed
+    if reduce_axes:
+        raise ReduceAxesError(transform=transform, value=repr(reduce_axes))
 
 
-__all__ = ["grad", "value_and_grad", "jvp", "linearize", "vjp", "linear_transpose", "local"]
+__all__ = ["grad", "value_and_grad", "jvp", "linearize", "vjp", "local", "refuse_reduce_axes", "result_name"]

@@ -63,7 +63,8 @@ def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing:
                       for a in eqn.invars])
     rule = eqn.primitive.transpose
     if rule is None or isinstance(rule, Missing):
-        rule = eqn.primitive.rule("transpose")
+        raise RuleMissingError(primitive=eqn.primitive.name, rule="transpose", reason=getattr(rule, "reason", ""),
+                               position=eqn.place)
     try:
         results = rule(cts, *operands, **eqn.primitive.unpack(eqn.values))
     except NotAnArrayError as error:
@@ -71,7 +72,7 @@ def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing:
             raise
         # A rule that wants the value of an operand that is linear: `x * x`, which only `linear_transpose` gets to see.
         raise RuleMissingError(primitive=eqn.primitive.name, rule="transpose", reason=(
-            "it is linear in each of its operands, but not in several of them together")) from None
+            "it is linear in each of its operands, but not in several of them together"), position=eqn.place) from None
     for a, operand, ct in zip(eqn.invars, operands, results):
         if type(operand) is Linear and ct is not None and type(ct) is not Zero:
             _accumulate(flowing, a, ct)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from perspicax.transform.stage import (
     function_name,
     positional_names,
     result_path,
+    short_repr,
     wraps,
 )
 
@@ -42,6 +43,8 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name
     """
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
+    if in_axes is not None and not isinstance(in_axes, tuple) and not hasattr(in_axes, "__index__"):
+        raise BatchAxisError(function=function_name(fun), option="in_axes", kind="type", got=short_repr(in_axes))
     for which, axes in (("in_axes", in_axes), ("out_axes", out_axes)):
         for leaf in tree.leaves(axes):
             if not hasattr(leaf, "__index__") or isinstance(leaf, bool):
@@ -83,16 +86,20 @@ def _flat_in_axes(fun: Any, in_axes: Any, args: tuple, kwargs: dict, in_tree: An
     if in_axes is None or isinstance(in_axes, int):
         positional: list[Any] = [in_axes] * len(tree.leaves(args))
     else:
-        positional = _broadcast(fun, in_axes, args, "in_axes")
+        positional = []
+        for i, (axes, arg) in enumerate(zip(in_axes, args)):
+            positional += _broadcast(fun, axes, arg, "in_axes", i, len(args))
     return positional + [0] * (in_tree.num_leaves - len(positional))
 
 
-def _broadcast(fun: Any, prefix: Any, full: Any, option: str) -> list[Any]:
+def _broadcast(fun: Any, prefix: Any, full: Any, option: str, index: int = 0, count: int = 0) -> list[Any]:
+    """One axis for each leaf of `full`: the result, or for `in_axes` the argument `index` of `count`."""
     try:
         return tree.broadcast_prefix(prefix, full, is_leaf=lambda x: x is None)
-    except ValueError as error:
-        raise BatchAxisError(function=function_name(fun), option=option, kind="tree", got=repr(prefix),
-                             expected=str(error).splitlines()[0]) from None
+    except ValueError:
+        name = positional_names(fun, count)[index] if count else ""
+        raise BatchAxisError(function=function_name(fun), option=option, kind="tree", got=short_repr(prefix), name=name,
+                             axes=prefix, structure=tree.flatten(full)[1], index=index) from None
 
 
 def _normal(fun: Any, axis: Any, aval: Any, index: int, in_tree: Any) -> int | None:
