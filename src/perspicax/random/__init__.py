@@ -1,5 +1,6 @@
 """Random numbers: keys, and the distributions drawn from them."""
 
+from perspicax.diagnose.facade import on_demand as _on_demand
 from perspicax.random.bits import bits
 from perspicax.random.choices import categorical, choice
 from perspicax.random.discrete import bernoulli, permutation, randint
@@ -24,6 +25,12 @@ from perspicax.random.sampling import (
     truncated_normal,
     uniform,
 )
+
+__getattr__, __dir__ = _on_demand(__name__, absent=(
+    "ball", "beta", "binomial", "chisquare", "dirichlet", "double_sided_maxwell", "f", "gamma", "generalized_normal",
+    "geometric", "loggamma", "lognormal", "maxwell", "multinomial", "multivariate_normal", "orthogonal", "pareto",
+    "poisson", "rademacher", "rayleigh", "t", "triangular", "wald", "weibull_min",
+))
 
 __all__ = [
     "PRNGKey", "bernoulli", "bits", "categorical", "cauchy", "choice", "clone", "exponential", "fold_in", "gumbel", "key",
