@@ -1,6 +1,7 @@
 """Public functions: errors leave them with the user's frames only, and so they leave the functions that they return."""
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -60,12 +61,12 @@ def _like(made: Callable[..., Any], original: Any) -> Any:
 
 
 def check_callable(transform: str, fun: Any) -> None:
-    """Raise for what cannot be called.
+    """Raise for what cannot be called, and for functions whose call runs nothing, but makes a generator.
 
     Raises:
-        NotCallableError: it cannot.
+        NotCallableError: it is one of these.
     """
-    if not callable(fun):
+    if not callable(fun) or (inspect.isgeneratorfunction(fun) and transform != "named_call"):  # which only names what it runs
         text = repr(fun)
-        raise NotCallableError(transform=transform, value_type=type(fun).__name__,
+        raise NotCallableError(transform=transform, value_type="generator function" if callable(fun) else type(fun).__name__,
                                value=text if len(text) <= 60 else f"{text[:57]}...")

@@ -77,10 +77,10 @@ def host_view(buffer: Buffer) -> np.ndarray:
     The buffer protocol keeps XLA from donating the memory while a view lives. jaxlib's own conversion would import the
     `jax` package, where it is installed, and is left for what nothing else can do (memory of accelerators).
     """
+    buffer.block_until_ready()  # raises, where the computation failed; the protocol ends the process where memory ran out
     try:
         return np.asarray(memoryview(buffer))
     except BufferError:
-        buffer.block_until_ready()  # raises, where it was the computation that failed
         return _words_of(buffer)
 
 

@@ -6,7 +6,9 @@ so that `isinstance(x, Array)` holds for concrete arrays and tracers alike, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from perspicax.core.attribute_errors import ArrayAttributeError
 
 
 class Array:
@@ -79,6 +81,66 @@ class Array:
     @property
     def nbytes(self) -> int:
         return self.size * self.itemsize
+
+    # -- what only an array with a value has: `ArrayImpl` defines it. Here is what stands for it while a function is traced.
+
+    def _without_value(self, question: str) -> NoReturn:
+        """Raise what is said of an array that has no value: tracers know how."""
+        raise ArrayAttributeError(attribute=question)
+
+    @property
+    def sharding(self) -> Any:
+        """Where the array is; tracers do not have it."""
+        raise AttributeError("sharding")  # `Tracer.__getattr__`, which Python asks then, has the report
+
+    @property
+    def device(self) -> Any:
+        """Its device, or its sharding when it lives on several; tracers do not have it."""
+        raise AttributeError("device")
+
+    @property
+    def copy_to_host_async(self) -> Any:
+        """Start copying to the host; tracers do not have it."""
+        raise AttributeError("copy_to_host_async")
+
+    @property
+    def committed(self) -> bool:
+        """Whether the user placed it: then operations follow it, and never move it."""
+        self._without_value("place")
+
+    @property
+    def is_fully_addressable(self) -> bool:
+        """Whether all of it is on devices of this process."""
+        self._without_value("place")
+
+    @property
+    def is_fully_replicated(self) -> bool:
+        """Whether each of its devices holds all of it."""
+        self._without_value("place")
+
+    @property
+    def addressable_shards(self) -> Any:
+        """The pieces on this process's devices."""
+        self._without_value("place")
+
+    @property
+    def global_shards(self) -> Any:
+        """The pieces on all devices."""
+        self._without_value("place")
+
+    def addressable_data(self, index: int) -> Any:
+        """The piece on the device number `index` of this process."""
+        self._without_value("place")
+
+    def item(self, *args: Any) -> Any:
+        """One element as a Python scalar."""
+        self._without_value("item")
+
+    def __copy__(self) -> Any:
+        return self  # nobody can tell two equal placeholders apart
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self
 
 
 def install_methods(methods: Mapping[str, Callable[..., Any] | property]) -> None:

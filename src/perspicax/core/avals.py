@@ -41,7 +41,9 @@ _interned: weakref.WeakValueDictionary[tuple, ShapedArray] = weakref.WeakValueDi
 _recent: collections.deque[ShapedArray] = collections.deque(maxlen=4096)
 """The types made last, kept alive: a type that only short-lived arrays have is not made again for each of them."""
 oversized: weakref.WeakSet[ShapedArray] = weakref.WeakSet()
-"""The types that may take more bytes than can be addressed: XLA ends the process when a program holds one."""
+"""The types whose sizes, multiplied (those of 0 left out), may be more bytes than can be addressed: XLA ends the process when
+a program holds one."""
+MAX_SIZE = 2**63 - 1
 _lookup = _interned.data  # type: ignore[attr-defined]  # the Python-level `get` of the class costs four times as much
 
 
@@ -192,7 +194,9 @@ def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sha
         element, physical = dtypes.mlir_element_type(dtype), shape
     self.mlir_element = element
     self.mlir = f"tensor<{''.join([f'{n}x' for n in physical])}{element}>"
-    if self.size >> 59:
+    if self.size >> 59 or (not self.size and math.prod([n for n in shape if n]) >> 59):
+        if max(shape) > MAX_SIZE:
+            raise ShapeError(shape=repr(shape), why=f"the size of an axis is a number of 64 bits: at most {MAX_SIZE}")
         oversized.add(self)
     # setdefault, not assignment: another thread may have interned the same type meanwhile
     aval = _interned.setdefault(key, self)

@@ -25,6 +25,7 @@ from perspicax.core.option import (
     state_key,
     user_context,
 )
+from perspicax.diagnose.boundary import public_methods
 
 __all__ = [
     "Config", "Option", "Override", "StateKey", "ThreadState", "allow_f16_reductions",
@@ -265,6 +266,7 @@ def make_user_context(default_value: Any = None) -> Option:
     return user_context(default_value)
 
 
+@public_methods("update", "read", "__getattr__", "__setattr__")
 class Config:
     """All options: read as attributes, changed by `update`."""
 

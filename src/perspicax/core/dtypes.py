@@ -58,6 +58,7 @@ from perspicax.core.dtype_table import (
     uint64,
 )
 from perspicax.core.option import near_names
+from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import InternalError
 from perspicax.diagnose.frames import user_position
 
@@ -379,6 +380,7 @@ class ScalarType(type):
 
     dtype: np.dtype
 
+    @public
     def __call__(cls, x: Any) -> Any:
         if _construct is None:
             raise InternalError(what=f"`{cls.__name__}` is called before anybody has said how it makes arrays")

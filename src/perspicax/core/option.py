@@ -25,6 +25,7 @@ from perspicax.core.config_errors import (
     OverrideNotActiveError,
     UnknownOptionError,
 )
+from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import InternalError
 
 TRUE_WORDS = frozenset(("1", "y", "yes", "t", "true", "on"))
@@ -125,6 +126,7 @@ class Option:
             for watcher in option._watchers:
                 watcher()
 
+    @public
     def __call__(self, *value: Any, **named: Any) -> Override:
         """A context manager, or decorator, that gives the option `value` in this thread.
 
@@ -141,6 +143,7 @@ class Option:
         raise MissingOptionValueError(option=self.short_name, expected=self.expected,
                                       example=repr(self.choices[0]) if self.choices else "…")
 
+    @public
     def __bool__(self) -> bool:
         raise OptionAsConditionError(option=self.short_name)
 
@@ -402,17 +405,22 @@ def option_named(name: str) -> Option:
     found = _options.get(name)
     if found is not None:
         return found
-    near = near_names(name, _options, 3)
-    if f"jax_{name}" in _options:
-        near.insert(0, f"jax_{name}")
-    raise UnknownOptionError(option=name, near=tuple(dict.fromkeys(near)))
+    raise UnknownOptionError(option=name, near=tuple(_near_options(name)))
 
 
-def near_names(name: Any, names: Iterable[str], most: int) -> list[str]:
+def _near_options(name: Any) -> list[str]:
+    """The options of which `name` may be a misspelling. The prefix, which they share, does not make them alike."""
+    if not isinstance(name, str):
+        return []
+    by_rest = {option.removeprefix("jax_").removeprefix("perspicax_"): option for option in _options}
+    return [by_rest[rest] for rest in near_names(name.removeprefix("jax_").removeprefix("perspicax_"), by_rest, 3, 0.8)]
+
+
+def near_names(name: Any, names: Iterable[str], most: int, alike: float = 0.7) -> list[str]:
     """At most so many of `names`, most alike first, of which `name` may be a misspelling."""
     import difflib  # for its weight: only reports want it
 
-    return difflib.get_close_matches(name, list(names), most, 0.7) if isinstance(name, str) else []
+    return difflib.get_close_matches(name, list(names), most, alike) if isinstance(name, str) else []
 
 
 def on_change(name: str, callback: Callable[[Any], None]) -> None:

@@ -72,6 +72,8 @@ class Question:
                 return self._choose([found.at(left), found.at(right)])
             case ast.FormattedValue(value=value):
                 return found.at(value)
+            case ast.Attribute(value=value):  # `x.committed`
+                return found.at(value)
             case ast.JoinedStr(values=values):
                 inner = [found.at(v.value) for v in values if isinstance(v, ast.FormattedValue) and v.format_spec]
                 return self._choose(inner)
@@ -88,7 +90,7 @@ class Question:
             return named[self.error.wanted]
         everything = arguments + list(named.values())
         receiver = found.at(call.func.value) if isinstance(call.func, ast.Attribute) else None
-        if self.kind in ("item", "tolist") and receiver is not None:
+        if self.kind in ("item", "tolist", "tobytes", "place") and receiver is not None:
             return receiver
         inner: list[Expression] = []
         for part in everything:  # `(n, 2)` as a shape, `[0, i]`
@@ -207,6 +209,9 @@ def _says(asked: Question) -> str:
             return f"The shape of {asker} depends on the {of} of {value}, {_not_known(asked, it, many)}."
         case "hash":
             return f"{asker or 'Python'} needs a hash of {value}, but arrays have none."
+        case "place":
+            of = f"vmap traces `{asked.origin.function}`" if asked.origin.transform == "vmap" else asked.origin.tracing
+            return f"{asker or 'Something'} asks where {value} is, but while {of} it is in no memory yet."
         case "static":
             wanted = f", its `{asked.error.wanted}`" if asked.error.wanted not in ("", value.strip("`")) else ""
             return f"{asker} needs the value of {value}{wanted}, {_not_known(asked, 'it')}."
@@ -386,6 +391,8 @@ def _wants(asked: Question) -> str:
             return "NumPy computes with values, at once"
         case "format":
             return "text is made at once"
+        case "place":
+            return "it gets memory, on a device, only when the compiled program runs"
         case "index" if asked.node is not None and isinstance(asked.node.node, ast.Subscript):
             return "Python looks an element up at once"
     return "a value is wanted now"

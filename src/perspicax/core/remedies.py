@@ -133,6 +133,9 @@ def _number_fixes(asked: Question) -> Iterator[Fix]:
         yield Fix("return it from the traced function, and save it there")
         yield from _host_fixes(asked)
         return
+    elif asked.kind == "place":
+        yield Fix("ask the arguments before the call, or the result after it")
+        return
     elif found is not None and value is not None:
         if asked.looks_like_settings():
             yield from _static(asked, first=True)

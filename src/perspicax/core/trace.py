@@ -57,6 +57,9 @@ class JaxprTracer(Tracer):
         self.aval = aval
         self.var = var
 
+    def __repr__(self) -> str:
+        return f"JitTracer({self.aval})"
+
 
 class JaxprTrace(Trace):
     """Records the equations of a function."""

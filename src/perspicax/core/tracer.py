@@ -12,13 +12,21 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.attribute_errors import ArrayAttributeError
 from perspicax.core.avals import AbstractValue, ShapedArray
 from perspicax.core.errors import NotAnArrayError
+from perspicax.diagnose.boundary import public_methods, trim
 
 if TYPE_CHECKING:
     from perspicax.core.trace import Trace
 
 
+_ONLY_WITH_VALUES = frozenset(("sharding", "device", "copy_to_host_async", "block_until_ready", "is_ready"))
+
+
+@public_methods("__bool__", "__int__", "__float__", "__complex__", "__index__", "__array__", "tolist", "item", "tobytes",
+                "__format__", "__hash__", "__reduce__", "devices", "delete", "is_deleted", "unsafe_buffer_pointer",
+                "on_device_size_in_bytes", "__dlpack__")
 class Tracer(Array):
     """A placeholder for a value, in a function that is being transformed."""
 
@@ -37,7 +45,18 @@ class Tracer(Array):
         return None
 
     def __repr__(self) -> str:
-        return f"Traced<{self.aval.str_short()}>with<{type(self._trace).__name__}>"
+        return f"Tracer({self.aval})"
+
+    def __getattr__(self, name: str) -> Any:
+        """Python asks here for what a tracer does not have. Arrays with values need no such method: it would slow down
+        NumPy, which asks them for protocols in vain."""
+        if name.startswith("_") or name == "aval":
+            raise AttributeError(f"a traced array has no attribute {name!r}", name=name)
+        try:
+            raise ArrayAttributeError(attribute=name, type_text=self.aval.str_short(), place=name in _ONLY_WITH_VALUES)
+        except ArrayAttributeError as error:
+            trim(error)
+            raise
 
     def _ask(self, kind: str) -> Any:
         """What a trace without values answers to `bool`, `int`, `__array__`, …: the report of that question."""
@@ -68,11 +87,14 @@ class Tracer(Array):
 
     def tolist(self) -> Any:
         value = self.concrete()
-        return value.tolist() if value is not None else self._ask("tolist")
+        return _known(value).tolist() if value is not None else self._ask("tolist")
 
     def item(self, *args: Any) -> Any:
         value = self.concrete()
-        return value.item(*args) if value is not None else self._ask("item")
+        return _known(value).item(*args) if value is not None else self._ask("item")
+
+    def tobytes(self, order: Any = "C") -> bytes:
+        return self._ask("tobytes")
 
     def __format__(self, spec: str) -> str:
         if not spec:
@@ -83,20 +105,41 @@ class Tracer(Array):
     def __hash__(self) -> int:
         raise _question_error(self, "hash")
 
-    def __copy__(self) -> Tracer:
-        return self
-
-    def __deepcopy__(self, memo: dict) -> Tracer:
-        return self
-
     def __reduce__(self) -> NoReturn:
         raise _question_error(self, "pickle")
 
-    def block_until_ready(self) -> Tracer:
-        return self
+    # -- where it is: nowhere
 
-    def copy_to_host_async(self) -> None:
-        """Nothing to copy while tracing."""
+    def _without_value(self, question: str) -> NoReturn:
+        raise _question_error(self, question)
+
+    def devices(self) -> set:
+        """The devices that hold it: a traced value is on none."""
+        self._without_value("place")
+
+    def delete(self) -> None:
+        """Free its memory: a traced value has none."""
+        self._without_value("place")
+
+    def is_deleted(self) -> bool:
+        """Whether its memory is freed: a traced value has none."""
+        self._without_value("place")
+
+    def unsafe_buffer_pointer(self) -> int:
+        """Address of its memory: a traced value has none."""
+        self._without_value("place")
+
+    def on_device_size_in_bytes(self) -> int:
+        """Bytes of its memory: a traced value has none."""
+        self._without_value("place")
+
+    def __dlpack__(self, **_: Any) -> Any:
+        self._without_value("place")
+
+
+def _known(value: Any) -> Any:
+    """A value that a trace knows, with the methods of arrays: it may be a Python number."""
+    return value if hasattr(value, "item") else np.asarray(value)
 
 
 _question_errors: list[Callable[[Tracer, str], Exception]] = []

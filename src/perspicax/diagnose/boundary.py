@@ -6,14 +6,15 @@ import functools
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from perspicax.diagnose.frames import INTERNAL, LIBRARY, kind_of
 
-__all__ = ["public", "set_filtering_source", "trim"]
+__all__ = ["public", "public_methods", "set_filtering_source", "trim"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C", bound=type)
 
 _filtering: Callable[[], str | None] = lambda: None
 
@@ -40,6 +41,44 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
+        except Exception as error:
+            trim(error)
+            raise
+
+    return call
+
+
+def public_methods(*names: str) -> Callable[[C], C]:
+    """Decorate a class: errors leave these of its methods and properties with the user's frames only.
+
+    Name what a user's line calls (the protocols of Python and NumPy too) and what can fail; what the hot paths use inside
+    stays as it is.
+    """
+    def decorate(cls: C) -> C:
+        for name in names:
+            member = cls.__dict__[name]
+            if isinstance(member, property):
+                setattr(cls, name, property(_public(member.fget), member.fset, member.fdel, member.__doc__))
+            else:
+                setattr(cls, name, _public(member))
+        return cls
+
+    return decorate
+
+
+_VARIADIC = 0x04 | 0x08  # CO_VARARGS, CO_VARKEYWORDS; `inspect`, which names them, is heavy to import
+
+
+def _public(function: Any) -> Any:
+    """`public`, but without the cost of packing arguments where there is only `self`."""
+    code = function.__code__
+    if code.co_argcount != 1 or code.co_kwonlyargcount or code.co_flags & _VARIADIC:
+        return public(function)
+
+    @functools.wraps(function)
+    def call(self: Any) -> Any:
+        try:
+            return function(self)
         except Exception as error:
             trim(error)
             raise

@@ -13,6 +13,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any
 
+from perspicax.diagnose import boundary
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
@@ -155,6 +156,7 @@ def on_demand(module: str, *, modules: Iterable[str] = (), names: Mapping[str, s
     """
     submodules, sources, missing = frozenset(modules), dict(names or {}), frozenset(absent)
 
+    @public
     def __getattr__(name: str) -> Any:
         if name in submodules:
             return _submodule(module, name)
@@ -195,7 +197,7 @@ def _absence(module: str, name: str) -> Exception:
     """
     missing = f"{public_name(module)}.{name}"
     frame = sys._getframe(2)
-    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+    while frame.f_code.co_filename in (__file__, boundary.__file__) and frame.f_back is not None:
         frame = frame.f_back
     import opcode  # here: for weight
 

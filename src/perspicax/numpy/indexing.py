@@ -20,7 +20,7 @@ from perspicax.core.context import evaluator
 from perspicax.core.dtype_errors import IntegerRangeError
 from perspicax.core.promotion import result_type
 from perspicax.core.tracer import get_aval
-from perspicax.diagnose.boundary import public, trim
+from perspicax.diagnose.boundary import public, public_methods, trim
 from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import shape as shapes
 from perspicax.lax.gathering import GatherScatterMode, gather_p, static_fill
@@ -35,10 +35,11 @@ from perspicax.lax.scattering import (
     scatter_sub_p,
 )
 from perspicax.numpy import arithmetic, operators
-from perspicax.numpy.index_errors import ItemAssignmentError, UpdateShapeError, type_text
+from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
 from perspicax.numpy.promote import array_like
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import NUMPY_AXES, ArrayImpl
+from perspicax.xla.array_errors import ArrayConversionError
 from perspicax.xla.dispatch import HOST_LIMIT
 
 _EVALUATOR = evaluator()
@@ -50,8 +51,10 @@ _INT32_MAX = 2**31 - 1
 # -- on the host
 
 def _on_host(x: ArrayImpl) -> bool:
-    """Whether NumPy may work on the value of `x`: it lives on one CPU device."""
+    """Whether NumPy may work on the value of `x`: it lives on one CPU device, and NumPy has such arrays."""
     place = x._place
+    if len(x.aval.shape) > NUMPY_AXES:
+        return False
     return place is None or (len(place[0].devices) == 1 and place[0].devices[0].platform == "cpu")
 
 
@@ -118,7 +121,7 @@ def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
     """`x[index]` for an integer or a plain slice of the first axis of a small array, in as few steps as can be."""
     aval = x.aval
     shape = aval.shape
-    if not shape or aval.size > HOST_LIMIT:
+    if not shape or aval.size > HOST_LIMIT or len(shape) > NUMPY_AXES:
         return None
     kind = type(index)
     if kind is int:
@@ -145,6 +148,8 @@ def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
 def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
     """`x[index]` by NumPy; `None` where the plan has to decide (indices outside, mistakes, large parts)."""
     aval = x.aval
+    if len(aval.shape) > NUMPY_AXES:
+        return None
     if aval.extended and type(index) is tuple:
         return None  # the words of its elements are further axes
     where = _host_index(x, index)
@@ -473,6 +478,7 @@ def _index_text(index: Any) -> str:
     return type_text(index) if isinstance(index, Array) else repr(index)
 
 
+@public_methods("get", "set", "add", "subtract", "multiply", "mul", "min", "max", "divide", "power", "apply")
 class IndexUpdateRef:
     """`x.at[index]`: a part of an array, to be read or changed; each method returns a new array.
 
@@ -490,7 +496,6 @@ class IndexUpdateRef:
     def __repr__(self) -> str:
         return f"<.at[{_index_text(self.index)}] of {type_text(self.array)}: .get(), .set(values), .add(values), …>"
 
-    @public
     def get(self, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             fill_value: Any = None, out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The part itself: `x[index]` with a choice of what is read outside.
@@ -554,7 +559,6 @@ class IndexUpdateRef:
         return arithmetic.power(self.array, self._ones(
             values, mode, indices_are_sorted, unique_indices, wrap_negative_indices))
 
-    @public
     def apply(self, func: Callable[[Any], Any], *, indices_are_sorted: bool = False, unique_indices: bool = False,
               mode: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with an elementwise function applied to the part; as often as an index occurs.
@@ -605,24 +609,48 @@ def setitem_error(x: Any, index: Any, value: Any) -> NoReturn:
     raise ItemAssignmentError(type_text=type_text(x))
 
 
+@public
 def length(x: Any) -> int:
     """`len(x)`: the size of the first axis."""
     shape = x.aval.shape
     if not shape:
-        raise TypeError("len() of an array without axes (a scalar)")
+        raise ArrayConversionError(wanted="len", type_text=type_text(x))
     return shape[0]
 
 
+@public
 def iterate(x: Any) -> Iterator[Any]:
     """The entries of the first axis."""
     shape = x.aval.shape
     if not shape:
-        raise TypeError("an array without axes (a scalar) cannot be iterated over")
-    return (getitem(x, i) for i in range(shape[0]))
+        raise ArrayConversionError(wanted="iter", type_text=type_text(x))
+    return _entries(x, shape[0])
+
+
+def _entries(x: Any, count: int) -> Iterator[Any]:
+    try:
+        for i in range(count):
+            yield getitem(x, i)
+    except Exception as error:
+        trim(error)
+        raise
+
+
+@public
+def contains(x: Any, item: Any) -> bool:
+    """`item in x`: whether an entry of a vector is equal.
+
+    Raises:
+        ContainsError: `x` is no vector.
+    """
+    if len(x.aval.shape) != 1:
+        raise ContainsError(type_text=type_text(x))
+    return bool((x == item).any())
 
 
 INDEX_METHODS: dict[str, Any] = {
     "__getitem__": getitem, "__setitem__": setitem_error, "__len__": length, "__iter__": iterate,
+    "__contains__": contains,
     "at": property(at, doc="Index it, and say what becomes of that part: `x.at[1].set(0.)`, `x.at[i].add(v)`."),
 }
 """What `Array` gets from here."""

@@ -142,6 +142,7 @@ def _whole(x: Any, dtype: Any) -> Any:
     return bitcast_convert_type(x, dtype)
 
 
+@public
 def _to_device(self: Any, device: Any, *, stream: Any = None) -> Any:
     """The array on a device.
 

@@ -27,7 +27,7 @@ from perspicax.numpy.errors import (
     UnsupportedArgumentError,
 )
 from perspicax.numpy.promote import array_like, broadcast_shape_of, joined_shapes
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import ArrayImpl, beyond_numpy
 from perspicax.xla.dispatch import HOST_LIMIT
 
 MAX_PLANS = 16384
@@ -55,7 +55,7 @@ def reshaped(x: Any, shape: Any) -> Any:
     if out is aval:
         return x
     if type(x) is ArrayImpl and local.trace is _EVALUATOR and x._place is None and aval.size <= HOST_LIMIT \
-            and not aval.extended:
+            and not aval.extended and not beyond_numpy(aval) and not beyond_numpy(out):
         value = x._np
         return ArrayImpl(out, None, (x.value() if value is None else value).reshape(out.shape))
     return local.trace.process(reshape_p, (x,), (out.shape, None, None))

@@ -17,6 +17,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import config, local
+from perspicax.core.errors import ShapeError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.sanitizing import SanitizingTrace
 from perspicax.core.trace import JaxprTrace, stage_flat
@@ -104,7 +105,10 @@ def sample_shape(function: str, shape: Any, out_sharding: Any = None) -> tuple[i
     if out_sharding is not None:
         raise SampleShardingError(says=f"`{function}` does not take `out_sharding` yet.",
                                why="samples are made on one device, and can be placed afterwards")
-    return canonical_shape(shape)
+    sizes = canonical_shape(shape)
+    if math.prod(sizes) >> 63:
+        raise ShapeError(shape=repr(sizes), why="samples are counted in 64 bits, and these are more")
+    return sizes
 
 
 def parameter(function: str, argument: str, x: Any) -> Any:
@@ -201,8 +205,6 @@ class Distribution:
         if place is None or any(x.aval.shape and not _fits(x.aval.shape, shape) for x in arrays):
             return None
         n, width, draws = math.prod(shape), bit_width(dtype), self.draws(**static)
-        if n >> 59:  # more than can be addressed: the compiled way has the report
-            return None
         values = [_operand(x, shape, dtype) for x in arrays]
         self.calls += 1
         if draws == 1 and (n > HOST_BITS or self.calls > OFTEN) and counts(key.aval.dtype.generator) and not _watched():

@@ -6,7 +6,7 @@ piece, the last one padded. The bits of a sample are those of the same function 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from perspicax.core.trace import stage_flat
 from perspicax.lax.random_bits import Place
 from perspicax.transform.jit_primitive import program_for
 from perspicax.xla import sharding as shardings
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import ArrayImpl, on_host
 
 TINY = 1 << 2  # XLA runs a program of so few elements in the caller's thread, without the way to another and back
 SMALL, LARGE = 1 << 10, 1 << 15
@@ -59,14 +59,14 @@ class FixedProgram:
         return stage_flat(lambda *arrays: [self.body(*arrays, **dict(static))], avals, DebugInfo("eager", self.name))
 
 
-def pieces(n: int) -> list[tuple[int, int, int]]:
+def pieces(n: int) -> Iterator[tuple[int, int, int]]:
     """`(start, stop, size)` of the pieces of `n` elements; a piece may be shorter than its program's size."""
-    found, start = [], 0
+    start = 0
     while n - start > FEW:
-        found.append((start, min(start + LARGE, n), LARGE))
+        yield start, min(start + LARGE, n), LARGE
         start += LARGE
-    found += [(at, min(at + SMALL, n), SMALL) for at in range(start, n, SMALL)]
-    return found
+    for at in range(start, n, SMALL):
+        yield at, min(at + SMALL, n), SMALL
 
 
 def run_pieces(program: FixedProgram, place: Place, bits: np.ndarray, operands: Sequence[np.ndarray],
@@ -81,11 +81,13 @@ def run_pieces(program: FixedProgram, place: Place, bits: np.ndarray, operands: 
         static: what the program depends on otherwise.
     """
     n = bits.shape[-1]
-    waiting = []
-    for start, stop, size in pieces(n):
-        values = [piece(bits, start, stop, size), *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
-        waiting.append((start, stop, program(place, values, static)))
-    return joined(waiting, n)
+
+    def started() -> Iterator[tuple[int, int, ArrayImpl]]:
+        for start, stop, size in pieces(n):
+            values = [piece(bits, start, stop, size), *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
+            yield start, stop, program(place, values, static)
+
+    return joined(started(), n)
 
 
 def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, operands: Sequence[np.ndarray],
@@ -96,25 +98,31 @@ def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, 
         program: its body takes four words (the key, then the number of the first sample in two words) and the operands.
         words: of the key, two.
     """
-    waiting = []
-    for start, stop, size in counted_pieces(n):
-        seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
-        values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
-        waiting.append((start, stop, program(place, values, (("size", size), *static))))
-    return joined(waiting, n)
+    def started() -> Iterator[tuple[int, int, ArrayImpl]]:
+        for start, stop, size in counted_pieces(n):
+            seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
+            values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
+            yield start, stop, program(place, values, (("size", size), *static))
+
+    return joined(started(), n)
 
 
-def counted_pieces(n: int) -> list[tuple[int, int, int]]:
+def counted_pieces(n: int) -> Iterable[tuple[int, int, int]]:
     """`pieces`, with a size of their own for a handful of elements."""
     return [(0, n, TINY)] if n <= TINY else pieces(n)
 
 
-def joined(waiting: list[tuple[int, int, ArrayImpl]], n: int) -> np.ndarray:
-    """The results of all pieces, one behind the other; waits for them."""
-    if len(waiting) == 1:
-        return waiting[0][2].value()[:n].copy()  # a copy, not a view: that would keep the whole piece alive
-    found = np.empty(n, waiting[0][2].dtype)
-    for start, stop, part in waiting:
+def joined(started: Iterator[tuple[int, int, ArrayImpl]], n: int) -> np.ndarray:
+    """The results of all pieces, one behind the other; starts them all, then waits for them.
+
+    The memory for the whole is asked for when the first is started, which tells the dtype: what does not fit fails at once.
+    """
+    first = next(started)
+    if first[1] == n:
+        return first[2].value()[:n].copy()  # a copy, not a view: that would keep the whole piece alive
+    aval = ShapedArray((n,), first[2].dtype)
+    found = on_host(aval, lambda: np.empty(n, aval.dtype))
+    for start, stop, part in [first, *started]:
         found[start:stop] = part.value()[:stop - start]
     return found
 

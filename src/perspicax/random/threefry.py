@@ -20,6 +20,7 @@ from perspicax.lax.random_bits import BITS_DTYPES, Generator, Place, register, t
 from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.threefry import MASK, UINT32, block_in_place, block_of_ints, emit_block
 from perspicax.random.chunks import FixedProgram, run_counted
+from perspicax.xla.array import on_host
 
 FEW_BLOCKS = 12  # up to so many, Python's integers are faster than NumPy
 IN_CACHE = 1 << 12  # counters that NumPy works on at a time
@@ -210,7 +211,8 @@ class Threefry(Generator):
 
     def _bits_in_halves(self, words: np.ndarray, bit_width: int, shape: tuple[int, ...]) -> np.ndarray:
         n, keys = math.prod(shape), words.shape[:-1]
-        found = np.empty((*keys, n), BITS_DTYPES[bit_width])
+        aval = ShapedArray((*keys, n), BITS_DTYPES[bit_width])
+        found = on_host(aval, lambda: np.empty(aval.shape, aval.dtype))
         count = -(-n * bit_width // 32)
         for at in np.ndindex(keys):
             made = _halves(words[at][0], words[at][1], count)

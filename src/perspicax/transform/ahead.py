@@ -10,6 +10,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.trace import check_alive
 from perspicax.core.tracer import typers
+from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import DialectError, MissingDtypeError
 from perspicax.transform.jit_options import JitOptions
@@ -42,6 +43,7 @@ class Traced:
         return self.opened
 
 
+@public_methods("__init__", "__len__", "update")
 class ShapeDtypeStruct:
     """The type of an array without its values, for `eval_shape`, `lower` and the like.
 
@@ -98,6 +100,7 @@ def _type_struct(x: ShapeDtypeStruct) -> Any:
     return ShapedArray(x.shape, x.dtype, x.weak_type)
 
 
+@public_methods("lower")
 class TracedStage:
     """A function staged for given arguments: `.jaxpr`, `.out_info`, `.lower()`."""
 
@@ -171,6 +174,7 @@ class ArgInfo:
     __hash__ = object.__hash__
 
 
+@public_methods("as_text", "compile", "cost_analysis")
 class LoweredStage:
     """StableHLO of a function: `.as_text()`, `.compile()`."""
 
@@ -225,6 +229,7 @@ class LoweredStage:
         return self.compile().cost_analysis()
 
 
+@public_methods("as_text", "cost_analysis", "memory_analysis")
 class CompiledStage:
     """A compiled function: call it with arguments of the types it was compiled for."""
 
@@ -239,27 +244,31 @@ class CompiledStage:
     args_info = property(lambda self: _args_info(self._traced))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves, in_tree = tree.flatten((args, kwargs))
-        traced = self._traced
-        if in_tree != traced.in_tree:
-            from perspicax.transform.errors import CompiledCallError
-
-            raise CompiledCallError(function=traced.name, expected=str(traced.in_tree), got=str(in_tree), kind="tree")
-        check_alive(leaves)
-        arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
-        for i, (x, aval) in enumerate(zip(arrays, traced.avals)):
-            if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
+        try:
+            leaves, in_tree = tree.flatten((args, kwargs))
+            traced = self._traced
+            if in_tree != traced.in_tree:
                 from perspicax.transform.errors import CompiledCallError
 
-                names = (traced.closed.debug_info.arg_names or ()) if traced.closed.debug_info else ()
-                raise CompiledCallError(function=traced.name, kind="type", expected=aval.str_short(),
-                                        got=x.aval.str_short(), name=names[i] if i < len(names) else f"argument {i}")
-        placed = self._program.placed
-        given = self._in_shardings or (placed,) * len(arrays)
-        if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
-            dispatch.spread_placement(arrays, placed, given, traced.name,
-                                      lambda: argument_names(traced.closed, len(arrays)))
-        return traced.out_tree.unflatten(self._program(dispatch.move_all(arrays, placed, self._in_shardings)))
+                raise CompiledCallError(function=traced.name, expected=str(traced.in_tree), got=str(in_tree), kind="tree")
+            check_alive(leaves)
+            arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
+            for i, (x, aval) in enumerate(zip(arrays, traced.avals)):
+                if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
+                    from perspicax.transform.errors import CompiledCallError
+
+                    names = (traced.closed.debug_info.arg_names or ()) if traced.closed.debug_info else ()
+                    raise CompiledCallError(function=traced.name, kind="type", expected=aval.str_short(),
+                                            got=x.aval.str_short(), name=names[i] if i < len(names) else f"argument {i}")
+            placed = self._program.placed
+            given = self._in_shardings or (placed,) * len(arrays)
+            if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
+                dispatch.spread_placement(arrays, placed, given, traced.name,
+                                          lambda: argument_names(traced.closed, len(arrays)))
+            return traced.out_tree.unflatten(self._program(dispatch.move_all(arrays, placed, self._in_shardings)))
+        except Exception as error:
+            trim(error)
+            raise
 
     call = __call__
 

@@ -36,6 +36,9 @@ class BatchTracer(Tracer):
     def inner(self) -> Any:
         return self.val
 
+    def __repr__(self) -> str:
+        return f"VmapTracer(aval={self.aval}, batched={get_aval(self.val)})"
+
     @property
     def aval(self) -> Any:  # type: ignore[override]
         found = self._aval

@@ -23,7 +23,7 @@ from perspicax.core.printer import check_jaxpr
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.core.tree import tree_flatten
-from perspicax.diagnose.boundary import trim
+from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, TracedStage
 from perspicax.transform.errors import NoTracingError
@@ -166,7 +166,12 @@ class JitFunction:
         if None in avals:
             avals = tuple(check_arguments(leaves, in_tree, self._fun, "jit"))
         key = (state_key(), in_tree, avals, statics, options.donate_key)
-        traced = self._traced.get(key)
+        try:
+            traced = self._traced.get(key)
+        except Exception as error:  # `==` of a static argument, or of a class in the tree
+            if options.has_statics:
+                options.refuse_incomparable(self.signature(), statics, [other[3] for other in self._traced], error)
+            raise
         if traced is None:
             traced = self._trace(in_tree, avals, statics, rebuild, key)
         if options.has_shardings:
@@ -263,6 +268,7 @@ class ShortWays:
         self.only_arrays = False
 
 
+@public_methods("trace", "lower", "eval_shape")
 class BoundFunction:
     # A jitted function that was looked up as a method: the instance is its first argument, also of `lower` and `trace`.
     # (No docstring: a bound method's is its function's.)
@@ -274,7 +280,11 @@ class BoundFunction:
         self.__func__, self.__self__ = function, instance
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self.__self__, *args, **kwargs)
+        try:
+            return self.__func__(self.__self__, *args, **kwargs)
+        except Exception as error:
+            trim(error)
+            raise
 
     def trace(self, *args: Any, **kwargs: Any) -> TracedStage:
         """`JitFunction.trace` with the instance."""

@@ -95,9 +95,9 @@ class JitOptions:
     def refuse_incomparable(signature: Signature, statics: tuple, others: list[tuple], error: Exception) -> None:
         """Raise the report of the static argument whose `==` failed with `error`; return where it was none of them."""
         for which, _, value in statics[0]:
-            for _, _, other in [entry for other in others if other for entry in other[0] if entry[0] == which]:
+            for _, _, earlier in [entry for key in others if key for entry in key[0] if entry[0] == which]:
                 try:
-                    bool(other == value)
+                    bool(earlier == value)
                 except Exception:  # whatever `__eq__` raises; the report has the first such error as its cause
                     raise StaticArgumentError(option="static_argnums", given=signature.name(which), kind="incomparable",
                                               function=signature.function, value_type=type(value).__name__,

@@ -44,6 +44,11 @@ class JVPTracer(Tracer):
     def inner(self) -> Any:
         return self.primal
 
+    def __repr__(self) -> str:
+        if self._trace.linear:  # type: ignore[attr-defined]  # the tangent is a variable of the tape
+            return f"GradTracer(primal={self.primal}, typeof(tangent)={self.aval.to_tangent_aval().str_short(True)})"
+        return f"JVPTracer(primal={self.primal}, tangent={self.tangent})"
+
     def _ask(self, kind: str) -> Any:
         primal = self.primal
         if isinstance(primal, Tracer):
