@@ -19,7 +19,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.batch import BatchAxis, BatchTrace, batch_flat, to_axis
-from perspicax.transform.errors import CustomRuleError
+from perspicax.transform.errors import CustomRuleError, ForwardRuleMissingError
 from perspicax.transform.hooks import lax
 from perspicax.transform.jvp import JVPTrace
 from perspicax.transform.transpose import transpose_linear
@@ -350,7 +350,7 @@ def _custom_lin_transpose(cts: Sequence[Any], *operands: Any, count: int, patter
 
 
 def _no_forward(*_: Any, name: str, **__: Any) -> Any:
-    raise CustomRuleError(function=name, kind="forward", rule="defvjp")
+    raise ForwardRuleMissingError(function=name, kind="forward", rule="defvjp")
 
 
 def _custom_lin_batch(axis: BatchAxis, args: tuple, axes: tuple, *, count: int, pattern: tuple, bwd: Callable,

@@ -443,5 +443,12 @@ class CustomRuleError(PerspicaxError, TypeError):
         return Report(says=says, labels=labels, why=why, fixes=fixes)
 
 
+class ForwardRuleMissingError(CustomRuleError, NotImplementedError):
+    """A function that has a rule for reverse mode only was differentiated in forward mode.
+
+    JAX raises one of the two built-in classes for first derivatives, and the other for second ones.
+    """
+
+
 class MissingCustomRuleError(CustomRuleError, AttributeError):
     """A function with a custom derivative was called before its rule was defined."""
