@@ -7,6 +7,7 @@ from perspicax.core.errors import RuleMissingError
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.transform.differences import differences
+from perspicax.transform.errors import with_article
 
 __all__ = [
     "CustomBatchingError", "CustomGradientError", "LinearCallError", "LinearTypesError", "MissingBatchingRuleError",
@@ -41,7 +42,7 @@ class CustomBatchingError(PerspicaxError, ValueError):
         fixes: tuple[Fix, ...] = ()
         match self.kind:
             case "pair":
-                says = f"The batching rule `{rule}` of `{f}` returned a {self.got} instead of a pair."
+                says = f"The batching rule `{rule}` of `{f}` returned {with_article(self.got)} instead of a pair."
                 why = "it returns (result, out_batched): the result for the whole batch, and for each of its arrays " \
                       "whether axis 0 is the batch"
                 fixes = (Fix(code="return result, True"),)
@@ -105,7 +106,7 @@ class CustomGradientError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         what = "instead of a pair" if self.kind == "pair" else "where its pull-back belongs"
-        return Report(says=f"`{self.function}` under custom_gradient returned a {self.got} {what}.",
+        return Report(says=f"`{self.function}` under custom_gradient returned {with_article(self.got)} {what}.",
                       why="it returns its value and a function from the value's cotangent to a tuple of cotangents, one "
                           "for each argument",
                       fixes=(Fix(code="return value, lambda ct: (ct * derivative,)"),))
@@ -164,7 +165,7 @@ class StructureError(PerspicaxError, TypeError, ValueError):
         if self.expected == self.got:
             return Report(says=f"`{f}`, as `{self.transform}` returned it, takes {self.values} hoisted values behind its "
                                f"arguments, but was given {self.given}.", why=why,
-                          fixes=(Fix(code=f"{f}(*args, *values)"),))
+                          fixes=(Fix(code=f"{f if f.isidentifier() else 'converted'}(*args, *values)"),))
         expected, got = self.expected.children()[0], self.got.children()[0]
         return Report(says=differences(f"`{f}`, as `{self.transform}` returned it, was called with arguments of another "
                                        "structure", expected, got, "example_args", "args"), why=why)

@@ -16,7 +16,7 @@ from perspicax.core.trace import Zero, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
-from perspicax.transform.custom import BoundArguments
+from perspicax.transform.custom import BoundArguments, described
 from perspicax.transform.custom_errors import CustomBatchingError, MissingBatchingRuleError
 from perspicax.transform.hooks import instantiate
 from perspicax.transform.jvp import jvp_flat, jvp_jaxpr
@@ -90,7 +90,7 @@ class _Rule:
         flags = list(self.in_tree.unflatten(batched)[0])
         pair = self.user(size, flags, *self.in_tree.unflatten(args)[0])
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise self._error("pair", got=type(pair).__name__)
+            raise self._error("pair", got=described(pair))
         outs, out_tree = tree.flatten(pair[0])
         marks, mark_tree = tree.flatten(pair[1])
         if mark_tree != out_tree:

@@ -8,6 +8,18 @@ from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.transform.differences import differences
 
 
+def with_article(kind: str) -> str:
+    """A class by name, with its article; a type of arrays and None as they are."""
+    if "[" in kind or kind == "NoneType":
+        return kind.removesuffix("Type")
+    return f"{'an' if kind[:1] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
+def callable_name(function: str) -> str:
+    """What to call a function in code that is proposed: a lambda has no name."""
+    return function if function.isidentifier() else "f"
+
+
 class ArgumentTypeError(PerspicaxError, TypeError):
     """A transformed function was called with something that is no array."""
 
@@ -25,8 +37,8 @@ class ArgumentTypeError(PerspicaxError, TypeError):
             fixes = (Fix(f"if `{root}` is no data but a setting, make it static",
                          code=f"@partial(jax.jit, static_argnames=({root!r},))"),)
         return Report(
-            says=f"The argument `{self.name}` of `{self.function}` is a {self.value_type}, which {self.transform} cannot "
-                 f"trace: {self.value}.",
+            says=f"The argument `{self.name}` of `{self.function}` is {with_article(self.value_type)}, which "
+                 f"{self.transform} cannot trace: {self.value}.",
             why=f"the arguments of a function under {self.transform} are arrays and numbers, or pytrees (lists, tuples, "
                 "dicts) of them", fixes=fixes)
 
@@ -43,7 +55,8 @@ class ReturnedTypeError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         return Report(
-            says=f"`{self.function}` under {self.transform} returned a {self.value_type} in `{self.path}`: {self.value}.",
+            says=f"`{self.function}` under {self.transform} returned {with_article(self.value_type)} in `{self.path}`: "
+                 f"{self.value}.",
             why="what a transformed function returns are arrays, or pytrees (lists, tuples, dicts) of them",
             fixes=(Fix("return it from an ordinary function around this one, or not at all"),))
 
@@ -58,7 +71,7 @@ class AuxiliaryResultError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         return Report(says=f"`{self.function}` should return a pair (value, aux), since has_aux=True, but returned "
-                           f"{'an' if self.got[:1] in 'aeiouAEIOU' else 'a'} {self.got}.",
+                           f"{with_article(self.got)}.",
                       why="with has_aux the first entry is differentiated and the second handed through",
                       fixes=(Fix("return both", code="return loss, aux"), Fix("leave has_aux out")))
 
@@ -78,8 +91,8 @@ class StaticArgumentError(PerspicaxError, ValueError, TypeError):
         names = ", ".join(f"`{p}`" for p in self.parameters) or "none"
         if self.kind == "unhashable":
             return Report(
-                says=f"The static argument `{self.given}` of `{self.function}` is a {self.value_type}, which cannot be "
-                     "hashed.",
+                says=f"The static argument `{self.given}` of `{self.function}` is {with_article(self.value_type)}, which "
+                     "cannot be hashed.",
                 why="jit compiles once for each value of a static argument, and looks the values up by hash and equality",
                 fixes=(Fix("pass something hashable, such as a tuple or a frozen dataclass"),
                        Fix(f"let `{self.given}` be an ordinary argument, if it is data")))
@@ -171,7 +184,8 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
             return Report(says=f"The `argnums` of `grad` are positions of arguments of `{self.function}`, not "
                                f"{self.type_text}.",
                           why="argnums is an int, or a sequence of ints",
-                          fixes=(Fix(code=f"jax.grad({self.function}, argnums={self.name})"),) if self.name else ())
+                          fixes=(Fix(code=f"jax.grad({callable_name(self.function)}, argnums={self.name})"),)
+                          if self.name else ())
         if self.kind == "argnums":
             return Report(says=f"`grad` of `{self.function}` should differentiate argument {self.name}, but the call has "
                                f"{self.type_text} positional arguments.",
@@ -209,12 +223,12 @@ class NonScalarGradError(PerspicaxError, TypeError):
             return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
                           why="a gradient has one entry for each input; an output of several elements has a Jacobian",
                           fixes=(Fix("reduce the result to one number", code="return result.mean()"),
-                                 Fix("for all derivatives of all outputs", code=f"jax.jacrev({name})")))
+                                 Fix("for all derivatives of all outputs", code=f"jax.jacrev({callable_name(name)})")))
         if self.kind == "tree":
             return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
                           why="one number is differentiated",
                           fixes=(Fix("to hand further results through, return a pair",
-                                     code=f"jax.grad({name}, has_aux=True)"),))
+                                     code=f"jax.grad({callable_name(name)}, has_aux=True)"),))
         why = {"integer": "only floating-point numbers have derivatives",
                "complex": "for a complex result say `holomorphic=True`, or return a real number",
                "holomorphic": "with holomorphic=True the result is complex"}[self.kind]
@@ -250,7 +264,7 @@ class TangentError(PerspicaxError, TypeError, ValueError):
         if self.kind == "sequence":
             return Report(says=f"`jvp` of `{f}` takes the primals and the tangents as tuples, not as {self.got}.",
                           why="there is one entry for each positional argument",
-                          fixes=(Fix("for one argument", code=f"jax.jvp({f}, (x,), (dx,))"),))
+                          fixes=(Fix("for one argument", code=f"jax.jvp({callable_name(f)}, (x,), (dx,))"),))
         if self.kind == "count":
             return Report(says=f"The pull-back of `{f}` takes 1 cotangent (a pytree like the result), not "
                                f"{self.got}.", why="it is a function of the result's cotangent")
@@ -347,7 +361,7 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
             case "none mapped":
                 says = f"vmap of `{f}` maps no argument, so the size of the batch is not known."
                 why = "every entry of `in_axes` is None"
-                fixes = (Fix("say how large it is", code=f"jax.vmap({f}, in_axes=None, axis_size=n)"),)
+                fixes = (Fix("say how large it is", code=f"jax.vmap({callable_name(f)}, in_axes=None, axis_size=n)"),)
             case "mapped result":
                 says = f"`out_axes` says that `{self.got}` of `{f}` is the same for the whole batch, but it is not."
                 why = "it was computed from an argument that vmap maps"
@@ -414,11 +428,12 @@ class CustomRuleError(PerspicaxError, TypeError):
                 says = f"`defjvps` of `{f}` was given {self.got} rules, but there are {self.expected} arguments."
                 why = "there is one rule for each argument; `None` for one whose derivative is zero"
             case "residual":
-                says = f"The rule `{rule}` of `{f}` returned a {self.got} among its residuals, in `residuals{self.path}`."
+                says = f"The rule `{rule}` of `{f}` returned {with_article(self.got)} among its residuals, in " \
+                       f"`residuals{self.path}`."
                 why = "residuals are handed from fwd to bwd by the program that is traced: they are arrays, in any pytree"
                 fixes = (Fix("pass what is no array by `nondiff_argnums`, or let `bwd` close over it"),)
             case "pair":
-                says = f"The rule `{rule}` of `{f}` returned a {self.got} instead of a pair."
+                says = f"The rule `{rule}` of `{f}` returned {with_article(self.got)} instead of a pair."
                 why = f"this rule returns {self.expected}"
                 fixes = (Fix(code=f"return {self.expected.strip('()')}"),)
             case "structure":
@@ -427,7 +442,7 @@ class CustomRuleError(PerspicaxError, TypeError):
                 why = "a tangent or a cotangent has the structure of the value it belongs to (None stands for zeros)" \
                       if "tangent" in here else "what a rule returns takes the place of what the function returns"
             case "count":
-                says = f"The rule `{rule}` of `{f}` returned a {self.got}, not a tuple of length {self.expected}."
+                says = f"The rule `{rule}` of `{f}` returned {with_article(self.got)}, not a tuple of length {self.expected}."
                 why = f"it returns one cotangent for each argument that is differentiated ({here}); None stands for zeros"
                 fixes = (Fix(code=f"return ({', '.join(f'ct_{n}' for n in here.split(', '))},)"),) if here else ()
             case "forward":

@@ -164,7 +164,7 @@ class NotDifferentiableError(PerspicaxError, NotImplementedError):
     @property
     def report(self) -> Report:
         return Report(says=f"The derivative of {self.what} of `{self.function}` was asked for, and there is none.",
-                      why=self.why, fixes=(Fix(self.use_why, code=self.use),) if self.use else ())
+                      why=self.why, fixes=(Fix(self.use_why.rstrip(":"), code=self.use),) if self.use else ())
 
 
 class DecompositionOptionError(PerspicaxError, ValueError):
