@@ -26,6 +26,7 @@ from perspicax.lax.precision import (
     product_dtype,
 )
 from perspicax.lax.product_errors import BatchMatmulError, DotDimensionError, DotShapeError
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.hooks import add_tangents
 
@@ -189,6 +190,8 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
     >>> dot_general(jnp.ones((2, 3)), jnp.ones((3, 4)), (((1,), (0,)), ((), ()))).shape
     (2, 4)
     """
+    if out_sharding is not None:
+        refuse_out_sharding("dot_general", out_sharding)
     x, y = operand(lhs), operand(rhs)
     values = (canonical_numbers(dimension_numbers, x, y), canonical_precision(precision),
               canonical_preferred(preferred_element_type), None)

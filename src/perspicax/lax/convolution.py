@@ -26,6 +26,7 @@ from perspicax.lax.conv_errors import ConvolutionDimensionError, ConvolutionShap
 from perspicax.lax.operand import operand
 from perspicax.lax.precision import canonical_precision, canonical_preferred, precision_config, product_dtype
 from perspicax.lax.product_errors import ProductTypeError
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.hooks import add_tangents
 from perspicax.xla.emit import i64, i64_array, i64_matrix
@@ -313,6 +314,8 @@ def conv_general_dilated(lhs: Any, rhs: Any, window_strides: Sequence[int], padd
         ConvolutionDimensionError: the dimension numbers do not.
         PaddingError: `padding` is none.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("conv_general_dilated", out_sharding)
     x, k = operand(lhs), operand(rhs)
     a: Any = get_aval(x)
     c: Any = get_aval(k)

@@ -19,6 +19,7 @@ from perspicax.lax import slicing
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import REAL, kind, kinds_text
 from perspicax.lax.operand import operand
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.jvp import FLAT
 
@@ -97,6 +98,8 @@ def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
         OperandDtypeError: there are no bits of this dtype.
     """
     try:
+        if out_sharding is not None:
+            refuse_out_sharding("rng_bit_generator", out_sharding)
         chosen = RandomAlgorithm(operator.index(algorithm))
     except (TypeError, ValueError):
         raise OperationShapeError(says=f"{algorithm!r} is not an algorithm of rng_bit_generator.",

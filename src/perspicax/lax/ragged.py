@@ -31,6 +31,7 @@ from perspicax.lax.families import INTEGER, kind
 from perspicax.lax.operand import operand, shape_of
 from perspicax.lax.precision import canonical_precision, canonical_preferred
 from perspicax.lax.product_errors import DotDimensionError
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import add_tangents
 
@@ -295,6 +296,8 @@ def ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimensio
         RaggedDotError: operands, group sizes and dimension numbers do not fit each other.
         DotShapeError: paired axes differ in size.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("ragged_dot_general", out_sharding)
     if group_offset is not None:
         raise RaggedDotError(says="ragged_dot was given a `group_offset`.",
                              why="no platform computes a part of the groups; take the part of `rhs` and `group_sizes`")

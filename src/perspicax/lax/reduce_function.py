@@ -33,6 +33,7 @@ from perspicax.lax.reductions import (
     reduce_sum,
     reduce_xor,
 )
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
 from perspicax.transform.jvp import jvp_flat
@@ -252,6 +253,8 @@ def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], An
     >>> reduce(jnp.array([[1., 2.], [3., 4.]]), 1., mul, (0,))
     Array([3., 8.], dtype=float32)
     """
+    if out_sharding is not None:
+        refuse_out_sharding("reduce", out_sharding)
     xs, starts, out_tree = reduction_operands("reduce", operands, init_values)
     axes = tuple([operator.index(d) for d in dimensions])
     closed = stage_combiner("reduce", computation, xs, out_tree)

@@ -19,6 +19,7 @@ from perspicax.lax.families import ANY, BOOL, COMPLEX, INTEGER, NUMBER, REAL, ki
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce_errors import EmptyReductionError, IndexDTypeError, ReductionAxesError
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jvp import FLAT, LINEAR
 from perspicax.xla.emit import i64, i64_array
@@ -184,6 +185,8 @@ def _function(primitive: Primitive, doc: str) -> Callable[..., Any]:
     extra = (None,) * (len(primitive.param_names or ()) - 1)
 
     def reduce(operand: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
+        if out_sharding is not None:
+            refuse_out_sharding(primitive.name, out_sharding)
         x = as_operand(operand)
         rank = len(shape_of(x))
         normal = tuple([shape.canonical_axis(a, rank) for a in axes])

@@ -19,6 +19,7 @@ from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, Operat
 from perspicax.lax.families import NUMBER, kind, kinds_text
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import FLAT, LINEAR
@@ -122,6 +123,8 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
     Raises:
         OperationShapeError: the shapes do not fit.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("broadcast_in_dim", out_sharding)
     x = as_operand(operand)
     shape = canonical_shape(shape)
     dims = tuple(map(int, broadcast_dimensions))
@@ -132,6 +135,8 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
 
 def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Repeat an array along new leading axes of the given sizes."""
+    if out_sharding is not None:
+        refuse_out_sharding("broadcast", out_sharding)
     x = as_operand(operand)
     sizes = canonical_shape(sizes)
     if not sizes and hasattr(x, "aval"):
@@ -204,6 +209,8 @@ def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = Non
     Raises:
         OperationShapeError: the number of elements differs.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("reshape", out_sharding)
     x = as_operand(operand)
     new_sizes = canonical_shape(new_sizes)
     if dimensions is not None:
@@ -508,6 +515,8 @@ iota_p = Primitive(
 
 def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any = None) -> Any:
     """An array whose entries are their index along one axis."""
+    if out_sharding is not None:
+        refuse_out_sharding("broadcasted_iota", out_sharding)
     shape = canonical_shape(shape)
     dtype = dtypes.canonicalize_dtype(dtype)
     axis = canonical_axis(dimension, len(shape), "iota dimension")

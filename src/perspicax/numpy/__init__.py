@@ -71,6 +71,9 @@ from perspicax.numpy.divisors import (
     gcd,
     lcm,
 )
+from perspicax.numpy.exchange import (
+    from_dlpack,
+)
 from perspicax.numpy.joining import (
     append,
     array_split,
@@ -440,7 +443,7 @@ from perspicax.numpy.ufuncs import (
 
 __getattr__, __dir__ = _on_demand(__name__, modules=("fft", "linalg"), absent=(
     "apply_along_axis", "apply_over_axes", "array_repr", "array_str", "bartlett", "blackman", "c_", "convolve",
-    "corrcoef", "correlate", "cov", "from_dlpack", "frombuffer", "fromfile", "fromfunction", "fromiter",
+    "corrcoef", "correlate", "cov", "frombuffer", "fromfile", "fromfunction", "fromiter",
     "frompyfunc", "fromstring", "geomspace", "get_printoptions", "gradient", "hamming", "hanning", "histogram",
     "histogram2d", "histogram_bin_edges", "histogramdd", "i0", "index_exp", "interp", "iterable", "ix_", "kaiser",
     "load", "logspace", "mgrid", "ogrid", "packbits", "poly", "polyadd", "polyder", "polydiv", "polyfit",
@@ -466,7 +469,8 @@ __all__ = [
     "finfo", "flatnonzero", "flexible", "flip", "fliplr", "flipud", "float16", "float32", "float4_e2m1fn",
     "float64", "float6_e2m3fn", "float6_e3m2fn", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz",
     "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float_",
-    "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "full", "full_like",
+    "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack", "full",
+    "full_like",
     "gcd", "generic", "greater", "greater_equal", "heaviside", "hsplit", "hstack", "hypot", "identity", "iinfo",
     "imag", "indices", "inexact", "inf", "inner", "insert", "int1", "int16", "int2", "int32", "int4", "int64",
     "int8", "int_", "integer", "intersect1d", "invert", "isclose", "iscomplex", "iscomplexobj", "isdtype",

@@ -21,6 +21,7 @@ from perspicax.lax.convert import convert
 from perspicax.lax.precision import canonical_precision
 from perspicax.lax.reductions import reduce_or, reduce_sum
 from perspicax.lax.shape import transpose_p
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import EinsumError
 from perspicax.numpy.logic import refuse
@@ -68,6 +69,8 @@ def einsum(subscripts: Any, /, *operands: Any, out: None = None, optimize: Any =
         EinsumError: the subscripts do not fit the operands, or sizes of one letter differ.
     """
     try:
+        if out_sharding is not None:
+            refuse_out_sharding("einsum", out_sharding)
         refuse("einsum", out=out)
         if type(subscripts) is not str:
             subscripts, operands = _interleaved((subscripts, *operands))

@@ -34,6 +34,7 @@ from perspicax.lax.scattering import (
     scatter_p,
     scatter_sub_p,
 )
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
@@ -507,6 +508,8 @@ class IndexUpdateRef:
             fill_value: NaN, the least signed, the largest unsigned integer, or true by default.
             wrap_negative_indices: whether a negative index counts from the end.
         """
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].get", out_sharding)
         x, index = self.array, self.index
         if mode is None and wrap_negative_indices and not (indices_are_sorted or unique_indices):
             return getitem(x, index)
@@ -518,21 +521,29 @@ class IndexUpdateRef:
     def set(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part replaced: `x[index] = values`. Of several values for an entry one wins."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].set", out_sharding)
         return self._update(_SET, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def add(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with values added to the part; all of them where an index occurs several times."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].add", out_sharding)
         return self._update(_ADD, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def subtract(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
                  out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with values subtracted from the part."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].subtract", out_sharding)
         return self._update(_SUBTRACT, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def multiply(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
                  out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part multiplied by values."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].multiply", out_sharding)
         return self._update(_MULTIPLY, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     mul = multiply
@@ -540,22 +551,30 @@ class IndexUpdateRef:
     def min(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the minimum of the part and values."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].min", out_sharding)
         return self._update(_MIN, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def max(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the maximum of the part and values."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].max", out_sharding)
         return self._update(_MAX, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def divide(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
                out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part divided by values; integers become floating."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].divide", out_sharding)
         return operators.true_divide(self.array, self._ones(
             values, mode, indices_are_sorted, unique_indices, wrap_negative_indices))
 
     def power(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
               out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part raised to the powers `values`."""
+        if out_sharding is not None:
+            refuse_out_sharding("at[...].power", out_sharding)
         return arithmetic.power(self.array, self._ones(
             values, mode, indices_are_sorted, unique_indices, wrap_negative_indices))
 

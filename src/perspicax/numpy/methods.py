@@ -13,6 +13,7 @@ from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix
 from perspicax.lax.convert import bitcast_convert_type, convert
 from perspicax.lax.convert import complex as complex_of
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import shapes
 from perspicax.numpy.arithmetic import operator_methods
 from perspicax.numpy.construct import asarray, duplicate, put
@@ -82,6 +83,8 @@ def _method_copy(self: Any, order: str | None = None) -> Any:
 
 def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """The elements along one axis; see `jax.numpy.ravel`."""
+    if out_sharding is not None:
+        refuse_out_sharding("flatten", out_sharding)
     return shapes.ravel(self, order)
 
 

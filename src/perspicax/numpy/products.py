@@ -17,6 +17,7 @@ from perspicax.lax.contraction import dot_general_p
 from perspicax.lax.convert import conj, convert
 from perspicax.lax.precision import canonical_precision
 from perspicax.lax.shape import squeeze_p, transpose_p
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.slicing import index_in_dim
 from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.construct import asarray
@@ -71,6 +72,8 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
         BroadcastError: the leading axes do not broadcast.
     """
     try:
+        if out_sharding is not None:
+            refuse_out_sharding("matmul", out_sharding)
         if isinstance(a, Array) and isinstance(b, Array) and precision is None and preferred_element_type is None:
             key = (state_key(), a.aval, b.aval)
             plan = _plans.get(key)
@@ -163,6 +166,8 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
     Raises:
         MatmulShapeError: the sizes differ.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("dot", out_sharding)
     x, y = _two("dot", a, b)
     dtype, weak = result_dtype((x.aval, y.aval), preferred_element_type, "dot")
     if x.ndim == 0 or y.ndim == 0:
@@ -241,6 +246,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred
         preferred_element_type: dtype in which sums are kept, and of the result.
         out_sharding: is not supported yet.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("tensordot", out_sharding)
     x, y = _two("tensordot", a, b)
     contracting = _tensordot_axes(x.aval, y.aval, axes)
     for i, j in zip(*contracting):

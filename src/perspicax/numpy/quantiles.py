@@ -14,6 +14,7 @@ from perspicax.lax.bitwise import bitwise_and, bitwise_not
 from perspicax.lax.convert import convert
 from perspicax.lax.elementwise import RoundingMethod
 from perspicax.lax.reductions import reduce_or, reduce_sum
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.lax.sorting import take_along
 from perspicax.numpy.axes import many_axes
@@ -59,8 +60,11 @@ def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_in
     return _quantile("nanquantile", a, q, axis, out, overwrite_input, method, keepdims, weights, True)
 
 
+@public
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
                keepdims: bool = False, *, weights: Any = None, out_sharding: Any = None) -> Array:
+    if out_sharding is not None:
+        refuse_out_sharding("percentile", out_sharding)
     return _quantile("percentile", a, _hundredth(q), axis, out, overwrite_input, method, keepdims, weights, False)
 
 

@@ -16,6 +16,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.cumulative import cumsum
 from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.slicing import dynamic_slice_in_dim, slice_in_dim
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.arithmetic import remainder
@@ -73,6 +74,8 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length
     Raises:
         ConcretizationTypeError: `repeats` is traced, and no total length is given.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("repeat", out_sharding)
     x = asarray(array_like(a, "repeat", 0))
     if axis is None:
         x, place = ravel(x), 0

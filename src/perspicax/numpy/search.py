@@ -25,6 +25,7 @@ from perspicax.lax.cumulative import cumsum as lax_cumsum
 from perspicax.lax.reductions import argmax as lax_argmax
 from perspicax.lax.reductions import argmin as lax_argmin
 from perspicax.lax.reductions import reduce_and, reduce_sum
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.axes import all_axes, one_axis
 from perspicax.numpy.choice import where3
@@ -483,6 +484,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
     Raises:
         ConcretizationTypeError: `x` is traced, and no length is given.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("bincount", out_sharding)
     x = asarray(array_like(x, "bincount"))
     if kind(x) not in ("int", "uint", "bool"):
         raise ArgumentKindError(says=f"`bincount` was given {x.aval.str_short()}.", why="it counts integers",

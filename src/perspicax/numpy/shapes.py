@@ -15,6 +15,7 @@ from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.shape import reshape_p, transpose_p
+from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import creation
 from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.construct import asarray
@@ -126,6 +127,8 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
         ReshapeError: the number of elements differs.
     """
     try:
+        if out_sharding is not None:
+            refuse_out_sharding("reshape", out_sharding)
         x = a if isinstance(a, Array) else asarray(array_like(a, "reshape"))
         if order == "C":
             return reshaped(x, shape)
@@ -153,6 +156,8 @@ def reshape_method(self: Any, *args: Any, order: str = "C", copy: bool | None = 
         args: the sizes, or one sequence of them.
     """
     try:
+        if out_sharding is not None:
+            refuse_out_sharding("reshape", out_sharding)
         shape = args[0] if len(args) == 1 else args
         return reshaped(self, shape) if order == "C" else _fortran(self, shape, order)
     except Exception as error:
@@ -169,6 +174,8 @@ def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Array:
         order: "C" for the last axis to vary fastest, "F" for the first.
         out_sharding: is not supported yet.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("ravel", out_sharding)
     x = asarray(array_like(a, "ravel"))
     if order == "K":
         raise UnsupportedArgumentError(function="ravel", argument="order='K'", why="arrays have no memory layout that a user "
@@ -396,6 +403,8 @@ def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Array:
     Raises:
         ArgumentValueError: the array does not broadcast to it.
     """
+    if out_sharding is not None:
+        refuse_out_sharding("broadcast_to", out_sharding)
     x = array if isinstance(array, Array) else asarray(array_like(array, "broadcast_to"))
     return creation.broadcast_to(x, creation._shape(shape), "broadcast_to")
 
