@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import pickle
 import traceback
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+import perspicax
 from perspicax.diagnose.errors import InternalError, PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Label, Position, Report, Span
 from perspicax.diagnose.source import user_position
@@ -209,3 +212,16 @@ def test_an_error_keeps_no_frame() -> None:
     error = AxisMissing(axis=3)
     assert set(error.__dict__) == {"_place", "axis"}
     assert error.__traceback__ is None
+
+
+def test_no_fix_begins_with_the_word_that_the_renderer_puts_before_it() -> None:
+    package = Path(perspicax.__file__).parent
+    found = []
+    for file in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="Fix"), args=[ast.Constant(value=str(says)) |
+                                                             ast.JoinedStr(values=[ast.Constant(value=str(says)), *_]), *_]):
+                    if says.startswith("or "):
+                        found.append(f"{file.relative_to(package)}:{node.lineno}")
+    assert found == []

@@ -26,7 +26,7 @@ class RematPolicyError(PerspicaxError, TypeError):
                 says=f"The policy of a checkpointed function is the {self.answer_type} {self.answer}, which cannot be called.",
                 why="a policy is a function that is asked about each operation whether its results may be kept",
                 fixes=(Fix("take one that there is", code="policy=jax.checkpoint_policies.dots_saveable"),
-                       Fix("or none, which keeps the arguments alone", code="policy=None")))
+                       Fix("none, which keeps the arguments alone", code="policy=None")))
         return Report(
             says=f"The policy `{self.policy}`, asked about `{self.primitive}`, answered {self.answer}, a {self.answer_type}.",
             why="a policy says for each operation whether its results may be kept: True or False, or one of `Saveable`, "
