@@ -51,7 +51,8 @@ def model_arguments(jnp: ModuleType) -> tuple[Any, Any, Any]:
     def made(*shape: int) -> Any:
         return jnp.asarray((rng.randn(*shape) * 0.3).astype("float32"))
 
-    shapes = dict.fromkeys(("bias", "scale", "shift"), (CHANNELS,)) | dict.fromkeys(("query", "key", "value"), (CHANNELS, CHANNELS))
+    shapes = dict.fromkeys(("bias", "scale", "shift"), (CHANNELS,))
+    shapes |= dict.fromkeys(("query", "key", "value"), (CHANNELS, CHANNELS))
     shapes["kernel"] = (3, 3, CHANNELS, CHANNELS)
     params = [{name: made(*shape) for name, shape in shapes.items()} for _ in range(BLOCKS)]
     return params, made(BATCH, WIDTH, WIDTH, CHANNELS), jnp.asarray(np.array([2, 0, 3, 1], "int32"))
