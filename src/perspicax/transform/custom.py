@@ -17,6 +17,7 @@ from perspicax.transform import trees as tree
 from perspicax.transform.custom_primitives import Callee, custom_jvp_call, custom_lin, custom_vjp_call, full_tangent
 from perspicax.transform.errors import CustomRuleError, MissingCustomRuleError, StaticArgumentError
 from perspicax.transform.hooks import as_traced, lax
+from perspicax.transform.late_rules import run_rule
 from perspicax.transform.places import return_place, rule_name
 from perspicax.transform.stage import FlatFunction, function_name, positional_names, wraps
 from perspicax.transform.symbolic_zeros import CustomVJPPrimal, SymbolicZero, from_user, to_user
@@ -188,7 +189,8 @@ class _JVPRule:
 
     def __call__(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
         tangents = [to_user(t) if type(t) is Zero or _is_float0(t) else as_traced(t) for t in tangents]
-        pair = self.user(*self.fixed, self.in_tree.unflatten(primals)[0], self.in_tree.unflatten(tangents)[0])
+        pair = run_rule(self.user, self.name, "jvp rule", *self.fixed, self.in_tree.unflatten(primals)[0],
+                        self.in_tree.unflatten(tangents)[0])
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise CustomRuleError(function=self.name, kind="pair", rule=self.__name__, got=described(pair),
                                   expected="(primal_out, tangent_out)",
@@ -296,7 +298,7 @@ class _VJPRules:
         """Flat results and flat residuals."""
         self.avals = [get_aval(x) for x in leaves]
         given = [CustomVJPPrimal(x, m) for x, m in zip(leaves, moving)] if self.symbolic_zeros else leaves
-        pair = self.fwd(*self.owner.merge(self.args, self.in_tree.unflatten(given)[0]))
+        pair = run_rule(self.fwd, self.name, "fwd", *self.owner.merge(self.args, self.in_tree.unflatten(given)[0]))
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise CustomRuleError(function=self.name, kind="pair", rule=rule_name(self.fwd, "fwd"), got=described(pair),
                                   expected="(result, residuals)",
@@ -319,7 +321,7 @@ class _VJPRules:
         cts = [ct if type(ct) is Zero or _is_float0(ct) else as_traced(ct) for ct in cts]
         given = [to_user(ct) if self.symbolic_zeros else full_tangent(ct) for ct in cts]
         fixed = [self.args[i] for i in sorted(self.owner.numbers(self.args))]
-        back = self.bwd(*fixed, res, self.flat.out_tree.unflatten(given))
+        back = run_rule(self.bwd, self.name, "bwd", *fixed, res, self.flat.out_tree.unflatten(given))
         args = self.in_tree.unflatten(list(range(self.in_tree.num_leaves)))[0]
         rule = rule_name(self.bwd, "bwd")
         if not isinstance(back, (tuple, list)) or len(back) != len(args):
