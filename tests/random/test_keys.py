@@ -15,7 +15,7 @@ from perspicax.core.config import enable_custom_prng, legacy_prng_key, random_se
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.sanitizing import sanitizers
 from perspicax.core.trace import stage_flat
-from perspicax.lax.control import scan
+from perspicax.lax.loops import scan
 from perspicax.lax.random_bits import key_dtype_of, random_bits_p, random_fold_in_p, random_split_p
 from perspicax.lax.shape import concatenate, reshape
 from perspicax.random.errors import (

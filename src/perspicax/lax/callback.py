@@ -125,7 +125,7 @@ def _evaluate(*args: Any, callback: HostFunction, **_: Any) -> list:
 def _batch_sequential(primitive: Primitive) -> Callable[..., Any]:
     """One call for each entry of the batch, in order, by a scan."""
     def batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[list, list]:
-        from perspicax.lax.control import scan
+        from perspicax.lax.loops import scan
 
         moved = [to_axis(x, a, 0, axis.size) if a is not None else None for x, a in zip(args, axes)]
         mapped = [x for x in moved if x is not None]

@@ -1,0 +1,121 @@
+"""What loops have in common: a carry that keeps its type, and marks on carries that spread through the body."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from perspicax.core.jaxpr import ClosedJaxpr
+from perspicax.core.promotion import promote_types
+from perspicax.core.tracer import get_aval
+from perspicax.lax.bodies import Body, leaf_paths
+from perspicax.lax.control_errors import CarryTypeError
+from perspicax.transform.hooks import lax
+from perspicax.transform.stage import function_name
+
+
+def stacked(aval: Any, length: int) -> Any:
+    """The type of `length` values of type `aval`, one behind the other."""
+    return aval.batched(length, 0)
+
+
+def carry_fixpoint(step: Callable[[tuple], Sequence[bool]], start: Sequence[bool]) -> list[bool]:
+    """The smallest set of marked carries that contains `start` and is closed under the body.
+
+    Args:
+        step: which carries the body marks, given those that are marked before it.
+    """
+    marked = list(start)
+    while True:
+        joined = [a or b for a, b in zip(marked, step(tuple(marked)))]
+        if joined == marked:
+            return marked
+        marked = joined
+
+
+def regroup(items: Sequence[Any], sizes: Sequence[int], order: Sequence[int]) -> list:
+    """Consecutive groups of `items`, put together again in another order."""
+    groups, start = [], 0
+    for n in sizes:
+        groups.append(items[start:start + n])
+        start += n
+    return [v for i in order for v in groups[i]]
+
+
+def reordered(closed: ClosedJaxpr, sizes: Sequence[int], order: Sequence[int], out_sizes: Sequence[int] = (),
+              out_order: Sequence[int] = ()) -> ClosedJaxpr:
+    """The same jaxpr with groups of inputs (and of results) in another order; one object for each order."""
+    def make() -> ClosedJaxpr:
+        body = closed.jaxpr
+        outvars = regroup(body.outvars, out_sizes, out_order) if out_sizes else body.outvars
+        return ClosedJaxpr(body.replace(invars=regroup(body.invars, sizes, order), outvars=outvars), closed.consts)
+
+    return closed.derive(("reordered", tuple(sizes), tuple(order), tuple(out_sizes), tuple(out_order)), make)
+
+
+def _promoted(given: Any, returned: Any) -> Any:
+    """The type to start with, when a weakly typed carry comes back as another type; `None` where there is none."""
+    if not given.weak_type or given.shape != returned.shape or given.extended or returned.extended:
+        return None
+    number = _NUMBERS.get(given.dtype.kind)
+    wanted = returned.strong
+    return wanted if number is not None and promote_types(number, wanted.dtype) == wanted.dtype else None
+
+
+_NUMBERS: dict[str, type] = {"i": int, "f": float, "c": complex}  # how a weak type meets others
+
+
+def settle_carry(stage: Callable[[list], tuple[Body, Sequence[Any]]], carry_avals: Sequence[Any],
+                 report: Callable[[list[tuple[int, Any, Any]]], CarryTypeError]) -> tuple[Body, list[Any]]:
+    """The body staged for a carry that comes out as it goes in, and the types of that carry.
+
+    A weakly typed carry (a Python number) whose dtype the body changes becomes what the body makes of it. Weak types need
+    not agree: what is compiled is the same.
+
+    Args:
+        stage: the body for carries of the given types, and the types in which they come out.
+        carry_avals: types of the first carry.
+        report: makes the error for those that differ: index, type that goes in, type that comes out.
+
+    Raises:
+        CarryTypeError: a carry changes its type.
+    """
+    avals = list(carry_avals)
+    while True:
+        body, returned = stage(avals)
+        wrong = [(i, a, b) for i, (a, b) in enumerate(zip(avals, returned)) if a is not b and a.strong is not b.strong]
+        if not wrong:
+            return body, avals
+        promoted = {i: _promoted(a, b) for i, a, b in wrong}
+        if any(p is None for p in promoted.values()):
+            raise report([row for row in wrong if promoted[row[0]] is None])
+        avals = [promoted.get(i, a) for i, a in enumerate(avals)]
+
+
+def carry_type_error(fun: Any, transform: str, name: str, structure: Any,
+                     wrong: Sequence[tuple[int, Any, Any]]) -> CarryTypeError:
+    """The error for carries that change their type, by path."""
+    paths = leaf_paths(structure)
+    return CarryTypeError(function=function_name(fun), kind="type", transform=transform, carry=name,
+                          rows=tuple([(f"{name}{paths[i]}", a, b) for i, a, b in wrong]))
+
+
+def check_carry_structure(fun: Any, transform: str, name: str, expected: Any, got: Any) -> None:
+    """Raise when the carry comes out in another structure.
+
+    Raises:
+        CarryTypeError: with every place where the two differ.
+    """
+    if expected != got:
+        from perspicax.core.tree_mismatch import mismatches  # only an error needs it
+
+        raise CarryTypeError(function=function_name(fun), kind="structure", transform=transform, carry=name,
+                             mismatches=tuple(mismatches(expected, got)))
+
+
+def as_typed(leaves: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
+    """Operands in the types that a carry was settled to."""
+    return [x if get_aval(x) is a else lax().convert(x, a) for x, a in zip(leaves, avals)]
+
+
+__all__ = ["as_typed", "carry_fixpoint", "carry_type_error", "check_carry_structure", "regroup", "reordered",
+           "settle_carry", "stacked"]
