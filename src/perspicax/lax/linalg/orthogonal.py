@@ -32,14 +32,18 @@ from perspicax.lax.linalg.matrices import (
     adjoint,
     block,
     diagonal,
+    identity_like,
     lower,
     on_diagonal,
     padded,
     permuted_columns,
     product,
 )
+from perspicax.lax.linalg.solving import solve_general
 from perspicax.lax.linalg.triangular import triangular_solve
 from perspicax.lax.operand import operand
+from perspicax.lax.shape import concatenate
+from perspicax.lax.slicing import slice_in_dim
 from perspicax.xla.emit import boolean
 
 # -- the decomposition as LAPACK keeps it: R and reflectors in one array
@@ -245,7 +249,7 @@ def _jvp(primals: tuple, tangents: tuple, *, pivoting: bool, full_matrices: bool
     """Q̇ = Q Ω with Ω skew-Hermitian, and Ṙ = Qᴴ Ȧ - Ω R (Walter and Lehmann, arXiv:1001.1654).
 
     Ω's lower triangle is that of Qᴴ Ȧ₁ R₁⁻¹, 1 meaning the first columns, as many as R₁ has rows; the diagonal of R
-    stays real. Of columns of Q that A does not determine only the part along the others moves.
+    stays real. The columns of Q beyond those of A follow from the others, see `_complement_change`.
     """
     outs = qr_p(*primals, pivoting=pivoting, full_matrices=full_matrices, **more)
     q, r = outs[0], outs[1]
@@ -265,8 +269,34 @@ def _jvp(primals: tuple, tangents: tuple, *, pivoting: bool, full_matrices: bool
     dq = product(q, turn)
     if k < m:  # what leaves the span of the columns
         dq = elementwise.add(dq, elementwise.sub(first, product(q, inner)))
+    if n < k:
+        dq = concatenate([block(dq, m, n), _complement_change(block(q, m, n), block(dq, m, n))], type_of(q).ndim - 1)
     dr = elementwise.sub(product(adjoint(q), da), product(turn, r))
     return list(outs), [dq, dr, Zero.like(outs[2])] if pivoting else [dq, dr]
+
+
+def _complement_change(q: Any, dq: Any) -> Any:
+    """The tangent of the columns of a product of reflectors beyond the first, from the first and their tangent.
+
+    With M = Q₁ - 1 = (M₁ over M₂), the reflectors give Q₂ = (0 over 1) + M Wᴴ, W = M₂ M₁⁻¹. M₁ is singular, and the
+    result NaN, where a column needs no reflector: there the sign of LAPACK's R jumps.
+    """
+    n = type_of(q).shape[-1]
+    change = elementwise.sub(q, identity_like(q))
+    top, below = block(change, n, n), _rows_below(change, n)
+    dtop, dbelow = block(dq, n, n), _rows_below(dq, n)
+    ratio = _over(below, top)
+    dratio = _over(elementwise.sub(dbelow, product(ratio, dtop)), top)
+    return elementwise.add(product(dq, adjoint(ratio)), product(change, adjoint(dratio)))
+
+
+def _rows_below(x: Any, start: int) -> Any:
+    return slice_in_dim(x, start, None, axis=type_of(x).ndim - 2)
+
+
+def _over(x: Any, y: Any) -> Any:
+    """X Y⁻¹."""
+    return adjoint(solve_general(adjoint(y), adjoint(x)))
 
 
 def _emit(b: Any, a: Any, *, pivoting: bool, full_matrices: bool, use_magma: bool | None) -> list[Any]:
