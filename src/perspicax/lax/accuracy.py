@@ -5,6 +5,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from perspicax.diagnose.boundary import public_methods
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Report
 
@@ -27,6 +28,7 @@ class AccuracyMode(enum.Enum):
     DEFAULT = 2
 
 
+@public_methods("__init__")
 @dataclass(frozen=True)
 class Tolerance:
     """The error that a result may have: absolute, relative, or in units of the last place.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import builtins
 import enum
-import operator
 from typing import Any
 
 import numpy as np
@@ -49,6 +48,7 @@ from perspicax.lax.families import (
     spread_tangent,
     zeros_like,
 )
+from perspicax.lax.operand import integer
 from perspicax.lax.operand import operand as _operand
 
 # -- sums and products
@@ -217,7 +217,7 @@ def integer_pow(x: ArrayLike, y: int) -> Array:
         x: integer, floating or complex array.
         y: the power; not negative when `x` is of integers.
     """
-    return integer_pow_p(x if isinstance(x, Array) else _operand(x), y=operator.index(y))
+    return integer_pow_p(x if isinstance(x, Array) else _operand(x), y=integer(y, "integer_pow", "y"))
 
 
 def square(x: ArrayLike) -> Array:

@@ -1,7 +1,6 @@
 """Reductions: one family for those with a StableHLO operation of their own, and the index of the largest entry."""
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,8 +15,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, convert, elementwise, shape
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, BOOL, COMPLEX, INTEGER, NUMBER, REAL, kind, kinds_text
+from perspicax.lax.operand import integer, shape_of
 from perspicax.lax.operand import operand as as_operand
-from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce_errors import EmptyReductionError, IndexDTypeError, ReductionAxesError
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis
@@ -285,7 +284,7 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
 
 
 def _arg(primitive: Primitive, x: Any, axis: int, index_dtype: Any) -> Any:
-    values = ((operator.index(axis),), dtypes.requested_dtype(index_dtype, primitive.name))
+    values = ((integer(axis, primitive.name, "axis"),), dtypes.requested_dtype(index_dtype, primitive.name))
     return local.trace.process(primitive, (as_operand(x),), values)
 
 

@@ -17,8 +17,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import NUMBER, kind, kinds_text
+from perspicax.lax.operand import integer, integers, shape_of
 from perspicax.lax.operand import operand as as_operand
-from perspicax.lax.operand import shape_of
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
@@ -255,7 +255,7 @@ transpose_p = Primitive(
 def transpose(operand: Any, permutation: Any) -> Any:
     """The axes of an array in another order: axis `i` of the result is axis `permutation[i]` of the operand."""
     x = as_operand(operand)
-    permutation = tuple([operator.index(p) for p in permutation])
+    permutation = integers(permutation, "transpose", "permutation")
     if permutation == tuple(range(len(shape_of(x)))) and hasattr(x, "aval"):
         return x
     return local.trace.process(transpose_p, (x,), (permutation,))
@@ -464,7 +464,7 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[Sequence[int]
         padding_config: `(low, high, interior)` for each axis: how many to put before, behind and between its entries;
             negative `low` and `high` remove entries.
     """
-    config = tuple([tuple([operator.index(v) for v in c]) for c in padding_config])
+    config = tuple([integers(c, "pad", "padding_config") for c in padding_config])
     return local.trace.process(pad_p, (as_operand(operand), as_operand(padding_value)), (config,))
 
 
@@ -525,7 +525,7 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any =
 
 def iota(dtype: Any, size: int) -> Any:
     """`0, 1, …, size - 1`."""
-    return broadcasted_iota(dtype, (operator.index(size),), 0)
+    return broadcasted_iota(dtype, (integer(size, "iota", "size"),), 0)
 
 
 # -- split
@@ -572,7 +572,7 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list:
     """An array cut along an axis into pieces of the given sizes."""
     x = as_operand(operand)
     axis = canonical_axis(axis, len(shape_of(x)))
-    return local.trace.process(split_p, (x,), (tuple(map(operator.index, sizes)), axis))
+    return local.trace.process(split_p, (x,), (integers(sizes, "split", "sizes"), axis))
 
 
 __all__ = ["broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota",

@@ -78,8 +78,11 @@ class DLPackError(PerspicaxError, TypeError, ValueError):
     def report(self) -> Report:
         if self.kind == "protocol":
             return Report(says=f"`from_dlpack` takes an array with `__dlpack__` and `__dlpack_device__`, not a {self.got}.",
-                          why="bare capsules do not say on which device they are",
-                          fixes=(Fix("pass the array itself, not the result of its `__dlpack__()`"),))
+                          why="the protocol shares the memory of another library's array; a bare capsule does not say on "
+                              "which device that is",
+                          fixes=(Fix("pass the array itself, not the result of its `__dlpack__()`")
+                                 if self.got == "PyCapsule" else
+                                 Fix("for what is no array of another library", code="jnp.asarray(x)"),))
         return Report(says=f"The memory of an array of type {self.got} cannot be shared, but copy=False asks for it.",
                       why="shared memory is contiguous in C order, begins at a multiple of 64 bytes, has a dtype that is "
                           "enabled, and is on the first device",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.binding import runtime
+from perspicax.diagnose.boundary import public_methods
 from perspicax.xla import client
 from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.errors import ShardingError
@@ -150,6 +151,7 @@ class PartitionSpec(tuple):
         return PartitionSpec, tuple(self)
 
 
+@public_methods("__init__")
 class Mesh:
     """Devices arranged along named axes.
 
@@ -184,6 +186,7 @@ class Mesh:
 
 
 @_sharding
+@public_methods("__init__")
 class NamedSharding(runtime.BaseGSPMDSharding):
     """An array spread over a mesh, as a PartitionSpec says.
 
