@@ -77,3 +77,11 @@ def test_a_known_value_decides():
     f = lambda x: x * 2 if x > 0 else x * 3
     assert (px.jvp(f, (1.0,), (1.0,))[1], px.jvp(f, (-1.0,), (1.0,))[1], px.grad(f)(-1.0)) == (2.0, 3.0, 3.0)
     assert px.grad(lambda x: x * float(x) * int(x))(2.5) == 5.0
+
+
+def test_integer_results_have_tangents_of_float0_in_compiled_functions():
+    f = lambda x: (x * 2.0, jnp.arange(3))
+    for push in (lambda x: px.jvp(f, (x,), (x,))[1], px.jit(lambda x: px.jvp(f, (x,), (x,))[1])):
+        moved, still = push(1.5)
+        assert float(moved) == 3.0
+        assert (still.dtype, still.shape, np.asarray(still).dtype) == (px.float0, (3,), px.float0)

@@ -89,6 +89,8 @@ class ArrayImpl(Array):
                 if self.aval.ndim <= NUMPY_AXES:
                     raise
                 raise RankLimitError(type_text=self.aval.str_short(), rank=self.aval.ndim) from None
+            if self.aval.dtype == dtypes.float0:  # its buffer holds truth values, since XLA has no such type
+                found = np.zeros(self.aval.shape, dtypes.float0)
             self._np = found
         found.setflags(write=False)  # arrays never change: others may share this memory
         return found
