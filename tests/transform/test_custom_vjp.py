@@ -60,6 +60,12 @@ class TestRuleIsUsed:
         with pytest.raises(CustomRuleError) as caught:
             px.jvp(wrap(scaled_sine()), (2.0,), (1.0,))
         assert caught.value.kind == "forward"
+        assert isinstance(caught.value, TypeError) and isinstance(caught.value, NotImplementedError)  # JAX raises either
+
+    def test_forward_mode_is_reported_under_vmap_before_anything_runs(self, wrap):
+        with pytest.raises(CustomRuleError) as caught:
+            px.make_jaxpr(px.vmap(lambda x: px.jvp(wrap(scaled_sine()), (x,), (x,))))(XS)
+        assert caught.value.kind == "forward"
 
 
 def test_an_argument_that_vmap_does_not_map_gets_the_sum():

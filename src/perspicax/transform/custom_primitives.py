@@ -18,7 +18,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
-from perspicax.transform.batch import BatchAxis, BatchTrace, batch_flat, to_axis
+from perspicax.transform.batch import BatchTrace, batch_flat, to_axis
 from perspicax.transform.errors import CustomRuleError, ForwardRuleMissingError
 from perspicax.transform.hooks import lax
 from perspicax.transform.jvp import JVPTrace
@@ -353,27 +353,6 @@ def _no_forward(*_: Any, name: str, **__: Any) -> Any:
     raise ForwardRuleMissingError(function=name, kind="forward", rule="defvjp")
 
 
-def _custom_lin_batch(axis: BatchAxis, args: tuple, axes: tuple, *, count: int, pattern: tuple, bwd: Callable,
-                      in_avals: tuple, out_avals: tuple, name: str) -> tuple[list, list]:
-    residuals = [x if a is None else to_axis(x, a, 0, axis.size) for x, a in zip(args[:count], axes[:count])]
-    residual_axes = [None if a is None else 0 for a in axes[:count]]
-    tangents = [to_axis(x, a, 0, axis.size) for x, a in zip(args[count:], axes[count:])]
-    wide = lambda a: a.batched(axis.size, 0)
-
-    def batched_bwd(kept: Sequence[Any], cts: Sequence[Any]) -> list:
-        narrow: Callable[[Any], Any] = lambda a: a.unbatched(0)
-        zeros = [Zero(narrow(ct.aval)) if type(ct) is Zero else None for ct in cts]
-        moved = [ct for ct in cts if type(ct) is not Zero]
-        outs, found = batch_flat(lambda *xs: _pulled(bwd, xs[:count], iter(xs[count:]), zeros), axis, [*kept, *moved],
-                                 [*residual_axes, *[0] * len(moved)])
-        return [Zero(ShapedArray(np.shape(x), dtypes.float0)) if _is_float0(x) else to_axis(x, a, 0, axis.size)
-                for x, a in zip(outs, found)]
-
-    outs = custom_lin(*residuals, *tangents, count=count, pattern=pattern, bwd=batched_bwd,
-                      in_avals=tuple(map(wide, in_avals)), out_avals=tuple(map(wide, out_avals)), name=name)
-    return outs, [0] * len(out_avals)
-
-
 custom_lin = Primitive(
     "custom_lin",
     params=("count", "pattern", "bwd", "in_avals", "out_avals", "name"),
@@ -381,7 +360,7 @@ custom_lin = Primitive(
     type_rule=lambda *avals, out_avals, **_: list(out_avals),
     jvp=lambda primals, tangents, **params: _no_forward(**params),
     transpose=_custom_lin_transpose,
-    batch=_custom_lin_batch,
+    batch=lambda axis, args, axes, **params: _no_forward(**params),
     emit=lambda b, *xs, **params: _no_forward(**params),
     evaluate=lambda *xs, **params: _no_forward(**params),
     source="the tangent map of a function of which only the pull-back is known",
