@@ -198,6 +198,12 @@ def test_jacobians_of_pytrees() -> None:
         assert float(found["b"]["v"]) == 6.0
 
 
+def test_the_jacobian_of_an_integer_has_no_values() -> None:
+    dx, dn = jax.jacrev(lambda x, n: x * n, argnums=(0, 1), allow_int=True)(jnp.array([1.0, 2.0]), 3)
+    np.testing.assert_array_equal(dx, 3 * np.eye(2))
+    assert (dn.dtype, dn.shape) == (jax.float0, (2,))
+
+
 @pytest.mark.parametrize("jacobian", [jax.jacfwd, jax.jacrev])
 def test_argnums_of_jacobians(jacobian: Callable[..., Any]) -> None:
     x, y = np.array([1.0, 2.0], np.float32), np.float32(3.0)
