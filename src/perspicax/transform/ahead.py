@@ -14,7 +14,7 @@ from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import DialectError, MissingDtypeError
 from perspicax.transform.jit_options import JitOptions
-from perspicax.transform.jit_primitive import any_of, argument_names, inner_shardings
+from perspicax.transform.jit_primitive import any_of, argument_names, inner_shardings, program_for
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
@@ -189,11 +189,10 @@ class LoweredStage:
         self._committed = bool(explicit)
         if many:
             in_shardings = tuple([s or self._placed for s in in_shardings or [None] * len(traced.avals)])
-        self._in_shardings = in_shardings if many else None
+        self._in_shardings, self._out_shardings = (in_shardings, out_shardings) if many else (None, None)
         self._lowered = compilation.lower(
             traced.closed, name=f"jit_{traced.name}", placed=self._placed, donated=traced.donated,
-            keep_unused=options.keep_unused, in_shardings=in_shardings if many else None,
-            out_shardings=out_shardings if many else None)
+            keep_unused=options.keep_unused, in_shardings=self._in_shardings, out_shardings=self._out_shardings)
 
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
@@ -221,7 +220,10 @@ class LoweredStage:
     def compile(self, compiler_options: dict[str, Any] | None = None) -> CompiledStage:
         """Compile."""
         overrides = self._options.compiler_options + tuple(sorted((compiler_options or {}).items()))
-        program = compilation.compile_lowered(self._lowered, overrides=overrides, committed=self._committed)
+        program = program_for(self._traced.closed, self._placed, self._committed, name=self._traced.name,
+                              donated=self._traced.donated, keep_unused=self._options.keep_unused,
+                              in_shardings=self._in_shardings, out_shardings=self._out_shardings,
+                              compiler_options=overrides, lowered=self._lowered)
         return CompiledStage(self._traced, program, self._options, self._in_shardings)
 
     def cost_analysis(self) -> Any:

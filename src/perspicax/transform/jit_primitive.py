@@ -10,7 +10,6 @@ from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import Tracer
 from perspicax.transform.batch import batch_jaxpr, to_axis
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
-from perspicax.transform.remat_split import split_call, split_jaxpr
 from perspicax.transform.transpose import transpose_jaxpr
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
@@ -123,6 +122,8 @@ def _placed(b: Any, values: Sequence[Any], given: Any) -> Sequence[Any]:
 
 
 def _jit_split(eqn: JaxprEqn, policy: Any, wanted: tuple[bool, ...]) -> tuple[JaxprEqn, Sequence[Any], JaxprEqn]:
+    from perspicax.transform.remat_split import split_call, split_jaxpr  # for its weight: few programs need it
+
     split = split_jaxpr(eqn.params["jaxpr"], policy, wanted)
     more = (None,) * split.kept
 
@@ -179,15 +180,15 @@ jit_p.extra["split"] = _jit_split
 # -- running a jaxpr
 
 def program_for(closed: ClosedJaxpr, placed: Any, committed: bool, *, name: str, donated: Sequence[bool] = (),
-                keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None,
-                compiler_options: tuple = ()) -> compilation.Executable:
-    """The executable of a jaxpr on the devices of `placed`, compiled once."""
+                keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None, compiler_options: tuple = (),
+                lowered: compilation.Lowered | None = None) -> compilation.Executable:
+    """The executable of a jaxpr on the devices of `placed`, compiled once; `lowered` where it was lowered already."""
     key = ("program", placed, committed, tuple(donated), keep_unused, in_shardings, out_shardings, compiler_options)
 
     def make() -> compilation.Executable:
-        lowered = compilation.lower(closed, name=f"jit_{name}", placed=placed, donated=donated, keep_unused=keep_unused,
-                                    in_shardings=in_shardings, out_shardings=out_shardings)
-        return compilation.compile_lowered(lowered, overrides=compiler_options, committed=committed)
+        module = lowered or compilation.lower(closed, name=f"jit_{name}", placed=placed, donated=donated,
+                                              keep_unused=keep_unused, in_shardings=in_shardings, out_shardings=out_shardings)
+        return compilation.compile_lowered(module, overrides=compiler_options, committed=committed)
 
     return closed.derive(key, make)
 
