@@ -68,7 +68,7 @@ class TestStatic:
     def test_a_traced_value(self):
         with pytest.raises(StaticArgumentError) as caught:
             px.jit(lambda y: px.jit(scaled, static_argnums=1)(1.0, y))(2.0)
-        assert caught.value.value_type == "traced array"
+        assert caught.value.value_type == "traced float32[] array"
 
     @pytest.mark.parametrize("options", [{"static_argnums": 2}, {"static_argnums": -3}, {"static_argnames": "nn"},
                                          {"donate_argnums": 2}, {"donate_argnames": ("nn",)}])

@@ -189,7 +189,8 @@ class LoweredStage:
         self._committed = bool(explicit)
         if many:
             in_shardings = tuple([s or self._placed for s in in_shardings or [None] * len(traced.avals)])
-        self._in_shardings, self._out_shardings = (in_shardings, out_shardings) if many else (None, None)
+        self._in_shardings: Any = in_shardings if many else None
+        self._out_shardings: Any = out_shardings if many else None
         self._lowered = compilation.lower(
             traced.closed, name=f"jit_{traced.name}", placed=self._placed, donated=traced.donated,
             keep_unused=options.keep_unused, in_shardings=self._in_shardings, out_shardings=self._out_shardings)
