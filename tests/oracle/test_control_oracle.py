@@ -55,7 +55,7 @@ def outcome(program: Callable[[ModuleType], Any], module: ModuleType) -> tuple[s
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {
-    "cond_values": lambda j: [j.lax.cond(p, lambda x: x + 1, lambda x: x * 2, j.numpy.asarray(X3)) for p in (True, False, 3, 0.0)],
+    "cond_values": lambda j: [j.lax.cond(p, lambda x: x + 1, lambda x: x * 2, 3.0) for p in (True, False, 3, 0.0)],
     "cond_operand": lambda j: j.lax.cond(True, lambda x: x, lambda x: x * 2, operand=3.0),
     "cond_operand_none": lambda j: j.lax.cond(False, lambda _: 1.0, lambda x: 2.0, operand=None),
     "cond_operand_twice": lambda j: j.lax.cond(True, lambda x: x, lambda x: x, 1.0, operand=2.0),
@@ -99,7 +99,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "while_grad": lambda j: j.grad(lambda x: j.lax.while_loop(lambda c: c < 10, lambda c: c * x, x))(2.0),
     "while_jvp": lambda j: j.jvp(lambda x: j.lax.while_loop(lambda c: c < 10, lambda c: c * x, x), (2.0,), (1.0,)),
     "while_linearize": lambda j: j.linearize(lambda x: j.lax.while_loop(lambda c: c < 10, lambda c: c * x, x), 2.0)[1](1.0),
-    "fori_values": lambda j: [j.lax.fori_loop(a, b, lambda i, c: c + i, 7) for a, b in [(0, 4), (5, 3), (-2, 3), (0, np.int64(3))]],
+    "fori_values": lambda j: [j.lax.fori_loop(a, b, lambda i, c: c + i, 7) for a, b in [(0, 4), (5, 3), (-2, np.int64(3))]],
     "fori_floats": lambda j: j.lax.fori_loop(0.0, 3.0, lambda i, c: c + i, 0.0),
     "fori_int8": lambda j: j.lax.fori_loop(j.numpy.int8(0), 3, lambda i, c: c + i, 0),
     "fori_int8_traced": lambda j: j.jit(lambda n: j.lax.fori_loop(0, n, lambda i, c: c + i, 0))(j.numpy.int8(3)),

@@ -330,7 +330,8 @@ def _cond_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], l
 
 cond_p = Primitive(
     "cond", params=None, multiple_results=True, cache_types=False, handles_extended=True,
-    type_rule=lambda index, *avals, branches, **_: list(branches[0].out_avals), jvp=_cond_jvp, linearize=_cond_linearize, transpose=_cond_transpose, batch=_cond_batch,
+    type_rule=lambda index, *avals, branches, **_: list(branches[0].out_avals), jvp=_cond_jvp, linearize=_cond_linearize,
+    transpose=_cond_transpose, batch=_cond_batch,
     emit=_cond_emit, evaluate=_cond_evaluate, effects=_cond_effects, source="StableHLO specification, `case`")
 cond_p.extra["prune"] = _cond_prune
 

@@ -1,0 +1,310 @@
+"""Loops and branches: laws of the transformations, what is compiled how often, effects in order."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import perspicax as px
+import perspicax.numpy as jnp
+from perspicax import lax
+from perspicax.core.printer import check_jaxpr
+from perspicax.experimental import io_callback
+from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, PredicateError, WhileTransposeError
+from perspicax.xla import compile as compilation
+
+W = np.array([0.4, -0.6, 0.9], np.float32)
+X = np.array([0.3, 0.7, -1.1], np.float32)
+
+
+def close(a: Any, b: Any, tolerance: float = 1e-5) -> None:
+    """Equal structure; values within rounding of single precision."""
+    for x, y in zip(px.tree.leaves(a), px.tree.leaves(b), strict=True):
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=tolerance, atol=tolerance)
+
+
+FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "scan": lambda w, x: lax.scan(lambda c, s: (jnp.sin(c) * w + s, c * s), x, w, reverse=True),
+    "scan_unrolled": lambda w, x: lax.scan(lambda c, s: (jnp.sin(c) * w + s, c * s), x, w, unroll=2),
+    "scan_of_constants": lambda w, x: lax.scan(lambda c, _: (c * jnp.sin(w).sum() + x, None), x, None, length=3)[0],
+    "fori_loop": lambda w, x: lax.fori_loop(1, 4, lambda i, c: c * w + i, x),
+    "cond": lambda w, x: lax.cond(x[0] > 0.1, lambda a, b: jnp.sin(a) * b, lambda a, b: a / (b + 2), w, x),
+    "cond_of_closures": lambda w, x: lax.cond(x[0] > 0.1, lambda: jnp.cos(w) * x, lambda: x),
+    "switch": lambda w, x: lax.switch((x[0] * 2).astype(int), [lambda v: v, lambda v: v * w, jnp.sin], x),
+    "map": lambda w, x: lax.map(lambda s: jnp.cos(s * w), x),
+    "associative_scan": lambda w, x: lax.associative_scan(lambda a, b: a * 0.5 + jnp.sin(b), w * x),
+    "linear_solve": lambda w, x: lax.custom_linear_solve(
+        lambda v: (w * w + 1) * v, x, lambda f, b: b / (w * w + 1), symmetric=True),
+    "root": lambda w, x: lax.custom_root(lambda y: y * y * y - (w * w + x * x + 1), x, lambda f, y: jnp.cbrt(w * w + x * x + 1),
+                                         lambda g, y: y / g(jnp.ones(3))),
+    "platform_dependent": lambda w, x: lax.platform_dependent(w, x, cpu=lambda a, b: a * b, default=lambda a, b: a),
+}
+NAMES = list(FUNCTIONS)
+
+
+def total(name: str) -> Callable[[Any, Any], Any]:
+    return lambda w, x: sum([(leaf ** 2).sum() for leaf in px.tree.leaves(FUNCTIONS[name](w, x))])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_derivative_is_the_limit_of_differences(name: str) -> None:
+    with px.enable_x64(True):
+        f = total(name)
+        both = px.jit(px.value_and_grad(f, (0, 1)))
+        w, x = jnp.asarray(W, float), jnp.asarray(X, float)
+        dw, dx = jnp.asarray([0.3, -0.2, 0.5]), jnp.asarray([-0.1, 0.4, 0.2])
+        h = np.finfo(float).eps ** (1 / 3)  # balances truncation h² against rounding EPS / h
+        (above, slopes_above), (below, slopes_below) = both(w + h * dw, x + h * dx), both(w - h * dw, x - h * dx)
+        forward, second = px.jit(lambda *p: px.jvp(lambda *q: (f(*q), px.grad(f)(*q)), p, (dw, dx))[1])(w, x)
+        gw, gx = both(w, x)[1]
+        close(forward, (above - below) / (2 * h), 1e-7)
+        close(gw @ dw + gx @ dx, forward, 1e-12)
+        close(second, (slopes_above[0] - slopes_below[0]) / (2 * h), 1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vmap_is_a_loop_over_the_batch(name: str) -> None:
+    both = px.jit(lambda w, x: (FUNCTIONS[name](w, x), px.grad(total(name), (0, 1))(w, x)))
+    ws, xs = np.stack([W, -W]), np.stack([X, X - 0.5])
+    for axes in ((0, 0), (None, 0)):
+        found = px.jit(px.vmap(both, axes))(W if axes[0] is None else ws, xs)
+        for i in range(2):
+            close(px.tree.map(lambda y, i=i: y[i], found), both(W if axes[0] is None else ws[i], xs[i]), 1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_jaxpr_passes_the_checker(name: str) -> None:
+    f = total(name)
+    programs = [f, px.grad(f, (0, 1)), lambda w, x: px.jvp(px.grad(f), (w, x), (w, x)), px.grad(lambda w, x: px.vmap(
+        f, (None, 0))(w, jnp.stack([x, -x])).sum())]
+    for program in programs:
+        check_jaxpr(px.make_jaxpr(program)(W, X).jaxpr)
+    close(px.jit(f)(W, X), f(W, X))
+
+
+def test_forward_mode_goes_through_while_loop() -> None:
+    def power(x: Any, n: Any) -> Any:
+        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] * x), (0, jnp.ones_like(x)))[1]
+
+    close(px.jvp(lambda x: power(x, 3), (X,), (np.ones(3, np.float32),)), (X ** 3, 3 * X ** 2))
+    close(px.jacfwd(power)(2.0, 4), 32.0)
+    out, push = px.linearize(lambda x: power(x, 3), X)
+    close((out, push(np.ones(3, np.float32))), (X ** 3, 3 * X ** 2))
+    ns = np.arange(4)
+    close(px.vmap(power, (None, 0))(2.0, ns), 2.0 ** ns)
+    close(px.vmap(px.vmap(power, (None, 0)), (0, None))(X, ns), X[:, None] ** ns)
+    close(px.vmap(px.vmap(power, (0, None)), (None, 0))(X, ns), X ** ns[:, None])
+    close(px.jvp(lambda x: px.vmap(power, (None, 0))(x, ns), (2.0,), (1.0,))[1], ns * 2.0 ** (ns - 1.0))
+    with pytest.raises(WhileTransposeError) as caught:
+        px.grad(lambda x: power(x, 3))(2.0)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_loop_with_the_same_functions_is_staged_and_compiled_once() -> None:
+    staged = []
+
+    def body(i: Any, x: Any) -> Any:
+        staged.append(i)
+        return x * 2 + i
+
+    def step(c: Any, x: Any) -> Any:
+        staged.append(c)
+        return c + x, c
+
+    def go_on(x: Any) -> Any:
+        staged.append(x)
+        return x < 100.0
+
+    def double(x: Any) -> Any:
+        staged.append(x)
+        return x * 2
+
+    def run() -> list[Any]:
+        return [lax.fori_loop(0, 4, body, W), lax.fori_loop(0, jnp.int32(4), body, W), lax.scan(step, 0.0, W),
+                lax.while_loop(go_on, double, 3.0), lax.cond(True, double, go_on_result, 3.0), lax.map(double, W)]
+
+    def go_on_result(x: Any) -> Any:
+        return x
+
+    first = run()
+    traced, compiled = len(staged), compilation.compiled["count"] + compilation.compiled["loaded"]
+    for _ in range(3):
+        close(run(), first)
+    assert len(staged) == traced
+    assert compilation.compiled["count"] + compilation.compiled["loaded"] == compiled
+
+
+def test_a_body_that_closes_over_traced_values_is_staged_anew() -> None:
+    class Model:
+        weight: Any = None
+
+    model = Model()
+
+    def step(c: Any, x: Any) -> Any:
+        return c * model.weight + x, None
+
+    def run(weight: Any, x: Any) -> Any:
+        model.weight = weight
+        return lax.scan(step, 1.0, x)[0]
+
+    expected = ((0.5 + X[0]) * 0.5 + X[1]) * 0.5 + X[2]
+    close(px.jit(run)(0.5, X), expected)
+    close(px.jit(run)(np.float32(0.5), X), expected)
+    slope = px.grad(lambda w: ((w + X[0]) * w + X[1]) * w + X[2])(0.5)
+    close(px.grad(run)(0.5, X), slope)
+
+
+def test_residuals_that_are_the_same_in_every_step_are_not_stacked() -> None:
+    def f(w: Any, x: Any) -> Any:
+        return lax.scan(lambda c, _: (c * jnp.sin(w), None), x, None, length=7)[0].sum()
+
+    eqns = px.make_jaxpr(px.grad(f, (0, 1)))(W, X).eqns
+    forward, backward = [e for e in eqns if e.primitive.name == "scan"]
+    assert [v.aval.shape for v in forward.outvars] == [(3,), (7, 3)]  # the carries, and nothing of the sines
+    assert [v.aval.shape for v in backward.invars].count((7, 3)) == 1
+
+
+def test_a_carry_that_is_handed_on_is_not_stacked() -> None:
+    def f(w: Any, x: Any) -> Any:
+        return lax.scan(lambda s, _: ((s[0], s[0] * s[1]), None), (w, x), None, length=7)[0][1].sum()
+
+    eqns = px.make_jaxpr(px.grad(f, 1))(W, X).eqns
+    assert all(7 not in v.aval.shape for e in eqns for v in e.outvars)
+    close(px.grad(f, 1)(W, X), W ** 7)
+
+
+def test_what_nobody_reads_is_not_compiled() -> None:
+    def text(f: Callable[..., Any]) -> str:
+        return px.jit(f).lower(W, X).as_text()
+
+    scan = lambda w, x: lax.scan(lambda s, v: ((s[0] + v, jnp.tanh(s[1])), jnp.sin(v)), (0.0, 1.0), x)
+    assert "sine" not in text(lambda w, x: scan(w, x)[0])
+    assert "tanh" not in text(lambda w, x: (scan(w, x)[0][0], scan(w, x)[1]))
+    loop = lambda w, x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, jnp.sin(s[1]), s[1] * 2), (0, w, x))
+    assert "sine" not in text(lambda w, x: loop(w, x)[0])
+    assert "sine" in text(lambda w, x: loop(w, x)[1])
+    branch = lambda w, x: lax.cond(x[0] > 0, lambda: (jnp.sin(w), x), lambda: (w, jnp.tanh(x)))
+    assert "sine" not in text(lambda w, x: branch(w, x)[1])
+    close(px.jit(lambda w, x: branch(w, x)[1])(W, X), X)
+    close(px.jit(lambda w, x: loop(w, x)[0])(W, X), 3)
+
+
+def test_a_branch_that_is_not_taken_does_not_spoil_the_derivative() -> None:
+    f = lambda x: lax.cond(x > 0, lambda v: jnp.sqrt(v), lambda v: v * 0.0, x)
+    close(px.vmap(px.grad(f))(np.array([4.0, 0.0, -1.0], np.float32)), np.array([0.25, 0.0, 0.0]))
+
+
+def calls(program: Callable[[Callable[..., None]], Any]) -> list[int]:
+    """What an ordered callback was called with."""
+    seen: list[int] = []
+
+    def note(x: Any) -> None:
+        io_callback(lambda v: seen.append(int(v)), None, x, ordered=True)
+
+    program(note)
+    px.effects_barrier()
+    return seen
+
+
+def _count_up(note: Any, n: Any) -> Any:
+    def body(i: Any) -> Any:
+        note(i)
+        lax.cond(i % 2 == 0, lambda: note(i + 100), lambda: None)
+        return i + 1
+
+    def go_on(i: Any) -> Any:
+        note(i + 1000)
+        return i < n
+
+    return lax.while_loop(go_on, body, 0)
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_callbacks_happen_in_program_order(staged: bool) -> None:
+    wrap = px.jit if staged else lambda f: f
+    assert calls(lambda note: wrap(lambda: _count_up(note, 2))()) == [1000, 0, 100, 1001, 1, 1002]
+
+    def step(note: Any, c: Any, x: Any) -> Any:
+        note(x)
+        return lax.switch(x, [lambda: (note(x + 10), c)[1], lambda: c + 1, lambda: (note(x + 20), c + 2)[1]]), None
+
+    assert calls(lambda note: wrap(lambda: lax.scan(lambda c, x: step(note, c, x), 0, np.arange(3)))()) == [0, 10, 1, 2, 22]
+    assert calls(lambda note: wrap(lambda: lax.scan(lambda c, x: step(note, c, x), 0, np.arange(3), reverse=True))()) == [
+        2, 22, 1, 0, 10]
+
+
+def test_callbacks_that_only_some_entries_of_a_batch_would_make_are_refused() -> None:
+    note = lambda x: io_callback(lambda v: None, None, x)
+    for f in (lambda x: lax.cond(x > 0, lambda: note(x), lambda: None),
+              lambda x: lax.while_loop(lambda c: c < x, lambda c: (note(c), c + 1)[1], 0.0)):
+        with pytest.raises(LoopEffectError) as caught:
+            px.vmap(f)(X)
+        assert caught.value.kind == "vmap"
+
+
+def test_keys_are_carried_chosen_and_stacked() -> None:
+    key = px.random.key(3)
+
+    def step(k: Any, i: Any) -> Any:
+        k = lax.cond(i % 2 == 0, lambda: px.random.fold_in(k, i), lambda: k)
+        return k, (k, px.random.uniform(k))
+
+    expected, draws = key, []
+    for i in range(3):
+        expected = px.random.fold_in(expected, i) if i % 2 == 0 else expected
+        draws.append(px.random.uniform(expected))
+    last, (keys, found) = px.jit(lambda k: lax.scan(step, k, np.arange(3)))(key)
+    close((px.random.key_data(last), found), (px.random.key_data(expected), jnp.stack(draws)))
+    assert keys.shape == (3,)
+    batch = px.vmap(lambda k: lax.while_loop(lambda s: px.random.uniform(s) < 0.5, lambda s: px.random.fold_in(s, 1), k))(keys)
+    assert (px.vmap(px.random.uniform)(batch) >= 0.5).all()
+    slope = px.grad(lambda x: lax.cond(x > 0, lambda: x * px.random.uniform(key), lambda: x))(2.0)
+    close(slope, px.random.uniform(key))
+
+
+def test_disable_jit_shows_values_to_the_functions() -> None:
+    seen = []
+
+    def step(c: Any, x: Any) -> Any:
+        seen.append(float(c))
+        return c + x, {"y": c}
+
+    with px.disable_jit():
+        carry, ys = lax.scan(step, 0.0, X, reverse=True)
+        assert lax.cond(X[0] > 0, lambda: "a branch may return anything", lambda: 0) == "a branch may return anything"
+        assert lax.switch(9, [lambda: 1, lambda: 2]) == 2
+        assert int(lax.while_loop(lambda c: c < 9, lambda c: c * 2, 1)) == 16
+        assert lax.fori_loop(0, 3, lambda i, c: c + i, 0) == 3
+    close(seen, [0.0, X[2], X[2] + X[1]])
+    close((carry, ys["y"]), (X.sum(), np.array([X[2] + X[1], X[2], 0.0])))
+
+
+def test_the_facts_of_errors() -> None:
+    with pytest.raises(CarryTypeError) as caught:
+        lax.scan(lambda params, x: ({"w": params["w"] * jnp.ones(2), "b": params["b"]}, x), {"w": 1.0, "b": 2}, X)
+    error = caught.value
+    assert (error.carry, error.kind, [row[0] for row in error.rows]) == ("params", "type", ["params['w']"])
+    with pytest.raises(PredicateError) as refused:
+        lax.switch(jnp.arange(3), [lambda: 1, lambda: 2])
+    assert (refused.value.transform, refused.value.kind, refused.value.got) == ("switch", "shape", "int32[3]")
+
+
+def test_linear_solve_with_auxiliary_results() -> None:
+    def solve(w: Any, b: Any) -> Any:
+        return lax.custom_linear_solve(lambda v: w * v, b, lambda f, y: (y / w, {"steps": 1}), lambda f, y: (y / w, None),
+                                       has_aux=True)
+
+    found, aux = solve(W, X)
+    close((found, aux), (X / W, {"steps": 1}))
+    gw, gx = px.grad(lambda w, b: solve(w, b)[0].sum(), (0, 1))(W, X)
+    close((gw, gx), (-X / W ** 2, 1 / W))
+
+
+def test_root_with_auxiliary_results_and_integers() -> None:
+    def root(a: Any) -> Any:
+        return lax.custom_root(lambda y: y ** 2 - a, 1.0, lambda f, y: (jnp.sqrt(a), 5), lambda g, y: y / g(1.0), has_aux=True)
+
+    (value, aux), slope = px.value_and_grad(root, has_aux=True)(4.0)
+    close((value, aux, slope), (2.0, 5, 0.25))
