@@ -21,9 +21,9 @@ from perspicax.xla.dispatch import as_array, run_kernel
 
 __all__ = [
     "Primitive", "RuleTable", "apply_primitive", "axis_primitive_batchers", "bdim_at_front", "defbilinear",
-    "defbroadcasting", "defjvp", "defjvp2", "deflinear", "deflinear2", "defreducer", "defvectorized", "moveaxis",
-    "not_mapped", "primitive_batchers", "primitive_jvps", "primitive_transposes", "repeated",
-    "zeros_like_aval",
+    "defbroadcasting", "defjvp", "defjvp2", "deflinear", "deflinear2", "defreducer", "defvectorized",
+    "get_primitive_transpose", "moveaxis", "not_mapped", "primitive_batchers", "primitive_jvps", "primitive_transposes",
+    "repeated", "zeros_like_aval",
 ]
 
 
@@ -181,6 +181,18 @@ def _array(ct: Any) -> Any:
 primitive_transposes = RuleTable("transpose", lambda primitive, rule: _UserTranspose(rule),
                                  lambda primitive, rule: getattr(rule, "rule", rule))
 """`rule(cotangent, *operands, **params)`: a cotangent (or None) for each operand; the linear ones are `UndefinedPrimal`s."""
+
+
+def get_primitive_transpose(p: WholePrimitive) -> Any:
+    """The transposition rule of a primitive.
+
+    Raises:
+        RuleMissingError: it has none; the report tells the reason.
+    """
+    try:
+        return primitive_transposes[p]
+    except KeyError:
+        return p.rule("transpose")  # which raises, with the reason
 
 
 class _UserBatcher:

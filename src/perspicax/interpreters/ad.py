@@ -4,6 +4,7 @@ from perspicax.api.user_primitives import defjvp as defjvp
 from perspicax.api.user_primitives import defjvp2 as defjvp2
 from perspicax.api.user_primitives import deflinear as deflinear
 from perspicax.api.user_primitives import deflinear2 as deflinear2
+from perspicax.api.user_primitives import get_primitive_transpose as get_primitive_transpose
 from perspicax.api.user_primitives import primitive_jvps as primitive_jvps
 from perspicax.api.user_primitives import primitive_transposes as primitive_transposes
 from perspicax.api.user_primitives import zeros_like_aval as zeros_like_aval
@@ -18,10 +19,10 @@ from perspicax.transform.hooks import instantiate as instantiate_zeros
 from perspicax.transform.jvp import JVPTrace as JVPTrace
 from perspicax.transform.jvp import JVPTracer as JVPTracer
 
-__getattr__, __dir__ = _on_demand(__name__, absent=("get_primitive_transpose", "jvp", "linearize"))
+__getattr__, __dir__ = _on_demand(__name__, absent=("jvp", "linearize"))
 
 __all__ = [
     "JVPTrace", "JVPTracer", "UndefinedPrimal", "Zero", "add_jaxvals", "add_jaxvals_p", "add_tangents", "defbilinear",
-    "defjvp", "defjvp2", "deflinear", "deflinear2", "instantiate_zeros", "is_undefined_primal", "primitive_jvps",
-    "primitive_transposes", "zeros_like_aval",
+    "defjvp", "defjvp2", "deflinear", "deflinear2", "get_primitive_transpose", "instantiate_zeros",
+    "is_undefined_primal", "primitive_jvps", "primitive_transposes", "zeros_like_aval",
 ]
