@@ -199,9 +199,20 @@ def test_static_arguments():
 
 
 def test_a_condition_on_an_argument_is_reported():
+    def branch(x, flag):
+        return x if flag else -x
+
+    def roll(x, n):
+        return jnp.roll(x, int(n))
+
     with pytest.raises(TracerBoolConversionError) as caught:
-        px.checkpoint(lambda x: x if x > 0 else -x)(1.0)
-    assert "checkpoint" in str(caught.value)
+        px.checkpoint(branch)(1.0, True)
+    assert "while checkpoint traces `branch`" in " ".join(str(caught.value).split())
+    assert "jax.checkpoint(branch, static_argnums=(1,))" in [fix.code for fix in caught.value.report.fixes]
+    with pytest.raises(TypeError) as caught:
+        px.checkpoint(roll)(X, 2)
+    assert "jax.checkpoint(roll, static_argnums=(1,))" in [fix.code for fix in caught.value.report.fixes]
+    assert "jit" not in str(caught.value)
 
 
 def test_policies_are_told_what_they_judge():

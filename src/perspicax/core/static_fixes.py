@@ -26,6 +26,8 @@ def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: s
         return None
     if origin.transform == "vmap":
         return _unmapped_fix(origin, names, when)
+    if origin.transform == "checkpoint":
+        return _checkpoint_fix(origin, names, says, when)
     if origin.transform != "jit":
         return None
     literal = _literal(names)
@@ -51,6 +53,17 @@ def _unmapped_fix(origin: Provenance, names: Sequence[str], when: str) -> Fix | 
     axes = ", ".join("None" if name in names else "0" for name in parameters)
     return Fix(f"do not map {listed(names)}: then it is one value, and known",
                code=f"jax.vmap({origin.function}, in_axes=({axes}))", when=when)
+
+
+def _checkpoint_fix(origin: Provenance, names: Sequence[str], says: str, when: str) -> Fix | None:
+    """By number: JAX takes names here too, and ignores them."""
+    code = origin.definition.code if isinstance(origin.definition, Position) else None
+    parameters = () if code is None else code.co_varnames[:code.co_argcount]
+    if not all(name in parameters for name in names):
+        return None
+    numbers = ", ".join(str(parameters.index(name)) for name in names)
+    says = says.partition(",")[0]  # what follows speaks of jit
+    return Fix(says, code=f"jax.checkpoint({origin.function}, static_argnums=({numbers}{',' * (len(names) == 1)}))", when=when)
 
 
 def _is_jit(node: ast.expr) -> bool:
