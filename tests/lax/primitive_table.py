@@ -288,22 +288,21 @@ TABLE = [*_elementwise(), *CASES_OF_TYPES, *CASES_OF_SHAPES, *CASES_OF_REDUCTION
 _KEYS = "its operands or results are keys: tests/random"
 _FUNCTIONS = "it holds functions or jaxprs: tests/transform and tests/lax have tests of their own for"
 ELSEWHERE = {
-    "name": "it is the identity, and a mark for `remat`: tests of jax.checkpoint",
+    "name": "it is the identity, and a mark for `remat`: tests/transform/test_remat.py",
     "random_bits": _KEYS, "random_clone": _KEYS, "random_fold_in": _KEYS, "random_seed": _KEYS, "random_split": _KEYS,
     "random_unwrap": _KEYS, "random_wrap": _KEYS,
     "rng_uniform": "two calls differ, so no law compares them: test_hardware_random.py",
-    "dce_sink": "it has no results: tests/lax/test_markers.py",
+    "dce_sink": "it has no results: test_elementwise.py",
     "device_put": "it is about where arrays live: tests/xla and tests/api",
-    "platform_index": "it has no operands: tests of `platform_dependent`",
+    "platform_index": "it has no operands: test_control.py",
     "custom_jvp_call": f"{_FUNCTIONS} custom rules", "pure_callback": f"{_FUNCTIONS} callbacks",
     "io_callback": f"{_FUNCTIONS} callbacks", "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
     "cond": f"{_FUNCTIONS} branches", "custom_linear_solve": f"{_FUNCTIONS} solvers",
-    "create_token": "tokens have no values: test_tokens.py", "after_all": "tokens have no values: test_tokens.py",
 }
 """Primitives without an entry, and why."""
 
 FAMILIES_ELSEWHERE = {
-    "perspicax.lax.linalg": "decompositions are unique up to signs and have laws of their own: tests/lax/linalg",
-    "perspicax.lax.parallel": "collectives need a named axis: tests/lax/test_parallel.py",
+    "perspicax.lax.linalg": "decompositions are unique up to signs and have tests of their own",
+    "perspicax.lax.parallel": "collectives need a named axis, which these laws do not give them",
 }
 """Modules whose primitives have a table of their own."""

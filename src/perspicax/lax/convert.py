@@ -67,6 +67,8 @@ def _convert_emit(b: Any, x: Any, *, new_dtype: Any, weak_type: bool) -> Any:
         x = b.hlo("real", [x], ShapedArray(x.shape, PART_OF[x.dtype]))
     if new_dtype == np.dtype(bool) and x.dtype != new_dtype:
         return compare_values(b, x, b.constant(0, x.aval.strong), "NE")
+    if kind(x.dtype) in FLOATING and dtypes.itemsize_bits(x.dtype) < 8:  # fused, XLA takes their largest for infinite
+        x = b.convert(x, dtypes.float32)
     return b.convert(x, new_dtype)
 
 
