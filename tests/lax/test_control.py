@@ -136,6 +136,38 @@ def test_a_loop_with_the_same_functions_is_staged_and_compiled_once() -> None:
     assert compilation.compiled["count"] + compilation.compiled["loaded"] == compiled
 
 
+def test_clear_caches_forgets_what_was_staged() -> None:
+    staged = []
+
+    def body(i: Any, x: Any) -> Any:
+        staged.append(i)
+        return x * factor
+
+    factor = 2.0
+    assert lax.fori_loop(0, 3, body, 1.0) == 8
+    factor = 3.0
+    assert lax.fori_loop(0, 3, body, 1.0) == 8  # as under `jit`: what a function reads is read once
+    px.clear_caches()
+    assert lax.fori_loop(0, 3, body, 1.0) == 27
+    assert len(staged) == 2
+
+
+def test_indices_beyond_int32_choose_the_last_branch() -> None:
+    assert lax.switch(np.uint32(2**32 - 1), [lambda: 0, lambda: 1, lambda: 2]) == 2
+    with px.enable_x64(True):
+        assert lax.switch(np.int64(2**40), [lambda: 0, lambda: 1, lambda: 2]) == 2
+        assert lax.switch(np.int64(-2**40), [lambda: 0, lambda: 1, lambda: 2]) == 0
+
+
+def test_empty_carries_and_results() -> None:
+    def program(x: Any) -> Any:
+        return (lax.while_loop(lambda c: False, lambda c: c, ()), lax.scan(lambda c, _: (c, None), (), None, length=3),
+                lax.cond(x > 1, lambda: None, lambda: None), lax.fori_loop(0, 3, lambda i, c: c, ()))
+
+    expected = ((), ((), None), None, ())
+    assert program(2.0) == px.jit(program)(2.0) == px.vmap(program, out_axes=None)(X) == expected
+
+
 def test_a_body_that_closes_over_traced_values_is_staged_anew() -> None:
     class Model:
         weight: Any = None
@@ -285,7 +317,7 @@ def test_the_facts_of_errors() -> None:
     with pytest.raises(CarryTypeError) as caught:
         lax.scan(lambda params, x: ({"w": params["w"] * jnp.ones(2), "b": params["b"]}, x), {"w": 1.0, "b": 2}, X)
     error = caught.value
-    assert (error.carry, error.kind, [row[0] for row in error.rows]) == ("params", "type", ["params['w']"])
+    assert (error.carry, error.kind, [row[0] for row in error.rows]) == ("params", "type", ["['w']"])
     with pytest.raises(PredicateError) as refused:
         lax.switch(jnp.arange(3), [lambda: 1, lambda: 2])
     assert (refused.value.transform, refused.value.kind, refused.value.got) == ("switch", "shape", "int32[3]")

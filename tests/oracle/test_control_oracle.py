@@ -225,15 +225,23 @@ def test_the_equations_are_those_of_jax(name: str) -> None:
 
 # -- nested programs, drawn from a seed
 
-def draw(random: random.Random, depth: int) -> Callable[[Any, Any, Any], Any]:
-    """A function `f(module, w, x) -> y` of vectors of 3, of loops and branches nested to `depth`."""
+def draw(random: random.Random, depth: int, forward: bool = False) -> Callable[[Any, Any, Any], Any]:
+    """A function `f(module, w, x) -> y` of vectors of 3, of loops and branches nested to `depth`.
+
+    `forward`: with loops that only forward mode goes through.
+    """
     if depth == 0:
         return random.choice([
             lambda j, w, x: j.numpy.sin(x) * w, lambda j, w, x: x * 0.5 + w, lambda j, w, x: j.numpy.tanh(x - w[0]),
             lambda j, w, x: x * j.numpy.cos(w).sum() * 0.3])
-    f, g = draw(random, depth - 1), draw(random, depth - 1)
+    f, g = draw(random, depth - 1, forward), draw(random, depth - 1, forward)
     n, reverse = random.choice([2, 3]), random.random() < 0.5
-    return random.choice([
+    only_forward = [
+        lambda j, w, x: j.lax.while_loop(lambda c: (c[0] < n) & (c[1].sum() < 5.0), lambda c: (c[0] + 1, f(j, w, c[1])),
+                                         (0, x))[1],
+        lambda j, w, x: j.lax.fori_loop(0, (x[2] * 4).astype("int32"), lambda i, v: f(j, w, v) + 0.1 * i, x),
+    ]
+    return random.choice([*(only_forward if forward else ()),
         lambda j, w, x: j.lax.cond(x[0] > 0.2, lambda v: f(j, w, v), lambda v: g(j, v, w), x),
         lambda j, w, x: j.lax.switch((x[1] * 3).astype("int32"), [lambda v: f(j, w, v), lambda v: g(j, w, v), lambda v: v], x),
         lambda j, w, x: j.lax.fori_loop(0, n, lambda i, v: f(j, w, v) + 0.1 * i, x),
@@ -264,6 +272,12 @@ TRANSFORMS: dict[str, Callable[[Any, Any], Callable[..., Any]]] = {
     "grad_vmap": lambda j, f: j.jit(j.grad(lambda w, x: j.vmap(f, (None, 0))(w, x).sum(), (0, 1))),
     "jvp_grad": lambda j, f: j.jit(lambda w, x: j.jvp(j.grad(lambda w: f(w, x).sum()), (w,), (w,))),
 }
+FORWARD: dict[str, Callable[[Any, Any], Callable[..., Any]]] = {
+    "jvp": lambda j, f: j.jit(lambda w, x: j.jvp(f, (w, x), (x, w))),
+    "vmap_jvp": lambda j, f: j.jit(j.vmap(lambda w, x: j.jvp(f, (w, x), (x, w)), (None, 0))),
+    "jvp_vmap": lambda j, f: j.jit(lambda w, x: j.jvp(j.vmap(f, (None, 0)), (w, x), (w, x))),
+    "linearize": lambda j, f: j.jit(lambda w, x: j.linearize(f, w, x)[1](x, w)),
+}
 W = np.array([0.4, -0.6, 0.9], np.float32)
 BATCH = np.array([[0.3, 0.7, -1.1], [-0.4, 0.1, 0.8]], np.float32)
 
@@ -276,6 +290,16 @@ def test_nested_programs(seed: int) -> None:
     args = {"vmap": (W, BATCH), "grad_vmap": (W, BATCH), "vmap_grad": (BATCH[::-1].copy(), BATCH)}.get(name, (W, BATCH[0]))
     theirs = TRANSFORMS[name](jax, functools.partial(body, jax))(*args)
     ours = TRANSFORMS[name](perspicax, functools.partial(body, perspicax))(*args)
+    assert same(described(ours), described(theirs)), f"{ours}, JAX {theirs}"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nested_programs_in_forward_mode(seed: int) -> None:
+    body = draw(random.Random(100 + seed), 2, forward=True)
+    name = list(FORWARD)[seed % len(FORWARD)]
+    args = (W, BATCH if "vmap" in name else BATCH[0])
+    theirs = FORWARD[name](jax, functools.partial(body, jax))(*args)
+    ours = FORWARD[name](perspicax, functools.partial(body, perspicax))(*args)
     assert same(described(ours), described(theirs)), f"{ours}, JAX {theirs}"
 
 

@@ -13,10 +13,12 @@ from typing import Any
 from perspicax.core.config import state_key
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.trace import stage_flat
-from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer import Tracer
+from perspicax.diagnose.place import Position
 from perspicax.lax.control_errors import LoopEffectError, NotAFunctionError
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import axis_frames
+from perspicax.transform.jit import also_cleared
 from perspicax.transform.stage import FlatFunction, debug_info, function_name, positional_names
 
 Wrap = Callable[[FlatFunction], Callable[..., Sequence[Any]]]
@@ -42,9 +44,7 @@ class Body:
 _bodies: weakref.WeakKeyDictionary[Any, dict[Any, Body]] = weakref.WeakKeyDictionary()
 
 
-def clear_bodies() -> None:
-    """Forget what was staged."""
-    _bodies.clear()
+also_cleared.append(_bodies.clear)
 
 
 def open_consts(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
@@ -117,10 +117,13 @@ def leaf_paths(structure: Any) -> list[str]:
     return [tree.keystr(path) for path, _ in tree.flatten_with_path(structure.unflatten(range(structure.num_leaves)))[0]]
 
 
-def operand_avals(leaves: Sequence[Any]) -> list[Any]:
-    """The types of operands that have been checked."""
-    return [get_aval(x) for x in leaves]
+def definition_of(fun: Any) -> Position | None:
+    """A place in a user's function, for reports."""
+    from perspicax.diagnose.source import code_of  # only an error needs it
+
+    code = code_of(fun)
+    return None if code is None else Position(code, 0)
 
 
-__all__ = ["Body", "check_callable", "clear_bodies", "leaf_paths", "open_consts", "operand_avals", "parameter_name",
+__all__ = ["Body", "check_callable", "definition_of", "leaf_paths", "open_consts", "parameter_name",
            "stage_body"]

@@ -20,7 +20,7 @@ from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, convert, shape
-from perspicax.lax.bodies import Body, check_callable, leaf_paths, stage_body
+from perspicax.lax.bodies import Body, check_callable, definition_of, leaf_paths, stage_body
 from perspicax.lax.control_errors import (
     BranchCallError,
     BranchOutputError,
@@ -454,8 +454,16 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, o
     last = len(branches) - 1
     if config.jax_disable_jit:
         return branches[min(max(int(index), 0), last)](*operands)
-    index = compare.clamp(np.int32(0), convert.convert_element_type(as_operand(index), np.int32), np.int32(last))
-    return apply_branches("switch", index, tuple(branches), tuple([f"branches[{i}]" for i in range(last + 1)]), operands)
+    names = [f"branches[{i}]" for i in range(last + 1)]
+    return apply_branches("switch", _within(as_operand(index), aval.dtype, last), tuple(branches), names, operands)
+
+
+def _within(index: Any, dtype: Any, last: int) -> Any:
+    """The index as int32, from 0 to `last`. A dtype that holds more is clamped first, lest large numbers wrap around."""
+    if np.can_cast(dtype, np.int32):
+        return compare.clamp(np.int32(0), convert.convert_element_type(index, np.int32), np.int32(last))
+    inside = compare.clamp(np.zeros((), dtype), index, np.asarray(last, dtype))
+    return convert.convert_element_type(inside, np.int32)
 
 
 def apply_branches(transform: str, index: Any, functions: Sequence[Callable[..., Any]], names: Sequence[str],
@@ -480,13 +488,15 @@ def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str
             from perspicax.core.tree_mismatch import mismatches  # only an error needs it
 
             raise BranchOutputError(transform=transform, functions=called, kind="structure",
-                                    mismatches=tuple(mismatches(first.out_tree, body.out_tree)))
+                                    mismatches=tuple(mismatches(first.out_tree, body.out_tree)),
+                                    definitions=(definition_of(functions[0]), definition_of(f)))
         wrong = [(i, a, b) for i, (a, b) in enumerate(zip(first.closed.out_avals, body.closed.out_avals))
                  if a.strong is not b.strong]
         if wrong:
             paths = leaf_paths(first.out_tree)
             raise BranchOutputError(transform=transform, functions=called, kind="type",
-                                    rows=tuple([(f"result{paths[i]}", a, b) for i, a, b in wrong]))
+                                    rows=tuple([(paths[i], a, b) for i, a, b in wrong]),
+                                    definitions=(definition_of(functions[0]), definition_of(f)))
 
 
 def _with_common_consts(bodies: Sequence[Body]) -> tuple[Branches, list[Any]]:

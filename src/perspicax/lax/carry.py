@@ -7,7 +7,7 @@ from typing import Any
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.promotion import promote_types
 from perspicax.core.tracer import get_aval
-from perspicax.lax.bodies import Body, leaf_paths
+from perspicax.lax.bodies import Body, definition_of, leaf_paths
 from perspicax.lax.control_errors import CarryTypeError
 from perspicax.transform.hooks import lax
 from perspicax.transform.stage import function_name
@@ -96,7 +96,7 @@ def carry_type_error(fun: Any, transform: str, name: str, structure: Any,
     """The error for carries that change their type, by path."""
     paths = leaf_paths(structure)
     return CarryTypeError(function=function_name(fun), kind="type", transform=transform, carry=name,
-                          rows=tuple([(f"{name}{paths[i]}", a, b) for i, a, b in wrong]))
+                          rows=tuple([(paths[i], a, b) for i, a, b in wrong]), definition=definition_of(fun))
 
 
 def check_carry_structure(fun: Any, transform: str, name: str, expected: Any, got: Any) -> None:
@@ -109,7 +109,7 @@ def check_carry_structure(fun: Any, transform: str, name: str, expected: Any, go
         from perspicax.core.tree_mismatch import mismatches  # only an error needs it
 
         raise CarryTypeError(function=function_name(fun), kind="structure", transform=transform, carry=name,
-                             mismatches=tuple(mismatches(expected, got)))
+                             mismatches=tuple(mismatches(expected, got)), definition=definition_of(fun))
 
 
 def as_typed(leaves: Sequence[Any], avals: Sequence[Any]) -> list[Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.report import Edit, Fix, Label, Place, Report
 
 if TYPE_CHECKING:
     from perspicax.core.tree_mismatch import Mismatch
+    from perspicax.diagnose.expression import Expression
 
 _MOST = 10
 
@@ -33,7 +34,8 @@ class CarryTypeError(PerspicaxError, TypeError):
         carry: what the body calls its carry.
         got: of `pair`, what came instead.
         mismatches: of `structure`, every place where the two trees differ.
-        rows: of `type`: path, type that goes in, type that comes out.
+        rows: of `type`: path below the carry, type that goes in, type that comes out.
+        definition: a place in the body.
     """
 
     function: str
@@ -43,6 +45,7 @@ class CarryTypeError(PerspicaxError, TypeError):
     got: str = ""
     mismatches: tuple[Mismatch, ...] = ()
     rows: tuple[tuple[str, Any, Any], ...] = ()
+    definition: Place = None
 
     @property
     def report(self) -> Report:
@@ -58,32 +61,79 @@ class CarryTypeError(PerspicaxError, TypeError):
         from perspicax.core.tree_mismatch import sentence  # only a printed error needs it
 
         said = [sentence(found, self.carry, f"new {self.carry}") for found in self.mismatches]
+        first, new = self._expressions()
+        labels = [Label(e.span, text) for e, text in ((first, f"the first `{self.carry}`"), (new, f"the new `{self.carry}`"))
+                  if e is not None]
         return Report(says=f"The body `{self.function}` of {self.transform} returns a carry of another structure than it "
-                           f"gets:\n{_listed(said)}",
+                           f"gets:\n{_listed(said)}", labels=tuple(labels),
                       why=f"each step gets what the one before returned, so `{self.carry}` keeps the structure that its first "
                           "value has",
                       fixes=(Fix(f"return it in the structure in which `{self.function}` gets it, or start with one like "
                                  "that which it returns"),))
 
-    def _types(self) -> Report:
-        width = max(len(path) for path, _, _ in self.rows)
-        wide = max(len(_weakly(a)) for _, a, _ in self.rows)
-        lines = [f"{path:<{width}}  goes in as {_weakly(a):<{wide}}  and comes out as {_weakly(b)}"
-                 for path, a, b in self.rows]
-        return Report(says=f"The body `{self.function}` of {self.transform} changes the type of its carry:\n{_listed(lines)}",
-                      why="every step of a compiled loop works on the same types, so the carry must come out as it went in",
-                      fixes=tuple(self._fixes()))
+    def _expressions(self) -> tuple[Expression | None, Expression | None]:
+        """The first carry, and the one that the body returns, as the user wrote them."""
+        from perspicax.lax.control_words import argument, first_of_pair, returned  # as above
 
-    def _fixes(self) -> list[Fix]:
+        place, keyword = {"scan": (1, "init"), "while_loop": (2, "init_val")}.get(self.transform, (3, "init_val"))
+        first = argument(self.position, (self.transform,), place, keyword)
+        new = returned(self.definition)
+        return first, first_of_pair(new) if self.transform == "scan" else new
+
+    def _types(self) -> Report:
+        names = [f"{self.carry}{path}" for path, _, _ in self.rows]
+        width, wide = max(map(len, names)), max(len(_weakly(a)) for _, a, _ in self.rows)
+        lines = [f"{name:<{width}}  goes in as {_weakly(a):<{wide}}  and comes out as {_weakly(b)}"
+                 for name, (_, a, b) in zip(names, self.rows)]
+        first, new = self._expressions()
+        return Report(says=f"The body `{self.function}` of {self.transform} changes the type of its carry:\n{_listed(lines)}",
+                      labels=self._labels(first, new),
+                      why="every step of a compiled loop works on the same types, so the carry must come out as it went in",
+                      fixes=tuple(self._fixes(first, new)))
+
+    def _labels(self, first: Expression | None, new: Expression | None) -> tuple[Label, ...]:
+        from perspicax.lax.control_words import entry  # as above
+
+        labels = []
+        for whole, verb, came in ((first, "goes in", True), (new, "comes out", False)):
+            for path, a, b in self.rows[:3]:
+                found = entry(whole, path)
+                if found is not None:
+                    labels.append(Label(found.span, f"{(a if came else b).str_short()} {verb}"))
+            if whole is not None and not any(entry(whole, path) for path, _, _ in self.rows[:3]):
+                labels.append(Label(whole.span, verb))
+        return tuple(labels)
+
+    def _fixes(self, first: Expression | None, new: Expression | None) -> list[Fix]:
+        from perspicax.diagnose.source import imported_as  # as above
+        from perspicax.lax.control_words import entry
+
         path, a, b = self.rows[0]
-        if a.shape == b.shape:
-            return [Fix("start with the dtype that the body computes", code=f"jnp.asarray(init, jnp.{b.dtype})"
-                        if path == self.carry else f"{path.replace(self.carry, 'init', 1)}.astype(jnp.{b.dtype})"),
-                    Fix("bring the result back to the dtype that came in", code=f"return {path}.astype(jnp.{a.dtype})"
-                        if path == self.carry and self.transform != "scan" else f"{path}.astype(jnp.{a.dtype})")]
-        if a.shape == () and b.dtype == a.dtype:
-            return [Fix("start with the shape that the body computes", code=f"jnp.full({b.shape}, init)")]
-        return [Fix(f"start with the type that the body computes: {b.str_short()}")]
+        jnp = imported_as(self.position, "numpy", "jnp")
+        start, end = entry(first, path), entry(new, path)
+        begin = (start.text if start is not None and start.text else "") or _path_text(first, "init", path)
+        if a.shape != b.shape:
+            if a.shape == () and b.dtype == a.dtype:
+                return [_rewrite(start, f"{jnp}.full({b.shape}, {begin})", "start with the shape that the body computes")]
+            return [Fix(f"start with the type that the body computes: {b.str_short()}")]
+        if a.extended or b.extended:
+            return []
+        grouped = end.grouped if end is not None else _path_text(new, f"new_{self.carry}", path)
+        return [_rewrite(start, f"{jnp}.asarray({begin}, {jnp}.{_dtype(b)})", "start with the dtype that the body computes"),
+                _rewrite(end, f"{grouped}.astype({jnp}.{_dtype(a)})", "bring the result back to the dtype that came in")]
+
+
+def _path_text(whole: Expression | None, otherwise: str, path: str) -> str:
+    return f"{whole.grouped if whole is not None and len(whole.text) <= 40 else otherwise}{path}"
+
+
+def _dtype(aval: Any) -> str:
+    return "bool_" if str(aval.dtype) == "bool" else str(aval.dtype)
+
+
+def _rewrite(old: Expression | None, new: str, says: str) -> Fix:
+    """A fix that puts `new` in the place of an expression, or shows it where there is no such place."""
+    return Fix(says, edits=(Edit(old.span, new),)) if old is not None else Fix(says, code=new)
 
 
 class ScanLengthError(PerspicaxError, ValueError):
@@ -181,40 +231,68 @@ class PredicateError(PerspicaxError, TypeError):
         what: what decides: `pred`, `index`, or the name of the function that returned it.
         kind: `shape`, `dtype`, `tree` or `value` (no array at all).
         got: its type.
+        definition: a place in that function.
     """
 
     transform: str
     what: str
     kind: str
     got: str
+    definition: Place = None
 
     @property
     def report(self) -> Report:
-        fixes: tuple[Fix, ...] = ()
-        wanted = {"switch": "an integer", "fori_loop": "an integer"}.get(self.transform, "a truth value")
+        wanted = {"switch": "integer", "fori_loop": "integer"}.get(self.transform, "truth value")
+        found = self._expression()
+        labels = (Label(found.span, self.got),) if found is not None else ()
         if self.transform == "while_loop":
-            says = f"`{self.what}` of while_loop returned {self.got}, which is no single truth value."
-            why = "after each round it says whether to go on, by one boolean scalar"
-            if self.kind == "shape":
-                fixes = (Fix("go on while any entry (or all) says so", code="return condition.any()"),)
-            elif self.kind == "dtype":
-                fixes = (Fix("compare", code="return x > 0"),)
-        else:
-            says = f"`{self.what}` of {self.transform} is {self.got}, which is no single {wanted.split(' ', 1)[1]}."
-            why = {"cond": "one of two functions is run, by one boolean (or numeric) scalar",
-                   "switch": "one of the branches is run, by one integer scalar",
-                   "fori_loop": "the loop counts from one scalar to another"}[self.transform]
-            if self.kind == "shape" and self.transform == "cond":
-                fixes = (Fix("choose entry by entry", code="jnp.where(pred, on_true, on_false)"),
-                         Fix("decide for all", code="lax.cond(pred.all(), ...)"))
-            elif self.kind == "shape" and self.transform == "switch":
-                fixes = (Fix("choose for each entry", code="jax.vmap(lambda i, x: lax.switch(i, branches, x))(index, xs)"),)
-            elif self.kind == "dtype" and self.transform == "switch" and self.got.startswith("bool"):
-                fixes = (Fix("for two branches", code="lax.cond(index, true_fun, false_fun, *operands)"),
-                         Fix("make it an integer", code="index.astype(jnp.int32)"))
-            elif self.kind == "dtype" and self.transform == "switch":
-                fixes = (Fix("make it an integer", code="index.astype(jnp.int32)"),)
-        return Report(says=says, why=why, fixes=fixes)
+            return Report(says=f"`{self.what}` of while_loop returned {self.got}, which is no single truth value.",
+                          why="after each round it says whether to go on, by one boolean scalar", labels=labels,
+                          fixes=self._test_fixes(found))
+        text = found.text if found is not None and len(found.text) <= 40 else self.what
+        role = {"cond": "predicate", "switch": "index"}.get(self.transform, "bound")
+        return Report(says=f"The {role} `{text}` of {self.transform} is {self.got}, which is no single {wanted}.",
+                      why={"cond": "one of two functions is run, by one boolean (or numeric) scalar",
+                           "switch": "one of the branches is run, by one integer scalar",
+                           "fori_loop": "the loop counts from one scalar to another"}[self.transform],
+                      labels=labels, fixes=self._choice_fixes(found, text))
+
+    def _expression(self) -> Expression | None:
+        """What decides, as the user wrote it."""
+        from perspicax.lax.control_words import argument, returned  # only a printed error needs it
+
+        if self.transform == "while_loop":
+            return returned(self.definition)
+        return argument(self.position, (self.transform,), 1 if self.what == "upper" else 0, self.what)
+
+    def _test_fixes(self, found: Expression | None) -> tuple[Fix, ...]:
+        text = found.grouped if found is not None else "condition"
+        if self.kind == "shape":
+            return (_rewrite(found, f"{text}.any()", "go on while any entry says so (or `all()` of them)"),)
+        return (_rewrite(found, f"{text} != 0", "compare"),) if self.kind == "dtype" and self.got.endswith("[]") else ()
+
+    def _choice_fixes(self, found: Expression | None, text: str) -> tuple[Fix, ...]:
+        match self.transform, self.kind:
+            case "cond", "shape":
+                grouped = found.grouped if found is not None else text
+                return (self._where(text), _rewrite(found, f"{grouped}.all()", "decide for all (`any()`: for one of them)"))
+            case "switch", "shape":
+                return (Fix("choose for each entry", code=f"jax.vmap(lambda i, x: lax.switch(i, branches, x))({text}, xs)"),)
+            case "switch", "dtype" if self.got.startswith("bool"):
+                return (Fix("for two branches", code=f"lax.cond({text}, true_fun, false_fun, *operands)"),)
+            case "switch", "dtype":
+                return (_rewrite(found, f"jnp.asarray({text}, jnp.int32)", "make it an integer"),)
+        return ()
+
+
+    def _where(self, text: str) -> Fix:
+        from perspicax.diagnose.source import imported_as  # as above
+        from perspicax.lax.control_words import argument, call_at, value_of
+
+        jnp = imported_as(self.position, "numpy", "jnp")
+        yes, no = (value_of(argument(self.position, ("cond",), i, name)) for i, name in ((1, "true_fun"), (2, "false_fun")))
+        new = f"{jnp}.where({text}, {yes or 'on_true'}, {no or 'on_false'})"
+        return _rewrite(call_at(self.position) if yes and no else None, new, "choose entry by entry")
 
 
 class BoundsTypeError(PerspicaxError, TypeError):
@@ -243,7 +321,8 @@ class BranchOutputError(PerspicaxError, TypeError):
         functions: what the first of them and the one that differs are called: parameter and name.
         kind: `structure` or `type`.
         mismatches: of `structure`, every place where they differ.
-        rows: of `type`: path, the first one's type, the other's.
+        rows: of `type`: path below the result, the first one's type, the other's.
+        definitions: a place in each of the two.
     """
 
     transform: str
@@ -251,6 +330,7 @@ class BranchOutputError(PerspicaxError, TypeError):
     kind: str
     mismatches: tuple[Mismatch, ...] = ()
     rows: tuple[tuple[str, Any, Any], ...] = ()
+    definitions: tuple[Place, Place] = (None, None)
 
     @property
     def report(self) -> Report:
@@ -263,19 +343,50 @@ class BranchOutputError(PerspicaxError, TypeError):
         if self.kind == "structure":
             from perspicax.core.tree_mismatch import sentence  # only a printed error needs it
 
-            said = [sentence(found, f"{first} result", f"{other} result") for found in self.mismatches]
-            return Report(says=f"{lead} structure:\n{_listed(said)}", why=why)
-        width = max(len(path) for path, _, _ in self.rows)
-        wide = max(len(_weakly(a)) for _, a, _ in self.rows)
-        lines = [f"{path:<{width}}  {_weakly(a):<{wide}} from {one}  {_weakly(b)} from {two}" for path, a, b in self.rows]
-        fixes: tuple[Fix, ...] = ()
+            said = [sentence(found, f"{first}(...)", f"{other}(...)") for found in self.mismatches]
+            wholes = [(e, f"result of {name}") for e, name in zip(self._returned(), (one, two)) if e is not None]
+            return Report(says=f"{lead} structure:\n{_listed(said)}", why=why,
+                          labels=tuple([Label(e.span, text) for e, text in wholes]))
+        names = [f"result{path}" for path, _, _ in self.rows]
+        width, wide = max(map(len, names)), max(len(_weakly(a)) for _, a, _ in self.rows)
+        lines = [f"{name:<{width}}  {_weakly(a):<{wide}} from {one}, {_weakly(b)} from {two}"
+                 for name, (_, a, b) in zip(names, self.rows)]
+        return Report(says=f"{lead} types:\n{_listed(lines)}", why=why, labels=self._labels(), fixes=self._fixes(one, two))
+
+    def _returned(self) -> list[Expression | None]:
+        from perspicax.lax.control_words import returned  # only a printed error needs it
+
+        return [returned(place) for place in self.definitions]
+
+    def _labels(self) -> tuple[Label, ...]:
+        from perspicax.lax.control_words import entry  # as above
+
+        labels = []
+        one, two = self._returned()
+        for path, a, b in self.rows[:3]:
+            for whole, aval in ((one, a), (two, b)):
+                found = entry(whole, path)
+                if found is not None:
+                    labels.append(Label(found.span, aval.str_short()))
+        return tuple(labels)
+
+    def _fixes(self, one: str, two: str) -> tuple[Fix, ...]:
+        from perspicax.core.promotion import promote_types
+        from perspicax.diagnose.source import imported_as  # as above
+        from perspicax.lax.control_words import entry
+
         path, a, b = self.rows[0]
-        if a.shape == b.shape:
-            fixes = (Fix(f"convert in {two}", code=f"{path}.astype(jnp.{a.dtype})" if not b.weak_type
-                         else f"jnp.asarray(..., jnp.{a.dtype})"),)
-        elif b.shape == () and a.dtype == b.dtype:
-            fixes = (Fix(f"return the same shape from {two}", code=f"jnp.full({a.shape}, ...)"),)
-        return Report(says=f"{lead} types:\n{_listed(lines)}", why=why, fixes=fixes)
+        jnp = imported_as(self.position, "numpy", "jnp")
+        wider = a.shape == b.shape and not a.extended and not b.extended and promote_types(a.dtype, b.dtype) == b.dtype
+        if wider:  # the first one loses nothing
+            one, two, a, b = two, one, b, a
+        found = entry(self._returned()[0 if wider else 1], path)
+        text = found.text if found is not None else f"result{path}"
+        if a.shape == b.shape and not a.extended and not b.extended:
+            return (_rewrite(found, f"{jnp}.asarray({text}, {jnp}.{_dtype(a)})", f"convert in {two}"),)
+        if b.shape == () and a.dtype == b.dtype:
+            return (_rewrite(found, f"{jnp}.full({a.shape}, {text})", f"return the same shape from {two}"),)
+        return ()
 
 
 class BranchCallError(PerspicaxError, TypeError):

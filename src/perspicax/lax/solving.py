@@ -23,11 +23,9 @@ from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.custom_primitives import Callee, custom_jvp_call
 from perspicax.transform.grad import linearize
 from perspicax.transform.hooks import add_tangents, instantiate
-from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.transform.jvp import jvp_jaxpr
 from perspicax.transform.linear_transpose import linear_transpose
 from perspicax.transform.stage import check_arguments
-from perspicax.xla.dispatch import as_array
 
 
 class Solver(NamedTuple):
@@ -142,8 +140,8 @@ linear_solve_p = Primitive(
     type_rule=lambda *avals, jaxprs, **_: list(jaxprs.solve.out_avals),
     jvp=_solve_jvp, transpose=_solve_transpose, batch=_solve_batch,
     emit=lambda b, *args, const_lengths, jaxprs: b.call(jaxprs.solve, _solve_operands(args, const_lengths), "solve"),
-    evaluate=lambda *args, const_lengths, jaxprs: run_jaxpr(
-        jaxprs.solve, [as_array(x) for x in _solve_operands(args, const_lengths)], name="solve"),
+    evaluate=lambda *args, const_lengths, jaxprs: eval_jaxpr(
+        jaxprs.solve.jaxpr, jaxprs.solve.consts, *_solve_operands(args, const_lengths)),
     effects=_solve_effects,
     source="implicit differentiation of A x = b")
 

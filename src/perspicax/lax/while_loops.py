@@ -18,7 +18,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Var
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.diagnose.boundary import public
-from perspicax.lax.bodies import Body, check_callable, open_consts, parameter_name, stage_body
+from perspicax.lax.bodies import Body, check_callable, definition_of, open_consts, parameter_name, stage_body
 from perspicax.lax.carry import (
     as_typed,
     carry_fixpoint,
@@ -270,10 +270,12 @@ def _check_test(cond_fun: Any, cond: Body) -> None:
     outs = cond.closed.out_avals
     name = function_name(cond_fun)
     if cond.out_tree.num_nodes != 1 or len(outs) != 1:
-        raise PredicateError(transform="while_loop", what=_shown(name, "cond_fun"), kind="tree", got=_container(cond))
+        raise PredicateError(transform="while_loop", what=_shown(name, "cond_fun"), kind="tree", got=_container(cond),
+                             definition=definition_of(cond_fun))
     if outs[0].dtype != _TRUTH or outs[0].shape:
         raise PredicateError(transform="while_loop", what=_shown(name, "cond_fun"),
-                             kind="shape" if outs[0].dtype == _TRUTH else "dtype", got=outs[0].str_short())
+                             kind="shape" if outs[0].dtype == _TRUTH else "dtype", got=outs[0].str_short(),
+                             definition=definition_of(cond_fun))
 
 
 def _shown(name: str, parameter: str) -> str:

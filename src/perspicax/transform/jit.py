@@ -370,10 +370,16 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
     return run if program.all_kept and not program.any_donated else long
 
 
+also_cleared: list[Callable[[], None]] = []
+"""What else `clear_caches` calls: rooms to the right keep staged functions too."""
+
+
 def clear_caches() -> None:
     """Forget everything staged and compiled in this process."""
     from perspicax.core.primitive import primitives
 
+    for clear in also_cleared:
+        clear()
     for wrapper in list(_wrappers):
         wrapper.clear_cache()
     for cache in list(_caches.values()):
