@@ -20,6 +20,7 @@ from perspicax.core.config import local
 from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.errors import ReportedError
+from perspicax.diagnose.report import Fix
 from perspicax.lax import convert, elementwise, shape
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, kind, kinds_text
@@ -46,33 +47,31 @@ class FftType(enum.IntEnum):
 
 # -- type
 
-def _length_text(aval: ShapedArray, lengths: tuple) -> str:
-    return f"{aval.str_short()} over its last {len(lengths)} axes with fft_lengths={lengths}"
-
-
 def _check(aval: ShapedArray, fft_type: FftType, lengths: tuple) -> None:
+    """Raise for lengths that do not fit the operand."""
+    name = fft_type.name.lower()
+    says = f"`{name}` of {aval.str_short()} was given fft_lengths={lengths}."
+    real = fft_type in (FftType.RFFT, FftType.IRFFT)
     if len(lengths) > MOST_AXES:
-        raise FourierError(says=f"fft was asked to transform {len(lengths)} axes at once.",
-                           why=f"it transforms at most {MOST_AXES}; transform the last {MOST_AXES}, then the others")
+        raise FourierError(says=says, why=f"it transforms at most {MOST_AXES} axes at once",
+                           fixes=(Fix(f"transform the last {MOST_AXES} axes, then the others"),))
     if len(lengths) > aval.ndim:
-        raise FourierError(says=f"fft of {aval.str_short()} was given {len(lengths)} lengths, {lengths}.",
-                           why="there is one length for each of the last axes, at most as many as the operand has")
+        raise FourierError(says=says, why=f"there is one length for each axis that is transformed, and the operand has "
+                                          f"{aval.ndim} {'axis' if aval.ndim == 1 else 'axes'}")
+    if real and (not lengths or lengths[-1] < 1):
+        raise FourierError(says=says, why="a transform of real numbers has at least one axis, of a length of at least 1")
     if not lengths:
-        if fft_type in (FftType.RFFT, FftType.IRFFT):
-            raise FourierError(says=f"{fft_type.name.lower()} of {aval.str_short()} was given no lengths.",
-                               why="a transform of real numbers halves or doubles its last axis, so it has at least one")
         return
-    wanted = lengths
+    wanted = (*lengths[:-1], lengths[-1] // 2 + 1) if fft_type is FftType.IRFFT else lengths
+    sizes = aval.shape[-len(lengths):]
+    if sizes == wanted:
+        return
     if fft_type is FftType.IRFFT:
-        wanted = (*lengths[:-1], lengths[-1] // 2 + 1)
-    if lengths[-1] == 0 and fft_type in (FftType.RFFT, FftType.IRFFT):
-        raise FourierError(says=f"{fft_type.name.lower()} of {_length_text(aval, lengths)}.",
-                           why="a transform of real numbers has a length of at least 1")
-    if aval.shape[-len(lengths):] != wanted:
-        half = "; of the last one an inverse real transform of length n reads n // 2 + 1 entries" \
-            if fft_type is FftType.IRFFT else ""
-        raise FourierError(says=f"{fft_type.name.lower()} of {_length_text(aval, lengths)}.",
-                           why=f"these axes must have the sizes {wanted}{half}")
+        why = f"the operand is half of a spectrum: for these lengths its last axes have the sizes {wanted}, n // 2 + 1 for " \
+              f"the last length n; they have {sizes}"
+    else:
+        why = f"the lengths are the sizes of the last axes, {sizes}"
+    raise FourierError(says=says, why=why, fixes=(Fix(f"`jnp.fft.{name}n(x, {lengths})` cuts or pads the axes"),))
 
 
 def _fft_type(x: ShapedArray, *, fft_type: FftType, fft_lengths: tuple) -> ShapedArray:
@@ -190,6 +189,7 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     aval: Any = get_aval(x)
     if kind(aval.dtype) not in ANY:
         raise OperandDtypeError(operation="fft", type_text=aval.str_short(), accepts=kinds_text(ANY), index=0)
+    _check(aval, chosen, lengths)  # before the conversion: in the user's type
     wanted = _operand_dtype(aval.dtype, chosen)
     if aval.dtype != wanted:
         x = convert.convert_element_type(x, wanted)

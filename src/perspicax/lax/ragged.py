@@ -94,7 +94,7 @@ def _type_rule(lhs: ShapedArray, rhs: ShapedArray, sizes: ShapedArray, *,
                ragged_dot_dimension_numbers: RaggedDotDimensionNumbers, precision: Any, preferred_element_type: Any,
                group_offset: Any, out_sharding: Any) -> ShapedArray:
     numbers = ragged_dot_dimension_numbers
-    given = f"ragged_dot_general of {lhs.str_short()} and {rhs.str_short()} with group sizes {sizes.str_short()}"
+    given = f"A ragged product of {lhs.str_short()} and {rhs.str_short()} with group sizes {sizes.str_short()}"
     if len(numbers.lhs_ragged_dimensions) != 1 or not 0 <= numbers.lhs_ragged_dimensions[0] < lhs.ndim:
         raise RaggedDotError(says=f"{given} was given lhs_ragged_dimensions={numbers.lhs_ragged_dimensions}.",
                              why="it is one axis of the left operand")
@@ -110,17 +110,18 @@ def _type_rule(lhs: ShapedArray, rhs: ShapedArray, sizes: ShapedArray, *,
         raise DotDimensionError(lhs=lhs, rhs=rhs, dimension_numbers=numbers.dot_dimension_numbers, kind="repeated",
                                 which="rhs")
     if kind(sizes.dtype) not in INTEGER:
-        raise RaggedDotError(says=f"{given}.", why="group sizes are integers")
+        raise RaggedDotError(says=f"{given} cannot be computed.", why="group sizes are integers")
     one = rhs if mode is not FREE else _without(rhs, groups[0])
     out = dot_type(lhs, one, dimension_numbers=_without_group(numbers), precision=precision,
                    preferred_element_type=preferred_element_type, out_sharding=None)
     prefix = tuple([lhs.shape[i] for i in _outer_axes(lhs, numbers)])
     if sizes.ndim == 0 or sizes.shape[:-1] not in ((), prefix):
         wanted = f"[{', '.join(map(str, (*prefix, 'groups')))}] or [groups]" if prefix else "[groups]"
-        raise RaggedDotError(says=f"{given}.", why=f"group sizes have the shape {wanted}")
+        raise RaggedDotError(says=f"{given} cannot be computed.", why=f"group sizes have the shape {wanted}")
     if mode is FREE and sizes.shape[-1] != rhs.shape[groups[0]]:
-        raise RaggedDotError(says=f"{given}.", why=f"there are {sizes.shape[-1]} group sizes, but axis {groups[0]} of the "
-                                                   f"right operand has {rhs.shape[groups[0]]} groups")
+        raise RaggedDotError(says=f"{given} cannot be computed.",
+                             why=f"there are {sizes.shape[-1]} group sizes, but axis {groups[0]} of the right operand has "
+                                 f"{rhs.shape[groups[0]]} groups")
     return out if mode is not CONTRACTING else ShapedArray((sizes.shape[-1], *out.shape), out.dtype, out.weak_type)
 
 
@@ -337,6 +338,11 @@ def ragged_dot(lhs: Any, rhs: Any, group_sizes: Any, precision: Any = None, pref
            [10.],
            [10.]], dtype=float32)
     """
+    avals: list[Any] = [get_aval(operand(x)) for x in (lhs, rhs, group_sizes)]
+    if [a.ndim for a in avals] != [2, 3, 1]:
+        raise RaggedDotError(says=f"`ragged_dot` was given {', '.join([a.str_short() for a in avals[:2]])} and group sizes "
+                                  f"{avals[2].str_short()}.",
+                             why="it takes rows [m, k], a matrix for each group [g, k, n], and group sizes [g]")
     return ragged_dot_general(lhs, rhs, group_sizes, _ROWS, precision, preferred_element_type, group_offset, out_sharding)
 
 

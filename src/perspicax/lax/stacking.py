@@ -192,7 +192,7 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
     sizes = shape_of(x)
     counts = _counts(reps)
     if len(counts) != len(sizes):
-        raise OperationShapeError(says=f"tile was given {len(counts)} repetitions, {counts}, for an array of shape {sizes}.",
+        raise OperationShapeError(says=f"tile was given the repetitions {counts} for an array of shape {sizes}.",
                                   why="there is one number for each axis; `jnp.tile` adds axes where there are fewer")
     return local.trace.process(tile_p, (x,), (counts,))
 
