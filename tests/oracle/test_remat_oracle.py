@@ -56,7 +56,22 @@ def within_loop(J):
     return f
 
 
-FUNCTIONS = [layers, loop, loop_results, jitted, within, within_dots, within_loop]
+def branches(J):
+    def f(x, w):
+        return J.numpy.sum(J.lax.cond(x[0, 0] > 0, lambda v: J.numpy.sin(J.numpy.sin(v @ w)), lambda v: v @ w, x))
+    return f
+
+
+def branches_of_several(J):
+    def f(x, w):
+        found = J.lax.switch(J.numpy.argmax(x[0]), [
+            lambda v: J.numpy.sin(v @ w), lambda v: J.numpy.sin(J.numpy.sin(v @ w) @ w), lambda v: v], x)
+        return J.numpy.sum(J.numpy.cos(found))
+    return f
+
+
+FUNCTIONS = [layers, loop, loop_results, jitted, within, within_dots, within_loop, branches,
+             branches_of_several]
 POLICIES = {
     "none": lambda P: None,
     "everything": lambda P: P.everything_saveable,

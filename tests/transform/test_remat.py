@@ -51,7 +51,12 @@ def nested(x, w):
     return jnp.sum(px.checkpoint(lambda v: jnp.sin(jnp.sin(v @ w) @ w), policy=P.dots_saveable)(x))
 
 
-FUNCTIONS = [layers, loop, inner_jit, nested]
+def branches(x, w):
+    found = lax.switch(jnp.argmax(x[0]), [lambda v: jnp.sin(v @ w), lambda v: v, lambda v: jnp.sin(jnp.sin(v @ w) @ w)], x)
+    return jnp.sum(jnp.cos(found))
+
+
+FUNCTIONS = [layers, loop, inner_jit, nested, branches]
 
 
 def shapes(residuals):
@@ -103,6 +108,11 @@ def test_linearize_and_vjp_hold_no_more_than_the_arguments():
 def test_a_policy_looks_into_loops():
     f = px.checkpoint(loop, policy=P.dots_saveable)
     assert shapes(saved_residuals(f, X, W)) == [(2, 3), (3, 2, 3), (3, 3)]
+
+
+def test_a_policy_looks_into_branches_whose_values_share_their_places():
+    f = px.checkpoint(branches, policy=P.dots_saveable)
+    assert shapes(saved_residuals(f, X, W)) == [(2, 3), (2, 3), (2, 3), (3, 3)]
 
 
 def test_a_policy_looks_into_checkpointed_functions():

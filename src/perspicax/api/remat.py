@@ -9,7 +9,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Literal
 from perspicax.core.trace import stage_flat
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.source import Position
-from perspicax.lax import naming, remat_rules  # noqa: F401  (the second founds the rules of loops)
+from perspicax.lax import naming, remat_rules  # noqa: F401  (the second founds the rules of loops and branches)
 from perspicax.transform import remat as _remat
 from perspicax.transform import trees as tree
 from perspicax.transform.jvp import linearize_jaxpr
