@@ -117,7 +117,7 @@ def _leak_fixes(origin: Provenance, keeping: Keeping) -> list[Fix]:
     elif stored and (found := _returned(origin, keeping.primary)) is not None:
         edits = (Edit(found.span, f"{found.text}, {stored}"),)
         code = (f"return {found.text}, {stored}",)
-    elif keeping.primary is not None and stored and keeping.primary.function not in ("", f):
+    elif keeping.primary is not None and stored and keeping.primary.function not in ("", "a lambda", f):
         says = (f"return {value} from `{keeping.primary.function}` and then from `{f}`, and store it where the result "
                 "arrives")
     if origin.transform in _HAS_AUX:
@@ -147,16 +147,25 @@ def _returned(origin: Provenance, stored_at: Span | None) -> Expression | None:
     return Expression(returns[0].value, file, origin.function)
 
 
+def _holds_function(node: ast.stmt) -> bool:
+    """Whether a lambda stands in a statement: then it is not the statement that stored."""
+    return any(isinstance(inner, ast.Lambda) for inner in ast.walk(node))
+
+
 def _stored_text(span: Span | None) -> str:
     """The expression that a storing statement stores."""
     file = source_file(span.filename) if span is not None else None
     if span is None or file is None or file.tree is None:
         return ""
     for node in ast.walk(file.tree):
+        if isinstance(node, ast.Call) and (node.lineno, node.col_offset) == (span.line, span.column) and node.args \
+                and isinstance(file.enclosing(node, (ast.Lambda, ast.stmt)), ast.Lambda):  # the lambda's own expression
+            stored = ast.unparse(node.args[-1])
+            return stored if len(stored) <= 40 else ""
         if isinstance(node, ast.stmt) and node.lineno == span.line:
             match node:
-                case ast.Expr(value=ast.Call(args=[*_, last])):
+                case ast.Expr(value=ast.Call(args=[*_, last])) if not _holds_function(node):
                     return ast.unparse(last) if len(ast.unparse(last)) <= 40 else ""
-                case ast.Assign(value=value):
+                case ast.Assign(value=value) if not _holds_function(node):
                     return ast.unparse(value) if len(ast.unparse(value)) <= 40 else ""
     return ""

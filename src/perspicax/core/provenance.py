@@ -5,7 +5,9 @@ expressions) is left to the report.
 """
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from perspicax.core.jaxpr import DebugInfo, JaxprEqn
@@ -257,14 +259,33 @@ def _is_same(one: Tracer, other: Tracer) -> bool:
 
 
 def traced_functions(trace: Trace | None) -> tuple[Any, ...]:
-    """The user's functions that a trace and those around it are tracing, as far as they are still alive."""
+    """The user's functions that a trace and those around it are tracing: those that are alive, and what stands in for the
+    others (a lambda that was written into the call of `jit`)."""
     found: list[Any] = []
     while trace is not None:
-        fun = trace.debug.fun() if trace.debug is not None and trace.debug.fun is not None else None
+        debug = trace.debug
+        fun = debug.fun() if debug is not None and debug.fun is not None else None
+        if fun is None and debug is not None and isinstance(debug.place, tuple):
+            fun = _stand_in(debug.place[0])
         if fun is not None and not any(fun is known for known in found):
             found.append(fun)
         trace = trace.parent
     return tuple(found)
+
+
+def _stand_in(code: CodeType) -> FunctionType | None:
+    """A function of this code, its names taken from the functions that run now; `None` where they do not tell.
+
+    It is read, never called.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename == code.co_filename:
+            cells = [CellType(frame.f_locals[name]) for name in code.co_freevars if name in frame.f_locals]
+            if len(cells) == len(code.co_freevars):
+                return FunctionType(code, frame.f_globals, closure=tuple(cells))
+        frame = frame.f_back
+    return None
 
 
 def listed(names: Iterable[str], last: str = "and") -> str:

@@ -157,7 +157,7 @@ class Referrers:
 
     def _join(self, holder: Any, held: object) -> bool:
         """Note that `holder` holds `held`; true if its own holders are still to be found."""
-        if id(holder) in self.ignored or self._is_internal_frame(holder):
+        if id(holder) in self.ignored or self._is_internal_frame(holder) or _is_protocol(holder):
             self.hidden.add(id(held))
             return False
         link = how_held(holder, held)
@@ -187,6 +187,12 @@ class Referrers:
         return type(frame) is types.FrameType and (
             kind_of(frame.f_code.co_filename) == INTERNAL or id(frame) in self.ignored
         )
+
+
+def _is_protocol(holder: object) -> bool:
+    """Whether it is a protocol's method (`x.__array__`) that somebody is just calling: only our value's method is meant."""
+    return type(holder) is types.MethodType and holder.__name__.startswith("__") and (
+        kind_of(holder.__func__.__code__.co_filename) == INTERNAL)
 
 
 def _filled(cell: types.CellType) -> bool:

@@ -345,7 +345,8 @@ def _label(store: Store) -> str:
 def _why(primary: Store | None, stores: tuple[Store, ...]) -> str:
     if primary is not None:
         verb = "stored" if primary.certain else "may have stored"
-        where = f" in `{primary.function}`" if primary.function else ""
+        name = primary.function
+        where = f" in {name}" if name == "a lambda" else f" in `{name}`" if name else ""
         return f"`{primary.text}`{where} {verb} it there."
     if any(store.match <= Match.POSSIBLE for store in stores):
         return "Several lines may have stored it there."
