@@ -17,7 +17,7 @@ from perspicax.core.config import local
 from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.jaxpr import Atom, ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.primitive import Primitive
-from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer import Tracer, get_aval, wide_constants
 from perspicax.diagnose.source import user_place
 
 
@@ -136,7 +136,13 @@ class JaxprTrace(Trace):
         b = y.var if type(y) is JaxprTracer and y._trace is self else self.atom(y)
         out = primitive.types2.get((a.aval, b.aval))
         if out is None:
-            out = primitive.infer2(a.aval, b.aval)
+            try:
+                out = primitive.infer2(a.aval, b.aval)
+            except TypeError:
+                wide = wide_constants((x, y))
+                if wide is None:
+                    raise
+                return self.record(primitive, self._widened((x, y), wide), ())
         var = Var(out)
         self.eqns.append(JaxprEqn(primitive, (a, b), (), (var,), NO_EFFECTS, local.place or user_place()))
         return JaxprTracer(self, out, var)
@@ -149,7 +155,13 @@ class JaxprTrace(Trace):
     def record(self, primitive: Primitive, args: Sequence[Any], values: tuple) -> Any:
         """Append the equation, whatever `primitive.stage` says."""
         atoms = tuple([x.var if type(x) is JaxprTracer and x._trace is self else self.atom(x) for x in args])
-        out = primitive.infer(tuple([a.aval for a in atoms]), values)
+        try:
+            out = primitive.infer(tuple([a.aval for a in atoms]), values)
+        except TypeError:
+            wide = wide_constants(args)
+            if wide is None:
+                raise
+            return self.record(primitive, self._widened(args, wide), values)
         effects = NO_EFFECTS
         if primitive.effects is not None:
             effects = primitive.effects_of(values)
@@ -163,6 +175,16 @@ class JaxprTrace(Trace):
         outvars = tuple([Var(aval) for aval in out])
         self.eqns.append(JaxprEqn(primitive, atoms, values, outvars, effects, place))
         return [JaxprTracer(self, var.aval, var) for var in outvars]
+
+    def _widened(self, args: Sequence[Any], wide: Sequence[ShapedArray | None]) -> list[Any]:
+        """Operands, constants of 64 bits among them as traced values of their own type."""
+        found = []
+        for x, aval in zip(args, wide):
+            if aval is not None:
+                var: Any = Literal(x, aval) if aval.shape == () else self.const(x, aval)
+                x = JaxprTracer(self, aval, var)
+            found.append(x)
+        return found
 
     def close(self, outs: Sequence[Any], debug: DebugInfo | None = None) -> ClosedJaxpr:
         """The jaxpr of what was recorded, with the results `outs`."""

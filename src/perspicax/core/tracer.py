@@ -5,7 +5,7 @@ tracer survives it. Asking a tracer for a value raises the report of that questi
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -177,6 +177,19 @@ def get_aval(x: Any) -> Any:
     if hasattr(x, "__jax_array__"):
         return get_aval(x.__jax_array__())
     raise NotAnArrayError(value_type=type(x).__name__, value=repr(x)[:60])
+
+
+def wide_constants(args: Sequence[Any]) -> list[ShapedArray | None] | None:
+    """For operands that do not fit together: the types of those NumPy constants among them that fit as they are.
+
+    Rules write constants as NumPy values of their operand's dtype, which are cut down to 32 bits while 64 are switched
+    off. An array that was made before has 64 all the same, and the constants beside it shall have them, too. `None` where
+    that is not the case.
+    """
+    wide = {x.aval.dtype for x in args if isinstance(x, Array) and not x.aval.extended}
+    found = [ShapedArray(x.shape, x.dtype) if isinstance(x, (np.ndarray, np.generic)) and x.dtype in wide
+             and dtypes.canonicalize_dtype(x.dtype) != x.dtype else None for x in args]
+    return found if any(a is not None for a in found) else None
 
 
 def valid_jaxtype(x: Any) -> bool:

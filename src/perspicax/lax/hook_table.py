@@ -11,6 +11,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, convert, elementwise, shape
 from perspicax.lax.reductions import reduce_sum
 from perspicax.transform import hooks
+from perspicax.xla.array import from_numpy
 
 
 def _move_axis(x: Any, source: int, destination: int) -> Any:
@@ -26,7 +27,9 @@ def _broadcast(x: Any, size: int, axis: int) -> Any:
 
 
 def _full(aval: ShapedArray, value: float) -> Any:
-    scalar = np.asarray(value, aval.dtype)
+    scalar: Any = np.asarray(value, aval.dtype)
+    if get_aval(scalar).dtype != aval.dtype:  # type: ignore[attr-defined]  # 64 bits, while they are switched off
+        scalar = from_numpy(scalar)
     return shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert.convert_element_type(scalar, aval.dtype)
 
 

@@ -38,7 +38,7 @@ from perspicax.numpy.operators import (
     subtract,
     true_divide,
 )
-from perspicax.numpy.promote import array_like, promote_args
+from perspicax.numpy.promote import array_like, promote_args, to_numeric
 from perspicax.xla.array import ArrayImpl
 
 _BOOL = np.dtype(bool)
@@ -296,6 +296,8 @@ def right_shift(x1: Any, x2: Any, /) -> Array:
         x2: integer array: by how many places.
     """
     x1, x2 = promote_args("right_shift", x1, x2)
+    if _kind(x1) == "bool":
+        x1, x2 = [convert(x, to_numeric(x1.dtype), False) for x in (x1, x2)]
     return (bitwise.shift_right_logical if _kind(x1) == "uint" else bitwise.shift_right_arithmetic)(x1, x2)
 
 

@@ -22,6 +22,7 @@ from perspicax.lax.convert import convert
 from perspicax.numpy.errors import NotConvertibleError, ShapeMismatchError, UnsupportedArgumentError
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, from_numpy, place
+from perspicax.xla.dispatch import check_results, checking
 
 _SCALARS = (int, float, complex, bool)
 
@@ -34,6 +35,16 @@ def placement() -> Any:
 def wrap(value: np.ndarray, weak_type: bool = False) -> ArrayImpl:
     """An array of a NumPy value that nobody else will write to, of canonical dtype."""
     return from_numpy(value, weak_type, placement())
+
+
+def look_at(x: Any, function: str) -> None:
+    """With `jax_debug_nans` or `jax_debug_infs`: raise where an array that `function` has made holds one.
+
+    Raises:
+        NonFiniteError: it does.
+    """
+    if isinstance(x, ArrayImpl):
+        check_results([x], function)
 
 
 def put(x: Any, device: Any) -> Any:
@@ -86,6 +97,8 @@ def array(object: Any, dtype: Any = None, copy: bool | None = True, order: str |
             x = duplicate(x)
         if ndmin > len(x.aval.shape):
             x = lax_shape.broadcast_to_rank(x, ndmin)
+        if checking.nans and not isinstance(object, Array):
+            look_at(x, "array")
         return x if device is None and out_sharding is None else put(x, out_sharding if device is None else device)
     except Exception as error:
         trim(error)
@@ -317,7 +330,10 @@ def _stacked(x: Any, dtype: Any, where: str) -> Any:
 
 def scalar_class_call(x: Any, dtype: Any) -> Any:
     """What `jnp.float32(x)` does."""
-    return asarray(x, dtype)
+    made = asarray(x, dtype)
+    if checking.nans and not isinstance(x, Array):
+        look_at(made, dtypes.name_of(dtype))
+    return made
 
 
 def recording() -> bool:

@@ -25,12 +25,13 @@ from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert, convert_element_type
 from perspicax.numpy.axes import one_axis
-from perspicax.numpy.construct import array, asarray, placement, put, recording, wrap
+from perspicax.numpy.construct import array, asarray, look_at, make, placement, put, recording, wrap
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
 from perspicax.xla.array import ArrayImpl, beyond_numpy, on_host
+from perspicax.xla.dispatch import checking
 
 _FLOATS: dict[bool, Any] = {False: np.dtype(np.float32), True: np.dtype(np.float64)}
 
@@ -113,14 +114,19 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
     fill_value = array_like(fill_value, "full", 1)
     if dtype is not None:
         dtype = dtypes.requested_dtype(dtype, "full")
-    sizes = _shape(shape)
-    return _put(_full(sizes, fill_value, dtype), device, out_sharding)
+    made = _full(_shape(shape), fill_value, dtype)
+    if checking.nans:
+        look_at(made, "full")
+    return _put(made, device, out_sharding)
 
 
 def _full(sizes: tuple[int, ...], fill_value: Any, dtype: Any) -> Any:
     aval: Any = get_aval(fill_value)
     weak = dtype is None and aval.weak_type
-    kept = asarray(fill_value) if dtype is None else asarray(fill_value).astype(dtype)  # type: ignore[attr-defined]
+    if dtype is None:
+        kept: Any = asarray(fill_value)
+    else:  # a Python complex number is no real one, while an array of such numbers is cut down to its real part
+        kept = make(fill_value, dtype, "full") if type(fill_value) is complex else asarray(fill_value).astype(dtype)  # type: ignore
     if aval.shape == () and isinstance(kept, ArrayImpl) and not aval.extended:
         return filled(ShapedArray(sizes, kept.aval.dtype, weak), kept.value()[()])
     return broadcast_to(kept, sizes)
@@ -224,8 +230,11 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, 
         aval: Any = a.aval if isinstance(a, Array) else _described(a)
         wanted = aval.dtype if dtype is None else dtypes.requested_dtype(dtype, "full_like")
         if not aval.extended:
-            return _like(a, asarray(fill_value, wanted).value()[()], dtype, shape, "full_like",  # type: ignore
-                         device, out_sharding)
+            value = make(fill_value, wanted, "full_like").value()[()]
+            made = _like(a, value, dtype, shape, "full_like", device, out_sharding)
+            if checking.nans:
+                look_at(made, "full_like")
+            return made
     like = _like(a, 0, dtype, shape, "full_like")
     return _put(broadcast_to(convert(fill_value, like.aval.dtype, like.aval.weak_type), like.aval.shape, "full_like"),
                 device, out_sharding)

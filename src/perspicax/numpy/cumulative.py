@@ -18,7 +18,7 @@ from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentValueError
+from perspicax.numpy.errors import ArgumentValueError, UfuncDtypeError
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import not_equal, subtract
@@ -157,7 +157,10 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
         to_end: what is put behind them.
         to_begin: what is put before them.
     """
-    x = ravel(ary)
+    x = ravel(asarray(array_like(ary, "ediff1d")))
+    if kind(x) == "bool":
+        raise UfuncDtypeError(function="ediff1d", type_text=x.aval.str_short(),
+                              kind="the difference of booleans has no meaning; make them integers first")
     found = diff(x)
     parts = [found]
     if to_begin is not None:

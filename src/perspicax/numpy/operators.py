@@ -21,7 +21,7 @@ from perspicax.lax import bitwise, compare, elementwise, transcendental
 from perspicax.lax.convert import convert, imag, real
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError
-from perspicax.numpy.promote import Binary, array_like, to_inexact
+from perspicax.numpy.promote import Binary, array_like, to_inexact, to_numeric
 from perspicax.xla.array import ArrayImpl
 
 _evaluator = evaluator()
@@ -160,12 +160,13 @@ greater_equal = binary("greater_equal", compare.ge_p, "Whether the first is grea
 bitwise_and = binary("bitwise_and", bitwise.and_p, "And of the bits, element by element.")
 bitwise_or = binary("bitwise_or", bitwise.or_p, "Or of the bits, element by element.")
 bitwise_xor = binary("bitwise_xor", bitwise.xor_p, "Exclusive or of the bits, element by element.")
-left_shift = binary("left_shift", bitwise.shift_left_p, "Bits moved to the left, element by element.")
+left_shift = binary("left_shift", bitwise.shift_left_p, "Bits moved to the left, element by element.",
+                    adjust=to_numeric)
 
 negative = unary("negative", elementwise.neg_p, "The negative.")
 bitwise_not = unary("bitwise_not", bitwise.not_p, "The bits inverted.")
 invert = bitwise_not
-square = unary("square", elementwise.square_p, "The operand times itself.")
+_square = unary("square", elementwise.square_p, "The operand times itself.")
 _abs = unary("absolute", elementwise.abs_p, "The absolute value.")
 
 sin = unary("sin", transcendental.sin_p, "The sine of an angle in radians.", inexact=True)
@@ -187,6 +188,17 @@ log = unary("log", elementwise.log_p, "The natural logarithm.", inexact=True)
 log1p = unary("log1p", transcendental.log1p_p, "log(1 + x), precise near 0.", inexact=True)
 sqrt = unary("sqrt", elementwise.sqrt_p, "The square root.", inexact=True)
 cbrt = unary("cbrt", elementwise.cbrt_p, "The cube root.", inexact=True)
+
+
+def square(x: Any, /) -> Any:
+    """The operand times itself.
+
+    Args:
+        x: array or scalar; booleans become integers.
+    """
+    if isinstance(x, Array):
+        return _square(x if x.aval.mlir_element != "i1" else convert(x, to_numeric(x.aval.dtype), False))
+    return _square(convert(x, to_numeric(np.dtype(bool)), False) if isinstance(x, (bool, np.bool_)) else x)
 
 
 def absolute(x: Any, /) -> Any:

@@ -21,7 +21,7 @@ from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.slicing import index_in_dim
 from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastError, MatmulShapeError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastError, MatmulShapeError, UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.joining import stack
 from perspicax.numpy.logic import kind, refuse
@@ -331,6 +331,9 @@ def kron(a: Any, b: Any) -> Array:
         b: array.
     """
     x, y = promote_dtypes(*_two("kron", a, b))
+    if kind(x) == "bool":
+        raise UfuncDtypeError(function="kron", type_text=x.aval.str_short(),
+                              kind="the product of booleans is an and; make them integers first")
     rank = max(x.ndim, y.ndim)
     x, y = [lax_shape.broadcast_to_rank(v, rank) for v in (x, y)]
     x, y = expand_dims(x, tuple(range(1, 2 * rank, 2))), expand_dims(y, tuple(range(0, 2 * rank, 2)))

@@ -95,7 +95,9 @@ def around(a: Any, decimals: int = 0, out: None = None) -> Array:
     """
     refuse("round", out=out)
     x = asarray(array_like(a, "round"))
-    if kind(x) in ("bool", "int", "uint"):
+    if kind(x) == "bool":
+        raise UfuncDtypeError(function="round", type_text=x.aval.str_short(), kind="booleans have no decimals")
+    if kind(x) in ("int", "uint"):
         if decimals < 0:
             raise UfuncDtypeError(function="round", type_text=x.aval.str_short(),
                                   kind="integers are not rounded to tens; make them floating first")
@@ -238,6 +240,8 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
         raise UfuncDtypeError(function="ldexp", type_text=exponent.aval.str_short(),  # type: ignore[attr-defined]
                               kind="the exponent is an integer")
     (x,) = promote_args("ldexp", x1, inexact=True)
+    if kind(x) == "complex":
+        raise UfuncDtypeError(function="ldexp", type_text=get_aval(x).str_short(), kind="only real numbers are scaled so")
     x, exponent = promote_args("ldexp", asarray(x), exponent)
     return fused_call(_ldexp, (asarray(x), asarray(exponent)))
 

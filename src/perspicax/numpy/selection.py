@@ -208,6 +208,8 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
                                      why='it is "fill", "clip", "wrap" or "promise_in_bounds"')
         x = asarray(array_like(a, "take", 0))
         index = asarray(array_like(indices, "take", 1))
+        if kind(index) == "bool":
+            index = convert(index, index_dtype(), False)
         if kind(index) not in ("int", "uint"):
             raise IndexKindError(says=f"`take` was given {index.aval.str_short()} as indices.", why="they are integers",
                                  fixes=(_AS_INTEGERS,))

@@ -138,7 +138,7 @@ def _complex_logaddexp(x1: Any, x2: Any) -> Any:
     turn, half = np.asarray(2 * math.pi, angle.dtype), np.asarray(math.pi, angle.dtype)
     turned = elementwise.sub(half, elementwise.sub(elementwise.sub(half, angle), elementwise.mul(
         turn, elementwise.floor(elementwise.div(elementwise.sub(half, angle), turn)))))
-    return lax_convert.complex(lax_convert.real(found), turned)
+    return lax_convert.convert(lax_convert.complex(lax_convert.real(found), turned), x1.dtype, x1.weak_type)
 
 
 @_logaddexp.defjvp
@@ -183,12 +183,19 @@ def logaddexp2(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Arr
     """`log2(2**x1 + 2**x2)`, element by element, safe against overflow.
 
     Args:
-        x1: real array.
-        x2: real array.
+        x1: array.
+        x2: array.
     """
     refuse("logaddexp2", out=out, where=where)
     x1, x2 = _equal_shapes("logaddexp2", x1, x2)
+    if kind(x1) == "complex":
+        return fused_call(_complex_logaddexp2, (x1, x2))
     return fused_call(_logaddexp2, (x1, x2))
+
+
+def _complex_logaddexp2(x1: Any, x2: Any) -> Any:
+    found = _logaddexp(_scaled(x1, math.log(2)), _scaled(x2, math.log(2)))
+    return _scaled(found, 1 / math.log(2))
 
 
 @custom_jvp

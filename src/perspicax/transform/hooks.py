@@ -10,6 +10,7 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
+from perspicax.xla.array import from_numpy
 
 
 class LaxHooks(Protocol):
@@ -57,7 +58,10 @@ def filled(aval: Any, number: int) -> Any:
     """An operand of an inexact type with 0 or 1 everywhere; a scalar costs no operation, and is no array of ours."""
     if aval.shape == ():
         if not aval.weak_type:
-            return np.asarray(number, aval.dtype)
+            made = np.asarray(number, aval.dtype)
+            if get_aval(made) is aval:
+                return made
+            return from_numpy(made)  # an array of 64 bits, while these are switched off: NumPy's would be cut down
         weak = complex(number) if aval.dtype.kind == "c" else float(number)
         if get_aval(weak) is aval:
             return weak

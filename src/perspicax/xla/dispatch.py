@@ -21,7 +21,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Litera
 from perspicax.core.option import option_named
 from perspicax.core.primitive import Missing, Primitive
 from perspicax.core.trace import Trace, check_alive
-from perspicax.core.tracer import get_aval
+from perspicax.core.tracer import get_aval, wide_constants
 from perspicax.xla import compile as compilation
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, beyond_numpy, failure, from_numpy
@@ -72,7 +72,14 @@ def run_kernel(primitive: Primitive, args: tuple, values: tuple) -> Any:
     except TypeError:  # a parameter that cannot be hashed
         key, kernel = None, None
     if kernel is None:
-        kernel = make_kernel(primitive, key[0] if key else tuple([x.aval for x in arrays]), values)
+        try:
+            kernel = make_kernel(primitive, key[0] if key else tuple([x.aval for x in arrays]), values)
+        except TypeError:
+            wide = wide_constants(args)
+            if wide is None:
+                raise
+            return run_kernel(primitive, tuple([x if a is None else from_numpy(np.asarray(x)) for x, a in zip(args, wide)]),
+                              values)
         if key is not None:
             remember(primitive, key, kernel)
     return kernel(*arrays)
