@@ -8,6 +8,7 @@ import perspicax as px
 from perspicax import numpy as jnp
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.transform.custom import CotangentTypeError
+from perspicax.transform.custom_errors import CallSignatureError, NondiffArgumentError, RuleFunctionError
 from perspicax.transform.errors import (
     BatchAxisError,
     CustomRuleError,
@@ -214,3 +215,41 @@ class TestRulesWithinScan:
         run = self.loop(kind)
         error = raised(CustomRuleError, lambda: px.grad(lambda note: run(1.0, note))(1.0))
         assert error.kind == "closure"
+
+
+class TestMistakesWithDecorators:
+    @pytest.mark.parametrize("decorator", [px.custom_jvp, px.custom_vjp, px.custom_batching.custom_vmap])
+    def test_of_what_is_no_function(self, decorator):
+        error = raised(RuleFunctionError, lambda: decorator(3))
+        assert (error.role, error.value) == (decorator.__name__, "3")
+
+    @pytest.mark.parametrize("define", [
+        lambda: px.custom_jvp(predict).defjvp(3), lambda: px.custom_vjp(predict).defvjp(3, predict),
+        lambda: px.custom_vjp(predict).defvjp(predict, 3), lambda: px.custom_batching.custom_vmap(predict).def_vmap(3)])
+    def test_a_rule_that_is_no_function(self, define):
+        with pytest.raises(RuleFunctionError) as caught:
+            define()
+        assert caught.value.function == "predict"
+        assert [entry.path.name for entry in caught.traceback] == ["test_reports.py"] * 2
+
+    def test_arguments_without_derivative_that_are_not_there(self):
+        error = raised(NondiffArgumentError, lambda: px.custom_jvp(predict, nondiff_argnames=("parms",)))
+        assert error.report.fixes[0].code == "nondiff_argnames=('params',)"
+        error = raised(NondiffArgumentError, lambda: px.custom_jvp(predict, nondiff_argnums="x"))
+        assert error.report.fixes[0].code == "nondiff_argnames=('x',)"
+        f = px.custom_jvp(lambda x: x, nondiff_argnums=5)
+        f.defjvp(lambda n, primals, tangents: (primals, tangents))
+        assert raised(IndexError, lambda: f(1.0)).given == "5"
+
+    def test_calls_that_do_not_fit(self):
+        f = px.custom_jvp(predict)
+        f.defjvp(lambda primals, tangents: (f(*primals), tangents))
+        for call in (lambda: f(PARAMS), lambda: f(PARAMS, y=1.0), lambda: f(PARAMS, 1.0, x=2.0)):
+            error = raised(CallSignatureError, call)
+            assert error.signature == "(params, x)" and isinstance(error, TypeError)
+
+    @pytest.mark.parametrize("transform", [px.jacfwd, px.jacrev])
+    def test_argnums_of_jacobians(self, transform):
+        error = raised(DifferentiationInputError, lambda: transform(predict, argnums="x")(PARAMS, 1.0))
+        assert error.report.fixes[0].code == f"jax.{error.transform}(predict, argnums=1)"
+        assert raised(DifferentiationInputError, lambda: px.fwd_and_bwd(predict, 1.5)).transform == "fwd_and_bwd"

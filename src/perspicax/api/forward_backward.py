@@ -1,14 +1,13 @@
 """`fwd_and_bwd`: both halves of reverse mode as functions, each compiled once."""
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.api.errors import ArgumentNumberError
 from perspicax.api.jit import jit
 from perspicax.api.wrapping import check_callable, public
-from perspicax.transform.grad import vjp
+from perspicax.transform.grad import argument_numbers, vjp
 from perspicax.transform.stage import function_name, wraps
 
 __all__ = ["fwd_and_bwd"]
@@ -43,8 +42,7 @@ def fwd_and_bwd(fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: 
     """
     check_callable("fwd_and_bwd", fun)
     single = hasattr(argnums, "__index__")
-    given: Any = (argnums,) if single else argnums
-    numbers = [operator.index(n) for n in given]
+    numbers = argument_numbers("fwd_and_bwd", fun, argnums)
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         for n in numbers:

@@ -1,7 +1,6 @@
 """All derivatives of all outputs: `jacfwd`, `jacrev`, `hessian`."""
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from perspicax.core import dtypes, tree
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_paths import keystr
 from perspicax.lax import compare, convert, shape, slicing
-from perspicax.transform.grad import jvp, vjp
+from perspicax.transform.grad import argument_numbers, jvp, vjp
 from perspicax.transform.stage import check_arguments, function_name, positional_names, wraps
 from perspicax.transform.vmap import vmap
 
@@ -120,8 +119,8 @@ class _Problem:
 
     def __init__(self, transform: str, fun: Any, argnums: Any, args: tuple, kwargs: dict, holomorphic: bool) -> None:
         self.transform, self.fun, self.args, self.kwargs, self.holomorphic = transform, fun, args, kwargs, holomorphic
-        self.single = not isinstance(argnums, Sequence)
-        numbers = [operator.index(n) for n in ((argnums,) if self.single else argnums)]
+        self.single = hasattr(argnums, "__index__")
+        numbers = argument_numbers(transform, fun, argnums)
         for n in numbers:
             if not -len(args) <= n < len(args):
                 raise ArgumentNumberError(transform=transform, function=function_name(fun), number=n, count=len(args))

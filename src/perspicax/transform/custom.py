@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,13 +14,15 @@ from perspicax.core.array import Array
 from perspicax.core.context import eager
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
+from perspicax.transform.custom_errors import CallSignatureError, NondiffArgumentError, RuleFunctionError
 from perspicax.transform.custom_primitives import Callee, custom_jvp_call, custom_lin, custom_vjp_call, full_tangent
-from perspicax.transform.errors import CustomRuleError, MissingCustomRuleError, StaticArgumentError
+from perspicax.transform.errors import CustomRuleError, MissingCustomRuleError
 from perspicax.transform.hooks import as_traced, lax
 from perspicax.transform.late_rules import run_rule
 from perspicax.transform.places import return_place, rule_name
-from perspicax.transform.stage import FlatFunction, function_name, positional_names, wraps
+from perspicax.transform.stage import FlatFunction, function_name, positional_names, short_repr, wraps
 from perspicax.transform.symbolic_zeros import CustomVJPPrimal, SymbolicZero, from_user, to_user
 
 
@@ -34,7 +37,11 @@ class BoundArguments:
 
     has_rules = True
 
+    @public
     def __init__(self, fun: Callable[..., Any]) -> None:
+        if not callable(fun):
+            raise RuleFunctionError(role=type(self).__name__, function="", value_type=type(fun).__name__,
+                                    value=short_repr(fun))
         wraps(fun, self)
         self.fun = fun
         self._signature: inspect.Signature | None = None
@@ -52,7 +59,10 @@ class BoundArguments:
         signature = self._signature
         if signature is None or (not kwargs and len(args) >= len(signature.parameters)):
             return args
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise CallSignatureError(function=function_name(self.fun), reason=str(error), signature=str(signature)) from None
         bound.apply_defaults()
         by_name = [name for name in bound.kwargs if name in kwargs]
         if by_name:
@@ -63,19 +73,36 @@ class BoundArguments:
 class _Custom(BoundArguments):
     """What both decorators of derivatives share: which arguments are differentiated."""
 
+    @public
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = (),
                  nondiff_argnames: Sequence[str] = ()) -> None:
         super().__init__(fun)
         names = list(self._signature.parameters) if self._signature is not None else []
         for name in nondiff_argnames:
             if name not in names:
-                raise StaticArgumentError(option="nondiff_argnames", given=repr(name), function=function_name(fun),
-                                          kind="unknown", parameters=tuple(names))
-        self.nondiff_argnums = tuple(sorted({*nondiff_argnums, *[names.index(n) for n in nondiff_argnames]}))
+                raise self._no_argument("nondiff_argnames", name)
+        given: Any = (nondiff_argnums,) if hasattr(nondiff_argnums, "__index__") else nondiff_argnums
+        for n in given:
+            if not hasattr(n, "__index__"):
+                raise self._no_argument("nondiff_argnums", n)
+        self.nondiff_argnums = tuple(sorted({*map(operator.index, given), *map(names.index, nondiff_argnames)}))
+
+    def _no_argument(self, option: str, given: Any) -> NondiffArgumentError:
+        names = () if self._signature is None else tuple(self._signature.parameters)
+        return NondiffArgumentError(option=option, given=repr(given), function=function_name(self.fun), parameters=names)
+
+    def _checked_rule(self, rule: Any, role: str) -> Callable[..., Any]:
+        if not callable(rule):
+            raise RuleFunctionError(role=role, function=function_name(self.fun), value_type=type(rule).__name__,
+                                    value=short_repr(rule))
+        return rule
 
     def numbers(self, args: tuple) -> set[int]:
         """Positions of the arguments that are not differentiated."""
-        return {n % len(args) for n in self.nondiff_argnums} if args else set()
+        for n in self.nondiff_argnums:
+            if not -len(args) <= n < len(args):
+                raise self._no_argument("nondiff_argnums", n)
+        return {n % len(args) for n in self.nondiff_argnums}
 
     def split(self, args: tuple) -> tuple[tuple, list]:
         """Differentiated and other arguments."""
@@ -115,12 +142,14 @@ class custom_jvp(_Custom):
     ... def f_jvp(primals, tangents): return f(*primals), jnp.cos(primals[0]) * tangents[0]
     """
 
+    @public
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = (),
                  nondiff_argnames: Sequence[str] = ()) -> None:
         super().__init__(fun, nondiff_argnums, nondiff_argnames)
         self.jvp: Callable[..., Any] | None = None
         self.symbolic_zeros = False
 
+    @public
     def defjvp(self, jvp: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
         """Set the rule: `jvp(*nondiff, primals, tangents) -> (out, tangent_out)`, linear in the tangents.
 
@@ -128,9 +157,10 @@ class custom_jvp(_Custom):
             jvp: the rule.
             symbolic_zeros: whether tangents that are known to be zero come as `SymbolicZero` objects, not as arrays.
         """
-        self.jvp, self.symbolic_zeros = jvp, symbolic_zeros
+        self.jvp, self.symbolic_zeros = self._checked_rule(jvp, "jvp"), symbolic_zeros
         return jvp
 
+    @public
     def defjvps(self, *jvps: Callable[..., Any] | None) -> None:
         """Set one rule for each argument: `jvp(tangent, out, *primals)`; `None` for a derivative of zero."""
         if self.nondiff_argnums:
@@ -148,6 +178,7 @@ class custom_jvp(_Custom):
 
         self.defjvp(jvp)
 
+    @public
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.jvp is None:
             raise MissingCustomRuleError(function=function_name(self.fun), kind="missing", rule="defjvp")
@@ -239,6 +270,7 @@ class custom_vjp(_Custom):
     being differentiated are refused.
     """
 
+    @public
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = (),
                  nondiff_argnames: Sequence[str] = ()) -> None:
         super().__init__(fun, nondiff_argnums, nondiff_argnames)
@@ -247,6 +279,7 @@ class custom_vjp(_Custom):
         self.symbolic_zeros = False
         self.optimize_remat = False
 
+    @public
     def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any], symbolic_zeros: bool = False,
                optimize_remat: bool = False) -> None:
         """Set the rules.
@@ -259,8 +292,10 @@ class custom_vjp(_Custom):
                 differentiated, and `bwd` cotangents that are known to be zero as `SymbolicZero` objects.
             optimize_remat: accepted; `remat` drops what it does not need by itself.
         """
-        self.fwd, self.bwd, self.symbolic_zeros, self.optimize_remat = fwd, bwd, symbolic_zeros, optimize_remat
+        self.fwd, self.bwd = self._checked_rule(fwd, "fwd"), self._checked_rule(bwd, "bwd")
+        self.symbolic_zeros, self.optimize_remat = symbolic_zeros, optimize_remat
 
+    @public
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = function_name(self.fun)
         if self.fwd is None or self.bwd is None:

@@ -7,11 +7,11 @@ from perspicax.core.errors import RuleMissingError
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.transform.differences import differences
-from perspicax.transform.errors import with_article
+from perspicax.transform.errors import callable_name, with_article
 
 __all__ = [
-    "CustomBatchingError", "CustomGradientError", "LinearCallError", "LinearTypesError", "MissingBatchingRuleError",
-    "NotLinearError", "StructureError",
+    "CallSignatureError", "CustomBatchingError", "CustomGradientError", "LinearCallError", "LinearTypesError",
+    "MissingBatchingRuleError", "NondiffArgumentError", "NotLinearError", "RuleFunctionError", "StructureError",
 ]
 
 
@@ -85,9 +85,9 @@ class MissingBatchingRuleError(PerspicaxError, AttributeError):
     @property
     def report(self) -> Report:
         f = self.function
+        code = (f"@{callable_name(f)}.def_vmap", "def rule(axis_size, in_batched, *args):", "    return result, True")
         return Report(says=f"`{f}` has no batching rule yet.", why="`def_vmap` was never called for it",
-                      fixes=(Fix("give it one", code=(f"@{f}.def_vmap", f"def {f}_vmap(axis_size, in_batched, *args):",
-                                                      "    return result, True")),))
+                      fixes=(Fix("give it one", code=code),))
 
 
 class CustomGradientError(PerspicaxError, TypeError):
@@ -186,7 +186,7 @@ class NotLinearError(RuleMissingError):
     @property
     def report(self) -> Report:
         f = self.function
-        called, names = f if f.isidentifier() else "f", ", ".join(f"`{name}`" for name in self.arguments)
+        called, names = callable_name(f), ", ".join(f"`{name}`" for name in self.arguments)
         labels = (Label(self.position, f"`{self.primitive}` of what depends on {names}"),)
         return Report(says=f"`{f}` is not linear in {names}, so that it has no transposition.", labels=labels,
                       why=self.reason or f"`{self.primitive}` is not linear",
@@ -213,3 +213,78 @@ class LinearTypesError(PerspicaxError, TypeError):
                       why="a function has a transposition from floating-point or complex numbers to such, or from integers "
                           "to integers",
                       fixes=(Fix("convert the arguments", code="jnp.asarray(x, jnp.float32)"),))
+
+
+class RuleFunctionError(PerspicaxError, TypeError):
+    """What should be a function with rules of its own, or such a rule, is no function.
+
+    Attributes:
+        role: what it was given as: `custom_jvp`, `fwd`.
+        function: the function whose rule it should be, if it is a rule.
+        value_type, value: its class, and how it shows.
+    """
+
+    role: str
+    function: str
+    value_type: str
+    value: str
+
+    @property
+    def report(self) -> Report:
+        if not self.function:
+            return Report(says=f"`{self.role}` takes a function, not {with_article(self.value_type)}: {self.value}.",
+                          fixes=(Fix("options are given by keyword",
+                                     code=f"@partial(jax.{self.role}, nondiff_argnums=(1,))"),)
+                          if self.value_type in ("int", "tuple", "list") and self.role != "custom_vmap" else ())
+        return Report(says=f"The rule `{self.role}` of `{self.function}` is {with_article(self.value_type)}, not a function: "
+                           f"{self.value}.")
+
+
+class NondiffArgumentError(PerspicaxError, ValueError, TypeError, IndexError):  # JAX raises the last for a position
+    """An argument that should not be differentiated does not exist.
+
+    Attributes:
+        option: `nondiff_argnums` or `nondiff_argnames`.
+        given: the entry.
+        function: the function.
+        parameters: the names of its parameters, as far as they are known.
+    """
+
+    option: str
+    given: str
+    function: str
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        f, listed = self.function, ", ".join([f"`{name}`" for name in self.parameters])
+        why = f"the parameters of `{f}` are {listed}" if listed else "positions are counted from 0, or backwards from -1"
+        if self.option == "nondiff_argnames":
+            from difflib import get_close_matches  # here: for weight
+
+            near = get_close_matches(self.given.strip("'"), self.parameters, 1)
+            fixes = (Fix("did you mean", code=f"nondiff_argnames=({near[0]!r},)"),) if near else ()
+            return Report(says=f"`nondiff_argnames` names {self.given}, but `{f}` has no such parameter.", why=why,
+                          fixes=fixes)
+        fixes = (Fix(code=f"nondiff_argnames=({self.given},)"),) if self.given.strip("'") in self.parameters else ()
+        return Report(says=f"`nondiff_argnums` has the entry {self.given}, which is no position of an argument of `{f}`.",
+                      why=why, fixes=fixes)
+
+
+class CallSignatureError(PerspicaxError, TypeError):
+    """A function with rules of its own was called with arguments that its signature does not take.
+
+    Attributes:
+        function: the function.
+        reason: what Python says.
+        signature: its parameters.
+    """
+
+    function: str
+    reason: str
+    signature: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` cannot be called like this: {self.reason}.",
+                      why=f"it takes {self.signature}; its rules get all of its arguments by position")

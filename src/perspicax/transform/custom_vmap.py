@@ -14,14 +14,15 @@ from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.custom import BoundArguments, described
-from perspicax.transform.custom_errors import CustomBatchingError, MissingBatchingRuleError
+from perspicax.transform.custom_errors import CustomBatchingError, MissingBatchingRuleError, RuleFunctionError
 from perspicax.transform.hooks import instantiate
 from perspicax.transform.jvp import jvp_flat, jvp_jaxpr
 from perspicax.transform.places import return_place, rule_name
-from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name
+from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, short_repr
 
 __all__ = ["custom_vmap", "custom_vmap_call"]
 
@@ -40,10 +41,12 @@ class custom_vmap(BoundArguments):
     ... def f_vmap(axis_size, in_batched, xs, ys): return xs * ys, True
     """
 
+    @public
     def __init__(self, fun: Callable[..., Any]) -> None:
         super().__init__(fun)
         self.vmap_rule: Callable[..., Any] | None = None
 
+    @public
     def def_vmap(self, vmap_rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule: `rule(axis_size, in_batched, *args) -> (result, out_batched)`.
 
@@ -52,9 +55,13 @@ class custom_vmap(BoundArguments):
                 of them like the argument) that says whether it is batched, and the arguments, with the batch in axis 0.
                 Returns the result, and a pytree like it of bools that say which of its arrays have the batch in axis 0.
         """
+        if not callable(vmap_rule):
+            raise RuleFunctionError(role="def_vmap", function=function_name(self.fun),
+                                    value_type=type(vmap_rule).__name__, value=short_repr(vmap_rule))
         self.vmap_rule = vmap_rule
         return vmap_rule
 
+    @public
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = function_name(self.fun)
         if self.vmap_rule is None:

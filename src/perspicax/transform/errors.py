@@ -177,14 +177,15 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
     kind: str
     type_text: str
     name: str
+    transform: str = "grad"
 
     @property
     def report(self) -> Report:
         if self.kind == "argnums type":
-            return Report(says=f"The `argnums` of `grad` are positions of arguments of `{self.function}`, not "
+            return Report(says=f"The `argnums` of `{self.transform}` are positions of arguments of `{self.function}`, not "
                                f"{self.type_text}.",
                           why="argnums is an int, or a sequence of ints",
-                          fixes=(Fix(code=f"jax.grad({callable_name(self.function)}, argnums={self.name})"),)
+                          fixes=(Fix(code=f"jax.{self.transform}({callable_name(self.function)}, argnums={self.name})"),)
                           if self.name else ())
         if self.kind == "argnums":
             return Report(says=f"`grad` of `{self.function}` should differentiate argument {self.name}, but the call has "

@@ -72,7 +72,7 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
     """
     refuse_reduce_axes("grad", reduce_axes)
     several = not hasattr(argnums, "__index__")
-    numbers = _argument_numbers(fun, argnums)
+    numbers = argument_numbers("grad", fun, argnums)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         _check_argnums(fun, numbers, args)
@@ -108,14 +108,19 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
     return wraps(fun, value_and_gradient)
 
 
-def _argument_numbers(fun: Any, argnums: Any) -> tuple[int, ...]:
+def argument_numbers(transform: str, fun: Any, argnums: Any) -> tuple[int, ...]:
+    """The positions that `argnums` gives.
+
+    Raises:
+        DifferentiationInputError: it is neither an int nor a sequence of ints.
+    """
     try:
         return tuple(map(operator.index, (argnums,) if hasattr(argnums, "__index__") else argnums))
     except TypeError:
         names = positional_names(fun, len(getattr(getattr(fun, "__code__", None), "co_varnames", ())))
         near = str(names.index(argnums)) if isinstance(argnums, str) and argnums in names else ""
         raise DifferentiationInputError(function=function_name(fun), kind="argnums type", name=near,
-                                        type_text=short_repr(argnums)) from None
+                                        type_text=short_repr(argnums), transform=transform) from None
 
 
 def _finish(ct: Any, aval: Any) -> Any:
@@ -402,4 +407,7 @@ def refuse_reduce_axes(transform: str, reduce_axes: Sequence[Any]) -> None:
         raise ReduceAxesError(transform=transform, value=repr(reduce_axes))
 
 
-__all__ = ["grad", "value_and_grad", "jvp", "linearize", "vjp", "local", "refuse_reduce_axes", "result_name"]
+__all__ = [
+    "argument_numbers", "grad", "jvp", "linearize", "local", "refuse_reduce_axes", "result_name", "value_and_grad",
+    "vjp",
+]
