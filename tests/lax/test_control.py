@@ -10,6 +10,7 @@ import pytest
 import perspicax as px
 import perspicax.numpy as jnp
 from perspicax import lax
+from perspicax.core.primitive import Primitive
 from perspicax.core.printer import check_jaxpr
 from perspicax.experimental import io_callback
 from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, PredicateError, WhileTransposeError
@@ -226,6 +227,27 @@ def test_what_nobody_reads_is_not_compiled() -> None:
 def test_a_branch_that_is_not_taken_does_not_spoil_the_derivative() -> None:
     f = lambda x: lax.cond(x > 0, lambda v: jnp.sqrt(v), lambda v: v * 0.0, x)
     close(px.vmap(px.grad(f))(np.array([4.0, 0.0, -1.0], np.float32)), np.array([0.25, 0.0, 0.0]))
+
+
+def test_loops_know_the_axes_that_their_bodies_name() -> None:
+    def over_axis(axis: Any, args: tuple, axes: tuple, *, name: str) -> tuple[Any, int | None]:
+        (x,), (at,) = args, axes
+        if axis.name != name:
+            return over_axis_p(x, name=name), at
+        return (x * axis.size, None) if at is None else (x.sum(at), None)
+
+    over_axis_p = Primitive("sum_over_axis_of_a_test", params=("name",), type_rule=lambda x, **_: x, jvp=None, transpose=None,
+                            batch=over_axis, emit="stablehlo.abs", source="a test")
+    over_axis_p.extra["axis_names"] = lambda name: {name}
+    total = lambda x: over_axis_p(x, name="i")
+    programs = [lambda x: lax.scan(lambda c, _: (c + total(1.0), None), 0.0, None, length=2)[0],
+                lambda x: lax.cond(True, lambda: total(2.0), lambda: 1.0), lambda x: lax.map(total, jnp.ones(2))[0] * 2,
+                lambda x: lax.while_loop(lambda c: c < 2.0, lambda c: c + total(2.0), 0.0),
+                lambda x: lax.fori_loop(0, 1, lambda i, c: total(c), 2.0)]
+    for program in programs:
+        close(px.vmap(program, axis_name="i")(X), np.full(3, 6.0))
+    close(px.vmap(lambda x: lax.scan(lambda c, _: (total(c), None), x, None, length=2)[0], axis_name="i")(X),
+          np.full(3, X.sum() * 3))
 
 
 def calls(program: Callable[[Callable[..., None]], Any]) -> list[int]:

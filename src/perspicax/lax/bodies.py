@@ -6,7 +6,7 @@ lives: a loop that is run again with the same function object is neither traced 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import ismethod
 from typing import Any
 
@@ -19,6 +19,7 @@ from perspicax.lax.control_errors import LoopEffectError, NotAFunctionError
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import axis_frames
 from perspicax.transform.jit import also_cleared
+from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.stage import FlatFunction, debug_info, function_name, positional_names
 
 Wrap = Callable[[FlatFunction], Callable[..., Sequence[Any]]]
@@ -117,6 +118,12 @@ def leaf_paths(structure: Any) -> list[str]:
     return [tree.keystr(path) for path, _ in tree.flatten_with_path(structure.unflatten(range(structure.num_leaves)))[0]]
 
 
+def axis_names(jaxprs: Iterable[ClosedJaxpr | None]) -> frozenset:
+    """The named axes that collectives within some jaxprs mention: a loop's batching rule is asked for these axes, though
+    no operand is batched."""
+    return frozenset().union(*[jit_p.extra["axis_names"](jaxpr=closed) for closed in jaxprs if closed is not None])
+
+
 def definition_of(fun: Any) -> Position | None:
     """A place in a user's function, for reports."""
     from perspicax.diagnose.source import code_of  # only an error needs it
@@ -125,5 +132,5 @@ def definition_of(fun: Any) -> Position | None:
     return None if code is None else Position(code, 0)
 
 
-__all__ = ["Body", "check_callable", "definition_of", "leaf_paths", "open_consts", "parameter_name",
+__all__ = ["Body", "axis_names", "check_callable", "definition_of", "leaf_paths", "open_consts", "parameter_name",
            "stage_body"]

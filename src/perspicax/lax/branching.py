@@ -20,7 +20,7 @@ from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, convert, shape
-from perspicax.lax.bodies import Body, check_callable, definition_of, leaf_paths, stage_body
+from perspicax.lax.bodies import Body, axis_names, check_callable, definition_of, leaf_paths, stage_body
 from perspicax.lax.control_errors import (
     BranchCallError,
     BranchOutputError,
@@ -333,6 +333,7 @@ cond_p = Primitive(
     type_rule=lambda index, *avals, branches, **_: list(branches[0].out_avals), jvp=_cond_jvp, linearize=_cond_linearize,
     transpose=_cond_transpose, batch=_cond_batch,
     emit=_cond_emit, evaluate=_cond_evaluate, effects=_cond_effects, source="StableHLO specification, `case`")
+cond_p.extra["axis_names"] = lambda branches, **_: axis_names(branches)
 cond_p.extra["prune"] = _cond_prune
 
 _ABSENT: Any = object()

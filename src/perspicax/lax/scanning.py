@@ -17,7 +17,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
-from perspicax.lax.bodies import open_consts
+from perspicax.lax.bodies import axis_names, open_consts
 from perspicax.lax.carry import carry_fixpoint, reordered, stacked
 from perspicax.lax.loop_emission import INDEX, emit_while, empty, put, run_body, take
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
@@ -352,6 +352,7 @@ scan_p = Primitive(
     source="StableHLO specification, `while`",
 )
 
+scan_p.extra["axis_names"] = lambda jaxpr, **_: axis_names([jaxpr])
 scan_p.extra["prune"] = _scan_prune
 
 __all__ = ["bind_scan", "live_part", "scan_p"]

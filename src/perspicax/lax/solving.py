@@ -14,7 +14,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.diagnose.boundary import public
 from perspicax.lax import elementwise
-from perspicax.lax.bodies import Body, check_callable, open_consts, stage_body
+from perspicax.lax.bodies import Body, axis_names, check_callable, open_consts, stage_body
 from perspicax.lax.carry import carry_fixpoint
 from perspicax.lax.control_errors import SolverOutputError, TransposeSolveError
 from perspicax.lax.operand import operand
@@ -144,6 +144,7 @@ linear_solve_p = Primitive(
         jaxprs.solve.jaxpr, jaxprs.solve.consts, *_solve_operands(args, const_lengths)),
     effects=_solve_effects,
     source="implicit differentiation of A x = b")
+linear_solve_p.extra["axis_names"] = lambda jaxprs, **_: axis_names(jaxprs)
 
 
 @public

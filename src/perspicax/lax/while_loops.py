@@ -18,7 +18,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Var
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.diagnose.boundary import public
-from perspicax.lax.bodies import Body, check_callable, definition_of, open_consts, parameter_name, stage_body
+from perspicax.lax.bodies import Body, axis_names, check_callable, definition_of, open_consts, parameter_name, stage_body
 from perspicax.lax.carry import (
     as_typed,
     carry_fixpoint,
@@ -217,6 +217,7 @@ while_p = Primitive(
     emit=_while_emit, evaluate=_while_evaluate, effects=_while_effects,
     source="StableHLO specification, `while`",
 )
+while_p.extra["axis_names"] = lambda cond_jaxpr, body_jaxpr, **_: axis_names([cond_jaxpr, body_jaxpr])
 while_p.extra["prune"] = _while_prune
 
 
