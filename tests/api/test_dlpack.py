@@ -46,7 +46,8 @@ CALLS = {
     "matmul": lambda s: jnp.matmul(X, X, out_sharding=s), "tensordot": lambda s: jnp.tensordot(X, X, out_sharding=s),
     "repeat": lambda s: jnp.repeat(X, 2, out_sharding=s),
     "broadcast_to": lambda s: jnp.broadcast_to(X, (2, 2), out_sharding=s),
-    "at get": lambda s: jnp.asarray(X).at[0].get(out_sharding=s), "at set": lambda s: jnp.asarray(X).at[0].set(1, out_sharding=s),
+    "at get": lambda s: jnp.asarray(X).at[0].get(out_sharding=s),
+    "at set": lambda s: jnp.asarray(X).at[0].set(1, out_sharding=s),
     "lax.reshape": lambda s: lax.reshape(X, (4,), out_sharding=s), "lax.dot": lambda s: lax.dot(X, X, out_sharding=s),
     "lax.reduce_sum": lambda s: lax.reduce_sum(X, (0,), out_sharding=s),
 }

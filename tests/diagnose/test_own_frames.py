@@ -135,3 +135,12 @@ def test_the_decorator_trims_methods_and_properties_and_keeps_their_words() -> N
     assert Example.method.__doc__ == "Adds." and Example.answer.__doc__ == "Knows."
     with pytest.raises(ValueError, match="no"):
         Example().answer  # noqa: B018
+
+
+@pytest.mark.parametrize("warn", [
+    lambda: jnp.zeros(3, jnp.int32).at[0].set(1.5), lambda: jnp.full(3, jnp.complex64(1j), jnp.float32),
+    lambda: jnp.ones(3, jnp.complex64).astype(jnp.float32)])
+def test_warnings_point_at_the_users_line(warn: Callable[[], Any]) -> None:
+    with pytest.warns(Warning) as caught:
+        warn()
+    assert [w.filename for w in caught] == [__file__]

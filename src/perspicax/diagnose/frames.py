@@ -8,7 +8,8 @@ from types import CodeType, FrameType
 
 from perspicax.diagnose.place import Position
 
-__all__ = ["INTERNAL", "LIBRARY", "USER", "kind_of", "mark_internal", "user_frame", "user_place", "user_position", "user_stack"]
+__all__ = ["INTERNAL", "LIBRARY", "USER", "kind_of", "mark_internal", "user_frame", "user_place", "user_position", "user_stack",
+           "warning_level"]
 
 USER, INTERNAL, LIBRARY = 0, 1, 2  # USER is false, so that the hot loop tests it without a comparison
 
@@ -109,6 +110,16 @@ def user_position(depth: int = 1) -> Position | None:
             nearest = Position(code, frame.f_lasti)
         frame = frame.f_back
     return nearest
+
+
+def warning_level() -> int:
+    """The `stacklevel` of the user's line, for a warning by the caller of this function."""
+    wanted = user_frame(2)
+    frame: FrameType | None = _getframe(1)
+    level = 1
+    while frame is not None and frame is not wanted:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def user_stack(limit: int = 10) -> list[Position]:

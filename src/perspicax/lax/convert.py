@@ -15,6 +15,7 @@ from perspicax.core.config import local
 from perspicax.core.primitive import OfPrimitive, Primitive
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
+from perspicax.diagnose.frames import warning_level
 from perspicax.lax.compare import compare_values
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.families import (
@@ -132,7 +133,7 @@ def convert(x: ArrayLike, dtype: Any, weak: bool) -> Array:
         return x
     if kind(aval.dtype) in COMPLEX and kind(dtype) in "suf":
         warnings.warn("complex numbers become real: their imaginary parts are discarded", np.exceptions.ComplexWarning,
-                      stacklevel=3)
+                      stacklevel=warning_level())
     return convert_element_type_p(x, new_dtype=dtype, weak_type=weak)
 
 

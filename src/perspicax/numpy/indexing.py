@@ -21,6 +21,7 @@ from perspicax.core.dtype_errors import IntegerRangeError
 from perspicax.core.promotion import result_type
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, public_methods, trim
+from perspicax.diagnose.frames import warning_level
 from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import shape as shapes
 from perspicax.lax.gathering import GatherScatterMode, gather_p, static_fill
@@ -414,7 +415,7 @@ def _promoted(x: Any, y: Any, how: _Update) -> tuple[Any, Any]:
         warnings.warn(
             f"`at[...].{how.name}` of {y_aval.str_short()} into {aval.str_short()}: the result is computed as {dtype} and cut "
             f"back to {dtypes.name_of(aval.dtype)}. JAX will make this an error; convert the values yourself.",
-            FutureWarning, stacklevel=4)
+            FutureWarning, stacklevel=warning_level())
         x = convert.convert_element_type(x, dtype)
     return x, convert.convert_element_type(y, dtype)
 

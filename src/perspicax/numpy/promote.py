@@ -17,6 +17,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, state_key
 from perspicax.core.promotion import lattice_result
 from perspicax.core.tracer import get_aval
+from perspicax.diagnose.frames import warning_level
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert_to
 from perspicax.lax.families import joined_shape
@@ -189,7 +190,7 @@ def check_broadcast(avals: Sequence[Any], operation: str) -> int:
             problem = RankPromotionError(operation=operation, left=first.str_short(), right=a.str_short())
             if config.jax_numpy_rank_promotion == "raise":
                 raise problem
-            warnings.warn(str(problem), stacklevel=4)
+            warnings.warn(str(problem), stacklevel=warning_level())
         shape = joined
     return len(shape)
 
