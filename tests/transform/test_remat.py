@@ -181,6 +181,9 @@ def test_staged_once_for_each_type():
     assert len(count) == 1
     g(X)
     assert len(count) == 2
+    px.clear_caches()
+    g(X)
+    assert len(count) == 3
 
 
 def test_what_a_function_closes_over_is_differentiated():

@@ -21,6 +21,7 @@ from perspicax.core.tracer import Tracer
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, axis_frames, batch_jaxpr, to_axis
 from perspicax.transform.errors import StaticArgumentError
+from perspicax.transform.jit import also_cleared
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.remat_errors import RematOptionError, RematPolicyError, RemovedOptionError
@@ -233,6 +234,7 @@ class _Staged(NamedTuple):
 
 
 _caches: weakref.WeakKeyDictionary[Any, dict[Any, _Staged]] = weakref.WeakKeyDictionary()
+also_cleared.append(_caches.clear)
 
 
 class _Options:
