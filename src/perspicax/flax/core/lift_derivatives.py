@@ -1,0 +1,195 @@
+"""Lifted derivatives: `vjp`, `value_and_grad`, `jvp`, `custom_vjp`."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import perspicax as jax
+from perspicax import tree_util
+from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
+from perspicax.flax.core.packing import Groups, pack
+from perspicax.flax.core.scopes import Scope
+
+__all__ = ["custom_vjp", "jvp", "value_and_grad", "vjp"]
+
+
+def _with_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    return result if has_aux else (result, None)
+
+
+def vjp(fn: Callable[..., Any], scope: Scope, *primals: Any, has_aux: bool = False, reduce_axes: Sequence[str] = (),
+        vjp_variables: CollectionFilter = "params", variables: CollectionFilter = True,
+        rngs: PRNGSequenceFilter = True) -> Any:
+    """As `jax.vjp`, of a function of a scope.
+
+    Args:
+        fn: takes a scope (or a pytree of scopes) and arguments.
+        scope: the scope.
+        *primals: the arguments.
+        has_aux: whether `fn` returns a pair of a result and of values without derivative.
+        reduce_axes: accepted, as in Flax; it must be empty.
+        vjp_variables: the collections to differentiate with respect to.
+        variables: the other collections that `fn` uses, and the ones it may change.
+        rngs: the streams of random keys that it uses.
+
+    Returns:
+        (result, pullback), and the values without derivative if `has_aux`. The pullback takes a cotangent of the result
+        and returns the cotangents of the variables, for each scope a dict of collections, and of each argument.
+
+    >>> y, pullback = vjp(dense, scope, x)
+    >>> variables_bar, x_bar = pullback(jnp.ones_like(y))
+    """
+    _no_reduce_axes(reduce_axes)
+    structure = tree_util.tree_structure(scope)
+
+    def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
+        moving, still = variables
+
+        def inner(moving: Any, *args: Any) -> Any:
+            inside = enter((moving, still), rngs)
+            result, aux = _with_aux(fn(inside, *args), has_aux)
+            return result, (aux, leave(inside))
+
+        result, pullback, (aux, changed) = jax.vjp(inner, moving, *args, has_aux=True)
+        outer = tree_util.Partial(_pull_back, structure, pullback)
+        return ((result, outer, aux) if has_aux else (result, outer)), changed
+
+    return pack(differentiated, (vjp_variables, variables), (variables,), (rngs,), name="vjp")(scope, *primals)
+
+
+def _pull_back(structure: Any, pullback: Callable[..., Any], cotangent: Any) -> tuple[Any, ...]:
+    of_variables, *of_args = pullback(cotangent)
+    # One scope stands for itself; of several, those that lie in others have their variables there.
+    whole = of_variables[0] if len(of_variables) == 1 else of_variables
+    if len(of_variables) == structure.num_leaves:
+        whole = tree_util.tree_unflatten(structure, of_variables)
+    return (whole, *of_args)
+
+
+def _no_reduce_axes(reduce_axes: Sequence[str]) -> None:
+    if reduce_axes:
+        from perspicax.flax.tree_errors import LiftError
+
+        raise LiftError(says=f"`reduce_axes` is {tuple(reduce_axes)!r}, but must be empty.",
+                        why="JAX has taken this argument away; sums over a mapped axis are written as `jax.lax.psum`")
+
+
+def value_and_grad(fn: Callable[..., Any], scope: Scope, *primals: Any, has_aux: bool = False,
+                   reduce_axes: Sequence[str] = (), variables: CollectionFilter = True,
+                   rngs: PRNGSequenceFilter = True) -> Any:
+    """As `jax.value_and_grad`, of a function of a scope, with respect to all arguments.
+
+    Args:
+        fn: takes a scope (or a pytree of scopes) and arguments, and returns a number.
+        scope: the scope.
+        *primals: the arguments.
+        has_aux: whether `fn` returns a pair of a number and of values without derivative.
+        reduce_axes: accepted, as in Flax; it must be empty.
+        variables: the collections that `fn` uses, and may change.
+        rngs: the streams of random keys that it uses.
+
+    Returns:
+        (number, gradients), or (number, values without derivative, gradients) if `has_aux`; a gradient for each argument.
+    """
+    _no_reduce_axes(reduce_axes)
+
+    def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
+        def inner(*args: Any) -> Any:
+            inside = enter(variables, rngs)
+            result, aux = _with_aux(fn(inside, *args), has_aux)
+            return result, (aux, leave(inside))
+
+        numbers = tuple(range(len(args)))
+        (result, (aux, changed)), gradients = jax.value_and_grad(inner, argnums=numbers, has_aux=True)(*args)
+        return ((result, aux, gradients) if has_aux else (result, gradients)), changed
+
+    return pack(differentiated, (variables,), (variables,), (rngs,), name="value_and_grad")(scope, *primals)
+
+
+def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, variable_tangents: Any,
+        variables: CollectionFilter = True, rngs: PRNGSequenceFilter = True) -> tuple[Any, Any]:
+    """As `jax.jvp`, of a function of a scope.
+
+    Args:
+        fn: takes a scope (or a pytree of scopes) and arguments.
+        scope: the scope.
+        primals: the arguments.
+        tangents: their tangents.
+        variable_tangents: for each scope the tangents of its variables, a dict of collections; variables of other
+            collections do not move.
+        variables: the other collections that `fn` uses, and the ones it may change.
+        rngs: the streams of random keys that it uses.
+
+    Returns:
+        (result, its tangent).
+    """
+    structure = tree_util.tree_structure(scope)
+    of_scopes = tuple(structure.flatten_up_to(variable_tangents))
+    moving_collections = {col for each in of_scopes for col in each}
+
+    def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
+        moving, still = variables
+
+        def inner(moving: Any, args: Any) -> Any:
+            inside = enter((moving, still), rngs)
+            result = fn(inside, *args)
+            return result, leave(inside)
+
+        given = tuple([{col: each[col] for col in own} for each, own in zip(of_scopes, moving, strict=True)])
+        result, tangent, changed = jax.jvp(inner, (moving, args), (given, tuple(tangents)), has_aux=True)
+        return (result, tangent), changed
+
+    lifted = pack(differentiated, (moving_collections, variables), (variables,), (rngs,), name="jvp")
+    return lifted(scope, *primals)
+
+
+def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_fn: Callable[..., Any],
+               grad_vars: CollectionFilter = "params", nondiff_argnums: Sequence[int] = ()) -> Callable[..., Any]:
+    """As `jax.custom_vjp`, for a function of a scope.
+
+    Args:
+        fn: takes a scope (or a pytree of scopes) and arguments.
+        forward_fn: takes the same, returns a result and residuals; `vjp` may make both.
+        backward_fn: takes the arguments of `nondiff_argnums`, the residuals and a cotangent of the result; returns the
+            cotangents of the variables of `grad_vars`, for each scope a dict of collections, and of each argument.
+        grad_vars: the collections that have cotangents.
+        nondiff_argnums: numbers of arguments without derivative; the scope is not counted.
+
+    Returns:
+        A function of the same arguments as `fn`.
+    """
+    fixed = tuple(sorted(nondiff_argnums))
+
+    def ruled(structure: Any) -> Callable[..., Any]:
+        def call(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
+            moving, still = variables
+
+            def run(function: Callable[..., Any], moving: Any, still: Any, rngs: Groups, args: Any) -> Any:
+                inside = enter((moving, still), rngs)
+                return function(inside, *args), leave(inside)
+
+            # The variables and keys that have no cotangents are arguments too: they may be tracers of a derivative.
+            def inner(moving: Any, still: Any, rngs: Groups, *args: Any) -> Any:
+                return run(fn, moving, still, rngs, args)
+
+            def forward(moving: Any, still: Any, rngs: Groups, *args: Any) -> Any:
+                (result, residuals), changed = run(forward_fn, moving, still, rngs, args)
+                return (result, changed), residuals
+
+            def backward(*given: Any) -> tuple[Any, ...]:
+                *constants, residuals, (cotangent, _) = given
+                of_variables, *of_args = backward_fn(*constants, residuals, cotangent)
+                of_scopes = tuple(structure.flatten_up_to(of_variables))
+                return (of_scopes, None, None, *of_args)
+
+            rule = jax.custom_vjp(inner, nondiff_argnums=tuple([n + 3 for n in fixed]))
+            rule.defvjp(forward, backward)
+            return rule(moving, still, rngs, *args)
+
+        return call
+
+    def lifted(scope: Any, *args: Any, **kwargs: Any) -> Any:
+        call = ruled(tree_util.tree_structure(scope))
+        return pack(call, (grad_vars, True), (grad_vars, True), (True,), name="custom_vjp")(scope, *args, **kwargs)
+
+    return lifted

@@ -1,0 +1,127 @@
+"""Running a function of a scope: `bind`, `apply`, `init`, `lazy_init`."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from perspicax.flax.core.filters import CollectionFilter, in_filter
+from perspicax.flax.core.frozen_dict import FrozenDict, unfreeze
+from perspicax.flax.core.partial_eval import lazy_init as run_lazily
+from perspicax.flax.core.rngs import checked_rngs
+from perspicax.flax.core.scopes import Scope
+from perspicax.flax.error_base import article
+from perspicax.flax.scope_errors import ApplyScopeInvalidVariablesStructureError, ApplyScopeInvalidVariablesTypeError
+from perspicax.flax.traceback_util import api_boundary
+from perspicax.flax.typing import RNGSequences, VariableDict
+
+__all__ = ["apply", "bind", "init", "lazy_init"]
+
+
+def _check_variables(variables: Any) -> None:
+    if not isinstance(variables, Mapping):
+        raise ApplyScopeInvalidVariablesTypeError(value=_described(variables))
+    for name, collection in variables.items():
+        if not isinstance(name, str) or not isinstance(collection, (dict, FrozenDict)):
+            raise ApplyScopeInvalidVariablesTypeError(key=repr(name), value=_described(collection))
+
+
+def _described(value: Any) -> str:
+    return "a dict under a name that is no text" if isinstance(value, (dict, FrozenDict)) else article(value)
+
+
+@api_boundary
+def bind(variables: VariableDict, rngs: RNGSequences | None = None, mutable: CollectionFilter = False,
+         flags: Mapping[str, Any] | None = None) -> Scope:
+    """A root scope with variables.
+
+    Args:
+        variables: collections by name. Nothing that is done in the scope changes them: those that are mutable are copied.
+        rngs: a random key for each stream, or one for `params`.
+        mutable: the filter of collections that may change in the scope.
+        flags: facts for the functions that run in it.
+
+    Raises:
+        ApplyScopeInvalidVariablesTypeError: `variables` is no dict of dicts.
+        InvalidRngTypeError: `rngs` is neither a key nor a dict of keys.
+    """
+    _check_variables(variables)
+    keys = None if rngs is None else checked_rngs(rngs)
+    held = {name: unfreeze(values) if in_filter(mutable, name) else values for name, values in variables.items()}
+    return Scope(held, rngs=keys, mutable=mutable, flags=flags)
+
+
+def apply(fn: Callable[..., Any], mutable: CollectionFilter = False,
+          flags: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """Make a function of a scope a pure function of variables.
+
+    Args:
+        fn: takes a scope and further arguments.
+        mutable: the filter of collections that may change.
+        flags: facts for `fn`.
+
+    Returns:
+        A function of (variables, further arguments, and `rngs=` by keyword). It returns what `fn` returns; unless
+        `mutable` is `False`, a pair of that and of the mutable collections.
+    """
+    @api_boundary
+    @wraps(fn)
+    def applied(variables: VariableDict, *args: Any, rngs: Any = None, **kwargs: Any) -> Any:
+        if isinstance(variables, Mapping):
+            params = variables.get("params")
+            if isinstance(params, (dict, FrozenDict)) and "params" in params:
+                raise ApplyScopeInvalidVariablesStructureError(variables)
+        with bind(variables, rngs=rngs, mutable=mutable, flags=flags).temporary() as root:
+            result = fn(root, *args, **kwargs)
+            return result if mutable is False else (result, root.mutable_variables())
+
+    return applied
+
+
+def init(fn: Callable[..., Any], mutable: CollectionFilter = True,
+         flags: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """Make a function of a scope a pure function that makes its variables.
+
+    Args:
+        fn: takes a scope and further arguments.
+        mutable: the filter of collections that are made.
+        flags: facts for `fn`, besides `initializing`.
+
+    Returns:
+        A function of (rngs, further arguments): one random key, or one for each stream. It returns a pair of what `fn`
+        returns and of the variables.
+    """
+    @api_boundary
+    @wraps(fn)
+    def initialised(rngs: Any, *args: Any, **kwargs: Any) -> Any:
+        keys = checked_rngs(rngs)
+        return apply(fn, mutable=mutable, flags={**(flags or {}), "initializing": True})({}, *args, rngs=keys, **kwargs)
+
+    return initialised
+
+
+def lazy_init(fn: Callable[..., Any], mutable: CollectionFilter = True,
+              flags: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """As `init`, for inputs of which only the shape is known, and without computing the result.
+
+    Args:
+        fn: takes a scope and further arguments.
+        mutable: the filter of collections that are made.
+        flags: facts for `fn`, besides `initializing`.
+
+    Returns:
+        A function of (rngs, further arguments), which may hold `jax.ShapeDtypeStruct` in place of arrays. It returns the
+        variables.
+
+    Raises:
+        LazyInitError: a variable depends on a value that is not known.
+    """
+    made = init(fn, mutable=mutable, flags=flags)
+
+    @api_boundary
+    @wraps(fn)
+    def initialised(rngs: Any, *args: Any, **kwargs: Any) -> Any:
+        keys = checked_rngs(rngs)
+        return run_lazily(lambda keys, *args: made(keys, *args, **kwargs)[1])(keys, *args)
+
+    return initialised

@@ -1,0 +1,392 @@
+"""Errors of modules: how they are defined, bound and called."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.report import Fix, Report
+from perspicax.flax.error_base import FlaxError, listed
+
+__all__ = [
+    "ApplyModuleInvalidMethodError", "AssignSubModuleError", "CallCompactUnboundModuleError",
+    "CallSetupUnboundModuleError", "CallShareScopeOnUnboundModuleError", "CallUnbindOnUnboundModuleError",
+    "DescriptorAttributeError", "IncorrectPostInitOverrideError", "InvalidInstanceModuleError",
+    "MultipleMethodsCompactError", "ReservedModuleAttributeError", "SetAttributeFrozenModuleError",
+    "SetAttributeInModuleSetupError", "TransformTargetError", "TransformedMethodReturnValueError",
+]
+
+
+def _class_name(of: Any) -> str:
+    """A class, an instance or a name, as the name of the class."""
+    if isinstance(of, str):
+        return of
+    return of.__name__ if isinstance(of, type) else type(of).__name__
+
+
+def _made(module: str) -> str:
+    return f"{module}(...)" if module else "module"
+
+
+class AssignSubModuleError(FlaxError):
+    """A submodule was made outside of `setup` and of compact methods.
+
+    Attributes:
+        cls: the submodule's class, or its name.
+        owner: the class of the module that makes it.
+        method: the method in which it was made.
+    """
+
+    cls: Any
+    owner: str = ""
+    method: str = ""
+
+    def __init__(self, cls: Any, **facts: Any) -> None:
+        super().__init__(cls=cls, **facts)
+
+    @property
+    def report(self) -> Report:
+        name = _class_name(self.cls)
+        where = f"`{self.owner}.{self.method}`" if self.owner and self.method else "a method"
+        return Report(
+            says=f"A submodule `{name}` was made in {where}, which is neither `setup` nor compact.",
+            why="submodules get their names and parameters where they are made: in `setup`, or in a method that is marked "
+                "`@nn.compact`",
+            fixes=(Fix("mark the method", code=f"@nn.compact\ndef {self.method or '__call__'}(self, ...):"),
+                   Fix("make it in `setup`", code=f"def setup(self):\n    self.layer = {name}(...)")))
+
+
+class SetAttributeInModuleSetupError(FlaxError):
+    """A field of a module was set in its `setup`.
+
+    Attributes:
+        module: the module's class.
+        attr_name: the field.
+    """
+
+    module: str = ""
+    attr_name: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        name = self.attr_name or "features"
+        which = f"`{self.module}.{name}`" if self.module and self.attr_name else "A field of a module"
+        return Report(
+            says=f"{which} was set in `setup`.",
+            why="the fields of a module are fixed when it is constructed, so that it can be copied; `setup` may only add "
+                "attributes that are not fields",
+            fixes=(Fix("give the value at construction", code=f"{self.module or 'Module'}({name}=...)"),
+                   Fix("use another name", code=f"self.{name}_used = ...")))
+
+
+class SetAttributeFrozenModuleError(FlaxError):
+    """An attribute of a module was set outside of its `setup`.
+
+    Attributes:
+        module_cls: the module's class, or its name.
+        attr_name: the attribute.
+        attr_val: the value.
+    """
+
+    module_cls: Any
+    attr_name: str
+    attr_val: Any
+
+    def __init__(self, module_cls: Any, attr_name: str, attr_val: Any, **facts: Any) -> None:
+        super().__init__(module_cls=module_cls, attr_name=attr_name, attr_val=attr_val, **facts)
+
+    @property
+    def report(self) -> Report:
+        cls, name = _class_name(self.module_cls), self.attr_name
+        return Report(
+            says=f"`{name}` of `{cls}` cannot be set: modules are frozen outside of `setup`.",
+            why="a module describes what to compute and may be called often; what changes between calls is a variable, what "
+                "is configured is a field",
+            fixes=(Fix("in a method, use a local variable", code=f"{name} = ..."),
+                   Fix("outside, make a changed copy", code=f"module = module.copy({name}=...)"),
+                   Fix("for state, use a variable", code=f"{name} = self.variable('state', {name!r}, lambda: ...)")))
+
+
+class MultipleMethodsCompactError(FlaxError):
+    """A module has several compact methods, which the configuration `flax_single_compact` forbids.
+
+    Attributes:
+        module: the module's class.
+        methods: the methods.
+    """
+
+    module: str = ""
+    methods: tuple[str, ...] = ()
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        which = f"`{self.module}`" if self.module else "A module"
+        names = f": {listed(self.methods)}" if self.methods else ""
+        return Report(
+            says=f"{which} has several methods marked `@nn.compact`{names}.",
+            why="each names the submodules that it makes by counting from 0, so that two of them may mean the same parameters",
+            fixes=(Fix("make the submodules in `setup`, and use them in all methods"),
+                   Fix("split the module into two, with one compact method each")))
+
+
+class ReservedModuleAttributeError(FlaxError):
+    """A module declares a field whose name Flax keeps for itself.
+
+    Attributes:
+        annotations: the fields it declares.
+        module: the module's class.
+    """
+
+    annotations: Any
+    module: str = ""
+
+    def __init__(self, annotations: Any, **facts: Any) -> None:
+        super().__init__(annotations=annotations, **facts)
+
+    @property
+    def report(self) -> Report:
+        names = [name for name in ("parent", "name") if name in self.annotations] if self.annotations else []
+        which = f"`{self.module}`" if self.module else "A module"
+        return Report(
+            says=f"{which} declares {listed(names) if names else 'a reserved name'} as a field of its own.",
+            why="every module has the fields `parent` (the module that it is in) and `name` already",
+            fixes=(Fix("choose another name", code=f"{names[0] if names else 'name'}_: ..."),))
+
+
+class ApplyModuleInvalidMethodError(FlaxError):
+    """What was given as `method=` is no method of the module.
+
+    Attributes:
+        method: what was given.
+        module: the module's class.
+        known: its methods.
+    """
+
+    method: Any
+    module: str = ""
+    known: tuple[str, ...] = ()
+
+    def __init__(self, method: Any, **facts: Any) -> None:
+        super().__init__(method=method, **facts)
+
+    @property
+    def report(self) -> Report:
+        from perspicax.flax.error_base import near_fixes
+
+        of = f" of `{self.module}`" if self.module else ""
+        shown = repr(self.method) if isinstance(self.method, str) else _shown(self.method)
+        return Report(
+            says=f"{shown} is no method{of} that could be applied.",
+            why="`method` is the name of a method, the method itself, or a function whose first argument is the module",
+            fixes=(*(near_fixes(self.method, self.known) if isinstance(self.method, str) else ()),
+                   Fix(code="module.apply(variables, x, method='encode')"),
+                   Fix(code="module.apply(variables, x, method=lambda module, x: module.encode(x))")))
+
+
+def _shown(value: Any) -> str:
+    name = getattr(value, "__qualname__", "")
+    return f"`{name}`" if name else f"A {type(value).__name__}"
+
+
+class CallCompactUnboundModuleError(FlaxError):
+    """A compact method was called on a module that has no variables.
+
+    Attributes:
+        module: the module's class.
+        method: the method.
+    """
+
+    module: str = ""
+    method: str = "__call__"
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        which = f"`{self.module}`" if self.module else "A module"
+        more = "" if self.method == "__call__" else f", method={self.method!r}"
+        return Report(
+            says=f"{which} was called directly, without variables.",
+            why="a module describes a computation and holds no parameters: `init` makes them, and `apply` takes them",
+            fixes=(Fix(code=f"variables = module.init(jax.random.key(0), x{more})\ny = module.apply(variables, x{more})"),
+                   Fix("in another module, make it in `setup` or in a compact method, and call it there")))
+
+
+class CallSetupUnboundModuleError(FlaxError):
+    """`setup` was called directly.
+
+    Attributes:
+        module: the module's class.
+    """
+
+    module: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        return Report(
+            says=f"`{self.module + '.' if self.module else ''}setup` was called directly.",
+            why="`setup` runs by itself, when a bound module is first used: before that there is no place for its submodules",
+            fixes=(Fix("to reach what `setup` makes, bind the module", code="module = module.bind(variables)"),
+                   Fix("look from inside", code="layer = nn.apply(lambda m: m.layer.clone(), module)({})")))
+
+
+class CallUnbindOnUnboundModuleError(FlaxError):
+    """`unbind` was called on a module that is not bound.
+
+    Attributes:
+        module: the module's class.
+    """
+
+    module: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        which = f"`{self.module}`" if self.module else "A module"
+        return Report(says=f"{which} was to be unbound, but it is not bound to variables.",
+                      why="`unbind` takes a bound module apart, into the module and its variables",
+                      fixes=(Fix(code="bound = module.bind(variables)\nmodule, variables = bound.unbind()"),))
+
+
+class CallShareScopeOnUnboundModuleError(FlaxError):
+    """`share_scope` was called with a module that is not bound.
+
+    Attributes:
+        module: the module's class.
+    """
+
+    module: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        which = f"`{self.module}`" if self.module else "A module"
+        return Report(says=f"{which} was to share its scope, but it is not bound.",
+                      why="a module has a scope, the place of its variables, only while `init` or `apply` runs",
+                      fixes=(Fix("call it in `setup`, where the submodules are bound",
+                                 code="def setup(self):\n    self.inner = nn.Dense(3)\n    nn.share_scope(self, self.inner)"),))
+
+
+class InvalidInstanceModuleError(FlaxError):
+    """`init`, `apply` or `bind` was called on a module's class.
+
+    Attributes:
+        module: the class.
+        method: the method.
+    """
+
+    module: str = ""
+    method: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        method = self.method or "apply"
+        cls = self.module or "Module"
+        return Report(says=f"`{cls}.{method}` was called on the class, not on an instance of it.",
+                      why="the fields of a module are given when it is constructed, before anything can be computed",
+                      fixes=(Fix(code=f"{cls}(...).{method}(...)"),))
+
+
+class IncorrectPostInitOverrideError(FlaxError):
+    """A module overrides `__post_init__` and does not call the inherited one.
+
+    Attributes:
+        module: the module's class.
+    """
+
+    module: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        which = f"`{self.module}`" if self.module else "A module"
+        return Report(says=f"{which} has a `__post_init__` that does not call `super().__post_init__()`.",
+                      why="there a module is entered into the one that it is made in, and gets its name",
+                      fixes=(Fix(code="def __post_init__(self):\n    ...\n    super().__post_init__()"),))
+
+
+class DescriptorAttributeError(FlaxError):
+    """A property of a module failed, because it asked for an attribute that is not there.
+
+    Attributes:
+        module: the module's class.
+        descriptor: the property.
+        attribute: the attribute that was missing.
+    """
+
+    module: str = ""
+    descriptor: str = ""
+    attribute: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        prop = f"`{self.module + '.' if self.module else ''}{self.descriptor}`" if self.descriptor else "A property of a module"
+        lacks = f" asked for `{self.attribute}`, which is not there" if self.attribute else " asked for an attribute in vain"
+        return Report(says=f"{prop}{lacks}.",
+                      why="the attribute is missing inside the property; the property itself is there",
+                      fixes=(Fix("declare the attribute as a field, or make it in `setup`"),))
+
+
+class TransformedMethodReturnValueError(FlaxError):
+    """A transformed method returned a module or a variable.
+
+    Attributes:
+        name: the method.
+    """
+
+    name: str
+
+    def __init__(self, name: str, **facts: Any) -> None:
+        super().__init__(name=name, **facts)
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.name}`, which is transformed, returned a module or a variable.",
+                      why="what comes out of a transformation are arrays; a module that was made inside ends with it",
+                      fixes=(Fix("return the values", code="return variable.value"),))
+
+
+class TransformTargetError(FlaxError):
+    """A transformation of Flax was applied to something that it cannot transform.
+
+    Attributes:
+        target: what it was applied to.
+        transform: the transformation, `vmap`.
+    """
+
+    target: Any
+    transform: str = ""
+
+    def __init__(self, target: Any, **facts: Any) -> None:
+        super().__init__(target=target, **facts)
+
+    @property
+    def report(self) -> Report:
+        name = _class_name(self.target)
+        transform = f"nn.{self.transform or 'vmap'}"
+        return Report(
+            says=f"`{transform}` was applied to an instance of `{name}`." if not isinstance(self.target, type) else
+                 f"`{transform}` was applied to the class `{name}`, which is no module.",
+            why="it transforms a module's class, or a function whose first argument is a module",
+            fixes=(Fix("transform the class", code=f"{transform}({name})(...)(x)"),
+                   Fix("a function of the instance", code=f"{transform}(lambda module, x: module(x), ...)(module, x)")))

@@ -1,0 +1,500 @@
+"""Errors of scopes: variables, collections and random streams that are not there or may not change."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import ReportedError
+from perspicax.diagnose.report import Fix, Report
+from perspicax.flax.error_base import FlaxError, entry, listed, near_fixes, place_of, shape_of
+
+__all__ = [
+    "ApplyScopeInvalidVariablesStructureError", "ApplyScopeInvalidVariablesTypeError", "DuplicateNameError",
+    "FlagNotFoundError", "ImmutableVariableError", "InvalidFilterError", "InvalidRngError", "InvalidRngTypeError",
+    "InvalidScopeError", "JaxTransformError", "LazyInitError",
+    "ModifyScopeVariableError", "NameInUseError", "PartitioningUnspecifiedError", "ScopeCollectionNotFound",
+    "ScopeNameTypeError", "ScopeParamNotFoundError", "ScopeParamShapeError", "ScopeVariableNotFoundError",
+]
+
+
+class LazyInitError(FlaxError):
+    """`lazy_init` was to make a variable whose value depends on an input that has no value.
+
+    Attributes:
+        partial_val: what could not be computed.
+        path: where it stands in the result; empty where that is not known.
+    """
+
+    partial_val: Any
+    path: str = ""
+
+    def __init__(self, partial_val: Any, **facts: Any) -> None:
+        super().__init__(partial_val=partial_val, **facts)
+
+    @property
+    def report(self) -> Report:
+        name = f"`{self.path}`" if self.path else "A variable"
+        kind = getattr(self.partial_val, "shape", None)
+        drawn = f" ({getattr(self.partial_val, 'dtype', '')}{shape_of(kind)})" if kind is not None else ""
+        return Report(
+            says=f"{name}{drawn} cannot be initialised lazily: its value depends on an input that was given as a shape.",
+            why="`lazy_init` runs no computation on its inputs: a `jax.ShapeDtypeStruct` has a shape and a dtype, but no "
+                "value",
+            fixes=(Fix("let the initialiser use the shape and the dtype alone",
+                       code="self.param('kernel', nn.initializers.ones_init(), x.shape, x.dtype)"),
+                   Fix("initialise with arrays", code="module.init(rngs, jnp.ones((8, 4)))")))
+
+
+class InvalidRngError(FlaxError):
+    """A stream of random keys is missing, or what was given as one is no key.
+
+    Attributes:
+        msg: what is wrong, in words; a text made from the other fields replaces it where they are known.
+        name: the stream that was asked for, `dropout`.
+        scope_path: the module that asked.
+        given: the streams that were passed.
+        kind: `missing`, `not_key` (a value in `rngs` is no key), `not_dict` (`rngs` itself is neither), or empty.
+        value: what stands there instead of a key.
+    """
+
+    msg: str
+    name: str = ""
+    scope_path: str = ""
+    given: tuple[str, ...] = ()
+    kind: str = ""
+    value: str = ""
+
+    def __init__(self, msg: str = "", **facts: Any) -> None:
+        super().__init__(msg=msg, **facts)
+
+    @property
+    def report(self) -> Report:
+        name = self.name or "dropout"
+        passed = "no key was passed" if not self.given else f"keys were passed for {listed(self.given)}"
+        match self.kind:
+            case "missing":
+                only = "" if self.name == "params" else f"; `{self.name}` has none, and there is no `params` to fall back on"
+                fix = (Fix(code="variables = module.init(jax.random.key(0), x)") if self.name == "params" else
+                       Fix("pass a key for it", code=f"module.apply(variables, x, rngs={{{name!r}: jax.random.key(0)}})"))
+                return Report(
+                    says=f"{place_of(self.scope_path).capitalize()} needs a random key from the stream {self.name!r}, "
+                         f"but {passed}.",
+                    why=f"random keys reach a module through `rngs`, one for each stream{only}",
+                    fixes=(*near_fixes(name, self.given), fix))
+            case "not_key":
+                return Report(
+                    says=f"`rngs[{name!r}]` is no random key: {self.value}.",
+                    why="each entry of `rngs` is one key, as `jax.random.key` makes it",
+                    fixes=(Fix(code=f"rngs={{{name!r}: jax.random.key(0)}}"),))
+            case "not_dict":
+                return Report(
+                    says=f"The random keys were given as {self.value}.",
+                    why="they are one key (it becomes the stream 'params'), or a dict with a key for each stream",
+                    fixes=(Fix(code="module.init(jax.random.key(0), x)"),
+                           Fix(code="module.init({'params': jax.random.key(0), 'dropout': jax.random.key(1)}, x)")))
+            case _:
+                return Report(says=self.msg or "A random key is missing.",
+                              fixes=(Fix(code="module.apply(variables, x, rngs={'dropout': jax.random.key(0)})"),))
+
+
+class InvalidRngTypeError(InvalidRngError, ValueError):
+    """What was given as random keys is neither a key nor a dict of keys."""
+
+
+class ApplyScopeInvalidVariablesTypeError(FlaxError):
+    """The variables that a module is applied to are no dict of collections.
+
+    Attributes:
+        value: what was given.
+        key: the entry that is wrong, where the outer dict is right.
+    """
+
+    value: str = ""
+    key: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        if self.key:
+            says = f"The collection {self.key} of the variables is {self.value}; a collection is a dict with names as keys."
+        else:
+            says = f"The first argument of `apply` is the variables, a dict of collections{_instead(self.value)}."
+        return Report(says=says, why="variables are a dict of collections, and these are dicts by name: "
+                                     "{'params': {'Dense_0': {'kernel': ...}}}",
+                      fixes=(Fix("pass what `init` returned, before the inputs", code="module.apply(variables, x)"),
+                             Fix("if you hold the parameters alone", code="module.apply({'params': params}, x)")))
+
+
+def _instead(value: str) -> str:
+    return f", not {value}" if value else ""
+
+
+class ApplyScopeInvalidVariablesStructureError(FlaxError):
+    """The variables have one layer too many: `{'params': {'params': ...}}`.
+
+    Attributes:
+        variables: what was given.
+    """
+
+    variables: Any
+
+    def __init__(self, variables: Any, **facts: Any) -> None:
+        super().__init__(variables=variables, **facts)
+
+    @property
+    def report(self) -> Report:
+        inner = _names(_inside(self.variables))
+        return Report(
+            says="The variables have a collection 'params' inside of the collection 'params'"
+                 f"{': ' + listed(inner) if inner else ''}.",
+            why="`init` returns {'params': {...}}: wrapping that in another {'params': ...} gives one layer too many",
+            fixes=(Fix("pass it as it is", code="module.apply(variables, x)"),
+                   Fix("take the parameters out first", code="module.apply({'params': variables['params']}, x)")))
+
+
+def _inside(variables: Any) -> Any:
+    try:
+        return variables["params"]["params"]
+    except (KeyError, TypeError, IndexError):
+        return ()
+
+
+def _names(tree: Any) -> list[Any]:
+    return list(tree) if hasattr(tree, "keys") else []
+
+
+class ScopeParamNotFoundError(FlaxError):
+    """A module asked for a parameter that the given variables do not have.
+
+    Attributes:
+        param_name: the parameter.
+        scope_path: the module, `"/Dense_0"`.
+        known: the names that are there.
+    """
+
+    param_name: str
+    scope_path: str
+    known: tuple[str, ...] = ()
+
+    def __init__(self, param_name: str, scope_path: str, **facts: Any) -> None:
+        super().__init__(param_name=param_name, scope_path=scope_path, **facts)
+
+    @property
+    def report(self) -> Report:
+        there = (f"there {'are' if len(self.known) > 1 else 'is'} {listed(self.known)}" if self.known
+                 else "there are none for this module")
+        return Report(
+            says=f"There is no parameter `{entry(self.scope_path, self.param_name)}`: {place_of(self.scope_path)} "
+                 f"asked for {self.param_name!r} in the variables that were passed.",
+            why=f"`apply` makes no parameters, it reads those that `init` made; {there}",
+            fixes=(*near_fixes(self.param_name, self.known),
+                   Fix("initialise the same module, with inputs that take the same way through it",
+                       code="variables = module.init(jax.random.key(0), x)")))
+
+
+class ScopeCollectionNotFound(FlaxError):
+    """A module asked for a variable of a collection that was not passed, or is empty.
+
+    Attributes:
+        col_name: the collection.
+        var_name: the variable.
+        scope_path: the module.
+        given: the collections that were passed.
+        looks_like_params: whether what was passed looks like the contents of 'params'.
+    """
+
+    col_name: str
+    var_name: str
+    scope_path: str
+    given: tuple[str, ...] = ()
+    looks_like_params: bool = False
+
+    def __init__(self, col_name: str, var_name: str, scope_path: str, **facts: Any) -> None:
+        super().__init__(col_name=col_name, var_name=var_name, scope_path=scope_path, **facts)
+
+    @property
+    def report(self) -> Report:
+        passed = f"passed were {listed(self.given)}" if self.given else "nothing was passed"
+        fixes: tuple[Fix, ...] = near_fixes(self.col_name, self.given)
+        if self.col_name == "params" and self.given and not fixes:
+            fixes = (Fix("if these are the parameters themselves, say so", code="module.apply({'params': params}, x)"),)
+        if self.col_name == "params":
+            fixes += (Fix("pass what `init` returned", code="module.apply(module.init(jax.random.key(0), x), x)"),)
+        else:
+            fixes += (Fix("pass the collection", code=f"module.apply({{'params': params, {self.col_name!r}: ...}}, x)"),
+                      Fix("let this call make it", code=f"module.apply(variables, x, mutable=[{self.col_name!r}])"))
+        return Report(
+            says=f"There is no collection {self.col_name!r}, but {place_of(self.scope_path)} needs "
+                 f"`{entry(self.scope_path, self.var_name, self.col_name)}`.",
+            why=f"the collections are the keys of the variables that `apply` takes; {passed}",
+            fixes=fixes)
+
+
+class ScopeParamShapeError(FlaxError):
+    """A parameter has another shape than the module would make now.
+
+    Attributes:
+        param_name: the parameter.
+        scope_path: the module.
+        value_shape: its shape in the variables that were passed.
+        init_shape: the shape that the module's initialiser makes.
+    """
+
+    param_name: str
+    scope_path: str
+    value_shape: tuple[int, ...]
+    init_shape: tuple[int, ...]
+
+    def __init__(self, param_name: str, scope_path: str, value_shape: Any, init_shape: Any, **facts: Any) -> None:
+        super().__init__(param_name=param_name, scope_path=scope_path, value_shape=value_shape, init_shape=init_shape, **facts)
+
+    @property
+    def report(self) -> Report:
+        given, made = shape_of(self.value_shape), shape_of(self.init_shape)
+        return Report(
+            says=f"`{entry(self.scope_path, self.param_name)}` has shape {given}, but {place_of(self.scope_path)} needs "
+                 f"{made}.\n    passed to apply       {given}\n    the module makes now  {made}",
+            why="a parameter keeps the shape that `init` gave it; the module's initialiser makes another one from the fields "
+                "of the module and the input of this call" + self._where(),
+            fixes=(Fix("pass inputs of the shape that `init` saw, but for the batch"),
+                   Fix("initialise again for the new ones", code="variables = module.init(jax.random.key(0), x)")))
+
+    def _where(self) -> str:
+        try:
+            pairs = list(zip(self.value_shape, self.init_shape, strict=True))
+        except (TypeError, ValueError):
+            return ""
+        off = [i for i, (a, b) in enumerate(pairs) if a != b]
+        return f"; they differ in ax{'is' if len(off) == 1 else 'es'} {', '.join(map(str, off))}" if off else ""
+
+
+class ScopeVariableNotFoundError(FlaxError):
+    """A module asked for a variable that is not there, of a collection that may not change.
+
+    Attributes:
+        name: the variable.
+        col: its collection.
+        scope_path: the module.
+        known: the names that are there.
+    """
+
+    name: str
+    col: str
+    scope_path: str
+    known: tuple[str, ...] = ()
+
+    def __init__(self, name: str, col: str, scope_path: str, **facts: Any) -> None:
+        super().__init__(name=name, col=col, scope_path=scope_path, **facts)
+
+    @property
+    def report(self) -> Report:
+        there = f"; there are {listed(self.known)}" if self.known else ""
+        return Report(
+            says=f"There is no variable `{entry(self.scope_path, self.name, self.col)}`, and the collection {self.col!r} is "
+                 "not mutable in this call.",
+            why=f"a variable that is not among those passed is made only where its collection is mutable{there}",
+            fixes=(*near_fixes(self.name, self.known),
+                   Fix("let this call make it",
+                       code=f"out, updates = module.apply(variables, x, mutable=[{self.col!r}])")))
+
+
+class InvalidFilterError(FlaxError):
+    """A filter of collections or streams is of no known kind.
+
+    Attributes:
+        filter_like: what was given.
+    """
+
+    filter_like: Any
+
+    def __init__(self, filter_like: Any, **facts: Any) -> None:
+        super().__init__(filter_like=filter_like, **facts)
+
+    @property
+    def report(self) -> Report:
+        return Report(
+            says=f"A {type(self.filter_like).__name__} is no filter: {self.filter_like!r}.",
+            why="a filter is True (all), False (none), a name, a collection of names, or `DenyList` of one of these (all "
+                "others)",
+            fixes=(Fix(code="mutable=['batch_stats']"),))
+
+
+class InvalidScopeError(FlaxError):
+    """A scope was used after the call that it belonged to had ended.
+
+    Attributes:
+        scope_name: its name.
+    """
+
+    scope_name: Any
+
+    def __init__(self, scope_name: Any, **facts: Any) -> None:
+        super().__init__(scope_name=scope_name, **facts)
+
+    @property
+    def report(self) -> Report:
+        which = f"The scope {self.scope_name!r}" if self.scope_name else "A scope"
+        return Report(
+            says=f"{which} was used after the call that it belonged to had ended.",
+            why="a scope, and a module that is bound to one, live as long as the `init` or `apply` that made them: their "
+                "variables went out with its result",
+            fixes=(Fix("return the values that are needed later, not the module; or bind it for as long as it is needed",
+                       code="module = module.bind(variables)"),))
+
+
+class ModifyScopeVariableError(FlaxError):
+    """A variable was set whose collection may not change in this call.
+
+    Attributes:
+        col: the collection.
+        variable_name: the variable.
+        scope_path: the module.
+        mutable: the filter of collections that may change.
+    """
+
+    col: str
+    variable_name: str
+    scope_path: str
+    mutable: Any = None
+
+    def __init__(self, col: str, variable_name: str, scope_path: str, **facts: Any) -> None:
+        super().__init__(col=col, variable_name=variable_name, scope_path=scope_path, **facts)
+
+    @property
+    def report(self) -> Report:
+        if self.mutable in (None, False):
+            now = "`apply` changes no collection unless `mutable` names it"
+        else:
+            now = f"`mutable` is {self.mutable!r}"
+        return Report(
+            says=f"`{entry(self.scope_path, self.variable_name, self.col)}` cannot be set: the collection {self.col!r} is not "
+                 "mutable in this call.",
+            why=now + "; the changed collections are returned beside the result",
+            fixes=(Fix(code=f"out, updates = module.apply(variables, x, mutable=[{self.col!r}])"),))
+
+
+class ImmutableVariableError(FlaxError):
+    """A variable was changed that may not change.
+
+    Attributes:
+        message: which one, in words.
+    """
+
+    message: str
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message=message, **facts)
+
+    @property
+    def report(self) -> Report:
+        return Report(says=self.message)
+
+
+class JaxTransformError(FlaxError):
+    """A variable was made or set inside a transformation of JAX that was opened within the module.
+
+    Attributes:
+        name: the variable; empty where it is not known.
+        collection: its collection.
+        scope_path: the module.
+        action: `make` or `set`.
+        transform: the transformation, `jit`, where it is known.
+    """
+
+    name: str = ""
+    collection: str = "params"
+    scope_path: str = ""
+    action: str = "make"
+    transform: str = ""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+
+    @property
+    def report(self) -> Report:
+        by = f"`jax.{self.transform}`" if self.transform else "a transformation of JAX"
+        what = f"`{entry(self.scope_path, self.name, self.collection)}`" if self.name else "A variable"
+        done = "made" if self.action == "make" else "set"
+        lifted = f"nn.{_LIFTED.get(self.transform, self.transform)}" if self.transform else "nn.jit, nn.vmap, nn.scan, ..."
+        fixes = (Fix("use Flax's transformation, which carries variables in and out",
+                     code=f"{lifted}(nn.Dense)(3)(x)" if self.transform else
+                     "nn.jit(nn.Dense)(3)(x)    # likewise nn.vmap, nn.scan, nn.remat, ..."),
+                 Fix("make the variables before, and transform a function of arrays",
+                     code="kernel = self.param('kernel', init, shape)\ny = jax.jit(lambda a: a @ kernel)(x)"))
+        return Report(
+            says=f"{what} was {done} inside of {by} that was opened within the module.",
+            why="the function that a transformation of JAX runs must be pure: what it stores in the module are placeholders, "
+                f"which mean nothing outside of it. {lifted} hand the variables in and take them out again"
+                if not self.transform else
+                "the function that a transformation of JAX runs must be pure: what it stores in the module are placeholders, "
+                f"which mean nothing outside of it. `{lifted}` hands the variables in and takes them out again",
+            fixes=fixes)
+
+
+_LIFTED = {"checkpoint": "remat"}
+
+
+class PartitioningUnspecifiedError(FlaxError):
+    """A lifted transformation added an axis to a partitioned variable, without a name for it.
+
+    Attributes:
+        target: the variable's box.
+    """
+
+    target: Any
+
+    def __init__(self, target: Any, **facts: Any) -> None:
+        super().__init__(target=target, **facts)
+
+    @property
+    def report(self) -> Report:
+        names = getattr(self.target, "names", None)
+        return Report(
+            says="A transformation adds an axis to a partitioned variable"
+                 f"{f' with axes {names!r}' if names is not None else ''}, but does not name it.",
+            why="each axis of a partitioned variable has a name, or None; a transformation that adds or removes one takes it "
+                "from `metadata_params`",
+            fixes=(Fix(code="nn.scan(..., metadata_params={nn.PARTITION_NAME: 'layers'})"),))
+
+
+class NameInUseError(FlaxError):
+    """A submodule, parameter or variable was to have a name that is taken in its module.
+
+    Attributes:
+        key_type: `submodule`, `param`, or the collection.
+        value: the name.
+        module_name: the module's class, or its scope's name.
+    """
+
+    key_type: str
+    value: str
+    module_name: str
+
+    def __init__(self, key_type: str, value: str, module_name: str, **facts: Any) -> None:
+        super().__init__(key_type=key_type, value=value, module_name=module_name, **facts)
+
+    @property
+    def report(self) -> Report:
+        kind = {"submodule": "submodule", "param": "parameter"}.get(self.key_type, f"variable of {self.key_type!r}")
+        owner = f"`{self.module_name}`" if self.module_name else "this module"
+        again = (Fix("to share a submodule, make it once and call it twice",
+                     code=f"layer = nn.Dense(3, name={self.value!r})\ny = layer(x)\nz = layer(y)"),) \
+            if self.key_type == "submodule" else ()
+        return Report(
+            says=f"{owner} cannot have a {kind} {self.value!r}: that name is taken.",
+            why="submodules, parameters and variables of a module share one set of names",
+            fixes=(*again, Fix("give it another name" + (", or leave `name` out: a free one is found"
+                                                          if self.key_type == "submodule" else ""))))
+
+
+class DuplicateNameError(NameInUseError, ValueError):
+    """A scope or a variable was to have a name that is taken in its scope."""
+
+
+class ScopeNameTypeError(ReportedError, TypeError):
+    """The name of a scope or of a variable is no text."""
+
+
+class FlagNotFoundError(ReportedError, ValueError, KeyError):
+    """A flag of a scope was asked for that nobody set."""

@@ -1,0 +1,113 @@
+"""Errors of cursors and of the smaller tools for trees."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import ReportedError
+from perspicax.diagnose.report import Fix, Report
+from perspicax.flax.error_base import FlaxError
+
+__all__ = ["ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError", "CursorIterationError",
+           "CursorKeyError", "FrozenDictError", "LiftError", "StateDictError",
+           "StructError", "TraversalError", "TraverseTreeError", "TreeTypeError"]
+
+
+class CursorFindError(FlaxError):
+    """`Cursor.find` found nothing, or several places.
+
+    Attributes:
+        cursor: the first place that was found.
+        cursor2: the second one.
+        paths: all places that were found, as far as they were looked for.
+    """
+
+    cursor: Any
+    cursor2: Any
+    paths: tuple[str, ...] = ()
+
+    def __init__(self, cursor: Any = None, cursor2: Any = None, **facts: Any) -> None:
+        if "paths" not in facts:
+            facts["paths"] = tuple([_path(each) for each in (cursor, cursor2) if each is not None])
+        super().__init__(cursor=cursor, cursor2=cursor2, **facts)
+
+    @property
+    def report(self) -> Report:
+        if not self.paths:
+            return Report(says="`find` found no place where the condition holds.",
+                          why="the condition gets the path of each node and leaf, as 'a/b/c', and its value",
+                          fixes=(Fix("see what there is", code="for place in c.find_all(lambda path, value: True):\n    print(place)"),))
+        drawn = "".join(f"\n    {path}" for path in self.paths[:8])
+        rest = f"\n    and {len(self.paths) - 8} more" if len(self.paths) > 8 else ""
+        return Report(says=f"`find` found {len(self.paths)} places where the condition holds:{drawn}{rest}",
+                      why="`find` gives the only place; which of several is meant it cannot know",
+                      fixes=(Fix("take them all", code="for place in c.find_all(condition):"),
+                             Fix("make the condition narrower, by the path", code="lambda path, value: path == ...")))
+
+
+def _path(cursor: Any) -> str:
+    return str(getattr(cursor, "_path", cursor))
+
+
+class TraverseTreeError(FlaxError):
+    """A walk over a tree was given both a change and a condition, or neither.
+
+    Attributes:
+        update_fn: the change.
+        cond_fn: the condition.
+    """
+
+    update_fn: Any
+    cond_fn: Any
+
+    def __init__(self, update_fn: Any, cond_fn: Any, **facts: Any) -> None:
+        super().__init__(update_fn=update_fn, cond_fn=cond_fn, **facts)
+
+    @property
+    def report(self) -> Report:
+        both = self.update_fn is not None and self.cond_fn is not None
+        return Report(says="A walk over a tree takes a change or a condition, " + ("not both." if both else "and was given neither."),
+                      why="it either changes what it meets (`update_fn`) or collects where a condition holds (`cond_fn`)")
+
+
+class FrozenDictError(ReportedError, ValueError):
+    """A FrozenDict was to be changed."""
+
+
+class TreeTypeError(ReportedError, TypeError):
+    """A tool for trees was given something that is no tree of the kind it takes."""
+
+
+class TraversalError(ReportedError, ValueError):
+    """The values or paths given to a tool for trees do not go with the tree."""
+
+
+class CursorError(ReportedError, ValueError, TypeError):
+    """A cursor was used where it stands for nothing that could be used so."""
+
+
+class StateDictError(ReportedError, ValueError, KeyError):
+    """A state dict does not fit what is to be restored from it, or cannot be made."""
+
+
+class CursorKeyError(ReportedError, KeyError, IndexError):
+    """A cursor was led to an item that is not there."""
+
+
+class CursorAttributeError(ReportedError, AttributeError):
+    """A cursor was led to an attribute that is not there."""
+
+
+class CursorIterationError(ReportedError, NotImplementedError, TypeError):
+    """A cursor was iterated over where it is at no list or tuple."""
+
+
+class StructError(ReportedError, TypeError):
+    """A dataclass of `flax.struct` was declared in a way that contradicts itself."""
+
+
+class ConfigurationError(ReportedError, LookupError, AttributeError, ValueError, TypeError):
+    """An option of Flax was named that does not exist, or given a value that it does not take."""
+
+
+class LiftError(ReportedError, ValueError, TypeError):
+    """The arguments of a lifted transformation do not go together."""
