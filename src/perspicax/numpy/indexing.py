@@ -629,13 +629,16 @@ def setitem_error(x: Any, index: Any, value: Any) -> NoReturn:
     raise ItemAssignmentError(type_text=type_text(x))
 
 
-@public
 def length(x: Any) -> int:
     """`len(x)`: the size of the first axis."""
     shape = x.aval.shape
-    if not shape:
+    if shape:
+        return shape[0]
+    try:
         raise ArrayConversionError(wanted="len", type_text=type_text(x))
-    return shape[0]
+    except ArrayConversionError as error:
+        trim(error)
+        raise
 
 
 @public
