@@ -52,8 +52,8 @@ class EigImplementation(enum.Enum):
 
 
 def complex_dtype(dtype: Any) -> Any:
-    """The complex dtype of a precision."""
-    return dtype if kind(dtype) == "c" else np.dtype(f"c{2 * dtype.itemsize}")
+    """The complex dtype of a precision; complex64 for those that have none."""
+    return dtype if kind(dtype) == "c" else np.dtype(np.complex128 if dtype.itemsize == 8 else np.complex64)
 
 
 # -- eig

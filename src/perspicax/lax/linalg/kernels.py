@@ -143,8 +143,8 @@ def native_call(b: Any, function: str, routine: str, config: str, operands: Sequ
         gpu: the kernel on GPUs.
     """
     platform, dtype = b.module.platform, operands[0].dtype
-    letter = LETTERS.get(dtype.name)
-    if letter is None:
+    letter = LETTERS.get(dtype.name, "")
+    if not letter and kind(dtype) in "fc":
         raise NoKernelError(function=function, platform=platform, missing=f"no kernel for {dtype}",
                             why="kernels exist for float32, float64, complex64 and complex128",
                             use="x.astype(jnp.float32)")

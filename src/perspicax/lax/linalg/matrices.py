@@ -111,6 +111,8 @@ def scaled_rows(v: Any, x: Any) -> Any:
 def permuted_rows(x: Any, permutation: Any) -> Any:
     """The rows of matrices in another order: row `i` is row `permutation[i]` of `x`."""
     a = _aval(x)
+    if not a.size:
+        return x
     places = shape.broadcast_in_dim(permutation, (*a.shape[:-2], _aval(permutation).shape[-1], a.shape[-1]),
                                     range(a.ndim - 1))
     return take_along(x, places, a.ndim - 2)
