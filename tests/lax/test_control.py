@@ -13,7 +13,8 @@ from perspicax import lax
 from perspicax.core.primitive import Primitive
 from perspicax.core.printer import check_jaxpr
 from perspicax.experimental import io_callback
-from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, PredicateError, WhileTransposeError
+from perspicax.lax.branch_errors import PredicateError
+from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, WhileTransposeError
 from perspicax.xla import compile as compilation
 
 W = np.array([0.4, -0.6, 0.9], np.float32)
@@ -362,3 +363,20 @@ def test_root_with_auxiliary_results_and_integers() -> None:
 
     (value, aux), slope = px.value_and_grad(root, has_aux=True)(4.0)
     close((value, aux, slope), (2.0, 5, 0.25))
+
+
+def test_a_test_of_a_while_loop_may_compute_something_from_outside_that_it_does_not_use() -> None:
+    outside = jnp.arange(3.0)
+
+    def test(state: tuple) -> px.Array:
+        jnp.sin(outside + state[0])  # dead code which reads a constant
+        return state[0] < 3
+
+    count, _ = lax.while_loop(test, lambda state: (state[0] + 1, state[1]), (0, jnp.zeros(2)))
+    assert int(count) == 3
+
+
+def test_cond_traces_its_true_function_first() -> None:
+    traced: list[str] = []
+    px.jit(lambda p: lax.cond(p, lambda: traced.append("true"), lambda: traced.append("false")))(True)
+    assert traced[:2] == ["true", "false"]

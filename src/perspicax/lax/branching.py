@@ -21,15 +21,8 @@ from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, convert, shape
 from perspicax.lax.bodies import Body, axis_names, check_callable, definition_of, leaf_paths, stage_body
-from perspicax.lax.control_errors import (
-    BranchCallError,
-    BranchOutputError,
-    LoopEffectError,
-    NoBranchesError,
-    NotAFunctionError,
-    PlatformError,
-    PredicateError,
-)
+from perspicax.lax.branch_errors import BranchCallError, BranchOutputError, NoBranchesError, PlatformError, PredicateError
+from perspicax.lax.control_errors import LoopEffectError, NotAFunctionError
 from perspicax.lax.loop_emission import emit_case, run_body
 from perspicax.lax.markers import stop_gradient_p
 from perspicax.lax.operand import operand as as_operand
@@ -473,8 +466,9 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     leaves, in_tree = tree.flatten((operands, {}))
     avals = check_arguments(leaves, in_tree, functions[-1], transform)
     leaves = [as_operand(x) for x in leaves]
-    bodies = [stage_body(f, transform, in_tree, avals) for f in functions]
-    order = range(len(bodies)) if transform != "cond" else (1, 0)  # `true_fun` comes first for the user
+    order = range(len(functions)) if transform != "cond" else (1, 0)  # `true_fun` comes first for the user
+    staged = {i: stage_body(functions[i], transform, in_tree, avals) for i in order}
+    bodies = [staged[i] for i in range(len(functions))]
     _check_results(transform, [functions[i] for i in order], [names[i] for i in order], [bodies[i] for i in order])
     closed, consts = _with_common_consts(bodies)
     outs = cond_p(index, *consts, *leaves, branches=closed, **_by_platform(platforms))

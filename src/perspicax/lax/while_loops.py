@@ -19,6 +19,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.diagnose.boundary import public
 from perspicax.lax.bodies import Body, axis_names, check_callable, definition_of, open_consts, parameter_name, stage_body
+from perspicax.lax.branch_errors import PredicateError
 from perspicax.lax.carry import (
     as_typed,
     carry_fixpoint,
@@ -27,7 +28,7 @@ from perspicax.lax.carry import (
     reordered,
     settle_carry,
 )
-from perspicax.lax.control_errors import LoopEffectError, PredicateError, WhileTransposeError
+from perspicax.lax.control_errors import LoopEffectError, WhileTransposeError
 from perspicax.lax.loop_emission import emit_while, run_body
 from perspicax.lax.operand import operand
 from perspicax.lax.scanning import live_part
@@ -193,7 +194,7 @@ def _while_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], 
     """The loop without carries that neither the test nor a result needs."""
     cond, body = params["cond_jaxpr"], params["body_jaxpr"]
     nc, nb = params["cond_nconsts"], params["body_nconsts"]
-    tested = live_part(cond, (True,))[1]
+    test, tested = live_part(cond, (True,))
     marks = carry_fixpoint(lambda ms: live_part(body, ms)[1][nb:], [u or t for u, t in zip(used, tested[nc:])])
     live, reads = live_part(body, tuple(marks))
     kept = [*tested[:nc], *reads[:nb], *marks]
@@ -202,8 +203,8 @@ def _while_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], 
     new_body = body.derive(("pruned", nb, tuple(marks)), lambda: ClosedJaxpr(live.replace(
         invars=[v for v, r in zip(live.invars, [*reads[:nb], *marks]) if r],
         outvars=[v for v, m in zip(live.outvars, marks) if m]), body.consts))
-    new_cond = cond.derive(("pruned", nc, tuple(marks)), lambda: ClosedJaxpr(cond.jaxpr.replace(
-        invars=[v for v, r in zip(cond.jaxpr.invars, [*tested[:nc], *marks]) if r]), cond.consts))
+    new_cond = cond.derive(("pruned", nc, tuple(marks)), lambda: ClosedJaxpr(test.replace(
+        invars=[v for v, r in zip(test.invars, [*tested[:nc], *marks]) if r]), cond.consts))
     return {"cond_jaxpr": new_cond, "body_jaxpr": new_body, "cond_nconsts": sum(tested[:nc]),
             "body_nconsts": sum(reads[:nb])}, kept, marks
 
