@@ -17,15 +17,10 @@ from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
 from perspicax.lax import elementwise, shape, slicing
 from perspicax.lax.bodies import Body, check_callable, leaf_paths, parameter_name, stage_body
+from perspicax.lax.branch_errors import PredicateError
 from perspicax.lax.carry import as_typed, carry_type_error, check_carry_structure, settle_carry
 from perspicax.lax.compare import lt
-from perspicax.lax.control_errors import (
-    BoundsTypeError,
-    CarryTypeError,
-    PredicateError,
-    ScanLengthError,
-    UnrollError,
-)
+from perspicax.lax.control_errors import BoundsTypeError, CarryTypeError, ScanLengthError, UnrollError
 from perspicax.lax.operand import operand
 from perspicax.lax.scanning import scan_p
 from perspicax.lax.while_loops import bind_while, while_loop

@@ -9,8 +9,8 @@ import numpy as np
 from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.diagnose.boundary import public
 from perspicax.lax.bodies import check_callable
+from perspicax.lax.branch_errors import PlatformError
 from perspicax.lax.branching import apply_branches, platform_place
-from perspicax.lax.control_errors import PlatformError
 from perspicax.lax.loop_emission import INDEX
 from perspicax.xla import client
 

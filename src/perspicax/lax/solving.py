@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from perspicax.core.config import local
 from perspicax.core.effects import Effects
 from perspicax.core.jaxpr import eval_jaxpr
 from perspicax.core.primitive import Primitive
@@ -16,8 +17,8 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax import elementwise
 from perspicax.lax.bodies import Body, axis_names, check_callable, open_consts, stage_body
 from perspicax.lax.carry import carry_fixpoint
-from perspicax.lax.control_errors import SolverOutputError, TransposeSolveError
 from perspicax.lax.operand import operand
+from perspicax.lax.solver_errors import SolverOutputError, TransposeSolveError
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.custom_primitives import Callee, custom_jvp_call
@@ -89,7 +90,7 @@ def _solve_jvp(primals: tuple, tangents: tuple, *, const_lengths: Solver, jaxprs
 
 def _solve_transpose(cts: list, *operands: Any, const_lengths: Solver, jaxprs: Solver) -> list:
     if jaxprs.transpose_solve is None:
-        raise TransposeSolveError()
+        raise TransposeSolveError(position=local.place)
     consts, b = _split(operands, const_lengths)
     back = _bind_solve(consts.transposed(), [instantiate(ct) for ct in cts[:len(b)]], jaxprs.transposed())
     return [*[None] * (len(operands) - len(b)), *[ct if type(x) is Linear else None for ct, x in zip(back, b)]]
