@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -254,11 +254,26 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     Returns:
         `(value, f_jvp)` where `f_jvp(*tangents)` is the directional derivative; with `has_aux` also the aux.
     """
+    taken = _take_apart("linearize", fun, primals, has_aux)
+    f_jvp = Partial(taken.shape.push, taken.residuals)
+    return (taken.result, f_jvp, taken.aux) if has_aux else (taken.result, f_jvp)
+
+
+class _TakenApart(NamedTuple):
+    """A function at some primals: its value there, and its derivative as residuals and what is done with them."""
+
+    result: Any
+    aux: Any
+    residuals: list[Any]
+    shape: LinearShape
+
+
+def _take_apart(transform: str, fun: Any, primals: tuple, has_aux: bool) -> _TakenApart:
     leaves, in_tree = tree.flatten((primals, {}))
-    avals = check_arguments(leaves, in_tree, fun, "linearize")
+    avals = check_arguments(leaves, in_tree, fun, transform)
     moving = [a.to_tangent_aval() is a for a in avals]
-    flat = FlatFunction(fun, in_tree, "linearize", has_aux=has_aux)
-    outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("linearize", fun, in_tree))
+    flat = FlatFunction(fun, in_tree, transform, has_aux=has_aux)
+    outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info(transform, fun, in_tree))
     result = flat.out_tree.unflatten(outs)
     aux, out_tree = None, flat.out_tree
     if has_aux:
@@ -269,8 +284,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     tape.dead = True
     shape = LinearShape(jaxpr=closed.jaxpr, in_tree=in_tree, out_tree=out_tree, moves_in=moving, moves_out=moves,
                         in_avals=avals, out_avals=[get_aval(x) for x in outs], name=function_name(fun))
-    f_jvp = Partial(shape.push, closed.consts)
-    return (result, f_jvp, aux) if has_aux else (result, f_jvp)
+    return _TakenApart(result, aux, closed.consts, shape)
 
 
 class VJP:
@@ -372,23 +386,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False, reduce_ax
         TangentError: by the pull-back, for a cotangent whose structure, shape or dtype is not the result's.
     """
     refuse_reduce_axes("vjp", reduce_axes)
-    leaves, in_tree = tree.flatten((primals, {}))
-    avals = check_arguments(leaves, in_tree, fun, "vjp")
-    moving = [a.to_tangent_aval() is a for a in avals]
-    flat = FlatFunction(fun, in_tree, "vjp", has_aux=has_aux)
-    outs, tangents, tape = linearize_flat(flat, leaves, moving, debug_info("vjp", fun, in_tree))
-    result = flat.out_tree.unflatten(outs)
-    aux, out_tree = None, flat.out_tree
-    if has_aux:
-        (result, aux), out_tree = result, flat.value_tree
-        outs, tangents = outs[:flat.count], tangents[:flat.count]
-    moves = [type(t) is not Zero for t in tangents]
-    closed = tape.close([t for t in tangents if type(t) is not Zero])
-    tape.dead = True
-    shape = LinearShape(jaxpr=closed.jaxpr, in_tree=in_tree, out_tree=out_tree, moves_in=moving, moves_out=moves,
-                     in_avals=avals, out_avals=[get_aval(x) for x in outs], name=function_name(fun))
-    pull_back = VJP(closed.consts, shape)
-    return (result, pull_back, aux) if has_aux else (result, pull_back)
+    taken = _take_apart("vjp", fun, primals, has_aux)
+    pull_back = VJP(taken.residuals, taken.shape)
+    return (taken.result, pull_back, taken.aux) if has_aux else (taken.result, pull_back)
 
 
 def result_name(function: str, out_tree: Any, index: int) -> str:
