@@ -1,6 +1,6 @@
 """Flax Linen: `flax.X` is `perspicax.flax.X`."""
-from perspicax.flax import core as core  # first: the modules below use its FrozenDict
 from perspicax.diagnose.facade import on_demand as _on_demand
+from perspicax.flax import core as core  # first: the modules below use its FrozenDict
 from perspicax.flax import errors as errors
 from perspicax.flax import ids as ids
 from perspicax.flax import struct as struct

@@ -176,7 +176,7 @@ class Cursor(Generic[A]):
         if isinstance(obj, FrozenDict):
             return obj.copy(updates)  # type: ignore[return-value]
         if isinstance(obj, dict):
-            made = obj.copy()  # keeps the class: OrderedDict, defaultdict
+            made: Any = obj.copy()  # keeps the class: OrderedDict, defaultdict
             made.update(updates)
             return made
         if is_named_tuple(obj):
@@ -387,8 +387,8 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Cursor, f"__{_name}__", _forward(f"__{_name}__", getattr(operator, f"__{_name}__")))
 for _name in ("neg", "pos", "abs", "invert"):
     setattr(Cursor, f"__{_name}__", _alone(f"__{_name}__", getattr(operator, f"__{_name}__")))
-Cursor.__divmod__ = _forward("__divmod__", divmod)  # type: ignore[attr-defined]
-Cursor.__rdivmod__ = _backward("__rdivmod__", divmod)  # type: ignore[attr-defined]
+setattr(Cursor, "__divmod__", _forward("__divmod__", divmod))  # noqa: B010  (as above, past the type checker)
+setattr(Cursor, "__rdivmod__", _backward("__rdivmod__", divmod))  # noqa: B010
 Cursor.__round__ = lambda self, ndigits=None: round(self._obj, ndigits)  # type: ignore[attr-defined]
 Cursor.__hash__ = None  # type: ignore[assignment]  # it has an equality, of values that change
 

@@ -1,13 +1,15 @@
 """The base of Flax's errors, and the words that several of them use."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix
 
-__all__ = ["FlaxError", "TraceContextError", "article", "entry", "listed", "near_fixes", "place_of", "shape_of"]
+__all__ = ["FlaxError", "TraceContextError", "article", "entry", "lifted_by", "listed", "names_of", "near_fixes",
+           "place_of", "shape_of"]
 
 
 class FlaxError(PerspicaxError, no_page="a base: what is raised is one of its subclasses"):
@@ -38,16 +40,35 @@ class TraceContextError(FlaxError):
                           "same run of the function")
 
 
+_LIFTED = re.compile(r"\w+\((.*)\)")
+
+
+def names_of(scope_path: str) -> list[str]:
+    """The names on the way to a scope; those of transformations, as in `/vmap(Dense_0)`, are left out."""
+    names = []
+    for part in str(scope_path).split("/"):
+        while (inside := _LIFTED.fullmatch(part)) is not None:
+            part = inside[1]
+        names.append(part)
+    return [name for name in names if name]
+
+
 def entry(scope_path: str, name: str = "", collection: str = "params") -> str:
     """Where a variable is in the tree of variables: `params['Dense_0']['kernel']`."""
-    parts = [part for part in str(scope_path).split("/") if part] + ([name] if name else [])
+    parts = names_of(scope_path) + ([name] if name else [])
     return collection + "".join(f"[{part!r}]" for part in parts)
 
 
 def place_of(scope_path: str) -> str:
     """A scope's path as words: `"/"` is the top."""
-    inner = str(scope_path).strip("/")
+    inner = "/".join(names_of(scope_path))
     return f"the module at `{inner}`" if inner else "the top module"
+
+
+def lifted_by(scope_path: str) -> str:
+    """The innermost lifted transformation on the way to a scope; empty if there is none."""
+    found = re.findall(r"(\w+)\(", str(scope_path))
+    return found[-1] if found else ""
 
 
 def listed(names: Iterable[Any], most: int = 8) -> str:

@@ -24,8 +24,8 @@ from perspicax.flax.module_errors import (
     ReservedModuleAttributeError,
     SetAttributeFrozenModuleError,
     SetAttributeInModuleSetupError,
-    TransformTargetError,
     TransformedMethodReturnValueError,
+    TransformTargetError,
 )
 from perspicax.flax.scope_errors import (
     ApplyScopeInvalidVariablesStructureError,

@@ -51,7 +51,8 @@ class InvalidCheckpointError(FlaxError):
         return Report(
             says=f"The checkpoint of step {self.step} cannot be saved: {str(self.path)!r} is of the same step or a later one.",
             why="the latest checkpoint is the one with the highest step, so an older step beside it would never be restored",
-            fixes=(Fix("remove those that are as late, and write", code=f"save_checkpoint(..., step={self.step}, overwrite=True)"),
+            fixes=(Fix("remove those that are as late, and write",
+                       code=f"save_checkpoint(..., step={self.step}, overwrite=True)"),
                    Fix("save into another folder")))
 
 

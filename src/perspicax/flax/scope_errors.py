@@ -5,7 +5,7 @@ from typing import Any
 
 from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix, Report
-from perspicax.flax.error_base import FlaxError, entry, listed, near_fixes, place_of, shape_of
+from perspicax.flax.error_base import FlaxError, entry, lifted_by, listed, near_fixes, place_of, shape_of
 
 __all__ = [
     "ApplyScopeInvalidVariablesStructureError", "ApplyScopeInvalidVariablesTypeError", "DuplicateNameError",
@@ -70,16 +70,24 @@ class InvalidRngError(FlaxError):
     def report(self) -> Report:
         name = self.name or "dropout"
         passed = "no key was passed" if not self.given else f"keys were passed for {listed(self.given)}"
+        place, transform = place_of(self.scope_path), lifted_by(self.scope_path)
         match self.kind:
             case "missing":
+                argument = _RNGS_OF.get(transform, "rngs")
                 only = "" if self.name == "params" else f"; `{self.name}` has none, and there is no `params` to fall back on"
                 fix = (Fix(code="variables = module.init(jax.random.key(0), x)") if self.name == "params" else
                        Fix("pass a key for it", code=f"module.apply(variables, x, rngs={{{name!r}: jax.random.key(0)}})"))
+                carried: tuple[Fix, ...] = ()
+                if transform:
+                    carried = (Fix(f"if the call has it, let `{transform}` take it in",
+                                   code=f"nn.{transform}(..., {argument}={{{name!r}: True}})" if argument == "split_rngs" else
+                                   f"nn.{transform}(..., {argument}=True)"),)
+                inside = f"; `{transform}` takes in those that its `{argument}` names" if transform else ""
                 return Report(
-                    says=f"{place_of(self.scope_path).capitalize()} needs a random key from the stream {self.name!r}, "
+                    says=f"{place[0].upper()}{place[1:]} needs a random key from the stream {self.name!r}, "
                          f"but {passed}.",
-                    why=f"random keys reach a module through `rngs`, one for each stream{only}",
-                    fixes=(*near_fixes(name, self.given), fix))
+                    why=f"random keys reach a module through `rngs`, one for each stream{only}{inside}",
+                    fixes=(*near_fixes(name, self.given), *carried, fix))
             case "not_key":
                 return Report(
                     says=f"`rngs[{name!r}]` is no random key: {self.value}.",
@@ -217,6 +225,9 @@ class ScopeCollectionNotFound(FlaxError):
     def report(self) -> Report:
         passed = f"passed were {listed(self.given)}" if self.given else "nothing was passed"
         fixes: tuple[Fix, ...] = near_fixes(self.col_name, self.given)
+        transform = lifted_by(self.scope_path)
+        if transform:
+            return self._lifted(transform, fixes)
         if self.col_name == "params" and self.given and not fixes:
             fixes = (Fix("if these are the parameters themselves, say so", code="module.apply({'params': params}, x)"),)
         if self.col_name == "params":
@@ -229,6 +240,24 @@ class ScopeCollectionNotFound(FlaxError):
                  f"`{entry(self.scope_path, self.var_name, self.col_name)}`.",
             why=f"the collections are the keys of the variables that `apply` takes; {passed}",
             fixes=fixes)
+
+
+    def _lifted(self, transform: str, fixes: tuple[Fix, ...]) -> Report:
+        argument = _VARIABLES_OF.get(transform, "variables")
+        taken = f"taken in were {listed(self.given)}" if self.given else "none was taken in"
+        code = (f"nn.{transform}(..., variable_axes={{{self.col_name!r}: 0}})" if argument == "variable_axes" else
+                f"nn.{transform}(..., {argument}=[{self.col_name!r}])")
+        return Report(
+            says=f"There is no collection {self.col_name!r} inside of `{transform}`, but {place_of(self.scope_path)} needs "
+                 f"`{entry(self.scope_path, self.var_name, self.col_name)}`.",
+            why=f"a lifted transformation takes in the collections that its `{argument}` names, and that are there; {taken}",
+            fixes=(*fixes, Fix("if the variables have it, let the transformation take it in", code=code),
+                   Fix("otherwise pass it, or let this call make it",
+                       code=f"module.apply(variables, x, mutable=[{self.col_name!r}])")))
+
+
+_VARIABLES_OF = {"vmap": "variable_axes", "scan": "variable_axes", "while_loop": "broadcast_variables"}
+_RNGS_OF = {"vmap": "split_rngs", "scan": "split_rngs", "while_loop": "split_rngs"}
 
 
 class ScopeParamShapeError(FlaxError):

@@ -65,7 +65,7 @@ def _handlers(value: Any) -> tuple[Callable[[Any], Any], Callable[[Any, Any], An
 
 def is_serializable(target: Any) -> bool:
     """Whether a value is of a registered type (or such a type itself)."""
-    return isinstance(target, type) and target in _HANDLERS or _handlers(target) is not None
+    return (isinstance(target, type) and target in _HANDLERS) or _handlers(target) is not None
 
 
 @public

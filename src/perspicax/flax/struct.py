@@ -60,7 +60,8 @@ def dataclass(clz: type[T] | None = None, **kwargs: Any) -> Any:
     if "_flax_dataclass" in vars(clz):
         return clz
     made: Any = dataclasses.dataclass(**{"frozen": True, **kwargs})(clz)
-    children, static = [], []
+    children: list[str] = []
+    static: list[str] = []
     for each in dataclasses.fields(made):
         if not each.init:
             raise StructError(says=f"`{made.__name__}.{each.name}` is a field with `init=False`.",
@@ -96,7 +97,7 @@ class PyTreeNode:
         dataclass(cls, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError("PyTreeNode has no fields: derive a class from it")  # dataclasses replace this in each subclass
+        raise NotImplementedError("PyTreeNode has no fields: derive a class from it")  # each subclass gets its own
 
     def replace(self: TNode, **overrides: Any) -> TNode:
         """A copy with other values for some fields."""

@@ -33,7 +33,7 @@ class _EmptyNode:
         return hash(_EmptyNode)
 
 
-tree_util.register_pytree_node(_EmptyNode, lambda _: ((), None), lambda _, __: empty_node)
+tree_util.register_pytree_node(_EmptyNode, lambda _: ((), None), lambda _, __: _EmptyNode())
 empty_node = _EmptyNode()
 
 
@@ -65,7 +65,7 @@ def flatten_dict(xs: Any, keep_empty_nodes: bool = False, is_leaf: Callable[[tup
         raise _no_dict("flatten_dict", xs)
     flat: dict[Any, Any] = {}
     for path, value in _walk(xs, (), is_leaf):
-        if value is empty_node and not keep_empty_nodes:
+        if isinstance(value, _EmptyNode) and not keep_empty_nodes:
             continue
         flat[path if sep is None else _joined(path, sep)] = value
     return flat
@@ -117,7 +117,7 @@ def unflatten_dict(xs: Any, sep: str | None = None) -> dict[Any, Any]:
             if not isinstance(at, dict):
                 raise TreeTypeError(says=f"The path {path!r} goes through a leaf: there is a value at {key!r} itself.",
                                     why="an entry is either a leaf or a dict of further entries")
-        at[parts[-1]] = {} if value is empty_node else value
+        at[parts[-1]] = {} if isinstance(value, _EmptyNode) else value
     return nested
 
 
@@ -132,7 +132,7 @@ def path_aware_map(f: Callable[[tuple[Any, ...], Any], Any], nested_dict: Mappin
     {'layer': {'kernel': -1, 'bias': 2}}
     """
     flat = flatten_dict(nested_dict, keep_empty_nodes=True)
-    return unflatten_dict({path: value if value is empty_node else f(path, value) for path, value in flat.items()})
+    return unflatten_dict({path: value if isinstance(value, _EmptyNode) else f(path, value) for path, value in flat.items()})
 
 
 def _no_dict(function: str, given: Any) -> TreeTypeError:
@@ -363,7 +363,7 @@ class ModelParamTraversal(Traversal):
         return flatten_dict(unfreeze(inputs), keep_empty_nodes=True)
 
     def _accepts(self, path: tuple[Any, ...], value: Any) -> bool:
-        return value is not empty_node and self._filter_fn("/" + "/".join(map(str, path)), value)
+        return not isinstance(value, _EmptyNode) and self._filter_fn("/" + "/".join(map(str, path)), value)
 
     def update(self, fn: Callable[[Any], Any], inputs: Any) -> Any:
         flat = {path: fn(value) if self._accepts(path, value) else value for path, value in self._flat(inputs).items()}

@@ -35,7 +35,8 @@ class CursorFindError(FlaxError):
         if not self.paths:
             return Report(says="`find` found no place where the condition holds.",
                           why="the condition gets the path of each node and leaf, as 'a/b/c', and its value",
-                          fixes=(Fix("see what there is", code="for place in c.find_all(lambda path, value: True):\n    print(place)"),))
+                          fixes=(Fix("see what there is",
+                                     code="for place in c.find_all(lambda path, value: True):\n    print(place)"),))
         drawn = "".join(f"\n    {path}" for path in self.paths[:8])
         rest = f"\n    and {len(self.paths) - 8} more" if len(self.paths) > 8 else ""
         return Report(says=f"`find` found {len(self.paths)} places where the condition holds:{drawn}{rest}",
@@ -65,7 +66,8 @@ class TraverseTreeError(FlaxError):
     @property
     def report(self) -> Report:
         both = self.update_fn is not None and self.cond_fn is not None
-        return Report(says="A walk over a tree takes a change or a condition, " + ("not both." if both else "and was given neither."),
+        given = "not both" if both else "and was given neither"
+        return Report(says=f"A walk over a tree takes a change or a condition, {given}.",
                       why="it either changes what it meets (`update_fn`) or collects where a condition holds (`cond_fn`)")
 
 

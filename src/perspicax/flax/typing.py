@@ -17,9 +17,9 @@ from perspicax.flax.core.frozen_dict import FrozenDict as FrozenDict
 from perspicax.typing import DTypeLike
 
 __all__ = [
-    "MISSING", "A", "Array", "ArrayPytree", "Axes", "Axis", "AxisName", "BaseConfigContext", "Collection", "ConvGeneralDilatedT",
-    "DotGeneralT", "Dtype", "EinsumT", "F", "FrozenDict", "FrozenVariableDict", "HA", "HB", "HashableMapping", "In",
-    "InOutAxis", "InOutScanAxis", "Initializer", "K", "Key", "LaxPadding", "Leaf", "LogicalNames", "LogicalPartitionSpec",
+    "MISSING", "A", "Array", "ArrayPytree", "Axes", "Axis", "AxisName", "BaseConfigContext", "Collection",
+    "ConvGeneralDilatedT", "DotGeneralT", "Dtype", "EinsumT", "F", "FrozenDict", "FrozenVariableDict", "HA", "HB", "HashableMapping",
+    "In", "InOutAxis", "InOutScanAxis", "Initializer", "K", "Key", "LaxPadding", "Leaf", "LogicalNames", "LogicalPartitionSpec",
     "LogicalPartitionSpecPytree", "LogicalRules", "Missing", "MutableCollection", "MutableVariableDict", "Out",
     "PRNGFoldable", "PRNGKey", "PaddingLike", "PartitionSpecPytree", "Path", "PathParts", "PrecisionLike",
     "PromoteDtypeFn", "PytreeDeque", "RNGSequences", "ScanAxis", "Shape", "ShapeDtype", "Sharding", "SizeBytes", "T",

@@ -8,6 +8,7 @@ import perspicax as jax
 from perspicax import lax, tree_util
 from perspicax.diagnose import Fix
 from perspicax.flax.core.partial_eval import UNKNOWN, known_results
+from perspicax.flax.error_base import shape_of
 from perspicax.flax.tree_errors import LiftError
 
 __all__ = ["broadcast", "scan"]
@@ -23,17 +24,13 @@ class _Broadcast:
 broadcast = _Broadcast()
 
 
-def _is_axis(x: Any) -> bool:
-    return x is None or x is broadcast
-
-
 def _axes_of(axes: Any, tree: Any, what: str) -> list[Any]:
     """The axis of each leaf, of axes that are given for the tree or for parts of it."""
     try:
-        spread = tree_util.tree_broadcast(axes, tree, is_leaf=_is_axis)
+        spread = tree_util.tree_broadcast(axes, tree)
     except (ValueError, TypeError) as error:
         raise LiftError(says=f"`{what}` of `scan` do not have the structure of what they are for.", why=str(error)) from None
-    found = tree_util.tree_leaves(spread, is_leaf=_is_axis)
+    found = tree_util.tree_leaves(spread)
     for axis in found:
         if axis is not broadcast and not isinstance(axis, int):
             raise LiftError(says=f"`{what}` of `scan` has the entry {axis!r}.",
@@ -151,8 +148,8 @@ class _Fixed:
 
 def _varies(what: str, shape: Any) -> LiftError:
     return LiftError(
-        says=f"{what[0].upper()}{what[1:]} ({shape.dtype}[{', '.join(map(str, shape.shape))}]) is to be the same in each step of "
-             "`scan`, but depends on the carry or on what is looped over.",
+        says=f"{what[0].upper()}{what[1:]} ({shape.dtype}{shape_of(shape.shape)}) is to be the same in each step of `scan`, "
+             "but depends on the carry or on what is looped over.",
         why="what `variable_broadcast` or `out_axes=broadcast` names is computed once, outside of the loop",
         notes=("a variable that changes from step to step belongs to `variable_carry`, one that differs for each step to "
                "`variable_axes`.",))

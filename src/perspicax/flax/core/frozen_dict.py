@@ -72,8 +72,10 @@ class FrozenDict(Mapping[K, V]):
         self._hash = None
 
     def __getitem__(self, key: K) -> V:
-        value = self._dict[key]
-        return _wrapped(value) if type(value) is dict else value  # type: ignore[return-value]
+        value: Any = self._dict[key]
+        if type(value) is dict:
+            value = _wrapped(value)
+        return value
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise FrozenDictError(
@@ -235,7 +237,8 @@ def unfreeze(x: FrozenDict[Any, Any] | dict[str, Any]) -> dict[Any, Any]:
 
 
 def copy(x: FrozenDict[Any, Any] | dict[str, Any],
-         add_or_replace: FrozenDict[str, Any] | dict[str, Any] = FrozenDict({})) -> FrozenDict[Any, Any] | dict[str, Any]:
+         add_or_replace: FrozenDict[str, Any] | dict[str, Any] = FrozenDict({}),  # noqa: B008  (it never changes)
+         ) -> FrozenDict[Any, Any] | dict[str, Any]:
     """A copy of a FrozenDict or of a dict, of the same type, with further or other entries.
 
     Raises:

@@ -16,7 +16,7 @@ C = TypeVar("C")
 
 def while_loop(cond_fn: Callable[[Scope, C], Any], body_fn: Callable[[Scope, C], C], scope: Scope, init: C,
                carry_variables: CollectionFilter = False, broadcast_variables: CollectionFilter = True,
-               split_rngs: Mapping[PRNGSequenceFilter, bool] = {}) -> C:  # noqa: B006  (the signature is Flax's; never changed)
+               split_rngs: Mapping[PRNGSequenceFilter, bool] = {}) -> C:
     """As `jax.lax.while_loop`, with functions of a scope.
 
     Args:

@@ -6,6 +6,7 @@ from typing import Any
 
 import perspicax as jax
 from perspicax import tree_util
+from perspicax.flax import struct
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
 from perspicax.flax.core.packing import Groups, pack
 from perspicax.flax.core.scopes import Scope
@@ -51,19 +52,25 @@ def vjp(fn: Callable[..., Any], scope: Scope, *primals: Any, has_aux: bool = Fal
             return result, (aux, leave(inside))
 
         result, pullback, (aux, changed) = jax.vjp(inner, moving, *args, has_aux=True)
-        outer = tree_util.Partial(_pull_back, structure, pullback)
+        outer = _Pullback(pullback, structure)
         return ((result, outer, aux) if has_aux else (result, outer)), changed
 
     return pack(differentiated, (vjp_variables, variables), (variables,), (rngs,), name="vjp")(scope, *primals)
 
 
-def _pull_back(structure: Any, pullback: Callable[..., Any], cotangent: Any) -> tuple[Any, ...]:
-    of_variables, *of_args = pullback(cotangent)
-    # One scope stands for itself; of several, those that lie in others have their variables there.
-    whole = of_variables[0] if len(of_variables) == 1 else of_variables
-    if len(of_variables) == structure.num_leaves:
-        whole = tree_util.tree_unflatten(structure, of_variables)
-    return (whole, *of_args)
+class _Pullback(struct.PyTreeNode):
+    """A pullback whose cotangents of variables are by scopes. It is a pytree, so that it can be a residual."""
+
+    pullback: Any
+    structure: Any = struct.field(pytree_node=False)
+
+    def __call__(self, cotangent: Any) -> tuple[Any, ...]:
+        of_variables, *of_args = self.pullback(cotangent)
+        # Of several scopes, those that lie in others have their variables there.
+        whole = of_variables
+        if len(of_variables) == self.structure.num_leaves:
+            whole = tree_util.tree_unflatten(self.structure, of_variables)
+        return (whole, *of_args)
 
 
 def _no_reduce_axes(reduce_axes: Sequence[str]) -> None:

@@ -96,9 +96,9 @@ def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutA
     return pack(mapped, tuple(taken), tuple(given), tuple(split_rngs), name="vmap")
 
 
-def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutScanAxis] = {},  # noqa: B006
+def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutScanAxis] = {},
          variable_broadcast: CollectionFilter = False, variable_carry: CollectionFilter = False,
-         split_rngs: Mapping[PRNGSequenceFilter, bool] = {}, in_axes: Any = 0, out_axes: Any = 0,  # noqa: B006
+         split_rngs: Mapping[PRNGSequenceFilter, bool] = {}, in_axes: Any = 0, out_axes: Any = 0,
          length: int | None = None, reverse: bool = False, unroll: int = 1, _split_transpose: bool = False,
          data_transform: Callable[..., Any] | None = None, metadata_params: dict[Any, Any] = {},  # noqa: B006
          check_constancy_invariants: bool = True) -> Callable[..., Any]:
@@ -116,8 +116,7 @@ def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutS
         reverse: whether to begin at the end.
         unroll: how many steps to unroll.
         _split_transpose: as for `jax.lax.scan`.
-        data_transform: takes (scopes, variables, keys) and returns the latter two changed: a hook for the data of a step
-            on its way in.
+        data_transform: takes the groups of variables and of keys of a step, on their way in, and returns them changed.
         metadata_params: what boxes of variables are told about the axis, e.g. its name.
         check_constancy_invariants: whether `fn` is traced a second time for the loop itself.
 
@@ -144,7 +143,7 @@ def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutS
             own = _with_axis(meta.remove_axis, stepped, taken_axes, metadata_params)
             groups: Any = (shared, carried, *own)
             if data_transform is not None:
-                groups, keys = data_transform(None, groups, keys)
+                groups, keys = data_transform(groups, keys)
             scope = enter(groups, keys)
             value, results = fn(scope, value, *args)
             shared, carried, *own = leave(scope)
@@ -179,8 +178,8 @@ def _length(args: Any, axes: Any, stepped: Groups, taken_axes: Any) -> int:
 
 def remat_scan(body_fn: Callable[..., Any], lengths: Sequence[int], policy: Callable[..., bool] | None = None,
                variable_broadcast: CollectionFilter = False, variable_carry: CollectionFilter = False,
-               variable_axes: Mapping[CollectionFilter, InOutScanAxis] = {True: 0},  # noqa: B006
-               split_rngs: Mapping[PRNGSequenceFilter, bool] = {True: True}) -> Callable[..., Any]:  # noqa: B006
+               variable_axes: Mapping[CollectionFilter, InOutScanAxis] = {True: 0},
+               split_rngs: Mapping[PRNGSequenceFilter, bool] = {True: True}) -> Callable[..., Any]:
     """Loops in loops whose steps are recomputed for the derivative, so that memory grows with the sum of the lengths.
 
     Args:

@@ -66,7 +66,7 @@ def swap_collection(fn: Callable[..., Any], col_a: str, col_b: str) -> Callable[
     return map_variables(fn, (col_a, col_b), swap, swap, mutable=True)
 
 
-def add_metadata_axis(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, int | None] = {},  # noqa: B006
+def add_metadata_axis(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, int | None] = {},
                       metadata_params: dict[Any, Any] = {}) -> Callable[..., Any]:  # noqa: B006
     """A function whose boxed variables know of one more axis outside than inside.
 

@@ -134,11 +134,13 @@ def _distinct(leaves: Iterable[Scope]) -> tuple[list[Scope], list[tuple[int, tup
     given = set(leaves)
     tops: list[Scope] = []
     numbers: dict[Scope, int] = {}
-    ways = []
+    ways: list[tuple[int, tuple[str, ...]]] = []
     for leaf in leaves:
-        top, names, at, way = leaf, (), leaf, ()
+        top, at = leaf, leaf
+        names: tuple[str, ...] = ()
+        way: tuple[str, ...] = ()
         while at.parent is not None:
-            way = (at.name, *way)  # type: ignore[assignment]
+            way = (str(at.name), *way)
             at = at.parent
             if at in given:
                 top, names = at, way
@@ -171,7 +173,7 @@ def pack(fn: Callable[..., Any], in_variable_filters: Sequence[Filter], out_vari
     def packed(scope_tree: Any, *args: Any, **kwargs: Any) -> Any:
         if kwargs and not enable_kwargs:
             warnings.warn(f"{name or 'a lifted transformation'} takes no keyword arguments; left out: "
-                          f"{', '.join(kwargs)}", RuntimeWarning, stacklevel=3)
+                          f"{', '.join(kwargs)}", RuntimeWarning, stacklevel=4)
             kwargs = {}
         carrier = Carrier(scope_tree, in_variable_filters, out_variable_filters, rng_filters, name)
         result, changed = fn(carrier.enter, carrier.leave, carrier.variables, carrier.rngs, *args, **kwargs)

@@ -47,7 +47,8 @@ def bind(variables: VariableDict, rngs: RNGSequences | None = None, mutable: Col
     """
     _check_variables(variables)
     keys = None if rngs is None else checked_rngs(rngs)
-    held = {name: unfreeze(values) if in_filter(mutable, name) else values for name, values in variables.items()}
+    held: Any = {name: unfreeze(values)  # type: ignore[arg-type]  # checked above
+            if in_filter(mutable, name) else values for name, values in variables.items()}
     return Scope(held, rngs=keys, mutable=mutable, flags=flags)
 
 

@@ -393,7 +393,8 @@ class Scope:
         inner = Scope({}, name=name, rngs=rngs, parent=self, mutable=self.mutable, path=(*self.path, name),
                       debug_path=(*self.debug_path, name), flags=self.flags)
         # A scope that is pushed again goes on with the keys where the first of its name has stopped.
-        inner.rng_counters = self.rng_counters.setdefault((child_rng_token, name), inner.rng_counters)
+        counters: Any = self.rng_counters
+        inner.rng_counters = counters.setdefault((child_rng_token, name), inner.rng_counters)
         return inner
 
     def child(self, fn: Callable[..., Any], name: str | None = None, prefix: str | None = None, named_call: bool = True,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 from weakref import ref
 
+from perspicax import tree_util
 from perspicax.core import Tracer
 from perspicax.extend.core import find_top_trace
 from perspicax.flax.scope_errors import JaxTransformError
-from perspicax import tree_util
 
 __all__ = ["TraceMark", "check_trace_level", "current_trace", "is_inner_value"]
 
@@ -33,7 +33,8 @@ class TraceMark:
 
     def newer(self) -> Iterator[Any]:
         """The traces that were opened since and are still open, the innermost first."""
-        trace, mine = find_top_trace(), self._trace()
+        mine = self._trace()
+        trace: Any = find_top_trace()
         while trace is not None and trace is not mine:
             yield trace
             trace = trace.parent
