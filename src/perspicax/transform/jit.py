@@ -26,6 +26,7 @@ from perspicax.core.tree import tree_flatten
 from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, TracedStage
+from perspicax.transform.batch import axis_frames
 from perspicax.transform.errors import NoTracingError
 from perspicax.transform.jit_options import JitOptions, Signature
 from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_for, run_jaxpr
@@ -165,7 +166,8 @@ class JitFunction:
                        else None for x in leaves])
         if None in avals:
             avals = tuple(check_arguments(leaves, in_tree, self._fun, "jit"))
-        key = (state_key(), in_tree, avals, statics, options.donate_key)
+        frames = () if local.trace is _evaluator else tuple([(f.name, f.size) for f in axis_frames()])
+        key = (state_key(), in_tree, avals, statics, options.donate_key, frames)
         try:
             traced = self._traced.get(key)
         except Exception as error:  # `==` of a static argument, or of a class in the tree
