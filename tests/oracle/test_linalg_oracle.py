@@ -291,3 +291,28 @@ def test_what_is_refused(case: Case) -> None:
     builtin = next(c for c in type(wanted.value).__mro__ if c.__module__ == "builtins")
     assert isinstance(found.value, builtin), f"JAX raises {wanted.value!r}"
     assert found.value.report.why
+
+
+def test_where_we_take_more() -> None:
+    """Stacks that JAX refuses are the same as a loop; a matrix without entries has a form."""
+    r, v = np.stack([POSITIVE, 2 * POSITIVE]), np.stack([V, V])
+    with pytest.raises(NotImplementedError):
+        jax.vmap(THEIRS.lax.cholesky_update)(r, v)
+    found = perspicax.vmap(OURS.lax.cholesky_update)(r, v)
+    np.testing.assert_allclose(np.asarray(found)[1], np.asarray(THEIRS.lax.cholesky_update(r[1], V)), rtol=1e-5)
+    with pytest.raises(ValueError):
+        THEIRS.sp.lu(B)
+    for ours, theirs in zip(OURS.sp.lu(OURS.jnp.asarray(B)), THEIRS.sp.lu(B[1]), strict=True):
+        np.testing.assert_allclose(np.asarray(ours)[1], np.asarray(theirs), rtol=1e-5, atol=1e-6)
+    assert OURS.lax.hessenberg(zeros(0, 0))[1].shape == (0,)
+
+
+def test_exponentials_and_integers_are_precise() -> None:
+    """The exponential of [[x]] is exp(x), also where JAX squares too little; Pascal's entries are integers."""
+    for x in (3.9, 7.0, 7.8):
+        wanted = np.exp(np.float64(np.float32(x)))
+        ours, theirs = (abs(float(m.sp.expm(m.jnp.full((1, 1), x, "float32"))[0, 0]) - wanted) / wanted for m in (OURS, THEIRS))
+        assert ours < 1e-5 and ours <= theirs + 1e-5
+    inverse = np.asarray(OURS.sp.invpascal(6))
+    np.testing.assert_array_equal(inverse, np.rint(inverse))
+    assert not np.array_equal(np.asarray(THEIRS.sp.invpascal(6)), np.rint(np.asarray(THEIRS.sp.invpascal(6))))

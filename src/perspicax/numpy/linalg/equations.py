@@ -270,7 +270,7 @@ def _slogdet_jvp(method: str, primals: tuple, tangents: tuple) -> tuple[Any, Any
 
 # -- least squares
 
-def lstsq(a: Any, b: Any, rcond: float | None = None, *, numpy_resid: bool = False) -> tuple[Array, Array, Array, Array]:
+def lstsq(a: Any, b: Any, rcond: Any = None, *, numpy_resid: bool = False) -> tuple[Array, Array, Array, Array]:
     """The least-squares solution of A X = B, of least norm.
 
     Args:
@@ -281,7 +281,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None, *, numpy_resid: bool = Fal
         numpy_resid: whether to leave the residuals empty where NumPy does, which needs to know the rank.
 
     Returns:
-        `(x, residuals, rank, s)`: the solution `[n]` or `[n, k]`, sums of squares `[k]` (`[1]` for a vector), int32, and the
+        `(x, residuals, rank, s)`: the solution `[n]` or `[n, k]`, sums of squares `[k]` (`[1]` for a vector), the rank, and the
         singular values.
 
     Raises:
@@ -294,28 +294,24 @@ def lstsq(a: Any, b: Any, rcond: float | None = None, *, numpy_resid: bool = Fal
     if x.shape[0] != y.shape[0]:
         raise MatrixShapeError(function="jnp.linalg.lstsq", avals=(x.aval, y.aval),
                                why=f"there are as many equations as right sides have rows: {x.shape[0]}, not {y.shape[0]}")
-    found, residuals, rank, s = fused_call(_lstsq, (x, y), rcond=None if rcond is None else float(rcond))
+    eps = float(jnp.finfo(x.dtype).eps)
+    limit = eps * max(x.shape) if rcond is None else jnp.where(rcond < 0, eps, rcond)
+    found, residuals, rank, s = fused_call(_lstsq, (x, y, jnp.asarray(limit, jnp.finfo(x.dtype).dtype)))
     if numpy_resid and (x.shape[0] <= x.shape[1] or bool(rank < x.shape[1])):
         residuals = jnp.asarray([], dtype=residuals.dtype)
     return found, residuals, rank, s
 
 
-def _lstsq(a: Any, b: Any, *, rcond: float | None) -> Any:
-    m, n = a.shape
+def _lstsq(a: Any, b: Any, limit: Any) -> Any:
     vector = b.ndim == 1
     b = b[:, None] if vector else b
     u, s, vh = lax_linalg.svd(a, full_matrices=False)
-    eps = jnp.finfo(s.dtype).eps
-    limit = eps * max(m, n) if rcond is None else eps if rcond < 0 else rcond
-    if s.size:
-        kept = (s > 0) & (s >= jnp.asarray(limit, s.dtype) * s[0])
-    else:
-        kept = s > 0
+    kept = (s > 0) & (s >= limit * s[:1])
     inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0).astype(a.dtype)[:, None]
     found = product(adjoint(vh), inverse * product(adjoint(u), b))
     rest = b - product(a, found)
     residuals = jnp.sum(jnp.real(rest * jnp.conj(rest)), axis=0)
-    return found[:, 0] if vector else found, residuals, jnp.sum(kept, dtype=jnp.int32), s
+    return found[:, 0] if vector else found, residuals, jnp.sum(kept), s
 
 
 def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None) -> Array:

@@ -51,6 +51,8 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
         Array of the shape of `A`.
 
     Scaling and squaring with Padé approximants (Higham, SIAM J. Matrix Anal. Appl. 26, 2005).
+
+    Differs: the number of squarings is rounded up, as the approximant's precision needs; JAX rounds it down.
     """
     x = square("jsp.linalg.expm", A)
     return fused_call(_expm_stack, (x,), upper_triangular=bool(upper_triangular), max_squarings=int(max_squarings))

@@ -338,15 +338,19 @@ def pascal(n: int, kind: str | None = None) -> Array:
     Args:
         n: size.
         kind: `"symmetric"`, the default (i + j over i), `"lower"` (i over j) or `"upper"`.
+
+    Returns:
+        float32 `[n, n]`, also where float64 is on.
     """
     n = max(_count("jsp.linalg.pascal", n, -(1 << 62)), 0)
     match _pascal_kind("jsp.linalg.pascal", kind):
         case "symmetric":
-            return _default(_table(n, lambda i, j: math.comb(i + j, i)))
+            found = _table(n, lambda i, j: math.comb(i + j, i))
         case "lower":
-            return _default(_table(n, math.comb))
+            found = _table(n, math.comb)
         case _:
-            return _default(_table(n, lambda i, j: math.comb(j, i)))
+            found = _table(n, lambda i, j: math.comb(j, i))
+    return jnp.asarray(found.astype(np.float32))
 
 
 def invpascal(n: int, kind: str | None = None) -> Array:

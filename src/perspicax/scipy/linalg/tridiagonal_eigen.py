@@ -45,6 +45,8 @@ def eigh_tridiagonal(d: Any, e: Any, *, eigvals_only: bool = False, select: str 
         DecompositionOptionError: there is no such selection.
         UnsupportedOptionError: `select="v"` was given.
 
+    Differs: JAX finds eigenvectors by iteration from a random start, made from `key`.
+
     Eigenvalues alone come by bisection, all at once (Barth, Martin and Wilkinson, Numer. Math. 9, 1967); with eigenvectors
     the matrix is decomposed as a full one.
     """
