@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import perspicax
+from perspicax.core.printer import check_jaxpr
 from perspicax.diagnose.errors import PerspicaxError
+from perspicax.xla.compile import without_dead_equations
 
 pytestmark = pytest.mark.oracle
 
@@ -233,7 +235,8 @@ def draw(random: random.Random, depth: int, forward: bool = False) -> Callable[[
     if depth == 0:
         return random.choice([
             lambda j, w, x: j.numpy.sin(x) * w, lambda j, w, x: x * 0.5 + w, lambda j, w, x: j.numpy.tanh(x - w[0]),
-            lambda j, w, x: x * j.numpy.cos(w).sum() * 0.3])
+            lambda j, w, x: x * j.numpy.cos(w).sum() * 0.3,
+            lambda j, w, x: (j.numpy.exp(w), x - 0.1)[1]])  # what nobody reads reads something from outside
     f, g = draw(random, depth - 1, forward), draw(random, depth - 1, forward)
     n, reverse = random.choice([2, 3]), random.random() < 0.5
     only_forward = [
@@ -301,6 +304,18 @@ def test_nested_programs_in_forward_mode(seed: int) -> None:
     theirs = FORWARD[name](jax, functools.partial(body, jax))(*args)
     ours = FORWARD[name](perspicax, functools.partial(body, perspicax))(*args)
     assert same(described(ours), described(theirs)), f"{ours}, JAX {theirs}"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_left_without_dead_code_passes_the_checker(seed: int) -> None:
+    forward = seed % 3 == 0
+    body, transforms = draw(random.Random(1000 + seed), 3, forward), FORWARD if forward else TRANSFORMS
+    name = list(transforms)[seed % len(transforms)]
+    args = (BATCH[::-1] if name == "vmap_grad" else W, BATCH if "vmap" in name else BATCH[0])
+    (call,) = perspicax.make_jaxpr(transforms[name](perspicax, functools.partial(body, perspicax)))(*args).eqns
+    whole = call.params["jaxpr"].jaxpr
+    for results in (whole.outvars, whole.outvars[:1], whole.outvars[1:]):
+        check_jaxpr(without_dead_equations(whole.replace(outvars=list(results)))[0])
 
 
 def test_while_loops_under_nested_vmaps() -> None:

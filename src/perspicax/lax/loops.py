@@ -53,7 +53,7 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
         UnrollError: `unroll` is negative.
 
     >>> scan(lambda total, x: (total + x, total), 0., jnp.arange(3.))
-    (Array(3., dtype=float32), Array([0., 0., 1.], dtype=float32))
+    (Array(3., dtype=float32), Array([0., 0., 1.], dtype=float32, weak_type=True))
     """
     check_callable(f, "scan", "f")
     init_leaves, init_tree = tree.flatten(init)
