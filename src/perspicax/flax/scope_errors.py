@@ -506,7 +506,7 @@ class NameInUseError(FlaxError):
     @property
     def report(self) -> Report:
         kind = {"submodule": "submodule", "param": "parameter"}.get(self.key_type, f"variable of {self.key_type!r}")
-        owner = f"`{self.module_name}`" if self.module_name else "this module"
+        owner = f"`{self.module_name}`" if self.module_name else "The top module"
         again = (Fix("to share a submodule, make it once and call it twice",
                      code=f"layer = nn.Dense(3, name={self.value!r})\ny = layer(x)\nz = layer(y)"),) \
             if self.key_type == "submodule" else ()

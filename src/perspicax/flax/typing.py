@@ -18,12 +18,13 @@ from perspicax.typing import DTypeLike
 
 __all__ = [
     "MISSING", "A", "Array", "ArrayPytree", "Axes", "Axis", "AxisName", "BaseConfigContext", "Collection",
-    "ConvGeneralDilatedT", "DotGeneralT", "Dtype", "EinsumT", "F", "FrozenDict", "FrozenVariableDict", "HA", "HB", "HashableMapping",
-    "In", "InOutAxis", "InOutScanAxis", "Initializer", "K", "Key", "LaxPadding", "Leaf", "LogicalNames", "LogicalPartitionSpec",
-    "LogicalPartitionSpecPytree", "LogicalRules", "Missing", "MutableCollection", "MutableVariableDict", "Out",
-    "PRNGFoldable", "PRNGKey", "PaddingLike", "PartitionSpecPytree", "Path", "PathParts", "PrecisionLike",
-    "PromoteDtypeFn", "PytreeDeque", "RNGSequences", "ScanAxis", "Shape", "ShapeDtype", "Sharding", "SizeBytes", "T",
-    "TupleArg", "VariableDict", "has_shape_dtype", "is_key_like",
+    "ConvGeneralDilatedT", "DotGeneralT", "Dtype", "EinsumT", "F", "FrozenDict", "FrozenVariableDict", "HA", "HB",
+    "HashableMapping", "In", "InOutAxis", "InOutScanAxis", "Initializer", "K", "Key", "LaxPadding", "Leaf",
+    "LogicalNames", "LogicalPartitionSpec", "LogicalPartitionSpecPytree", "LogicalRules", "Missing",
+    "MutableCollection", "MutableVariableDict", "Out", "PRNGFoldable", "PRNGKey", "PaddingLike",
+    "PartitionSpecPytree", "Path", "PathParts", "PrecisionLike", "PromoteDtypeFn", "PytreeDeque", "RNGSequences",
+    "ScanAxis", "Shape", "ShapeDtype", "Sharding", "SizeBytes", "T", "TupleArg", "VariableDict", "has_shape_dtype",
+    "is_key_like",
 ]
 
 A = TypeVar("A")
