@@ -153,29 +153,39 @@ def _emit(b: Any, a: Any, *, full_matrices: bool, compute_uv: bool, subset_by_in
     values = b.out[0]
     rows, columns = (m, n) if full_matrices else (k, k)
     left, right = ShapedArray((*stack, m, rows), a.dtype), ShapedArray((*stack, columns, n), a.dtype)
-    mode = "N" if not compute_uv else "A" if full_matrices else "S"
-    outs = [a.aval, ShapedArray(values.shape, values.dtype), left, right, info_type(stack)]
-    found = native_call(b, FUNCTION, _routine(b, algorithm), f"mode = {u8(mode)}", [a], outs, ranks=(2, 2, 1, 2, 2, 0),
-                        aliases={0: 0}, gpu=_gpu_kernel(full_matrices, compute_uv) if m >= n else None)
-    results = found[1:4] if compute_uv else found[1:2]
-    return nan_where_failed(b, found[4], results)
+    values = ShapedArray(values.shape, values.dtype)
+    routine = _routine(b, algorithm)
+    if b.module.platform == "cpu":
+        mode = "N" if not compute_uv else "A" if full_matrices else "S"
+        outs = [a.aval, values, left, right, info_type(stack)]
+        found = native_call(b, FUNCTION, routine, f"mode = {u8(mode)}", [a], outs, ranks=(2, 2, 1, 2, 2, 0), aliases={0: 0})
+        results = found[1:4]
+    else:
+        results, found = _on_gpu(b, a, [values, left, right], routine, full_matrices, compute_uv)
+    return nan_where_failed(b, found[4], results if compute_uv else results[:1])
+
+
+def _on_gpu(b: Any, a: Any, outs: list[Any], routine: str, full_matrices: bool, compute_uv: bool) -> tuple[list, list]:
+    """The kernel wants at least as many rows as columns: others are given by rows, which makes them their transposes."""
+    values, left, right = outs
+    wide = a.shape[-2] < a.shape[-1]
+    nothing = ShapedArray((), a.dtype)
+    vectors = [nothing, nothing] if not compute_uv else [right, left] if wide else [left, right]
+    rank = 1 if wide else 2
+    kernel = GpuKernel("solver_gesvd_ffi", f"compute_uv = {boolean(compute_uv)}, full_matrices = {boolean(full_matrices)}, "
+                                           f"transposed = {boolean(wide)}")
+    found = native_call(b, FUNCTION, routine, "", [a], [a.aval, values, *vectors, info_type(a.shape[:-2])],
+                        ranks=(rank, rank, 1, *([rank, rank] if compute_uv else [0, 0]), 0), aliases={0: 0}, gpu=kernel)
+    return [found[1], found[3], found[2]] if wide else list(found[1:4]), found
 
 
 def _routine(b: Any, algorithm: Any) -> str:
-    name = "DEFAULT" if algorithm is None else getattr(algorithm, "name", str(algorithm))
-    if name in ("DEFAULT", "DIVIDE_AND_CONQUER"):
+    if algorithm in (None, SvdAlgorithm.DEFAULT, SvdAlgorithm.DIVIDE_AND_CONQUER):
         return "gesdd"
-    if name == "QR" and algorithm is not None and not isinstance(algorithm, str):
+    if algorithm is SvdAlgorithm.QR:
         return "gesvd"
-    if b.module.platform == "cpu":
-        raise NoKernelError(function=FUNCTION, platform="cpu", missing=f"no algorithm {algorithm}",
-                            why="the CPU has SvdAlgorithm.DEFAULT (divide and conquer), DIVIDE_AND_CONQUER and QR")
-    return "gesvd"
-
-
-def _gpu_kernel(full_matrices: bool, compute_uv: bool) -> GpuKernel:
-    return GpuKernel("solver_gesvd_ffi", f"compute_uv = {boolean(compute_uv)}, full_matrices = {boolean(full_matrices)}, "
-                                         "transposed = false")
+    raise NoKernelError(function=FUNCTION, platform=b.module.platform, missing=f"no algorithm {algorithm}",
+                        why="there are SvdAlgorithm.DEFAULT, DIVIDE_AND_CONQUER and QR")
 
 
 svd_p = Primitive(
