@@ -10,7 +10,8 @@ from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.diagnose.boundary import public
 from perspicax.lax.bodies import check_callable
 from perspicax.lax.branch_errors import PlatformError
-from perspicax.lax.branching import apply_branches, platform_place
+from perspicax.lax.branch_rules import platform_place
+from perspicax.lax.branching import apply_branches
 from perspicax.lax.loop_emission import INDEX
 from perspicax.xla import client
 
