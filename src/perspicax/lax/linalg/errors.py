@@ -52,7 +52,7 @@ class SquareMatrixError(OperationError):
         return Report(says=f"`{self.function}` needs square matrices, and {name} is not:\n{draw_matrix(text)}",
                       labels=labels, why="the last two axes are the rows and columns of the matrices, and must be equal: "
                                          f"here {self.aval.shape[-2]} and {self.aval.shape[-1]}",
-                      fixes=_square_fixes(self.function, name.strip("`") if name.startswith("`") else "x"))
+                      fixes=_square_fixes(self.function, _code(name, "x"), self.aval.shape))
 
 
 def draw_matrix(text: str) -> str:
@@ -63,9 +63,15 @@ def draw_matrix(text: str) -> str:
     return f"    {text}\n    {' ' * start}{'^' * (len(text) - 1 - start)}"
 
 
-def _square_fixes(function: str, name: str) -> tuple[Fix, ...]:
+def _code(name: str, otherwise: str) -> str:
+    """What the user calls an operand, for a line of code."""
+    return name.strip("`") if name.startswith("`") else otherwise
+
+
+def _square_fixes(function: str, name: str, shape: tuple[int, ...]) -> tuple[Fix, ...]:
     if function in ("jnp.linalg.inv", "jsp.linalg.inv"):
-        return (Fix("take the pseudo-inverse", code=f"jnp.linalg.pinv({name})"),)
+        turned = [*shape[:-2], shape[-1], shape[-2]]
+        return (Fix(f"take the pseudo-inverse, whose shape is {turned}", code=f"jnp.linalg.pinv({name})"),)
     if function.endswith((".eigvals", ".eigvalsh", ".eigh", ".eig")):
         return (Fix("take singular values", code=f"jnp.linalg.svdvals({name})"),)
     return ()
@@ -79,12 +85,16 @@ class MatrixShapeError(OperationError):
         avals: types of the operands.
         why: the rule that is broken.
         index: the operand concerned, where it is one.
+        use: code to write instead, with `{0}`, `{1}`, … for the operands.
+        use_why: what that does.
     """
 
     function: str
     avals: tuple[Any, ...]
     why: str
     index: int | None = None
+    use: str = ""
+    use_why: str = ""
 
     @property
     def report(self) -> Report:
@@ -97,7 +107,9 @@ class MatrixShapeError(OperationError):
             width = max([len(name) for name, _ in rows])
             drawn = "\n".join([f"    {name:<{width}}  {a.str_short()}" for (name, _), a in zip(rows, self.avals)])
             says = f"The arguments of `{self.function}` do not go together:\n{drawn}"
-        return Report(says=says, labels=labels, why=self.why)
+        names = [_code(name, "abc"[i] if i < 3 else "x") for i, (name, _) in enumerate(rows)]
+        fixes = (Fix(self.use_why, code=self.use.format(*names)),) if self.use else ()
+        return Report(says=says, labels=labels, why=self.why, fixes=fixes)
 
 
 class MatrixDtypeError(OperationError):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
 from perspicax.lax import linalg as lax_linalg
+from perspicax.lax.families import joined_shape
 from perspicax.lax.linalg.errors import DecompositionOptionError, MatrixShapeError, UnsupportedOptionError
 from perspicax.lax.linalg.kernels import type_of
 from perspicax.lax.linalg.matrices import adjoint, diagonal, product
@@ -63,9 +64,10 @@ def check_system(function: str, a: Any, b: Any) -> None:
         raise MatrixShapeError(function=function, avals=(a, b), index=1, why="the right side is a vector or a matrix")
     if b.shape[-1 if b.ndim == 1 else -2] != n:
         why = f"the right side has as many rows as the matrix: {n}, not {b.shape[-1 if b.ndim == 1 else -2]}"
-        if b.ndim == a.ndim - 1 and b.shape[-1] == n:
-            why += "; a stack of vectors is solved as solve(a, b[..., None])[..., 0]"
-        raise MatrixShapeError(function=function, avals=(a, b), why=why)
+        stacked = b.ndim > 1 and b.shape[-1] == n and joined_shape(b.shape[:-1], a.shape[:-2]) is not None
+        use = f"{function}({{0}}, {{1}}[..., None])[..., 0]" if stacked and function.endswith(".solve") else ""
+        raise MatrixShapeError(function=function, avals=(a, b), why=why, use=use,
+                               use_why="solve for each vector of the stack" if use else "")
     try:
         broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except (TypeError, ValueError):
