@@ -161,6 +161,23 @@ def test_indices_beyond_int32_choose_the_last_branch() -> None:
         assert lax.switch(np.int64(-2**40), [lambda: 0, lambda: 1, lambda: 2]) == 0
 
 
+def test_debug_nans_finds_the_operation_within_a_loop() -> None:
+    programs = [lambda x: lax.scan(lambda c, v: (c + jnp.log(v), c), 0.0, x),
+                lambda x: lax.cond(True, lambda: jnp.log(x), lambda: x),
+                lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, jnp.log(s[1])), (0, x)),
+                lambda x: lax.fori_loop(0, 2, lambda i, c: jnp.log(c), x)]
+    with px.debug_nans(True):
+        for program in programs:
+            for wrap in (lambda f: f, px.jit):
+                with pytest.raises(FloatingPointError) as caught:
+                    wrap(program)(X)
+                assert caught.value.what == "log"
+        over_batch = px.vmap(lambda n: lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, jnp.log(s[1])), (0, 0.5)))
+        with pytest.raises(FloatingPointError):
+            over_batch(np.arange(4))
+        assert float(over_batch(np.arange(1))[1][0]) == 0.5
+
+
 def test_empty_carries_and_results() -> None:
     def program(x: Any) -> Any:
         return (lax.while_loop(lambda c: False, lambda c: c, ()), lax.scan(lambda c, _: (c, None), (), None, length=3),

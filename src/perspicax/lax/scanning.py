@@ -17,6 +17,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
+from perspicax.lax import slicing
 from perspicax.lax.bodies import axis_names, open_consts
 from perspicax.lax.carry import carry_fixpoint, reordered, stacked
 from perspicax.lax.loop_emission import INDEX, emit_while, empty, put, run_body, take
@@ -275,7 +276,16 @@ def _scan_evaluate(*args: Any, jaxpr: ClosedJaxpr, **params: Any) -> list:
     avals = tuple([x.aval for x in arrays])
     whole = jaxpr.derive(("scan program", avals, *params.items()), lambda: stage_flat(
         lambda *xs: scan_p(*xs, jaxpr=jaxpr, **params), avals, jaxpr.debug_info))
-    return run_jaxpr(whole, arrays, name="scan")
+    return run_jaxpr(whole, arrays, name="scan", search=lambda: _run_steps(arrays, jaxpr=jaxpr, **params))
+
+
+def _run_steps(args: Sequence[Any], *, jaxpr: ClosedJaxpr, length: int, reverse: bool, num_consts: int, num_carry: int,
+               **_: Any) -> None:
+    """The steps one by one, and their equations: with debug_nans, the one that makes a NaN is reported on the way."""
+    consts, carry, xs = _parts(args, num_consts, num_carry)
+    for i in reversed(range(length)) if reverse else range(length):
+        here = [slicing.index_in_dim(x, i, keepdims=False) for x in xs]
+        carry = eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *consts, *carry, *here)[:num_carry]
 
 
 def _scan_emit(b: Any, *args: Any, jaxpr: ClosedJaxpr, num_consts: int, num_carry: int, length: int, reverse: bool,

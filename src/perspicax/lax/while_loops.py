@@ -14,7 +14,7 @@ import numpy as np
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, local
 from perspicax.core.effects import Effects, ordered
-from perspicax.core.jaxpr import ClosedJaxpr, Var
+from perspicax.core.jaxpr import ClosedJaxpr, Var, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.diagnose.boundary import public
@@ -144,7 +144,18 @@ def _while_evaluate(*args: Any, body_jaxpr: ClosedJaxpr, **params: Any) -> list:
     avals = tuple([x.aval for x in arrays])
     whole = body_jaxpr.derive(("while program", avals, *params.items()), lambda: stage_flat(
         lambda *xs: while_p(*xs, body_jaxpr=body_jaxpr, **params), avals, body_jaxpr.debug_info))
-    return run_jaxpr(whole, arrays, name="while")
+    return run_jaxpr(whole, arrays, name="while", search=lambda: _run_rounds(arrays, body_jaxpr=body_jaxpr, **params))
+
+
+def _run_rounds(args: Sequence[Any], *, cond_nconsts: int, cond_jaxpr: ClosedJaxpr, body_nconsts: int,
+                body_jaxpr: ClosedJaxpr) -> None:
+    """The rounds one by one, and their equations: with debug_nans, the one that makes a NaN is reported on the way.
+
+    Of a batch, entries that are done may go on to anything: there the loop as a whole is reported.
+    """
+    cc, bc, carry = _parts(args, cond_nconsts, body_nconsts)
+    while not cond_jaxpr.out_avals[0].shape and eval_jaxpr(cond_jaxpr.jaxpr, cond_jaxpr.consts, *cc, *carry)[0]:
+        carry = eval_jaxpr(body_jaxpr.jaxpr, body_jaxpr.consts, *bc, *carry)
 
 
 def _while_emit(b: Any, *args: Any, cond_nconsts: int, cond_jaxpr: ClosedJaxpr, body_nconsts: int,

@@ -1,7 +1,7 @@
 """`jit_p`: the call of a staged function as one equation, its rules, and how a jaxpr is compiled and run."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, subjaxprs
@@ -195,13 +195,17 @@ def program_for(closed: ClosedJaxpr, placed: Any, committed: bool, *, name: str,
 
 def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donated: Sequence[bool] = (),
               keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None, inline: bool = False,
-              compiler_options: tuple = ()) -> list[ArrayImpl]:
-    """Compile (once) and run a jaxpr on concrete arrays."""
+              compiler_options: tuple = (), search: Callable[[], Any] | None = None) -> list[ArrayImpl]:
+    """Compile (once) and run a jaxpr on concrete arrays.
+
+    Args:
+        search: with debug_nans, runs the same equation by equation when a result is not finite; `None`: as it stands.
+    """
     placed, in_shardings, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
                                                 compiler_options)
     results = program(dispatch.move_all(arrays, placed, in_shardings))
     if dispatch.checking.nans:
-        _find_non_finite(closed, arrays, results, name)
+        _find_non_finite(closed, arrays, results, name, search)
     return results
 
 
@@ -262,11 +266,14 @@ def argument_names(closed: ClosedJaxpr, count: int) -> Sequence[str]:
     return names if len(names) == count else [f"argument {i}" for i in range(count)]
 
 
-def _find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: Sequence[ArrayImpl], name: str) -> None:
+def _find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: Sequence[ArrayImpl], name: str,
+                     search: Callable[[], Any] | None) -> None:
     """With debug_nans: where a result is not finite, run equation by equation, so that the report names the one."""
     try:
         dispatch.check_results(results, name)
     except FloatingPointError:
-        if not any(x.is_deleted() for x in arrays):
+        if search is not None:
+            search()
+        elif not any(x.is_deleted() for x in arrays):
             eval_jaxpr(closed.jaxpr, closed.consts, *arrays)
         raise
