@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import warnings
 from collections.abc import Callable
@@ -492,6 +493,27 @@ class Box:
 
     __setitem__ = INDEX_METHODS["__setitem__"]
     __getitem__ = INDEX_METHODS["__getitem__"]
+
+
+@pytest.mark.parametrize(("line", "proposed"), [
+    ("y = x.at.add(2.0)", "x.at[index].add(2.0)"),
+    ("y = x.at(0).set(2.0)", "x.at[0].set(value)"),
+    ("x.at[0] = 2.0", "x = x.at[0].set(2.0)"),
+    ("x.at[1:] *= 3.0", "x = x.at[1:].multiply(3.0)"),
+])
+def test_a_misuse_of_at_shows_how_it_is_written(line: str, proposed: str, tmp_path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(f"x = ones\n{line}\n")
+    with pytest.raises(errors.UpdateCallError) as info:
+        exec(compile(file.read_text(), str(file), "exec"), {"ones": as_array(np.ones(3, np.float32))})
+    assert isinstance(info.value, AttributeError) and isinstance(info.value, TypeError)
+    assert [fix.lines for fix in info.value.report.fixes] == [(proposed,)]
+    assert info.value.report.labels[0].text == "float32[3]"
+
+
+def test_at_answers_protocols_as_python_expects() -> None:
+    assert not hasattr(at(X), "set") and not hasattr(at(X), "unknown")
+    assert copy.copy(at(X)).array is X
 
 
 def test_an_assignment_is_told_what_to_write_instead() -> None:

@@ -295,6 +295,61 @@ class ItemAssignmentError(PerspicaxError, TypeError):
         return f"{array} = {array}.at[{found.at(target.slice).text}].{method}({found.at(value).text})"
 
 
+class UpdateCallError(PerspicaxError, AttributeError, TypeError):  # JAX raises one or the other, by the way of writing
+    """`x.at` was used otherwise than as `x.at[index].set(value)`.
+
+    Attributes:
+        form: `unindexed` (`x.at.set(value)`), `called` (`x.at(index)`) or `assigned` (`x.at[index] = value`).
+        method: what was asked of `x.at`, or what would do what was asked for.
+        type_text: the type of the array.
+    """
+
+    form: str
+    type_text: str
+    method: str = "set"
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        AttributeError.__init__(self)
+        self.name = fields.get("method", "")  # else Python notes it, and with it the array, which would count as leaked
+
+    @property
+    def report(self) -> Report:
+        array, index, value, edited = self._written()
+        name = "x" if array is None or len(array.text) > 60 else array.text
+        chosen, what = index.text if index is not None else "index", value.text if value is not None else "value"
+        says = {"unindexed": f"`{name}.at` has no `{self.method}`: the index is missing.",
+                "called": f"`{name}.at` is indexed with brackets, not called."
+                }.get(self.form, f"`{name}.at[{chosen}]` cannot be assigned to.")
+        why = "arrays never change: `.at[index].set(value)` returns a new array, and the brackets say which part differs"
+        text = f"{name}.at[{chosen}].{self.method}({what})"
+        if self.form != "assigned":
+            return Report(says=says, labels=_labels(array, self.type_text), why=why,
+                          fixes=(Fix("say which part", code=text),))
+        edits = () if edited is None else (Edit(edited.span, f"{name} = {text}"),)
+        return Report(says=says, labels=_labels(array, self.type_text), why=why,
+                      fixes=(Fix("name the new array", code=f"{name} = {text}", edits=edits),))
+
+    def _written(self) -> tuple[Expression | None, Expression | None, Expression | None, Expression | None]:
+        """The array, the index, the value and the assignment in the user's source, as far as they are seen there."""
+        found = located(self.position) if self.position is not None else None
+        if found is None:
+            return None, None, None, None
+        match found.node:
+            case ast.Attribute(value=ast.Attribute(value=array, attr="at")):
+                call = found.file.enclosing(found.node, (ast.Call, ast.stmt))
+                value = call.args[0] if isinstance(call, ast.Call) and call.func is found.node and call.args else None
+                return found.at(array), None, None if value is None else found.at(value), None
+            case ast.Call(func=ast.Attribute(value=array, attr="at"), args=[index]):
+                return found.at(array), found.at(index), None, None
+        statement = found.file.enclosing(found.node, (ast.Assign, ast.AugAssign))
+        match statement:
+            case ast.Assign(targets=[ast.Subscript(value=ast.Attribute(value=array, attr="at"), slice=index)], value=value) | \
+                    ast.AugAssign(target=ast.Subscript(value=ast.Attribute(value=array, attr="at"), slice=index), value=value):
+                return found.at(array), found.at(index), found.at(value), found.at(statement)
+        return None, None, None, None
+
+
 class ContainsError(PerspicaxError, ValueError):
     """`in` was used with an array that is no vector."""
 

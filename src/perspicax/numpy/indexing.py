@@ -37,7 +37,7 @@ from perspicax.lax.scattering import (
 )
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import arithmetic, operators
-from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateShapeError, type_text
+from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateCallError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
 from perspicax.numpy.promote import array_like
 from perspicax.xla.array import NUMPY_AXES, ArrayImpl
@@ -453,6 +453,9 @@ def _put(x: Any, plan: Scattered, arrays: list[Any], y: Any, how: _Update, mode:
 
 # -- x.at[index]
 
+_UPDATES = ("get", "set", "add", "subtract", "multiply", "mul", "min", "max", "divide", "power", "apply")
+
+
 class IndexUpdateHelper:
     """`x.at`: index it, and say what becomes of that part. `x` itself does not change."""
 
@@ -467,6 +470,20 @@ class IndexUpdateHelper:
     def __repr__(self) -> str:
         return f"<.at of {type_text(self.array)}: index it, then .get(), .set(values), .add(values), …>"
 
+    @public
+    def __getattr__(self, name: str) -> NoReturn:
+        if name not in _UPDATES:
+            raise AttributeError(f"`.at` has no attribute {name!r}: index it first, `x.at[index]`")
+        raise UpdateCallError(form="unindexed", type_text=type_text(self.array), method=name)
+
+    @public
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UpdateCallError(form="called", type_text=type_text(self.array))
+
+    @public
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise UpdateCallError(form="assigned", type_text=type_text(self.array))
+
 
 def _index_text(index: Any) -> str:
     """An index as it is written."""
@@ -480,7 +497,16 @@ def _index_text(index: Any) -> str:
     return type_text(index) if isinstance(index, Array) else repr(index)
 
 
-@public_methods("get", "set", "add", "subtract", "multiply", "mul", "min", "max", "divide", "power", "apply")
+def _refused(method: str) -> Callable[[Any, Any], NoReturn]:
+    """What `x.at[index] += value` and its like do."""
+    @public
+    def refuse(self: IndexUpdateRef, value: Any) -> NoReturn:
+        raise UpdateCallError(form="assigned", type_text=type_text(self.array), method=method)
+
+    return refuse
+
+
+@public_methods(*_UPDATES)
 class IndexUpdateRef:
     """`x.at[index]`: a part of an array, to be read or changed; each method returns a new array.
 
@@ -607,6 +633,9 @@ class IndexUpdateRef:
         aval = self.array.aval
         ones = shapes.broadcast_in_dim(np.ones((), aval.dtype), aval.shape, ())
         return IndexUpdateRef(ones, self.index)._update(_MULTIPLY, values, mode, is_sorted, unique, wrap)
+
+    __iadd__, __isub__, __imul__ = _refused("add"), _refused("subtract"), _refused("multiply")
+    __itruediv__, __ipow__ = _refused("divide"), _refused("power")
 
     def _update(self, how: _Update, values: Any, mode: Any, is_sorted: bool, unique: bool, wrap: bool) -> Any:
         try:
