@@ -881,6 +881,16 @@ def test_a_bucket_on_the_net_is_reported_and_nothing_is_cached(environment: pyte
     assert [w.where for w in found] == ["gs://bucket/cache"]
 
 
+def test_a_bucket_named_by_the_environment_makes_no_folder_of_that_name(
+        environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.chdir(tmp_path)
+    environment.setenv("PERSPICAX_CACHE_DIR", "s3://bucket/cache")
+    with troubles() as found:
+        assert open_default() is None
+    assert [w.where for w in found] == ["s3://bucket/cache"]
+    assert "PERSPICAX_CACHE_DIR" in str(found[0]) and not list(tmp_path.iterdir())
+
+
 # ---------------------------------------------------------------- what it costs
 
 

@@ -528,14 +528,13 @@ def open_default(options: Mapping[str, object] | None = None) -> DiskCache | Non
     bound = _number(options, "jax_compilation_cache_max_size", DEFAULT_MAX_BYTES)
     if bound == 0:
         return None
-    folder, named_by = default_folder(), "PERSPICAX_CACHE_DIR"
-    chosen = options.get("jax_compilation_cache_dir")
-    if chosen:
-        folder, named_by = Path(os.path.expanduser(str(chosen))), "jax_compilation_cache_dir"
-        if "://" in str(chosen):
-            what, why = "The cache of compiled programs is not used", "Only folders of this machine are supported."
-            _tell("remote", CacheWarning(what, str(chosen), why, f"name a folder in {named_by}"), about=str(chosen))
-            return None
+    named_by = "jax_compilation_cache_dir" if options.get("jax_compilation_cache_dir") else "PERSPICAX_CACHE_DIR"
+    chosen = str(options.get("jax_compilation_cache_dir") or os.environ.get("PERSPICAX_CACHE_DIR", ""))
+    if "://" in chosen:
+        what, why = "The cache of compiled programs is not used", "Only folders of this machine are supported."
+        _tell("remote", CacheWarning(what, chosen, why, f"name a folder in {named_by}"), about=chosen)
+        return None
+    folder = Path(os.path.expanduser(chosen)) if chosen else default_folder()
     if folder is None:
         return None
     return DiskCache(
