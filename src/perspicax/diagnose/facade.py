@@ -102,8 +102,8 @@ class UnknownNameError(PerspicaxError, AttributeError):
         known = [n for n in dir(sys.modules[self.ours]) if not n.startswith("_")] if self.ours in sys.modules else []
         near = get_close_matches(self.missing, known, 3)
         return Report(says=f"`{self.module}` has no name `{self.missing}`.",
-                      fixes=tuple([Fix("did you mean", code=f"{self.module}.{n}") if i == 0
-                                   else Fix("or", code=f"{self.module}.{n}") for i, n in enumerate(near)]))
+                      fixes=(Fix("did you mean one of" if len(near) > 1 else "did you mean",
+                                 code=tuple(f"{self.module}.{n}" for n in near)),) if near else ())
 
 
 # Names that older programs use and JAX 0.10.2 no longer has, and what does their work now.

@@ -6,6 +6,7 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
+from perspicax.transform.errors import with_article
 
 
 def ordinal(index: int) -> str:
@@ -132,7 +133,7 @@ class NotArrayLikeError(PerspicaxError, TypeError, ValueError):  # JAX raises Va
         fixes: tuple[Fix, ...] = ()
         if self.value_type in ("list", "tuple"):
             fixes = (Fix("make an array of it first", code="jnp.asarray(x)"),)
-        given = "None" if self.value_type == "NoneType" else f"a {self.value_type}"
+        given = "None" if self.value_type == "NoneType" else with_article(self.value_type)
         return Report(says=f"`{self.function}` was given {given} as its {ordinal(self.index)} argument.",
                       why="it takes arrays, NumPy arrays and numbers; a list would be converted element by element at "
                           "every call" if fixes else "it takes arrays, NumPy arrays and numbers", fixes=fixes)
@@ -155,7 +156,7 @@ class NotConvertibleError(PerspicaxError, TypeError, ValueError):  # JAX raises 
         if self.kind == "ragged":
             return Report(says=says, why="the lists in it differ in length or depth; an array has the same number of "
                                          "entries along each axis everywhere")
-        return Report(says=says, why=f"a {self.value_type} is no number and has no numbers in it")
+        return Report(says=says, why=f"{with_article(self.value_type)} is no number and has no numbers in it")
 
 
 class UfuncDtypeError(PerspicaxError, TypeError, ValueError):  # JAX raises one or the other, by function
