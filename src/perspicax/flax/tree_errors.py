@@ -7,9 +7,11 @@ from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix, Report
 from perspicax.flax.error_base import FlaxError
 
-__all__ = ["ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError", "CursorIterationError",
-           "CursorKeyError", "FrozenDictError", "LiftError", "StateDictError",
-           "StructError", "TraversalError", "TraverseTreeError", "TreeTypeError"]
+__all__ = [
+    "AxisRuleError", "ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError",
+    "CursorIterationError", "CursorKeyError", "FrozenDictError", "LiftError", "StateDictError", "StructError",
+    "TraversalError", "TraverseTreeError", "TreeTypeError",
+]
 
 
 class CursorFindError(FlaxError):
@@ -85,6 +87,10 @@ class TraversalError(ReportedError, ValueError):
 
 class CursorError(ReportedError, ValueError, TypeError):
     """A cursor was used where it stands for nothing that could be used so."""
+
+
+class AxisRuleError(ReportedError, ValueError):
+    """Rules for logical axes contradict each other, or there is no mesh for them."""
 
 
 class StateDictError(ReportedError, ValueError, KeyError):

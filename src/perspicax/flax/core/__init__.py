@@ -6,6 +6,7 @@ from perspicax.flax.core import lift as lift
 from perspicax.flax.core import meta as meta
 from perspicax.flax.core import partial_eval as partial_eval
 from perspicax.flax.core import scope as scope
+from perspicax.flax.core import spmd as spmd
 from perspicax.flax.core import tracers as tracers
 from perspicax.flax.core.axes_scan import broadcast as broadcast
 from perspicax.flax.core.frozen_dict import FrozenDict as FrozenDict
@@ -36,11 +37,11 @@ from perspicax.flax.core.tracers import check_trace_level as check_trace_level
 from perspicax.flax.core.tracers import current_trace as current_trace
 from perspicax.flax.typing import Array as Array
 
-__getattr__, __dir__ = _on_demand(__name__, modules=("nn", "spmd"))
+__getattr__, __dir__ = _on_demand(__name__, modules=("nn",))
 
 __all__ = [
     "Array", "AxisMetadata", "DenyList", "FrozenDict", "Scope", "apply", "axes_scan", "bind", "broadcast", "check_trace_level",
     "copy", "current_trace", "custom_vjp", "freeze", "frozen_dict", "init", "jit", "jvp", "lazy_init", "lift",
-    "map_axis_meta", "meta", "partial_eval", "pop", "pretty_repr", "remat", "remat_scan", "scan", "scope", "tracers",
+    "map_axis_meta", "meta", "partial_eval", "pop", "pretty_repr", "remat", "remat_scan", "scan", "scope", "spmd", "tracers",
     "unbox", "unfreeze", "vjp", "vmap", "while_loop",
 ]
