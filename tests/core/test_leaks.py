@@ -100,6 +100,29 @@ def test_a_dead_value_as_an_argument_of_transformed_functions() -> None:
             use(kept[0])
 
 
+@pytest.mark.parametrize("use", [lambda x: x * 2.0, lambda x: jit(lambda y: y * x)(2.0)], ids=["directly", "closed over by jit"])
+@pytest.mark.parametrize("transform", [jit, grad])
+def test_a_value_used_by_a_thread_while_its_function_is_traced_is_no_leak(transform, use) -> None:
+    caught: list[Exception] = []
+
+    def f(x):
+        def work() -> None:
+            try:
+                use(x)
+            except UnexpectedTracerError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        return x * 1.0
+
+    transform(f)(1.0)
+    assert caught[0].elsewhere and caught[0].keeping is None
+    assert "thread" in str(caught[0]) and "kept" not in str(caught[0])
+    assert pickle.loads(pickle.dumps(caught[0])).elsewhere
+
+
 def test_the_error_holds_neither_the_value_nor_its_holder() -> None:
     class Holder(list):
         pass

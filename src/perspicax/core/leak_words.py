@@ -45,6 +45,8 @@ def _computed_label(origin: Provenance, taken: list[Span | None]) -> list[Label]
 def use_report(error: UnexpectedTracerError) -> Report:
     """The report of a value that was used after its trace."""
     origin, keeping = error.origin, error.keeping
+    if origin is not None and error.elsewhere:
+        return _elsewhere_report(error, origin)
     if origin is None or keeping is None:
         return Report(says="A value of a traced function was used after the function had been traced.")
     used = error.position
@@ -59,6 +61,24 @@ def use_report(error: UnexpectedTracerError) -> Report:
         labels.append(Label(used_span, "used here, where it has no value"))
     return Report(says=says, primary=primary, labels=tuple(labels), why=_leak_why(origin, keeping),
                   fixes=tuple(_leak_fixes(origin, keeping)))
+
+
+def _elsewhere_report(error: UnexpectedTracerError, origin: Provenance) -> Report:
+    """The report of a value that was used by another thread than the one that traces."""
+    f, transform = f"`{origin.function}`" if origin.function else "the function", origin.transform or "the transformation"
+    span = resolve(error.position)
+    what = (f"The argument `{origin.argument.name}` of `{origin.argument.function}`" if origin.argument is not None
+            else _used_name(error.position, None))
+    return Report(
+        says=f"{what} has no value in this thread: while another thread traces {f}, it is a placeholder of type "
+             f"{origin.type_text}.",
+        primary=span, labels=() if span is None else (Label(span, f"{origin.type_text}, used in another thread"),),
+        why=f"{transform} runs {f} once, with placeholders, and notes what is computed with them in the thread that called "
+            "it; other threads compute with values.",
+        fixes=(Fix(f"compute with arrays in the thread that runs {f}; start threads around the call, each of which calls "
+                   "the transformed function"),
+               Fix("for work on the host that needs the values, let the compiled program call it",
+                   code="jax.pure_callback(function, jax.ShapeDtypeStruct(shape, dtype), x)")))
 
 
 def end_report(error: LeakedTracerError) -> Report:
@@ -85,12 +105,14 @@ def _is_code(path: str) -> bool:
     return bool(path) and " " not in path.replace(", ", "")
 
 
-def _used_name(used: Place, keeping: Keeping) -> str:
+def _used_name(used: Place | None, keeping: Keeping | None) -> str:
     """What was used, as its line says it: `outs[0]` of `outs[0] + 1`; else the place that keeps it."""
-    kept = f"{keeping.path} {keeping.says}"
+    if used is None:
+        return "A value"
+    kept = f"{keeping.path} {keeping.says}" if keeping is not None else ""
     found = [o.text for o in operands_at(used) if not isinstance(o.node, ast.Constant) and len(o.text) <= 50]
     named = [text for text in found if re.search(rf"(?<!\w){re.escape(text)}(?!\w)", kept)]
-    if _is_code(keeping.path) and (not named or keeping.path.startswith(f"{named[0]}[")):
+    if keeping is not None and _is_code(keeping.path) and (not named or keeping.path.startswith(f"{named[0]}[")):
         return f"`{keeping.path}`"
     if len(named) == 1 or len(found) == 1:
         return f"`{(named or found)[0]}`"

@@ -6,6 +6,7 @@ neither the value nor what keeps it.
 from __future__ import annotations
 
 import gc
+import threading
 from typing import TYPE_CHECKING
 
 from perspicax.core.provenance import Provenance, provenance, traced_functions
@@ -28,12 +29,14 @@ class UnexpectedTracerError(JAXTypeError):
     Attributes:
         origin: what is known of the value.
         keeping: who keeps it and which line stored it.
+        elsewhere: whether the function is still being traced, by another thread.
     """
 
     __module__ = "perspicax.errors"
 
     origin: Provenance | None = None
     keeping: Keeping | None = None
+    elsewhere: bool = False
 
     @property
     def report(self) -> Report:
@@ -63,8 +66,10 @@ class LeakedTracerError(UnexpectedTracerError):
 # -- finding them
 
 def leak_at_use(tracer: Tracer) -> Exception:
-    """The error for a dead tracer that is used."""
+    """The error for a tracer that is used where its trace is not: after the trace, or in another thread."""
     facts = provenance(tracer)
+    if not tracer._trace.dead and threading.active_count() > 1:
+        return UnexpectedTracerError(origin=facts, elsewhere=True)
     return UnexpectedTracerError(origin=facts, keeping=_keeping(tracer))
 
 

@@ -25,6 +25,7 @@ from perspicax.core.config import config
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
 from perspicax.core.option import on_change, option_named
+from perspicax.core.trace import check_alive
 from perspicax.diagnose.frames import user_frame
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
@@ -111,6 +112,7 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         keep_unused: keep inputs that nothing reads.
         in_shardings, out_shardings: shardings of inputs and results, on several devices.
     """
+    check_alive(closed.consts)  # those of a function that another thread is tracing have no values here
     jaxpr, read = without_dead_equations(closed.jaxpr)
     keep = [True] * len(read) if keep_unused else read
     module = emit.Module(name, placed.devices[0].platform)
@@ -308,12 +310,23 @@ def _take_tokens(executable: Executable) -> list[Any]:
     with _token_lock:
         for effect in executable.effects:
             found = _tokens.get((effect, executable.placed.devices))
-            if found is None:
+            if found is None or _has_failed(found):
                 empty = np.zeros((0,), bool)
                 found = runtime.put(ShapedArray((0,), np.dtype(bool)), executable.placed,
                                     [empty] * len(executable.placed.devices), executable.placed.devices, True)
             taken.append(found)
     return taken
+
+
+def _has_failed(token: Any) -> bool:
+    """Whether the program that makes a token has failed: what needs the token would fail too."""
+    if not token.is_ready():
+        return False
+    try:
+        token.block_until_ready()
+    except runtime.RuntimeFailure:
+        return True
+    return False
 
 
 def _keep_tokens(executable: Executable, outs: list[Any]) -> list[Any]:
@@ -334,8 +347,16 @@ def effects_barrier() -> None:
             token.block_until_ready()
         except runtime.RuntimeFailure as error:
             failed = failed or (error if effects else None)
+            _forget_token(token)
     if failed is not None:
         raise failure(failed, "running a program with effects") from callback_cause(failed)
+
+
+def _forget_token(token: Any) -> None:
+    """A failure is told once, and what is started from now on does not fail for it."""
+    with _token_lock:
+        for key in [key for key, kept in _tokens.items() if kept is token]:
+            del _tokens[key]
 
 
 _running: list[tuple[Any, bool]] = []
