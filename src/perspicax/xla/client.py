@@ -1,13 +1,16 @@
 """Backends and devices. The client is made on first use, after the environment and the configuration were read."""
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 from typing import Any
 
 from perspicax.binding import runtime
 from perspicax.core import config as config_module
 from perspicax.core.config import config
 from perspicax.diagnose.boundary import public
+from perspicax.diagnose.frames import warning_level
 from perspicax.xla.client_errors import ClientStartedError
 from perspicax.xla.errors import UnknownPlatformError
 
@@ -41,7 +44,21 @@ def client(platform: str | None = None) -> runtime.Client:
             if name not in ("cpu", *runtime.discover_plugins()):
                 raise UnknownPlatformError(platform=name, known=("cpu", *runtime.discover_plugins()))
             _clients[name] = _make(name)
+            if not _watching_forks:
+                _watching_forks.append(True)
+                os.register_at_fork(before=_warn_of_fork)
         return _clients[name]
+
+
+_watching_forks: list[bool] = []
+
+
+def _warn_of_fork() -> None:
+    """The runtime's threads do not exist in a forked process, which then waits for them for ever."""
+    if _clients:
+        warnings.warn("This process is forked, and array work that the new one does may wait for ever: it has none of the "
+                      "runtime's threads. Start processes by multiprocessing.get_context('spawn'), or fork before the first "
+                      "array is made.", RuntimeWarning, stacklevel=warning_level())
 
 
 def default_backend() -> str:
