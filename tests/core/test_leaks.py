@@ -100,7 +100,7 @@ def test_a_dead_value_as_an_argument_of_transformed_functions() -> None:
             use(kept[0])
 
 
-@pytest.mark.parametrize("use", [lambda x: x * 2.0, lambda x: jit(lambda y: y * x)(2.0)], ids=["directly", "closed over by jit"])
+@pytest.mark.parametrize("use", [lambda x: x * 2.0, lambda x: jit(lambda y: y * x)(2.0)], ids=["directly", "closed over"])
 @pytest.mark.parametrize("transform", [jit, grad])
 def test_a_value_used_by_a_thread_while_its_function_is_traced_is_no_leak(transform, use) -> None:
     caught: list[Exception] = []
