@@ -372,6 +372,24 @@ def test_vjp_gives_cotangents_by_scope_and_goes_through_jit() -> None:
     np.testing.assert_allclose(of_x, jnp.ones((2, 2)) @ kernel.T, rtol=1e-6)
 
 
+def test_a_rule_leaves_arguments_out_by_their_number_after_the_scope() -> None:
+    def scale(scope: Scope, n: float, x: Any) -> Any:
+        return x * scope.param("w", lambda key: jnp.ones(())) * n
+
+    def forward(scope: Scope, n: float, x: Any) -> Any:
+        return lift.vjp(lambda scope, x: scale(scope, n, x), scope, x)
+
+    def backward(n: float, pullback: Any, cotangent: Any) -> Any:
+        of_variables, of_x = pullback(cotangent)
+        return of_variables, of_x * 10 * n
+
+    ruled = lift.custom_vjp(scale, forward, backward, nondiff_argnums=(1,))
+    grad = jax.grad(lambda x: apply(lambda scope: ruled(scope, 3.0, x))({"params": {"w": jnp.full((), 2.0)}}))(5.0)
+    assert float(grad) == 2.0 * 3.0 * 10 * 3.0
+    with pytest.raises(LiftError, match="argument 0 is the scope"):
+        lift.custom_vjp(scale, forward, backward, nondiff_argnums=(0,))
+
+
 def test_jvp_moves_variables() -> None:
     variables = init(dense)(KEY, X)[1]
 

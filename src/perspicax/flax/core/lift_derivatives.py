@@ -10,6 +10,7 @@ from perspicax.flax import struct
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
 from perspicax.flax.core.packing import Groups, pack
 from perspicax.flax.core.scopes import Scope
+from perspicax.flax.tree_errors import LiftError
 
 __all__ = ["custom_vjp", "jvp", "value_and_grad", "vjp"]
 
@@ -75,8 +76,6 @@ class _Pullback(struct.PyTreeNode):
 
 def _no_reduce_axes(reduce_axes: Sequence[str]) -> None:
     if reduce_axes:
-        from perspicax.flax.tree_errors import LiftError
-
         raise LiftError(says=f"`reduce_axes` is {tuple(reduce_axes)!r}, but must be empty.",
                         why="JAX has taken this argument away; sums over a mapped axis are written as `jax.lax.psum`")
 
@@ -160,12 +159,19 @@ def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_
         backward_fn: takes the arguments of `nondiff_argnums`, the residuals and a cotangent of the result; returns the
             cotangents of the variables of `grad_vars`, for each scope a dict of collections, and of each argument.
         grad_vars: the collections that have cotangents.
-        nondiff_argnums: numbers of arguments without derivative; the scope is not counted.
+        nondiff_argnums: numbers of arguments without derivative; the scope is number 0.
 
     Returns:
         A function of the same arguments as `fn`.
+
+    Raises:
+        LiftError: `nondiff_argnums` names the scope.
     """
     fixed = tuple(sorted(nondiff_argnums))
+    if any(number < 1 for number in fixed):
+        raise LiftError(says=f"`nondiff_argnums` of `custom_vjp` is {fixed!r}, but argument 0 is the scope.",
+                        why="the arguments after the scope have the numbers 1, 2, ...; which variables have derivatives is "
+                            "said by `grad_vars`")
 
     def ruled(structure: Any) -> Callable[..., Any]:
         def call(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
@@ -189,7 +195,7 @@ def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_
                 of_scopes = tuple(structure.flatten_up_to(of_variables))
                 return (of_scopes, None, None, *of_args)
 
-            rule = jax.custom_vjp(inner, nondiff_argnums=tuple([n + 3 for n in fixed]))
+            rule = jax.custom_vjp(inner, nondiff_argnums=tuple([n + 2 for n in fixed]))
             rule.defvjp(forward, backward)
             return rule(moving, still, rngs, *args)
 
