@@ -296,7 +296,9 @@ ELSEWHERE = {
     "device_put": "it is about where arrays live: tests/xla and tests/api",
     "platform_index": "it has no operands: test_control.py",
     "custom_jvp_call": f"{_FUNCTIONS} custom rules", "pure_callback": f"{_FUNCTIONS} callbacks",
-    "io_callback": f"{_FUNCTIONS} callbacks", "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
+    "io_callback": f"{_FUNCTIONS} callbacks",
+    "debug_callback": f"{_FUNCTIONS} callbacks", "debug_print": f"{_FUNCTIONS} callbacks",
+    "inspect_sharding": "it tells where a value is, which tests of devices look at", "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
     "cond": f"{_FUNCTIONS} branches", "custom_linear_solve": f"{_FUNCTIONS} solvers",
 }
 """Primitives without an entry, and why."""

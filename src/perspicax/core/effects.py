@@ -13,11 +13,14 @@ class Effect:
         ordered: whether effects of this kind keep program order.
         in_loops: whether the bodies of loops and branches may have it.
         in_custom_rules: whether functions with custom derivatives and `remat` may have it.
+        in_batched_branches: whether it may happen for entries of a batch that did not choose it (`cond` and `while_loop`
+            under vmap, where the condition differs between the entries).
     """
 
     ordered = False
     in_loops = True
     in_custom_rules = False
+    in_batched_branches = False
 
     def __repr__(self) -> str:
         return type(self).__name__

@@ -238,7 +238,7 @@ def _select_branch(axis: BatchAxis, index: Any, index_axis: int, operands: list,
     not become NaN in the sum (0 times infinity).
     """
     for b in branches:
-        for effect in b.effects:
+        for effect in [e for e in b.effects if not e.in_batched_branches]:
             info = b.debug_info
             raise LoopEffectError(function=info.name if info is not None else "", transform="cond", effect=repr(effect),
                                   kind="vmap")

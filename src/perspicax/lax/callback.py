@@ -1,7 +1,8 @@
 """Calls from compiled programs back to Python: `io_callback` (with effects) and `pure_callback` (without).
 
 An ordered callback carries a token, so that calls happen in program order, in loops as well, and from one execution to
-the next.
+the next. What the Python function raises reaches the user as the cause of a `JaxRuntimeError`, whether the callback ran at
+once or from a compiled program.
 """
 from __future__ import annotations
 
@@ -12,21 +13,22 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray, abstract_token
-from perspicax.core.effects import NO_EFFECTS, Effect, Effects
-from perspicax.core.jaxpr import eval_jaxpr
+from perspicax.core.effects import Effect, Effects
 from perspicax.core.primitive import NotDifferentiable, NotLinear, OfPrimitive, Primitive
-from perspicax.core.trace import Zero, stage_flat
-from perspicax.core.tracer import get_aval
+from perspicax.core.trace import Zero
+from perspicax.diagnose.boundary import public
+from perspicax.diagnose.frames import user_position
 from perspicax.lax import shape
-from perspicax.lax.callback_errors import CallbackResultError
+from perspicax.lax.callback_errors import CallbackArgumentError, CallbackResultError, CallbackTransformError
 from perspicax.lax.operand import operand
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
-from perspicax.transform.jit_primitive import run_jaxpr
-from perspicax.transform.stage import function_name
-from perspicax.xla.array import ArrayImpl, from_numpy
+from perspicax.transform.stage import check_arguments, function_name
+from perspicax.xla.array import ArrayImpl, callback_failure
 from perspicax.xla.dispatch import as_array
-from perspicax.xla.emit import Value
+from perspicax.xla.emit import Value, physical_aval
+
+VMAP_METHODS = ("sequential", "sequential_unrolled", "expand_dims", "broadcast_all", "legacy_vectorized")
 
 
 class IOEffect(Effect):
@@ -45,46 +47,114 @@ class OrderedIOEffect(Effect):
 io_effect, ordered_io_effect = IOEffect(), OrderedIOEffect()
 
 
-class HostFunction:
-    """The Python side of a callback: takes NumPy arrays, checks what the user's function returns."""
+# -- the Python side
 
-    def __init__(self, fun: Callable[..., Any], in_tree: Any, out_tree: Any, avals: Sequence[ShapedArray],
-                 name: str) -> None:
-        self.fun, self.in_tree, self.out_tree, self.avals, self.name = fun, in_tree, out_tree, tuple(avals), name
+class HostFunction:
+    """The Python side of a callback: takes NumPy arrays, checks what the user's function returns.
+
+    Attributes:
+        name: of the user's function.
+        avals: types of its flat results.
+        in_avals: types of its flat arguments.
+        place: where the user asked for the call.
+    """
+
+    __slots__ = ("avals", "fun", "in_avals", "in_tree", "name", "out_tree", "place")
+
+    def __init__(self, fun: Callable[..., Any], in_tree: Any, in_avals: Sequence[ShapedArray], out_tree: Any,
+                 avals: Sequence[ShapedArray], name: str, place: Any = None) -> None:
+        self.place = place
+        self.fun, self.in_tree, self.in_avals = fun, in_tree, tuple(in_avals)
+        self.out_tree, self.avals, self.name = out_tree, tuple(avals), name
+
+    def __repr__(self) -> str:
+        return self.name
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
-        return self.compute(arrays)
-
-    def compute(self, arrays: Sequence[Any]) -> tuple[np.ndarray, ...]:
         """Call the user's function with arrays of the structure it expects."""
-        values = [from_numpy(np.array(x)) for x in arrays]
-        args, kwargs = self.in_tree.unflatten(values)
+        args, kwargs = self.in_tree.unflatten([array_of(x, a) for x, a in zip(arrays, self.in_avals)])
         leaves, found = tree.flatten(self.fun(*args, **kwargs))
-        if found != self.out_tree:
-            raise CallbackResultError(function=self.name, kind="structure", expected=str(self.out_tree), got=str(found))
-        results = []
-        for x, aval in zip(leaves, self.avals):
-            array = np.asarray(x.value() if type(x) is ArrayImpl else x)
-            if dtypes.canonicalize_dtype(array.dtype) == aval.dtype or _is_python_number(x):
-                array = array.astype(aval.dtype)
-            if array.shape != aval.shape or array.dtype != aval.dtype:
-                raise CallbackResultError(function=self.name, kind="type", expected=aval.str_short(),
-                                          got=f"{array.dtype}[{','.join(map(str, array.shape))}]")
-            results.append(np.require(array, requirements="C"))  # keeps scalars, which `ascontiguousarray` does not
-        return tuple(results)
+        if len(leaves) != len(self.avals):
+            raise CallbackResultError(function=self.name, kind="structure", expected=_described(self.out_tree),
+                                      got=_described(found))
+        return tuple([self._checked(x, aval) for x, aval in zip(leaves, self.avals)])
+
+    def _checked(self, x: Any, aval: ShapedArray) -> np.ndarray:
+        array = np.asarray(x.value() if type(x) is ArrayImpl else x)
+        wanted = physical_aval(aval)
+        if array.dtype != wanted.dtype and dtypes.canonicalize_dtype(array.dtype) == wanted.dtype:
+            array = array.astype(wanted.dtype)
+        if array.shape != wanted.shape or array.dtype != wanted.dtype:
+            raise CallbackResultError(function=self.name, kind="type", expected=aval.str_short(),
+                                      got=f"{array.dtype}[{','.join(map(str, array.shape))}]")
+        return np.require(array, requirements="C")  # keeps scalars, which `ascontiguousarray` does not
 
 
-def _is_python_number(x: Any) -> bool:
-    return isinstance(x, (bool, int, float, complex))
+def array_of(x: Any, aval: Any) -> ArrayImpl:
+    """A host array as the user's function gets it: an array of ours, with memory of its own (XLA reuses its buffers)."""
+    return ArrayImpl(aval, None, np.array(x))
 
 
-def _callback_emit(b: Any, *operands: Any, callback: HostFunction, result_avals: tuple, ordered: bool = False,
-                   **_: Any) -> list:
+def _described(structure: Any) -> str:
+    if structure.num_nodes == 1 and structure.num_leaves == 1:
+        return "one array"
+    found = structure.unflatten(range(structure.num_leaves))
+    kind = "None" if found is None else type(found).__name__
+    return f"{kind} of {structure.num_leaves} arrays" if structure.num_leaves != 1 else f"{kind} of one array"
+
+
+class MappedFunction:
+    """A host function on a whole batch: it calls another once for each entry, in order, and stacks the results."""
+
+    __slots__ = ("batched", "inner", "size")
+
+    def __init__(self, inner: Callable[..., Any], batched: tuple[bool, ...], size: int) -> None:
+        self.inner, self.batched, self.size = inner, batched, size
+
+    name = property(lambda self: self.inner.name)
+    place = property(lambda self: self.inner.place)
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+    def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        rows = [self.inner(*[x[i] if b else x for x, b in zip(arrays, self.batched)]) for i in range(self.size)]
+        return tuple([np.stack(column) for column in zip(*rows)])
+
+
+def map_operands(axis: BatchAxis, args: Sequence[Any], axes: Sequence[int | None]) -> tuple[list, tuple[bool, ...]]:
+    """The operands with their batch axes in front, and which have one."""
+    moved = [to_axis(x, a, 0, axis.size) if a is not None else x for x, a in zip(args, axes)]
+    return moved, tuple([a is not None for a in axes])
+
+
+def call_now(callback: Callable[..., Any], args: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    """Call a host function with concrete arrays.
+
+    Raises:
+        JaxRuntimeError: it raised; what it raised is the cause.
+    """
+    values = [as_array(x).value() for x in args]
+    try:
+        return callback(*values)
+    except Exception as error:
+        raise callback_failure(error, callback) from error
+
+
+# -- emission
+
+def emit_callback(b: Any, operands: Sequence[Value], callback: Callable[..., Any], effect: Effect | None) -> list[Value]:
+    """The custom call of a host function; with an ordered `effect` its token goes through it.
+
+    The source of the target and its attributes is jaxlib's `xla_ffi_python_cpu_callback`.
+    """
     module = b.module
     call: Any = callback
-    values, outs = list(operands), list(b.out)
-    if ordered:
-        values = [b.token(ordered_io_effect), *values]
+    values: list[Value] = [Value(v.name, physical_aval(v.aval)) for v in operands]
+    outs: list[Any] = [physical_aval(a) for a in b.out]
+    token = effect if effect is not None and effect.ordered else None
+    if token is not None:
+        values = [b.token(token), *values]
         outs = [abstract_token, *outs]
         call = _WithToken(callback)
     index = len(module.callbacks)
@@ -95,8 +165,8 @@ def _callback_emit(b: Any, *operands: Any, callback: HostFunction, result_avals:
                     f'call_target_name = "xla_ffi_python_cpu_callback", api_version = 4 : i32, '
                     f"backend_config = {{index = {index} : ui64}}, has_side_effect = true, "
                     f"operand_layouts = [{layouts}], result_layouts = [{result_layouts}]")
-    if ordered:
-        b.tokens[ordered_io_effect] = results[0]
+    if token is not None:
+        b.tokens[token] = results[0]
         results = results[1:]
     return [Value(v.name, a) for v, a in zip(results, b.out)]
 
@@ -110,62 +180,68 @@ def _layout(aval: Any) -> str:
 class _WithToken:
     """A host function whose first operand and result is the token."""
 
-    def __init__(self, inner: HostFunction) -> None:
+    __slots__ = ("inner",)
+    name = property(lambda self: self.inner.name)
+    place = property(lambda self: self.inner.place)
+
+    def __init__(self, inner: Callable[..., Any]) -> None:
         self.inner = inner
 
     def __call__(self, token: Any, *arrays: Any) -> tuple:
         return (token, *self.inner(*arrays))
 
 
-def _evaluate(*args: Any, callback: HostFunction, **_: Any) -> list:
-    arrays = [as_array(x) for x in args]
-    return [from_numpy(x) for x in callback.compute([x.value() for x in arrays])]
+# -- rules
+
+def _evaluate(*args: Any, callback: Callable[..., Any], result_avals: tuple, **_: Any) -> list:
+    return [ArrayImpl(a, None, np.array(x)) for x, a in zip(call_now(callback, args), result_avals)]
 
 
-def _batch_sequential(primitive: Primitive) -> Callable[..., Any]:
-    """One call for each entry of the batch, in order, by a scan."""
-    def batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[list, list]:
-        from perspicax.lax.loops import scan
-
-        moved = [to_axis(x, a, 0, axis.size) if a is not None else None for x, a in zip(args, axes)]
-        mapped = [x for x in moved if x is not None]
-
-        def step(carry: Any, xs: Any) -> Any:
-            here = iter(xs)
-            return carry, primitive(*[next(here) if a is not None else x for x, a in zip(args, axes)], **params)
-
-        _, outs = scan(step, None, mapped, axis.size)
-        return list(outs), [0] * len(outs)
-
-    return batch
-
-
-def _pure_batch(axis: BatchAxis, args: tuple, axes: tuple, *, callback: HostFunction, result_avals: tuple,
-                vectorized: bool, vmap_method: str | None, sharding: Any = None) -> tuple[list, list]:
-    method = vmap_method or ("broadcast_all" if vectorized else None)
-    params = dict(callback=callback, result_avals=result_avals, vectorized=vectorized, vmap_method=vmap_method,
-                  sharding=sharding)
-    if method in ("expand_dims", "broadcast_all", "legacy_vectorized"):
-        moved = [to_axis(x, a, 0, axis.size) if a is not None
-                 else (to_axis(x, None, 0, axis.size) if method == "broadcast_all" else shape.expand_dims(x, (0,)))
-                 for x, a in zip(args, axes)]
-        wide = tuple([a.batched(axis.size, 0) for a in result_avals])
-        wide_callback = HostFunction(callback.fun, callback.in_tree, callback.out_tree, wide, callback.name)
-        outs = pure_callback_p(*moved, **{**params, "callback": wide_callback, "result_avals": wide})
-        return outs, [0] * len(outs)
-    if method == "sequential":
-        return _batch_sequential(pure_callback_p)(axis, args, axes, **params)
-    raise CallbackResultError(function=callback.name, kind="vmap", expected="", got=str(vmap_method))
-
-
-def _io_jvp(primitive: Primitive) -> Any:
+def _jvp(primitive: Primitive) -> Any:
     def jvp(primals: tuple, tangents: tuple, **params: Any) -> Any:
         if any(type(t) is not Zero for t in tangents):
-            raise CallbackResultError(function=params["callback"].name, kind="derivative", expected="", got="")
+            raise CallbackTransformError(function=params["callback"].name, kind="derivative", what=primitive.name)
         outs = primitive(*primals, **params)
         return outs, [Zero.like(x) for x in outs]
 
     return jvp
+
+
+def _sequential(primitive: Primitive, axis: BatchAxis, args: tuple, axes: tuple, params: dict) -> tuple[list, list]:
+    moved, batched = map_operands(axis, args, axes)
+    wide = tuple([a.batched(axis.size, 0) for a in params["result_avals"]])
+    outs = primitive(*moved, **{**params, "callback": MappedFunction(params["callback"], batched, axis.size),
+                                "result_avals": wide})
+    return outs, [0] * len(outs)
+
+
+def _io_batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[list, list]:
+    if params["ordered"]:
+        raise CallbackTransformError(function=params["callback"].name, kind="ordered", what="io_callback")
+    return _sequential(io_callback_p, axis, args, axes, params)
+
+
+def _pure_batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[list, list]:
+    method, callback = params["vmap_method"], params["callback"]
+    if method is None:
+        raise CallbackTransformError(function=callback.name, kind="vmap", what="pure_callback")
+    if method in ("sequential", "sequential_unrolled"):
+        return _sequential(pure_callback_p, axis, args, axes, params)
+    moved = [_widened(x, a, axis.size, method) for x, a in zip(args, axes)]
+    wide = tuple([a.batched(axis.size, 0) for a in params["result_avals"]])
+    in_avals = [as_aval.batched(1 if method == "expand_dims" and a is None else axis.size, 0)
+                if a is not None or method != "legacy_vectorized" else as_aval
+                for as_aval, a in zip(callback.in_avals, axes)]
+    host = HostFunction(callback.fun, callback.in_tree, in_avals, callback.out_tree, wide, callback.name, callback.place)
+    outs = pure_callback_p(*moved, **{**params, "callback": host, "result_avals": wide})
+    return outs, [0] * len(outs)
+
+
+def _widened(x: Any, batch_axis: int | None, size: int, method: str) -> Any:
+    """An operand with the batch axis in front, where the method gives it one."""
+    if batch_axis is not None or method == "broadcast_all":
+        return to_axis(x, batch_axis, 0, size)
+    return shape.expand_dims(x, (0,)) if method == "expand_dims" else x
 
 
 def _effects(ordered: bool, **_: Any) -> Effects:
@@ -174,33 +250,55 @@ def _effects(ordered: bool, **_: Any) -> Effects:
 
 io_callback_p = Primitive(
     "io_callback", params=("callback", "result_avals", "ordered", "sharding"), multiple_results=True, cache_types=False,
+    handles_extended=True,
     type_rule=lambda *avals, result_avals, **_: list(result_avals),
-    jvp=OfPrimitive(_io_jvp), transpose=NotLinear("a Python function is called"), batch=OfPrimitive(_batch_sequential),
-    emit=_callback_emit, evaluate=_evaluate, effects=_effects,
-    source="jaxlib's `xla_ffi_python_cpu_callback`")
+    jvp=OfPrimitive(_jvp), transpose=NotLinear("a Python function is called"), batch=_io_batch,
+    emit=lambda b, *operands, callback, ordered, **_: emit_callback(
+        b, operands, callback, ordered_io_effect if ordered else io_effect),
+    evaluate=_evaluate, effects=_effects, source="jaxlib's `xla_ffi_python_cpu_callback`")
 
 pure_callback_p = Primitive(
-    "pure_callback", params=("callback", "result_avals", "vectorized", "vmap_method", "sharding"), multiple_results=True,
-    cache_types=False,
+    "pure_callback", params=("callback", "result_avals", "vmap_method", "sharding"), multiple_results=True,
+    cache_types=False, handles_extended=True,
     type_rule=lambda *avals, result_avals, **_: list(result_avals),
-    jvp=OfPrimitive(_io_jvp), transpose=NotDifferentiable("a Python function is called"), batch=_pure_batch,
-    emit=_callback_emit, evaluate=_evaluate,
+    jvp=OfPrimitive(_jvp), transpose=NotDifferentiable("a Python function is called"), batch=_pure_batch,
+    emit=lambda b, *operands, callback, **_: emit_callback(b, operands, callback, None), evaluate=_evaluate,
     source="jaxlib's `xla_ffi_python_cpu_callback`")
 
 for _primitive in (io_callback_p, pure_callback_p):
     _primitive.extra["callback"] = True
 
 
-def _prepare(callback: Callable[..., Any], result_shape_dtypes: Any, args: tuple, kwargs: dict) -> tuple:
+# -- the public functions
+
+def _prepare(what: str, callback: Callable[..., Any], result_shape_dtypes: Any, args: tuple,
+             kwargs: dict) -> tuple[list, Any, tuple, HostFunction]:
+    if not callable(callback):
+        raise CallbackArgumentError(what=what, kind="function", got=type(callback).__name__)
     leaves, in_tree = tree.flatten((args, kwargs))
-    leaves = [operand(x) for x in leaves]
+    in_avals = check_arguments(leaves, in_tree, callback, what)
     results, out_tree = tree.flatten(result_shape_dtypes)
-    avals = tuple([ShapedArray(r.shape, dtypes.canonicalize_dtype(r.dtype)) if hasattr(r, "dtype") else get_aval(r)
-                   for r in results])
-    host = HostFunction(callback, in_tree, out_tree, avals, function_name(callback))  # type: ignore[arg-type]
-    return leaves, out_tree, avals, host
+    avals = tuple([_announced(what, callback, path, r)
+                   for path, r in tree.flatten_with_path(result_shape_dtypes)[0]]) if results else ()
+    host = HostFunction(callback, in_tree, in_avals, out_tree, avals, function_name(callback), user_position(2))
+    return [operand(x) for x in leaves], out_tree, avals, host
 
 
+def _announced(what: str, callback: Callable[..., Any], path: Any, leaf: Any) -> ShapedArray:
+    """The type that a leaf of `result_shape_dtypes` announces."""
+    name, at = function_name(callback), tree.keystr(path)
+    sizes, dtype = getattr(leaf, "shape", None), getattr(leaf, "dtype", None)
+    if sizes is None or dtype is None:
+        raise CallbackArgumentError(what=what, kind="announced", function=name, path=at, got=type(leaf).__name__)
+    if dtypes.issubdtype(dtype, dtypes.extended):
+        raise CallbackArgumentError(what=what, kind="extended", function=name, path=at, got=str(dtype))
+    canonical = dtypes.canonicalize_dtype(dtype)
+    if canonical != np.dtype(dtype):
+        raise CallbackArgumentError(what=what, kind="wide", function=name, path=at, got=str(np.dtype(dtype)))
+    return ShapedArray(tuple(sizes), canonical)
+
+
+@public
 def io_callback(callback: Callable[..., Any], result_shape_dtypes: Any, *args: Any, sharding: Any = None,
                 ordered: bool = False, **kwargs: Any) -> Any:
     """Call a Python function that has side effects.
@@ -209,27 +307,50 @@ def io_callback(callback: Callable[..., Any], result_shape_dtypes: Any, *args: A
         callback: gets arrays, returns a pytree of arrays as announced.
         result_shape_dtypes: pytree of `ShapeDtypeStruct`s (or arrays) like the result; `None` for none.
         args, kwargs: pytrees of arrays.
+        sharding: the device that calls, where a program runs on several.
         ordered: whether calls keep program order.
 
+    Returns:
+        What the function returned, as arrays. Under vmap it is called once for each entry, in order.
+
     Raises:
+        CallbackArgumentError: `callback` is no function, or `result_shape_dtypes` holds something else than types.
+        CallbackTransformError: it is differentiated, or is ordered and under vmap.
         JaxRuntimeError: when the result is used, if the function raised; what it raised is the cause.
     """
-    leaves, out_tree, avals, host = _prepare(callback, result_shape_dtypes, args, kwargs)
-    return out_tree.unflatten(io_callback_p(*leaves, callback=host, result_avals=avals, ordered=ordered, sharding=None))
+    leaves, out_tree, avals, host = _prepare("io_callback", callback, result_shape_dtypes, args, kwargs)
+    outs = io_callback_p(*leaves, callback=host, result_avals=avals, ordered=bool(ordered), sharding=sharding)
+    return out_tree.unflatten(outs)
 
 
+@public
 def pure_callback(callback: Callable[..., Any], result_shape_dtypes: Any, *args: Any, sharding: Any = None,
-                  vectorized: bool = False, vmap_method: str | None = None, **kwargs: Any) -> Any:
+                  vmap_method: str | None = None, **kwargs: Any) -> Any:
     """Call a Python function without side effects; it may be called any number of times, or not at all.
 
     Args:
         callback: gets arrays, returns a pytree of arrays as announced.
         result_shape_dtypes: pytree of `ShapeDtypeStruct`s (or arrays) like the result.
-        vmap_method: how vmap calls it: `sequential`, `expand_dims` or `broadcast_all`.
+        args, kwargs: pytrees of arrays.
+        sharding: the device that calls, where a program runs on several.
+        vmap_method: how vmap calls it: `sequential` (or `sequential_unrolled`), once for each entry; `expand_dims`, once,
+            operands that are the same for all entries having a leading axis of size 1; `broadcast_all`, once, all operands
+            having the whole batch axis; `legacy_vectorized`, once, operands that are the same for all staying as they are.
+
+    Returns:
+        What the function returned, as arrays.
+
+    Raises:
+        CallbackArgumentError: `callback` is no function, `result_shape_dtypes` holds something else than types, or there
+            is no such `vmap_method`.
+        CallbackTransformError: it is differentiated, or is under vmap without a `vmap_method`.
+        JaxRuntimeError: when the result is used, if the function raised; what it raised is the cause.
     """
-    leaves, out_tree, avals, host = _prepare(callback, result_shape_dtypes, args, kwargs)
-    return out_tree.unflatten(pure_callback_p(*leaves, callback=host, result_avals=avals, vectorized=vectorized,
-                                              vmap_method=vmap_method, sharding=None))
+    if vmap_method is not None and vmap_method not in VMAP_METHODS:
+        raise CallbackArgumentError(what="pure_callback", kind="method", got=repr(vmap_method), known=VMAP_METHODS)
+    leaves, out_tree, avals, host = _prepare("pure_callback", callback, result_shape_dtypes, args, kwargs)
+    outs = pure_callback_p(*leaves, callback=host, result_avals=avals, vmap_method=vmap_method, sharding=sharding)
+    return out_tree.unflatten(outs)
 
 
-__all__ = ["NO_EFFECTS", "eval_jaxpr", "io_callback", "pure_callback", "run_jaxpr", "stage_flat"]
+__all__ = ["IOEffect", "OrderedIOEffect", "io_callback", "io_callback_p", "pure_callback", "pure_callback_p"]

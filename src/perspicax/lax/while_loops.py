@@ -127,7 +127,7 @@ def _while_batch(axis: BatchAxis, args: tuple, axes: tuple, *, cond_nconsts: int
 
 def _check_effects(cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr) -> None:
     for closed in (cond_jaxpr, body_jaxpr):
-        for effect in closed.effects:
+        for effect in [e for e in closed.effects if not e.in_batched_branches]:
             info = closed.debug_info
             raise LoopEffectError(function=info.name if info is not None else "", transform="while_loop",
                                   effect=repr(effect), kind="vmap")

@@ -1,8 +1,8 @@
 """Concrete arrays: a device buffer, a NumPy value, or both, each made from the other when first needed."""
 from __future__ import annotations
 
+import itertools
 import operator
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray, oversized
 from perspicax.core.tracer import typers
 from perspicax.diagnose.boundary import public_methods
+from perspicax.diagnose.errors import PerspicaxError
 from perspicax.xla import client, sharding
 from perspicax.xla.array_errors import ArrayConversionError, MemoryLayoutError, RankLimitError
 from perspicax.xla.emit import physical_aval
@@ -476,7 +477,12 @@ def from_dlpack(external: Any, device: Any = None, copy: bool | None = None) -> 
 _ALIGNMENT = 64  # bytes; XLA's programs rely on it
 
 
-_raised: deque[tuple[str, BaseException]] = deque(maxlen=8)  # by callbacks, with the last line of their tracebacks
+_raised: deque[tuple[str, BaseException, Any]] = deque(maxlen=8)  # what callbacks raised: its mark, itself, the function
+_count = itertools.count(1)
+
+
+class CallbackStopped(RuntimeError):
+    """Told to jaxlib in the place of what a host function raised: its text is all that comes back."""
 
 
 def noting(callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -485,25 +491,53 @@ def noting(callback: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return callback(*arrays)
         except BaseException as error:
-            _raised.append((traceback.format_exception_only(error)[-1].strip(), error))
-            raise
+            mark = f"[callback failure {next(_count)}]"
+            _raised.append((mark, error, callback))
+            raise CallbackStopped(mark) from None
 
     return call
 
 
+def _raised_in(error: BaseException) -> tuple[BaseException, Any] | None:
+    text = str(error)
+    return next(((entry[1], entry[2]) for entry in reversed(_raised) if entry[0] in text), None)
+
+
 def callback_cause(error: BaseException) -> BaseException:
     """What a host callback raised, where jaxlib's `error` tells of it; else `error` itself."""
-    text = str(error)
-    for entry in reversed(_raised):
-        if entry[0] in text:
-            return entry[1]
-    return error
+    found = _raised_in(error)
+    return error if found is None else found[0]
 
 
 def failure(error: BaseException, doing: str, program: str = "", where: Any = None) -> JaxRuntimeError:
     """jaxlib's error as ours: same meaning, at the user's line."""
     status, _, detail = str(error).partition(":")
+    found = _raised_in(error)
+    if found is not None:
+        return callback_failure(found[0], found[1], program)
     return JaxRuntimeError(status=status.strip(), detail=detail.strip(), doing=doing, program=program, where=where)
+
+
+def callback_failure(cause: BaseException, host: Any, program: str = "") -> JaxRuntimeError:
+    """The error for what a host function raised, to be raised from it, at the line where the user asks for the call."""
+    text = cause.report.says if isinstance(cause, PerspicaxError) else str(cause)
+    first = (text.strip().splitlines() or [""])[0].rstrip(".")
+    return JaxRuntimeError(status="INTERNAL", detail=f"{type(cause).__name__}: {first}".rstrip(": "),
+                           doing="calling back to Python", program=program.removeprefix("jit_"),
+                           callback=getattr(host, "name", ""), where=getattr(host, "place", None))
+
+
+class KeptArrays(dict[Any, ArrayImpl]):
+    """Arrays that Perspicax keeps for its own use, such as small constants: no user's array, and none that is listed."""
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        _kept[id(self)] = self
+
+
+_kept: weakref.WeakValueDictionary[int, KeptArrays] = weakref.WeakValueDictionary()
 
 
 def live_arrays(platform: str | None = None) -> list[ArrayImpl]:
@@ -511,7 +545,8 @@ def live_arrays(platform: str | None = None) -> list[ArrayImpl]:
     import gc
 
     wanted = platform or client.default_backend()
-    return [x for x in gc.get_objects() if type(x) is ArrayImpl and not x.is_deleted()
+    own = {id(x) for kept in list(_kept.values()) for x in list(kept.values())}
+    return [x for x in gc.get_objects() if type(x) is ArrayImpl and id(x) not in own and not x.is_deleted()
             and x.sharding.devices[0].platform == wanted]
 
 

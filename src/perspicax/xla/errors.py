@@ -142,6 +142,7 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
     doing: str = "running"
     program: str = ""
     where: Any = None
+    callback: str = ""
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         if args:  # as jaxlib's own class is made: one message
@@ -152,6 +153,12 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
 
     @property
     def report(self) -> Report:
+        if self.callback:
+            during = f" while `{self.program}` ran" if self.program.isidentifier() else ""
+            return Report(says=f"The callback `{self.callback}` raised {self.detail}{during}.",
+                          primary=self.where or self.position,
+                          why="what a Python function raises that a program calls back ends the program; the error is the "
+                              "cause of this one, with its traceback")
         of = f" `{self.program}`" if self.program else " a program" if self.doing in ("running", "compiling") else ""
         return Report(says=f"XLA failed while {self.doing}{of}: {self.status}: {self.detail}".rstrip(": "),
                       primary=self.where or self.position, why=STATUS_MEANINGS.get(self.status, ""))

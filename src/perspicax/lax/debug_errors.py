@@ -1,0 +1,58 @@
+"""Errors of `jax.debug`."""
+from __future__ import annotations
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+
+
+class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX raises another for each kind
+    """A format text and its arguments do not fit.
+
+    Attributes:
+        what: the function: `debug.print`.
+        kind: `text` (no text), `syntax`, `missing` (it names arguments that are not there) or `unused`.
+        fmt: the format text.
+        fields: the names or numbers of the arguments.
+        count, names: how many positional arguments there are, and which named ones.
+        detail: what Python says of the syntax.
+    """
+
+    what: str
+    kind: str
+    fmt: str
+    fields: tuple[str, ...] = ()
+    count: int = 0
+    names: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def report(self) -> Report:
+        if self.kind == "text":
+            return Report(says=f"`{self.what}` was given a value of class {self.fmt} where it takes a format text.",
+                          why="the text comes first, the values after it",
+                          fixes=(Fix("to print one value", code=f'jax.{self.what}("{{}}", x)'),))
+        if self.kind == "syntax":
+            return Report(says=f"`{self.what}` was given a format text that Python cannot read: {self.detail}.",
+                          why=f"it is {self.fmt!r}; braces stand for values",
+                          fixes=(Fix("write a brace that is meant as such twice", code="{{ }}"),))
+        listing = ", ".join([f"{{{name}}}" for name in self.fields])
+        if self.kind == "missing":
+            return Report(says=f"The format text of `{self.what}` names {listing}, but there is no such argument.",
+                          why=f"it is {self.fmt!r}, with {self._arguments()}; each pair of braces stands for one argument",
+                          fixes=(Fix("pass the value, by position or by name", code=f'jax.{self.what}("x = {{x}}", x=x)'),))
+        return Report(says=f"`{self.what}` was given arguments that its format text does not use: {self._unused()}.",
+                      why=f"the text is {self.fmt!r}; an f-string would have formatted the placeholders of the traced values "
+                          "already, before there are any",
+                      fixes=(Fix("name them in an ordinary text, without `f` in front",
+                                 code=f'jax.{self.what}("{_fields(self.fields)}", ...)'),))
+
+    def _arguments(self) -> str:
+        return ", ".join([f"{self.count} by position", *[f"`{n}`" for n in self.names]]) if self.count or self.names else (
+            "no arguments")
+
+    def _unused(self) -> str:
+        return ", ".join([f"number {f}" if f.isdigit() else f"`{f}`" for f in self.fields])
+
+
+def _fields(fields: tuple[str, ...]) -> str:
+    return " ".join(["{}" if f.isdigit() else f"{f} = {{{f}}}" for f in fields])
