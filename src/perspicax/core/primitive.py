@@ -124,7 +124,7 @@ class Primitive:
         physical: Callable[..., Any] | None = None,
         handles_extended: bool = False,
         effects: Callable[..., Effects] | None = None,
-        sanitize: dict[str, Callable[..., None]] | None = None,
+        sanitize: dict[str, Callable[..., Any]] | None = None,
         multiple_results: bool = False,
         cache_types: bool = True,
         source: str = "",

@@ -3,7 +3,7 @@
 from perspicax.diagnose.facade import on_demand as _on_demand
 from perspicax.random.bits import bits
 from perspicax.random.choices import categorical, choice
-from perspicax.random.discrete import bernoulli, permutation, randint
+from perspicax.random.discrete import bernoulli, permutation, rademacher, randint
 from perspicax.random.keys import (
     PRNGKey,
     clone,
@@ -26,14 +26,24 @@ from perspicax.random.sampling import (
     uniform,
 )
 
-__getattr__, __dir__ = _on_demand(__name__, absent=(
-    "ball", "beta", "binomial", "chisquare", "dirichlet", "double_sided_maxwell", "f", "gamma", "generalized_normal",
-    "geometric", "loggamma", "lognormal", "maxwell", "multinomial", "multivariate_normal", "orthogonal", "pareto",
-    "poisson", "rademacher", "rayleigh", "t", "triangular", "wald", "weibull_min",
-))
+__getattr__, __dir__ = _on_demand(__name__, names={
+    "ball": "perspicax.random.gammas", "beta": "perspicax.random.gammas", "binomial": "perspicax.random.counting",
+    "chisquare": "perspicax.random.gammas", "dirichlet": "perspicax.random.gammas", "double_sided_maxwell":
+    "perspicax.random.continuous", "f": "perspicax.random.gammas", "gamma": "perspicax.random.gammas",
+    "generalized_normal": "perspicax.random.gammas", "geometric": "perspicax.random.counting", "loggamma":
+    "perspicax.random.gammas", "lognormal": "perspicax.random.continuous", "maxwell": "perspicax.random.continuous",
+    "multinomial": "perspicax.random.counting", "multivariate_normal": "perspicax.random.matrices", "orthogonal":
+    "perspicax.random.matrices", "pareto": "perspicax.random.continuous", "poisson": "perspicax.random.counting",
+    "random_gamma_p": "perspicax.random.gammas", "rayleigh": "perspicax.random.continuous", "t":
+    "perspicax.random.gammas", "triangular": "perspicax.random.continuous", "wald": "perspicax.random.continuous",
+    "weibull_min": "perspicax.random.continuous",
+})
 
 __all__ = [
-    "PRNGKey", "bernoulli", "bits", "categorical", "cauchy", "choice", "clone", "exponential", "fold_in", "gumbel", "key",
-    "key_data", "key_dtype", "key_impl", "laplace", "logistic", "normal", "permutation", "randint", "split",
-    "truncated_normal", "uniform", "wrap_key_data",
+    "PRNGKey", "ball", "bernoulli", "beta", "binomial", "bits", "categorical", "cauchy", "chisquare", "choice", "clone",
+    "dirichlet", "double_sided_maxwell", "exponential", "f", "fold_in", "gamma", "generalized_normal", "geometric",
+    "gumbel", "key", "key_data", "key_dtype", "key_impl", "laplace", "loggamma", "logistic", "lognormal", "maxwell",
+    "multinomial", "multivariate_normal", "normal", "orthogonal", "pareto", "permutation", "poisson", "rademacher",
+    "randint", "random_gamma_p", "rayleigh", "split", "t", "triangular", "truncated_normal", "uniform", "wald",
+    "weibull_min", "wrap_key_data",
 ]

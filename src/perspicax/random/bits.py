@@ -140,16 +140,21 @@ def check_broadcast(function: str, shape: tuple[int, ...], **parameters: Any) ->
 # -- the two ways
 
 class Staged:
-    """A traceable function that enters other programs as one `jit` equation, named after it."""
+    """A traceable function that enters other programs as one `jit` equation, named after it.
 
-    __slots__ = ("body", "cache", "name")
+    Args:
+        body: the function.
+        inline: whether its operations enter other programs as they are; run alone, it is one program all the same.
+    """
 
-    def __init__(self, body: Callable[..., Any]) -> None:
-        self.name, self.body = body.__name__, body
+    __slots__ = ("body", "cache", "inline", "name")
+
+    def __init__(self, body: Callable[..., Any], inline: bool = False) -> None:
+        self.name, self.body, self.inline = body.__name__, body, inline
         self.cache: dict[Any, ClosedJaxpr] = {}
 
     def __call__(self, key: Any, *operands: Any, **static: Any) -> Any:
-        if type(key) is GivenBits or config.jax_disable_jit:
+        if type(key) is GivenBits or config.jax_disable_jit or (self.inline and staged_here()):
             return self.body(key, *operands, **static)
         avals = tuple([get_aval(x) for x in (key, *operands)])
         kept = (avals, tuple(static.items()), state_key())

@@ -86,6 +86,41 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, o
     return _coins(found, convert_element_type(p, aval.dtype), shape=shape, dtype=aval.dtype, mode=mode)
 
 
+def _rademacher(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    real: Any = dtypes.default_dtype("float")
+    coins = _coins.staged(key, real.type(0.5), shape=shape, dtype=real, mode="low")
+    working = np.dtype(np.int32) if dtype == np.dtype(bool) else dtype
+    one = np.ones((), working)[()]
+    signs = sub(mul(np.asarray(2, working)[()], convert_element_type(coins, working)), one)
+    return signs if working is dtype else convert_element_type(signs, dtype)
+
+
+_signs = Staged(_rademacher)
+
+
+def signs_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Signs inside of another distribution."""
+    return _signs(key, shape=shape, dtype=dtype)
+
+
+@public
+def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples that are 1 or -1, equally likely.
+
+    Args:
+        key: one key.
+        shape: of the samples.
+        dtype: of any kind; the default integer type else.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        ShapeError: `shape` is no shape.
+    """
+    found, _ = single_key("rademacher", key)
+    wanted = dtypes.default_dtype("int") if dtype is None else dtypes.requested_dtype(dtype, "jax.random.rademacher")
+    return signs_of(found, sample_shape("rademacher", shape, out_sharding), wanted)
+
+
 # -- integers
 
 def _clipped(x: Any, dtype: Any) -> Any:
@@ -316,4 +351,5 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, o
     return taken(x, order_of(found, aval.shape[axis]), axis)
 
 
-__all__ = ["bernoulli", "checked_axis", "integers", "order_of", "permutation", "randint", "rounds", "shuffled"]
+__all__ = ["bernoulli", "checked_axis", "integers", "order_of", "permutation", "rademacher", "randint",
+           "rounds", "shuffled", "signs_of"]

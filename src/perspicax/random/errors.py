@@ -153,6 +153,23 @@ class UnknownGeneratorError(PerspicaxError, ValueError, TypeError):
         return Report(says=f"{self.given} names no generator of random numbers.", why=there)
 
 
+class GeneratorError(PerspicaxError, NotImplementedError):
+    """A distribution is there for one generator only, and the key is of another."""
+
+    function: str
+    generator: str
+    known: str
+
+    @property
+    def report(self) -> Report:
+        name, span = written(self, 0, "key")
+        return Report(says=f"{name} is a key of {self.generator}, and `{self.function}` is there for {self.known} only.",
+                      labels=_labels(span, f"a key of {self.generator}"),
+                      why=f"the samples of `{self.function}` are defined by the streams of {self.known}",
+                      fixes=(Fix("make a key of that generator",
+                                 code=f'key = jax.random.key(0, impl="{self.known}")'),))
+
+
 class SampleDTypeError(PerspicaxError, ValueError, TypeError):  # JAX raises one or the other, by function
     """Samples, or a parameter of a distribution, have a dtype that the distribution does not have."""
 

@@ -313,6 +313,14 @@ def split_in_two(key: Any) -> tuple[Any, Any]:
     return slicing.index_in_dim(both, 0, 0, False), slicing.index_in_dim(both, 1, 0, False)
 
 
+def parts_of(key: Any, count: int) -> list[Any]:
+    """`split_in_two`, for any number of keys."""
+    from perspicax.lax import slicing  # gathers come with it; eager sampling has no need of them
+
+    made = split_keys(key, (count,))
+    return [slicing.index_in_dim(made, i, 0, False) for i in range(count)]
+
+
 @public
 def fold_in(key: Any, data: Any) -> Any:
     """A new key of a key and a number.
@@ -370,4 +378,4 @@ def convert_like(x: Any) -> Any:
 
 
 __all__ = ["PRNGKey", "check_keys", "clone", "fold_in", "generator_for", "is_key", "key", "key_data", "key_dtype",
-           "key_impl", "single_key", "split", "split_in_two", "split_keys", "wrap", "wrap_key_data"]
+           "key_impl", "parts_of", "single_key", "split", "split_in_two", "split_keys", "wrap", "wrap_key_data"]

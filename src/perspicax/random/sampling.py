@@ -163,6 +163,11 @@ def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
     return _normal_samples(found, shape=shape, dtype=dtype)
 
 
+def normal_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Normal samples inside of another distribution."""
+    return _normal_samples.staged(key, shape=shape, dtype=dtype)
+
+
 # -- truncated normal
 
 def _clip(x: Any, low: Any, high: Any) -> Any:
@@ -299,6 +304,11 @@ _logistic_samples = Distribution(_logistic)
 _cauchy_samples = Distribution(_cauchy)
 
 
+def exponential_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Exponential samples inside of another distribution."""
+    return _exponential_samples.staged(key, shape=shape, dtype=dtype)
+
+
 def _plain(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any) -> Any:
     found, _ = single_key(name, key)
     dtype = sample_dtype(name, dtype)
@@ -339,5 +349,5 @@ def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
     return _plain("cauchy", _cauchy_samples, key, shape, dtype, out_sharding)
 
 
-__all__ = ["cauchy", "exponential", "gumbel", "gumbel_mode", "gumbel_of", "laplace", "logistic", "normal",
-           "truncated_normal", "two_uniforms", "uniform", "uniform_of", "unit_uniform"]
+__all__ = ["cauchy", "exponential", "exponential_of", "gumbel", "gumbel_mode", "gumbel_of", "laplace", "logistic",
+           "normal", "normal_of", "truncated_normal", "two_uniforms", "uniform", "uniform_of", "unit_uniform"]

@@ -11,10 +11,10 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import get_aval
 from perspicax.lax.bitwise import shift_right_logical
 from perspicax.lax.compare import eq, le_to_p, ne, select
-from perspicax.lax.loops import scan
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import add, sub
 from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.loops import scan
 from perspicax.lax.random_bits import host_place
 from perspicax.lax.shape import broadcast_in_dim, reshape
 from perspicax.random.bits import staged_here

@@ -1,0 +1,262 @@
+"""Further continuous distributions: functions of normal, exponential and uniform samples."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from perspicax.core.tracer import get_aval
+from perspicax.diagnose.boundary import public
+from perspicax.lax.compare import le, lt, select
+from perspicax.lax.convert import convert_element_type
+from perspicax.lax.elementwise import add, div, integer_pow, log, mul, neg, sqrt, sub
+from perspicax.lax.elementwise import pow as power
+from perspicax.lax.reductions import reduce_sum
+from perspicax.lax.shape import broadcast_shapes
+from perspicax.lax.transcendental import exp, log1p
+from perspicax.numpy.arithmetic import multiply
+from perspicax.random.bits import Distribution, Staged, parameter, sample_dtype, sample_shape
+from perspicax.random.discrete import signs_of
+from perspicax.random.gammas import sampled, shared_shape, spread
+from perspicax.random.keys import single_key, split_in_two
+from perspicax.random.sampling import exponential_of, normal_of, uniform_of
+
+SIGMA = np.float32(1)
+
+
+# -- of one sample
+
+def _pareto(key: Any, b: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    return exp(div(exponential_of(key, shape, dtype), spread(convert_element_type(b, dtype), shape)))
+
+
+def _rayleigh(key: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    u = uniform_of(key, 0., 1., shape, dtype)
+    return mul(spread(convert_element_type(scale, dtype), shape), sqrt(mul(log(u), dtype.type(-2))))
+
+
+def _weibull(key: Any, scale: Any, concentration: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    scale, concentration = [convert_element_type(x, dtype) for x in (scale, concentration)]
+    u = uniform_of(key, 0, 1, shape, dtype)
+    return multiply(_power(neg(log1p(neg(u))), div(dtype.type(1), concentration)), scale)
+
+
+def _power(x: Any, y: Any) -> Any:
+    """`x ** y`, of whatever shape the two broadcast to."""
+    shape = broadcast_shapes(get_aval(x).shape, get_aval(y).shape)  # type: ignore[attr-defined]
+    return power(spread(x, shape), spread(y, shape))
+
+
+def _lognormal(key: Any, sigma: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    return exp(mul(normal_of(key, shape, dtype), spread(convert_element_type(sigma, dtype), shape)))
+
+
+def _triangular(key: Any, left: Any, mode: Any, right: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The inverse of the cumulative distribution, which has two pieces."""
+    left, mode, right = [spread(convert_element_type(x, dtype), shape) for x in (left, mode, right)]
+    share = div(sub(mode, left), sub(right, left))
+    u = uniform_of(key, 0., 1., shape, dtype)
+    rising = add(left, sqrt(mul(mul(u, sub(right, left)), sub(mode, left))))
+    falling = sub(right, sqrt(mul(mul(sub(dtype.type(1), u), sub(right, left)), sub(right, mode))))
+    return select(lt(u, share), rising, falling)
+
+
+_staged_lognormal, _staged_triangular = Staged(_lognormal, inline=True), Staged(_triangular, inline=True)
+_pareto_samples, _rayleigh_samples, _weibull_samples = Distribution(_pareto), Distribution(_rayleigh), Staged(_weibull)
+
+
+def _single(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any, argument: str,
+            value: Any) -> Any:
+    found, _ = single_key(name, key)
+    dtype = sample_dtype(name, dtype)
+    value = parameter(name, argument, value)
+    shape = shared_shape(name, shape, out_sharding, **{argument: value})
+    return samples(found, value, shape=shape, dtype=dtype)
+
+
+@public
+def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the Pareto distribution of shape `b` and scale 1.
+
+    Args:
+        key: one key.
+        b: positive number or array that broadcasts to `shape`.
+        shape: of the samples; that of the parameter by default.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        ParameterTypeError: a parameter is no array or number.
+        SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: a parameter does not broadcast to `shape`.
+    """
+    return _single("pareto", _pareto_samples, key, shape, dtype, out_sharding, "b", b)
+
+
+@public
+def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the Rayleigh distribution, `scale * sqrt(-2 log(u))`. The rest is as for `pareto`."""
+    return _single("rayleigh", _rayleigh_samples, key, shape, dtype, out_sharding, "scale", scale)
+
+
+@public
+def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype: Any = None) -> Any:
+    """Samples of the Weibull distribution, `scale * (-log(1 - u)) ** (1 / concentration)`.
+
+    Args:
+        key: one key.
+        scale, concentration: positive numbers or arrays.
+        shape: of the uniform samples; the parameters broadcast with them, and do not make them more.
+        dtype: floating.
+
+    Raises:
+        BroadcastError: the shapes do not broadcast.
+        KeyTypeError: `key` is no key.
+        ParameterTypeError: a parameter is no array or number.
+        SampleDTypeError: `dtype` is not floating.
+    """
+    found, _ = single_key("weibull_min", key)
+    dtype = sample_dtype("weibull_min", dtype)
+    shape = sample_shape("weibull_min", shape)
+    scale = parameter("weibull_min", "scale", scale)
+    concentration = parameter("weibull_min", "concentration", concentration)
+    return _weibull_samples(found, scale, concentration, shape=shape, dtype=dtype)
+
+
+@public
+def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None, *,
+              out_sharding: Any = None) -> Any:
+    """Exponentials of normal samples of standard deviation `sigma`.
+
+    Args:
+        key: one key.
+        sigma: number or array that broadcasts to `shape`.
+        shape: of the samples; that of `sigma` by default.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        ParameterTypeError: `sigma` is no array or number.
+        SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: `sigma` does not broadcast to `shape`.
+    """
+    found, _ = single_key("lognormal", key)
+    dtype = sample_dtype("lognormal", dtype)
+    sigma = parameter("lognormal", "sigma", sigma)
+    shape = shared_shape("lognormal", shape, out_sharding, sigma=sigma)
+    return _staged_lognormal(found, sigma, shape=shape, dtype=dtype)
+
+
+@public
+def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None, *,
+               out_sharding: Any = None) -> Any:
+    """Samples of the triangular distribution, from [`left`, `right`], most often near `mode`.
+
+    Args:
+        key: one key.
+        left, mode, right: numbers or arrays that broadcast to `shape`, in increasing order.
+        shape: of the samples; what the parameters broadcast to by default.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        ParameterTypeError: a parameter is no array or number.
+        SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: a parameter does not broadcast to `shape`.
+    """
+    found, _ = single_key("triangular", key)
+    dtype = sample_dtype("triangular", dtype)
+    given = {"left": left, "mode": mode, "right": right}
+    values = {name: parameter("triangular", name, x) for name, x in given.items()}
+    shape = shared_shape("triangular", shape, out_sharding, **values)
+    return _staged_triangular(found, *values.values(), shape=shape, dtype=dtype)
+
+
+# -- of several samples
+
+def _wald(key: Any, mean: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Michael, Schucany and Haas, "Generating random variates using transformations with multiple roots" (1976)."""
+    first, second = split_in_two(key)
+    two, four = dtype.type(2), dtype.type(4)
+    mean = spread(convert_element_type(mean, dtype), shape)
+    v, u = normal_of(first, shape, dtype), uniform_of(second, 0., 1., shape, dtype)
+    y, square = integer_pow(v, 2), integer_pow(mean, 2)
+    root = sqrt(add(mul(mul(four, mean), y), mul(square, integer_pow(y, 2))))
+    x = sub(add(mean, div(mul(square, y), two)), mul(div(mean, two), root))
+    return select(le(u, div(mean, add(mean, x))), x, div(square, x))
+
+
+_staged_wald = Staged(_wald)
+
+
+@public
+def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the Wald (inverse Gaussian) distribution of scale 1.
+
+    Args:
+        mean: positive number or array that broadcasts to `shape`. The rest is as for `pareto`.
+    """
+    return sampled("wald", _staged_wald, key, shape, dtype, out_sharding, mean=mean)
+
+
+def _maxwell(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    x = normal_of(key, (*shape, 3), dtype)
+    return sqrt(reduce_sum(mul(x, x), (len(shape),)))
+
+
+_staged_maxwell = Staged(_maxwell)
+
+
+def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    first, second = split_in_two(key)
+    length, sign = _staged_maxwell(first, shape=shape, dtype=dtype), signs_of(second, shape, dtype)
+    scale, loc = [spread(convert_element_type(x, dtype), shape) for x in (scale, loc)]
+    return add(mul(mul(sign, length), scale), loc)
+
+
+_staged_double_sided = Staged(_double_sided)
+
+
+@public
+def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+    """Samples of the Maxwell distribution of scale 1: lengths of normal vectors in three dimensions.
+
+    Args:
+        key: one key.
+        shape: of the samples.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is not floating.
+    """
+    found, _ = single_key("maxwell", key)
+    dtype = sample_dtype("maxwell", dtype)
+    return _staged_maxwell(found, shape=sample_shape("maxwell", shape, out_sharding), dtype=dtype)
+
+
+@public
+def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype: Any = None) -> Any:
+    """Maxwell samples with a random sign, times `scale`, plus `loc`.
+
+    Args:
+        key: one key.
+        loc, scale: numbers or arrays.
+        shape: of the samples of each pair of parameters, whose own shape comes behind it. Where it is `()`, it is that of
+            the parameters, as in JAX.
+        dtype: floating.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        ParameterTypeError: a parameter is no array or number.
+        SampleDTypeError: `dtype` is not floating.
+    """
+    found, _ = single_key("double_sided_maxwell", key)
+    dtype = sample_dtype("double_sided_maxwell", dtype)
+    loc, scale = [parameter("double_sided_maxwell", name, x) for name, x in (("loc", loc), ("scale", scale))]
+    own = broadcast_shapes(get_aval(loc).shape, get_aval(scale).shape)  # type: ignore[attr-defined]
+    shape = (*(sample_shape("double_sided_maxwell", shape) or own), *own)
+    return _staged_double_sided(found, loc, scale, shape=shape, dtype=dtype)
+
+
+__all__ = ["double_sided_maxwell", "lognormal", "maxwell", "pareto", "rayleigh", "triangular", "wald", "weibull_min"]

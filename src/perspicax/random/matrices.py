@@ -1,0 +1,137 @@
+"""Samples of linear algebra: normal vectors of any covariance, and orthogonal matrices."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from perspicax.core import dtypes
+from perspicax.core.tracer import get_aval
+from perspicax.diagnose.boundary import public
+from perspicax.lax.convert import convert_element_type
+from perspicax.lax.elementwise import abs as absolute
+from perspicax.lax.elementwise import add, div, mul, sign, sqrt
+from perspicax.lax.shape import broadcast_shapes, expand_dims, transpose
+from perspicax.numpy import linalg
+from perspicax.numpy.contraction import einsum
+from perspicax.numpy.diagonals import diagonal
+from perspicax.numpy.promote import promote_dtypes
+from perspicax.random.bits import Staged, parameter, sample_dtype, sample_shape
+from perspicax.random.errors import SampleShapeError, SamplingError
+from perspicax.random.gammas import spread
+from perspicax.random.keys import single_key
+from perspicax.random.sampling import normal_of
+
+METHODS = ("cholesky", "eigh", "svd")
+
+
+def _factor(cov: Any, method: str) -> Any:
+    """A matrix whose product with its own transpose is the covariance."""
+    if method == "cholesky":
+        return linalg.cholesky(cov)
+    if method == "eigh":
+        values, vectors = linalg.eigh(cov)
+    else:
+        vectors, values, _ = linalg.svd(cov)
+    rank = len(get_aval(cov).shape)  # type: ignore[attr-defined]
+    return mul(vectors, sqrt(expand_dims(values, (rank - 2,))))
+
+
+def _multivariate(key: Any, mean: Any, cov: Any, *, shape: tuple[int, ...], dtype: Any, method: str) -> Any:
+    size = get_aval(mean).shape[-1]  # type: ignore[attr-defined]
+    factor = _factor(cov, method)
+    noise = normal_of(key, (*shape, size), dtype)
+    return add(spread(mean, (*shape, size)), einsum("...ij,...j->...i", factor, noise))
+
+
+_staged_multivariate = Staged(_multivariate)
+
+
+@public
+def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype: Any = None, method: str = "cholesky", *,
+                        out_sharding: Any = None) -> Any:
+    """Samples of the normal distribution of vectors.
+
+    Args:
+        key: one key.
+        mean: array `[..., n]`.
+        cov: array `[..., n, n]`, symmetric and positive semidefinite; definite for `"cholesky"`.
+        shape: of the samples, without the vector's axis; what the leading axes of `mean` and `cov` broadcast to by default.
+        dtype: floating.
+        method: how `cov` is factored: `"cholesky"`, `"eigh"` or `"svd"`, from the fastest to the most robust.
+
+    Returns:
+        Array `[*shape, n]`.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        ParameterTypeError: `mean` or `cov` is no array.
+        SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: the leading axes do not broadcast to `shape`.
+        SamplingError: `mean` is no vector, `cov` no matrix that fits it, or there is no such method.
+    """
+    found, _ = single_key("multivariate_normal", key)
+    mean, cov = promote_dtypes(parameter("multivariate_normal", "mean", mean), parameter("multivariate_normal", "cov", cov),
+                               inexact=True)
+    dtype = sample_dtype("multivariate_normal", get_aval(mean).dtype if dtype is None else dtype)  # type: ignore[attr-defined]
+    if method not in METHODS:
+        raise SamplingError(says=f"{method!r} is no method of `multivariate_normal`.",
+                            why='there are "cholesky", "eigh" and "svd"')
+    own, square = get_aval(mean).shape, get_aval(cov).shape  # type: ignore[attr-defined]
+    if not own:
+        raise SamplingError(says="`mean` of `multivariate_normal` is one number.",
+                            why="it is an array whose last axis is that of the vectors")
+    if square[-2:] != (own[-1], own[-1]):
+        raise SamplingError(says=f"`cov` of `multivariate_normal` has shape {square}, and `mean` has shape {own}.",
+                            why=f"the last two axes of `cov` are both as long as the last axis of `mean`: {own[-1]}")
+    leading = {"mean without its last axis": own[:-1], "cov without its last two axes": square[:-2]}
+    shape = broadcast_shapes(*leading.values()) if shape is None else sample_shape("multivariate_normal", shape, out_sharding)
+    for size in leading.values():
+        if len(size) > len(shape) or any(m not in (1, n) for m, n in zip(size[::-1], shape[::-1])):
+            raise SampleShapeError(function="multivariate_normal", shape=shape, parameters=tuple(leading.items()))
+    mean, cov = convert_element_type(mean, dtype), convert_element_type(cov, dtype)
+    return _staged_multivariate(found, mean, cov, shape=shape, dtype=dtype, method=method)
+
+
+def _orthogonal(key: Any, *, n: int, m: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The orthogonal factor of a normal matrix, with the signs that make it unique (Mezzadri, Notices AMS 54, 2007)."""
+    rank = len(shape)
+    noise = normal_of(key, (*shape, max(n, m), min(n, m)), dtype)
+    q, r = linalg.qr(noise)
+    d = diagonal(r, 0, -2, -1)
+    d = div(d, convert_element_type(absolute(d), dtype)) if dtypes.issubdtype(dtype, np.complexfloating) else sign(d)
+    q = mul(q, spread(expand_dims(d, (rank,)), get_aval(q).shape))  # type: ignore[attr-defined]
+    return transpose(q, (*range(rank), rank + 1, rank)) if n < m else q
+
+
+_staged_orthogonal = Staged(_orthogonal)
+
+
+@public
+def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | None = None, *,
+               out_sharding: Any = None) -> Any:
+    """Orthogonal matrices, uniform over all of them; unitary ones for a complex dtype.
+
+    Args:
+        key: one key.
+        n: number of rows.
+        shape: of the batch of matrices.
+        dtype: floating or complex.
+        m: number of columns, `n` by default. Where it is not `n`, the shorter side's vectors are orthonormal.
+
+    Returns:
+        Array `[*shape, n, m]`.
+
+    Raises:
+        KeyTypeError: `key` is no key.
+        SampleDTypeError: `dtype` is neither floating nor complex.
+        ShapeError: `n`, `m` or `shape` is no size.
+    """
+    found, _ = single_key("orthogonal", key)
+    dtype = sample_dtype("orthogonal", dtype, "inexact")
+    shape = sample_shape("orthogonal", shape, out_sharding)
+    rows, columns = sample_shape("orthogonal", (n, n if m is None else m))
+    return _staged_orthogonal(found, n=rows, m=columns, shape=shape, dtype=dtype)
+
+
+__all__ = ["multivariate_normal", "orthogonal"]
