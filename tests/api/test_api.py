@@ -325,6 +325,13 @@ def test_live_arrays_are_those_that_hold_memory() -> None:
         jax.live_arrays("nowhere")
 
 
+def test_constants_that_are_kept_for_later_are_no_live_arrays() -> None:
+    before = {id(x) for x in jax.live_arrays()}
+    x = jax.numpy.arange(3.0)
+    y = x * 41.5 + 17.25
+    assert {id(z) for z in jax.live_arrays()} - before == {id(x), id(y)}
+
+
 def test_clear_caches_lets_functions_be_traced_again() -> None:
     count = []
     f = jax.jit(lambda x: count.append(1) or x)

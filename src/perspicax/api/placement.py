@@ -23,6 +23,7 @@ from perspicax.xla import array as arrays
 from perspicax.xla import client, compile
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.kept import without_kept
 
 __all__ = [
     "block_until_ready", "copy_to_host_async", "device_get", "device_put", "effects_barrier", "live_arrays",
@@ -178,7 +179,7 @@ def copy_to_host_async(x: Any) -> Any:
 def live_arrays(platform: str | None = None) -> list[Any]:
     """The arrays of this process that hold memory on a platform (by default, the default one)."""
     client.client(platform)
-    return arrays.live_arrays(platform)
+    return without_kept(arrays.live_arrays(platform))
 
 
 @public

@@ -23,6 +23,7 @@ from perspicax.lax.convert import convert_to
 from perspicax.lax.families import joined_shape
 from perspicax.numpy.errors import BroadcastError, NotArrayLikeError, RankPromotionError
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.kept import KeptArrays
 
 Converter = Callable[[Any], Any] | None
 Plan = tuple[Converter, Converter]
@@ -48,7 +49,7 @@ def array_like(x: Any, function: str, index: int = 0) -> Any:
 
 def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
     """A converter of Python scalars to arrays of one dtype; the arrays are kept."""
-    kept: dict[Any, ArrayImpl] = {}
+    kept = KeptArrays()
     aval = ShapedArray((), dtype, weak)
 
     def constant(v: Any) -> ArrayImpl:
