@@ -123,6 +123,28 @@ def test_a_value_used_by_a_thread_while_its_function_is_traced_is_no_leak(transf
     assert pickle.loads(pickle.dumps(caught[0])).elsewhere
 
 
+def test_a_lambda_within_a_function_is_told_to_return_the_value_itself() -> None:
+    jit(lambda x: kept.append(x * 2.0) or x)(1.0)
+    with pytest.raises(UnexpectedTracerError) as caught:
+        kept[0] + 1.0
+    fix = caught.value.report.fixes[0].says
+    assert fix.startswith("return the value `x * 2.0` from `lambda` beside its result")
+
+
+def test_an_error_that_is_kept_with_its_traceback_is_no_value_to_return() -> None:
+    def f(x):
+        try:
+            raise KeyError("a")
+        except KeyError as error:
+            kept.append(error)
+        return x
+
+    with pytest.raises(LeakedTracerError) as caught, checking_leaks():
+        jit(f)(1.0)
+    assert "traceback" in caught.value.keeping.says
+    assert [fix.lines for fix in caught.value.report.fixes] == [("error.with_traceback(None)",)]
+
+
 def test_the_error_holds_neither_the_value_nor_its_holder() -> None:
     class Holder(list):
         pass

@@ -128,6 +128,9 @@ def _leak_why(origin: Provenance, keeping: Keeping) -> str:
 
 
 def _leak_fixes(origin: Provenance, keeping: Keeping) -> list[Fix]:
+    if ", in the traceback of " in keeping.says:  # what was stored is an error, and no value to return
+        return [Fix("keep the error's text, or the error without its traceback, which holds the variables of all functions "
+                    "that it came through", code="error.with_traceback(None)")]
     stored = _stored_text(keeping.primary)
     value, f = f"the value `{stored}`" if stored else "the value", origin.function or "the function"
     says = f"return {value} from `{f}` beside its result, and store it where the result arrives"
@@ -139,7 +142,8 @@ def _leak_fixes(origin: Provenance, keeping: Keeping) -> list[Fix]:
     elif stored and (found := _returned(origin, keeping.primary)) is not None:
         edits = (Edit(found.span, f"{found.text}, {stored}"),)
         code = (f"return {found.text}, {stored}",)
-    elif keeping.primary is not None and stored and keeping.primary.function not in ("", "a lambda", f):
+    elif keeping.primary is not None and stored and keeping.primary.function not in ("", "a lambda", f) and not (
+            origin.function == "lambda" and _in_lambda(keeping.primary)):  # which is named after what is around it
         says = (f"return {value} from `{keeping.primary.function}` and then from `{f}`, and store it where the result "
                 "arrives")
     if origin.transform in _HAS_AUX:
@@ -172,6 +176,14 @@ def _returned(origin: Provenance, stored_at: Span | None) -> Expression | None:
 def _holds_function(node: ast.stmt) -> bool:
     """Whether a lambda stands in a statement: then it is not the statement that stored."""
     return any(isinstance(inner, ast.Lambda) for inner in ast.walk(node))
+
+
+def _in_lambda(span: Span) -> bool:
+    """Whether a call that stores stands in a lambda."""
+    file = source_file(span.filename)
+    return file is not None and file.tree is not None and any(
+        isinstance(node, ast.Call) and (node.lineno, node.col_offset) == (span.line, span.column)
+        and isinstance(file.enclosing(node, (ast.Lambda, ast.stmt)), ast.Lambda) for node in ast.walk(file.tree))
 
 
 def _stored_text(span: Span | None) -> str:
