@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import gc
 import pickle
@@ -129,6 +130,15 @@ def test_a_lambda_within_a_function_is_told_to_return_the_value_itself() -> None
         kept[0] + 1.0
     fix = caught.value.report.fixes[0].says
     assert fix.startswith("return the value `x * 2.0` from `lambda` beside its result")
+
+
+def test_a_lambda_has_no_name_in_code_that_is_proposed() -> None:
+    grad(lambda x: kept.append(x * 2.0) or x)(1.0)
+    with pytest.raises(UnexpectedTracerError) as caught:
+        kept[0] + 1.0
+    for fix in caught.value.report.fixes:
+        for line in fix.lines:
+            ast.parse(line)
 
 
 def test_an_error_that_is_kept_with_its_traceback_is_no_value_to_return() -> None:

@@ -244,3 +244,11 @@ def test_without_source_the_type_and_the_argument_are_told() -> None:
 ])
 def test_counterparts_on_the_device(function: str, target: str | None) -> None:
     assert counterpart(function) == target
+
+
+def test_a_lambda_without_source_has_no_name_in_code_that_is_proposed() -> None:
+    space = {"jit": jit}
+    with pytest.raises(TracedValueError) as caught:
+        exec(compile("jit(lambda x: 1 if x else 2)(1.0)", "<nowhere>", "exec"), space)
+    proposed = [line for fix in caught.value.report.fixes for line in fix.lines]
+    assert proposed == ['jax.jit(f, static_argnames=("x",))']

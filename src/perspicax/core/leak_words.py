@@ -147,7 +147,7 @@ def _leak_fixes(origin: Provenance, keeping: Keeping) -> list[Fix]:
         says = (f"return {value} from `{keeping.primary.function}` and then from `{f}`, and store it where the result "
                 "arrives")
     if origin.transform in _HAS_AUX:
-        code = (*code, f"jax.{origin.transform}({f}, has_aux=True)")
+        code = (*code, f"jax.{origin.transform}({'f' if f == 'lambda' else f}, has_aux=True)")
     fixes = [Fix(says, code=code, edits=edits)]
     if stored:
         fixes.append(Fix("to look at a value while the program runs, print it",

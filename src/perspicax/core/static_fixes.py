@@ -34,7 +34,8 @@ def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: s
     file = source_file(origin.definition.code.co_filename) if isinstance(origin.definition, Position) else None
     found = _decorator(file, origin) or _wrapping(file, origin)
     if found is None or file is None:
-        return Fix(says, code=f"jax.jit({origin.function}, static_argnames={literal})", when=when)
+        name = "f" if origin.function == "lambda" else origin.function  # a proposal must parse
+        return Fix(says, code=f"jax.jit({name}, static_argnames={literal})", when=when)
     node, is_decorator = found
     text = _with_static(file, node, names, literal, is_decorator)
     code = f"@{text}" if is_decorator else text
