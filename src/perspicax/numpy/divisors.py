@@ -9,8 +9,8 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, elementwise
-from perspicax.lax.loops import scan
 from perspicax.lax.convert import convert
+from perspicax.lax.loops import scan
 from perspicax.numpy.choice import spread, where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError

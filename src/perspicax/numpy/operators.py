@@ -20,7 +20,7 @@ from perspicax.diagnose.boundary import trim
 from perspicax.lax import bitwise, compare, elementwise, transcendental
 from perspicax.lax.convert import convert, imag, real
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.errors import UfuncDtypeError
+from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.promote import Binary, array_like, to_inexact, to_numeric
 from perspicax.xla.array import ArrayImpl
 
@@ -62,8 +62,10 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
     kernels = primitive.kernels2  # there is one for a pair of types only where the primitive takes them as they are
 
     if on_bool is None:
-        def function(x: Any, y: Any, /) -> Any:
+        def function(x: Any, y: Any, /, *, out: None = None, where: None = None) -> Any:
             try:
+                if out is not None or where is not None:
+                    raise UnsupportedArgumentError(function=name, argument="out" if where is None else "where")
                 if type(x) is ArrayImpl and type(y) is ArrayImpl and local.trace is _evaluator:
                     kernel = kernels.get((x.aval, y.aval))
                     if kernel is not None:
@@ -80,8 +82,10 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
                 trim(error)
                 raise
     else:
-        def function(x: Any, y: Any, /) -> Any:
+        def function(x: Any, y: Any, /, *, out: None = None, where: None = None) -> Any:
             try:
+                if out is not None or where is not None:
+                    raise UnsupportedArgumentError(function=name, argument="out" if where is None else "where")
                 if type(x) is ArrayImpl and type(y) is ArrayImpl and local.trace is _evaluator:
                     kernel = kernels.get((x.aval, y.aval))
                     if kernel is not None:
@@ -96,7 +100,8 @@ def binary(name: str, primitive: Primitive, doc: str, *, adjust: Callable[[Any],
                 trim(error)
                 raise
 
-    return _named(function, name, f"{doc}\n\nOperands broadcast and are promoted.\n\nArgs:\n    x, y: arrays or scalars.")
+    return _named(function, name, f"{doc}\n\nOperands broadcast and are promoted.\n\nArgs:\n    x, y: arrays or scalars."
+                  "\n    out, where: are not supported.")
 
 
 def unary(name: str, primitive: Primitive, doc: str, *, inexact: bool = False) -> Callable[..., Any]:
