@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from perspicax.diagnose import mark_internal, public
+from perspicax.diagnose import mark_internal, trim
 from perspicax.flax.configurations import config as config
 
 __all__ = ["api_boundary", "config", "hide_flax_in_tracebacks", "register_exclusion", "show_flax_in_tracebacks"]
@@ -34,11 +35,18 @@ def show_flax_in_tracebacks() -> None:
 
 def api_boundary(fun: Callable[P, R]) -> Callable[P, R]:
     """Let errors leave a function with the user's frames only."""
-    hidden = public(fun)
-
+    @wraps(fun)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return (hidden if config.flax_filter_frames else fun)(*args, **kwargs)
+        try:
+            return fun(*args, **kwargs)
+        except Exception as error:
+            trim_frames(error)
+            raise
 
-    from functools import wraps
+    return call
 
-    return wraps(fun)(call)
+
+def trim_frames(error: Exception) -> None:
+    """Leave the frames of Flax out of an error's traceback, unless the configuration shows them."""
+    if config.flax_filter_frames:
+        trim(error)
