@@ -1,0 +1,121 @@
+"""Initializers that fill an array with one value or with samples of one distribution."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import perspicax.numpy as jnp
+from perspicax.core import dtypes
+from perspicax.core.array import Array
+from perspicax.diagnose.boundary import public
+from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.random import sampling
+
+
+class Initializer(Protocol):
+    """A function that makes the first value of a parameter."""
+
+    def __call__(self, key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
+        """The value.
+
+        Args:
+            key: a random key; `None` where none is needed.
+            shape: of the parameter.
+            dtype: of the parameter; the one that the initializer was made with by default.
+            out_sharding: has no meaning without a mesh of devices, which is not there yet.
+        """
+        raise NotImplementedError
+
+
+def dtype_of(given: Any, default: Any) -> Any:
+    """The dtype of a parameter: as given, or as the initializer says, or the default floating one."""
+    chosen = default if given is None else given
+    return dtypes.default_dtype("float") if chosen is None else dtypes.canonicalize_dtype(dtypes.to_dtype(chosen))
+
+
+def placed(x: Any, out_sharding: Any) -> Any:
+    """The value where it is asked to be."""
+    if out_sharding is not None:
+        refuse_out_sharding("an initializer", out_sharding)
+    return x
+
+
+@public
+def zeros(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
+    """Zeros. For the arguments see `Initializer`; `key` is not used.
+
+    >>> zeros(None, (2,))
+    Array([0., 0.], dtype=float32)
+    """
+    return placed(jnp.zeros(shape, dtype_of(dtype, None)), out_sharding)
+
+
+@public
+def ones(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
+    """Ones. For the arguments see `Initializer`; `key` is not used."""
+    return placed(jnp.ones(shape, dtype_of(dtype, None)), out_sharding)
+
+
+def constant(value: Any, dtype: Any = None) -> Initializer:
+    """An initializer that fills with one value.
+
+    Args:
+        value: number, or array that broadcasts to the shape of the parameter.
+        dtype: of the parameter, where the initializer is not given another one.
+    """
+    @public
+    def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
+        return placed(jnp.full(shape, value, dtype_of(dtype, None)), out_sharding)
+
+    return init
+
+
+def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
+    """An initializer with samples between 0 and `scale`.
+
+    Args:
+        scale: the upper end.
+        dtype: of the parameter, where the initializer is not given another one; a real floating one.
+    """
+    @public
+    def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
+        chosen = dtype_of(dtype, None)
+        return placed(jnp.multiply(sampling.uniform(key, shape, chosen), jnp.asarray(scale, chosen)), out_sharding)
+
+    return init
+
+
+def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
+    """An initializer with samples of a normal distribution of mean 0.
+
+    Args:
+        stddev: its standard deviation.
+        dtype: of the parameter, where the initializer is not given another one; floating or complex.
+    """
+    @public
+    def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
+        chosen = dtype_of(dtype, None)
+        return placed(jnp.multiply(sampling.normal(key, shape, chosen), jnp.asarray(stddev, chosen)), out_sharding)
+
+    return init
+
+
+def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0) -> Initializer:
+    """An initializer with samples of a normal distribution of mean 0, of which the tails are cut off.
+
+    Args:
+        stddev: the standard deviation before the tails are cut off.
+        dtype: of the parameter, where the initializer is not given another one; a real floating one.
+        lower: where the lower tail begins, in standard deviations.
+        upper: where the upper tail begins.
+    """
+    @public
+    def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
+        chosen = dtype_of(dtype, None)
+        samples = sampling.truncated_normal(key, lower, upper, shape, chosen)
+        return placed(jnp.multiply(samples, jnp.asarray(stddev, chosen)), out_sharding)
+
+    return init
+
+
+__all__ = ["Initializer", "constant", "dtype_of", "normal", "ones", "placed", "truncated_normal", "uniform", "zeros"]
