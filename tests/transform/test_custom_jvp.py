@@ -259,3 +259,17 @@ def test_linear_function_can_be_transposed():
 
     double.defjvp(lambda primals, tangents: (double(*primals), 7 * tangents[0]))
     assert px.linear_transpose(double, 1.0)(5.0) == (10.0,)
+
+
+def test_rule_and_function_get_arrays_where_grad_is_given_numbers():
+    @px.custom_jvp
+    def scaled(x, y):
+        return (x * y).astype(x.dtype)
+
+    @scaled.defjvp
+    def _rule(primals, tangents):
+        (x, y), (dx, dy) = primals, tangents
+        return scaled(x, y), dx * y.astype(x.dtype) + dy * x
+
+    assert float(px.grad(scaled)(2.0, 3.0)) == 3.0
+    assert float(px.grad(scaled, 1)(2.0, 3.0)) == 2.0

@@ -20,7 +20,7 @@ from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.batch import BatchTrace, batch_flat, to_axis
 from perspicax.transform.errors import CustomRuleError, ForwardRuleMissingError
-from perspicax.transform.hooks import lax
+from perspicax.transform.hooks import as_traced, lax
 from perspicax.transform.jvp import JVPTrace
 from perspicax.transform.transpose import transpose_linear
 
@@ -189,6 +189,7 @@ def _axes_moved(args: tuple, axes: tuple, size: int) -> tuple[tuple, tuple]:
 def _custom_jvp_in_jvp(trace: JVPTrace, primals: tuple, tangents: tuple, moving: bool, *, name: str, call_jaxpr: Any,
                        jvp: Callable, num_consts: int, symbolic_zeros: bool) -> tuple[list, list]:
     rule = _watched_rule(trace, jvp, name, "defjvp")
+    primals = tuple([as_traced(x) for x in primals])  # `grad` of a function of a number has the number itself here
     if not moving:
         if type(call_jaxpr) is Callee:
             call_jaxpr = Callee(_watched(trace, call_jaxpr.call, name, "defjvp"), name)
@@ -257,6 +258,7 @@ custom_jvp_call.stage = _stage_call(custom_jvp_call)
 def _custom_vjp_in_jvp(trace: JVPTrace, primals: tuple, tangents: tuple, moving: bool, *, name: str, call_jaxpr: Any,
                        fwd: Callable, bwd: Callable, num_consts: int, symbolic_zeros: bool) -> tuple[list, list]:
     forward = _watched_rule(trace, fwd, name, "defvjp")
+    primals = tuple([as_traced(x) for x in primals])
     if not moving:
         if type(call_jaxpr) is Callee:
             call_jaxpr = Callee(_watched(trace, call_jaxpr.call, name, "defvjp"), name)
