@@ -3,14 +3,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix, Report
 from perspicax.flax.error_base import FlaxError, near_fixes
 from perspicax.flax.module_errors import ApplyModuleInvalidMethodError
 
 __all__ = [
-    "LinenTransformError", "MergeParamError", "MethodNotCallableError", "ModuleAttributeError", "ModuleParentError",
-    "PerturbationError", "UnboundModuleError", "UnknownMethodError", "VariableOutsideSetupError",
+    "MergeParamError", "MethodNotCallableError", "ModuleAttributeError", "ModuleParentError",
+    "PerturbationError", "TransformArgumentError", "UnboundModuleError", "UnknownMethodError", "VariableOutsideSetupError",
 ]
 
 
@@ -172,8 +171,25 @@ class MergeParamError(FlaxError, ValueError):
             fixes=(Fix(code=f"module = Module(..., {name}=...)\ny = module(x)"), Fix(code=f"y = module(x, {name}=...)")))
 
 
-class LinenTransformError(ReportedError, ValueError):
-    """A transformation of Linen was given arguments that do not go together."""
+class TransformArgumentError(FlaxError, AttributeError, TypeError):
+    """A function that a transformation of Flax has transformed was called with something else than a module first.
+
+    Attributes:
+        transform: the transformation, `vmap`.
+        given: the class of the first argument.
+    """
+
+    transform: str = "vmap"
+    given: str = ""
+
+    @property
+    def report(self) -> Report:
+        name = self.transform
+        return Report(
+            says=f"A function that `nn.{name}` has transformed was called with a {self.given} as its first argument.",
+            why="its first argument is the module whose variables it uses: the transformation carries them in and out",
+            fixes=(Fix("pass the module", code=f"nn.{name}(lambda module, x: module(x))(self, x)"),
+                   Fix("for a function without variables, use the transformation of JAX", code=f"jax.{name}(f)(x)")))
 
 
 def class_of(module: Any) -> str:

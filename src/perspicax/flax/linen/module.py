@@ -256,7 +256,7 @@ class Module(ModuleBase):
         child = self._state.children.get(name)
         if not isinstance(child, _NameScope):
             scope: Any = self.scope
-            child = self._state.children[name] = _NameScope(parent=scope.push(name), name=name)
+            child = self._state.children[name] = _name_scope(scope.push(name), name)
         return child
 
     # Copies
@@ -617,6 +617,11 @@ class _NameScope(Module):
     @compact
     def __call__(self, fun: Callable[..., Any], module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return fun(module, *args, **kwargs)
+
+
+def _name_scope(scope: Scope, name: str) -> Any:
+    made: Any = _NameScope
+    return made(parent=scope, name=name)
 
 
 def _copies_for(scope: Any) -> weakref.WeakValueDictionary[Any, Any]:

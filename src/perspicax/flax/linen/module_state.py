@@ -88,6 +88,12 @@ class ModuleState:
         made.autoname_cursor = dict(self.autoname_cursor)
         return made
 
+    def export_again(self) -> ModuleState:
+        """A second copy of an exported state, for a function that is traced twice."""
+        made = self.export()
+        made.setup_called = self.setup_called
+        return made
+
     def reimport(self, inner: ModuleState) -> None:
         """Go on where the counterpart has stopped."""
         self.in_compact_method = inner.in_compact_method
