@@ -268,12 +268,16 @@ class ScopeParamShapeError(FlaxError):
         scope_path: the module.
         value_shape: its shape in the variables that were passed.
         init_shape: the shape that the module's initialiser makes.
+        layer: the class of the layer, where it is one of Linen's.
+        origins: for each axis, where its size comes from, in words, where that is known.
     """
 
     param_name: str
     scope_path: str
     value_shape: tuple[int, ...]
     init_shape: tuple[int, ...]
+    layer: str = ""
+    origins: tuple[str, ...] = ()
 
     def __init__(self, param_name: str, scope_path: str, value_shape: Any, init_shape: Any, **facts: Any) -> None:
         super().__init__(param_name=param_name, scope_path=scope_path, value_shape=value_shape, init_shape=init_shape, **facts)
@@ -295,6 +299,10 @@ class ScopeParamShapeError(FlaxError):
         except (TypeError, ValueError):
             return ""
         off = [i for i, (a, b) in enumerate(pairs) if a != b]
+        if self.origins and len(self.origins) == len(pairs):
+            found = [f"axis {i} of {self.param_name!r} follows from {self.origins[i]}: {pairs[i][0]} when the parameter was "
+                     f"made, {pairs[i][1]} now" for i in off]
+            return f" of the `{self.layer}`; " + "; ".join(found)
         return f"; they differ in ax{'is' if len(off) == 1 else 'es'} {', '.join(map(str, off))}" if off else ""
 
 
