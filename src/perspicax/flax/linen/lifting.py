@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from perspicax.flax.core.scope import LazyRng
 from perspicax.flax.linen.carried import Carried
 from perspicax.flax.linen.module_class import wrap_method
 from perspicax.flax.linen.module_state import ModuleBase
@@ -89,8 +90,17 @@ def lift_cached(name: str, transform: Callable[..., Any], fn: Callable[..., Any]
         carried = Carried(module, args, kwargs, name)
         calls.stack.append(carried)
         try:
-            return program(carried.all_scopes, carried.fingerprint(), *carried.args, **carried.kwargs)
+            # Only the module's own keys: Flax 0.12.8 does so, and the values of parameters follow from it.
+            scopes = [_with_drawn_keys(scope) if i == 0 else scope for i, scope in enumerate(carried.all_scopes)]
+            return program(scopes, carried.fingerprint(), *carried.args, **carried.kwargs)
         finally:
             calls.stack.pop()
 
     return lifted
+
+
+def _with_drawn_keys(scope: Any) -> Any:
+    """A scope whose streams begin with keys that are drawn now: a program that is shared cannot fold in its name."""
+    again = scope.rewound()
+    again.rngs = {name: LazyRng.create(scope.make_rng(name)) for name in scope.rngs}
+    return again
