@@ -67,6 +67,8 @@ class _Variables:
         self.parts: list[tuple[str, Any, list[Any]]] = []
         for name, value in variables.items():
             leaves, structure = _flattened(value)
+            if not any(isinstance(leaf, Tracer) for leaf in leaves):
+                leaves, structure = [value], None  # as it is: a tree put together anew has its keys in another order
             kept = []
             for leaf in leaves:
                 if isinstance(leaf, Tracer):

@@ -296,8 +296,9 @@ class _Uses(string.Formatter):
         return ""
 
 
-def check_format(fmt: Any, args: Sequence[Any], kwargs: dict[str, Any], what: str = "debug.print") -> None:
-    """Whether a format text names all arguments and no others.
+def check_format(fmt: Any, args: Sequence[Any], kwargs: dict[str, Any], what: str = "debug.print",
+                 may_be_unused: bool = False) -> None:
+    """Whether a format text names all arguments (unless they `may_be_unused`) and no others.
 
     Raises:
         DebugFormatError: it does not.
@@ -314,7 +315,7 @@ def check_format(fmt: Any, args: Sequence[Any], kwargs: dict[str, Any], what: st
         raise DebugFormatError(what=what, kind="missing", fmt=fmt, fields=tuple(lacking), count=len(args),
                                names=tuple(kwargs))
     unused = [str(i) for i in range(len(args)) if i not in uses.positions] + [n for n in kwargs if n not in uses.names]
-    if unused:
+    if unused and not may_be_unused:
         raise DebugFormatError(what=what, kind="unused", fmt=fmt, fields=tuple(unused), count=len(args), names=tuple(kwargs))
 
 

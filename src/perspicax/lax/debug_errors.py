@@ -30,7 +30,7 @@ class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX
         if self.kind == "text":
             return Report(says=f"`{self.what}` was given a value of class {self.fmt} where it takes a format text.",
                           why="the text comes first, the values after it",
-                          fixes=(Fix("to print one value", code=f'jax.{self.what}("{{}}", x)'),))
+                          fixes=(Fix("to print one value", code=f'{self._call}("{{}}", x)'),))
         if self.kind == "syntax":
             return Report(says=f"`{self.what}` was given a format text that Python cannot read: {self.detail}.",
                           why=f"it is {self.fmt!r}; braces stand for values",
@@ -39,12 +39,16 @@ class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX
         if self.kind == "missing":
             return Report(says=f"The format text of `{self.what}` names {listing}, but there is no such argument.",
                           why=f"it is {self.fmt!r}, with {self._arguments()}; each pair of braces stands for one argument",
-                          fixes=(Fix("pass the value, by position or by name", code=f'jax.{self.what}("x = {{x}}", x=x)'),))
+                          fixes=(Fix("pass the value, by position or by name", code=f'{self._call}("x = {{x}}", x=x)'),))
         return Report(says=f"`{self.what}` was given arguments that its format text does not use: {self._unused()}.",
                       why=f"the text is {self.fmt!r}; an f-string would have formatted the placeholders of the traced values "
                           "already, before there are any",
                       fixes=(Fix("name them in an ordinary text, without `f` in front",
-                                 code=f'jax.{self.what}("{_fields(self.fields)}", ...)'),))
+                                 code=f'{self._call}("{_fields(self.fields)}", ...)'),))
+
+    @property
+    def _call(self) -> str:
+        return f"jax.{self.what}" if self.what.startswith("debug") else f"{self.what}"
 
     def _arguments(self) -> str:
         return ", ".join([f"{self.count} by position", *[f"`{n}`" for n in self.names]]) if self.count or self.names else (
