@@ -81,11 +81,6 @@ class ModuleAttributeError(FlaxError, AttributeError):
     known: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:  # type: ignore[override]
-        """As `AttributeError` has it: the attribute."""
-        return self.attribute
-
-    @property
     def report(self) -> Report:
         why, fixes = "", near_fixes(self.attribute, self.known)
         if not self.bound:
