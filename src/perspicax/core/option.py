@@ -277,6 +277,11 @@ def _count(option: Option, change: int) -> None:
         watcher()
 
 
+def tracing_options() -> tuple[Option, ...]:
+    """The options that affect tracing, in the order of `StateKey.values`."""
+    return tuple(_tracing)
+
+
 class StateKey:
     """The values of all options that affect tracing. Equal states are one object, compared and hashed by identity."""
 

@@ -183,6 +183,10 @@ class JitFunction:
     def _trace(self, in_tree: Any, avals: tuple, statics: tuple, rebuild: Any, key: Any) -> Traced:
         if config.jax_no_tracing:
             raise NoTracingError(function=self._name, types=", ".join(map(str, avals)))
+        if config.jax_explain_cache_misses:
+            from perspicax.transform.cache_misses import explain  # for its weight: few programs ask
+
+            explain(self._fun, self._name, self._traced, key, lambda which: self.signature().name(which))
         options = self._options
         flat = FlatFunction(self._fun, in_tree, "jit", rebuild)
         numbers = options.static_numbers(self.signature()) if options.has_statics else ()
