@@ -13,7 +13,7 @@ from perspicax.flax.error_base import shape_of
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.dtypes import PromoteDtypeFn, promote_dtype
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, described, layer_at, parameter
-from perspicax.flax.linen.module import Module, compact
+from perspicax.flax.linen.module import Module, compact, merge_param
 from perspicax.flax.typing import Array, DotGeneralT, Dtype, Initializer, PrecisionLike
 
 __all__ = ["Dense", "DenseGeneral", "Einsum", "axes_from_front", "default_kernel_init", "dot_general_of", "flattened_init"]
@@ -254,8 +254,6 @@ class Einsum(Module):
             MergeParamError: the equation was given twice, or not at all.
             LayerOptionError: it does not have two operands and a result, or does not fit the kernel.
         """
-        from perspicax.flax.linen.module import merge_param
-
         equation = merge_param("einsum_str", self.einsum_str, einsum_str).replace(" ", "")
         operands, arrow, result = equation.partition("->")
         if not arrow or operands.count(",") != 1:
