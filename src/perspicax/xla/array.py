@@ -253,8 +253,12 @@ class ArrayImpl(Array):
 
     def _copy(self) -> ArrayImpl:
         if len(self.sharding.devices) == 1:
-            return ArrayImpl(self.aval, None, self.value().copy(), self._sharding, self._committed)
-        return copy_of(self)
+            made = ArrayImpl(self.aval, None, self.value().copy(), self._sharding, self._committed)
+        else:
+            made = copy_of(self)
+        for note in copies_noted:
+            note(self, made)
+        return made
 
     def __hash__(self) -> int:
         raise ArrayConversionError(wanted="hash", type_text=self.aval.str_short(), key=self.aval.extended)
@@ -419,6 +423,10 @@ def from_buffers(aval: ShapedArray, placed: Any, pieces: Sequence[ArrayImpl], co
     """One array of the pieces on the devices of `placed`, in the order of its devices."""
     buf = runtime.put(physical_aval(aval), placed, [p.buffer() for p in pieces], placed.devices, committed)
     return ArrayImpl(aval, buf, None, placed, committed)
+
+
+copies_noted: list[Callable[[ArrayImpl, ArrayImpl], None]] = []
+"""What is told of an array and its copy: the ledger of keys, while it is on."""
 
 
 def copy_of(x: ArrayImpl) -> ArrayImpl:
