@@ -1,6 +1,7 @@
 """Perspicax: an independent implementation of JAX whose errors explain themselves. `jax.X` is `perspicax.X`."""
 
 import perspicax.numpy.install as _install  # arrays get their operators and methods
+import perspicax.sanitize.key_switch as _key_switch  # the ledger of keys follows the configuration
 from perspicax.api.differentiate import grad as grad
 from perspicax.api.differentiate import jvp as jvp
 from perspicax.api.differentiate import linearize as linearize

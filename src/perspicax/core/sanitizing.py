@@ -15,7 +15,13 @@ from perspicax.core.trace import Trace
 Look = Callable[[Primitive, tuple, dict], None]
 
 
-class SanitizingTrace(Trace):
+class WatchingTrace(Trace):
+    """A trace that looks at each application of a primitive, so that none may be left out."""
+
+    __slots__ = ()
+
+
+class SanitizingTrace(WatchingTrace):
     """Calls `looks[name](primitive, args, params)` before each primitive that has a hook of that name."""
 
     __slots__ = ("looks",)

@@ -123,9 +123,24 @@ class UnhashableTracerError(TracedValueError, JAXTypeError):
 
 
 class KeyReuseError(JAXTypeError):
-    """A random key was used twice, so that the same numbers would be drawn twice."""
+    """A random key was used twice, so that the same numbers would be drawn twice.
+
+    Attributes:
+        first, second: the two uses.
+        twice_in_one: whether one operation was given the same key twice.
+    """
 
     __module__ = "perspicax.errors"
+
+    first: Any
+    second: Any
+    twice_in_one: bool = False
+
+    @property
+    def report(self) -> Report:
+        from perspicax.core.key_words import key_report  # only a printed error needs it
+
+        return key_report(self.first, self.second, self.twice_in_one)
 
 
 class JaxprTypeError(PerspicaxError, TypeError):

@@ -23,6 +23,7 @@ from perspicax.lax.branch_errors import PlatformError
 from perspicax.lax.control_errors import LoopEffectError
 from perspicax.lax.loop_emission import emit_case, run_body
 from perspicax.lax.markers import stop_gradient_p
+from perspicax.lax.random_bits import random_clone_p
 from perspicax.lax.scanning import live_part
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.hooks import filled, lax
@@ -263,6 +264,8 @@ def _select_branch(axis: BatchAxis, index: Any, index_axis: int, operands: list,
 
 def _guarded(chosen: Any, x: Any) -> Any:
     aval: Any = get_aval(x)
+    if dtypes.issubdtype(aval.dtype, dtypes.prng_key):
+        return random_clone_p(x)  # of the branches that use a key up, each entry runs one
     if aval.extended or not dtypes.issubdtype(aval.dtype, np.inexact):
         return x
     wide = chosen if len(aval.shape) == 1 else shape.broadcast_in_dim(chosen, aval.shape, (0,))

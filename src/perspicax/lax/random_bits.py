@@ -112,7 +112,7 @@ class KeyDType(ExtendedDType):
     physical_shape = property(lambda self: self.generator.key_shape)  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(other) is KeyDType and other.generator.tag == self.generator.tag)
+        return self is other or (type(other) is KeyDType and other.generator is self.generator)
 
     def __hash__(self) -> int:
         return self._hash
@@ -124,7 +124,7 @@ class KeyDType(ExtendedDType):
 generators: dict[str, Generator] = {}
 """Every generator, by name."""
 
-_dtypes: dict[str, KeyDType] = {}
+_dtypes: dict[Generator, KeyDType] = {}
 
 
 def register(generator: Generator) -> Generator:
@@ -140,9 +140,9 @@ def generator_named(name: str) -> Generator:
 
 def key_dtype_of(generator: Generator) -> KeyDType:
     """The dtype of the keys of a generator; always the same object."""
-    found = _dtypes.get(generator.name)
+    found = _dtypes.get(generator)
     if found is None:
-        found = _dtypes.setdefault(generator.name, KeyDType(generator))
+        found = _dtypes.setdefault(generator, KeyDType(generator))
     return found
 
 

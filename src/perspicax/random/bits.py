@@ -19,7 +19,7 @@ from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import config, local
 from perspicax.core.errors import ShapeError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
-from perspicax.core.sanitizing import SanitizingTrace
+from perspicax.core.sanitizing import WatchingTrace
 from perspicax.core.trace import JaxprTrace, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
@@ -234,7 +234,7 @@ def _watched() -> bool:
     """Whether a sanitizer wants to see the primitives that are applied."""
     trace = local.trace
     while trace is not None:
-        if isinstance(trace, SanitizingTrace):
+        if isinstance(trace, WatchingTrace):
             return True
         trace = trace.parent
     return False

@@ -26,7 +26,7 @@ from perspicax.random.bits import Staged, check_broadcast, parameter, sample_dty
 from perspicax.random.errors import GeneratorError, SampleShapeError, SamplingError
 from perspicax.random.gammas import shared_shape, spread
 from perspicax.random.keys import parts_of, single_key, split_in_two, split_keys
-from perspicax.random.sampling import uniform_of
+from perspicax.random.sampling import uniform_apart, uniform_of
 from perspicax.random.selection import taken
 from perspicax.random.threefry import threefry
 
@@ -104,7 +104,7 @@ def _knuth(key: Any, lam: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         i, count, key, total = state
         key, used = split_in_two(key)
         count = select(gt(total, bound), add(count, np.ones((), dtype)[()]), count)
-        u = uniform_of(used, 0., 1., shape, SINGLE)
+        u = uniform_apart(used, shape, SINGLE)
         return add(i, index(1)), count, key, add(total, log(u))
 
     index = dtypes.default_dtype("int").type
@@ -128,8 +128,8 @@ def _transformed(key: Any, lam: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     def step(state: tuple) -> tuple:
         i, kept, accepted, key = state
         key, first, second = parts_of(key, 3)
-        u = sub(uniform_of(first, 0., 1., shape, SINGLE), real(0.5))
-        v = uniform_of(second, 0., 1., shape, SINGLE)
+        u = sub(uniform_apart(first, shape, SINGLE), real(0.5))
+        v = uniform_apart(second, shape, SINGLE)
         u_s = sub(real(0.5), absolute(u))
         k = floor(add(add(mul(add(div(mul(real(2), a), u_s), b), u), lam), real(0.43)))
         s = log(div(mul(v, inverse_alpha), add(div(a, mul(u_s, u_s)), b)))
@@ -200,7 +200,7 @@ def _by_gaps(key: Any, count: Any, q: Any, shape: tuple[int, ...], dtype: Any) -
         gaps, total, key = state
         used, key = split_in_two(key)
         gaps = select(le(total, count), add(gaps, one), gaps)
-        gap = ceil(div(log(uniform_of(used, 0., 1., shape, dtype)), logarithm))
+        gap = ceil(div(log(uniform_apart(used, shape, dtype)), logarithm))
         return gaps, add(total, gap), key
 
     start = np.zeros(shape, dtype), np.zeros(shape, dtype), key
@@ -223,8 +223,8 @@ def _by_rejection(key: Any, count: Any, q: Any, shape: tuple[int, ...], dtype: A
     def step(state: tuple) -> tuple:
         kept, accepted, key = state
         key, first, second = parts_of(key, 3)
-        u = sub(uniform_of(first, 0., 1., shape, dtype), half)
-        v = uniform_of(second, 0., 1., shape, dtype)
+        u = sub(uniform_apart(first, shape, dtype), half)
+        v = uniform_apart(second, shape, dtype)
         u_s = sub(half, absolute(u))
         quick = bitwise_and(ge(u_s, real(0.07)), le(v, v_r))
         k = floor(add(mul(add(div(mul(real(2), a), u_s), b), u), c))

@@ -36,6 +36,7 @@ from perspicax.random.errors import SampleDTypeError, SamplingError, SamplingInd
 from perspicax.random.keys import single_key, split_in_two, split_keys
 from perspicax.random.sampling import two_uniforms, uniform_of
 from perspicax.random.selection import taken
+from perspicax.random.threefry import Threefry
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array
 
@@ -189,7 +190,7 @@ def _randint_on_host(key: ArrayImpl, minval: np.ndarray, maxval: np.ndarray, sha
 
 def _drawn(keys: ArrayImpl, width: int, shape: tuple[int, ...]) -> list[np.ndarray]:
     """Bits of each of a few keys."""
-    if math.prod(shape) <= FEW:
+    if math.prod(shape) <= FEW and isinstance(keys.aval.dtype.generator, Threefry):
         return [np.atleast_1d(x) for x in random_bits_p(keys, bit_width=width, shape=shape).value()]
     single = [ArrayImpl(ShapedArray((), keys.dtype), None, k, keys._sharding, keys._committed) for k in keys.value()]
     return [np.atleast_1d(random_bits_p(k, bit_width=width, shape=shape).value()) for k in single]

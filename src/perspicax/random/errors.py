@@ -141,15 +141,11 @@ class UnknownGeneratorError(PerspicaxError, ValueError, TypeError):
 
     given: str
     known: tuple[str, ...]
-    planned: bool = False
 
     @property
     def report(self) -> Report:
         names = ", ".join(f'"{n}"' for n in self.known)
         there = f"there {'is' if len(self.known) == 1 else 'are'} {names}"
-        if self.planned:
-            return Report(says=f"The generator {self.given} is not there yet.", why=there,
-                          fixes=(Fix("use the default one", code="jax.random.key(seed)"),))
         return Report(says=f"{self.given} names no generator of random numbers.", why=there)
 
 
@@ -168,6 +164,20 @@ class GeneratorError(PerspicaxError, NotImplementedError):
                       why=f"the samples of `{self.function}` are defined by the streams of {self.known}",
                       fixes=(Fix("make a key of that generator",
                                  code=f'key = jax.random.key(0, impl="{self.known}")'),))
+
+
+class GeneratorResultError(PerspicaxError, TypeError, ValueError):
+    """A function of a generator of the user's own returned something else than it has to."""
+
+    generator: str
+    function: str
+    got: str
+    wanted: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` of the generator {self.generator} returned {self.got}.",
+                      why=f"it has to return {self.wanted}: the words of a key are uint32")
 
 
 class SampleDTypeError(PerspicaxError, ValueError, TypeError):  # JAX raises one or the other, by function

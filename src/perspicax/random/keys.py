@@ -27,7 +27,7 @@ from perspicax.lax.random_bits import (
     random_unwrap_p,
     random_wrap_p,
 )
-from perspicax.random import threefry  # noqa: F401  (registers the default generator)
+from perspicax.random import hardware, threefry  # noqa: F401  (they register the generators)
 from perspicax.random.errors import (
     KeyBatchError,
     KeyCountError,
@@ -41,7 +41,6 @@ from perspicax.random.errors import (
 )
 from perspicax.xla.array import ArrayImpl
 
-PLANNED = ("rbg", "unsafe_rbg", "philox2x32", "philox4x32", "threefry4x32")
 SEED_LOW, SEED_HIGH = -(1 << 63), (1 << 63) - 1
 UINT32 = np.dtype(np.uint32)
 
@@ -62,7 +61,7 @@ def generator_for(spec: Any = None) -> Generator:
         return spec.generator
     found = generators.get(spec) if isinstance(spec, str) else None
     if found is None:
-        raise UnknownGeneratorError(given=repr(spec), known=tuple(generators), planned=spec in PLANNED)
+        raise UnknownGeneratorError(given=repr(spec), known=tuple(generators))
     return found
 
 
@@ -252,14 +251,15 @@ def wrap_key_data(key_bits_array: Any, *, impl: Any = None, dtype: Any = None) -
 
 
 @public
-def key_impl(keys: Any) -> str:
-    """The name of the generator of keys.
+def key_impl(keys: Any) -> Any:
+    """The name of the generator of keys; of one of your own, as `define_prng_impl` made it.
 
     Raises:
         KeyTypeError: `keys` is no array.
         KeyWordsError: `keys` is an array of something else.
     """
-    return check_keys("key_impl", keys)[0].dtype.generator.name
+    found: Any = check_keys("key_impl", keys)[0].dtype.generator
+    return found.name if generators.get(found.name) is found else found
 
 
 # -- keys of keys

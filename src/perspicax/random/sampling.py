@@ -16,6 +16,7 @@ from perspicax.lax.elementwise import abs as absolute
 from perspicax.lax.elementwise import add, div, log, mul, neg, sign, sub
 from perspicax.lax.elementwise import max as maximum
 from perspicax.lax.elementwise import min as minimum
+from perspicax.lax.markers import optimization_barrier
 from perspicax.lax.shape import broadcast_shapes, broadcast_to_rank
 from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.special import erf, erf_inv
@@ -23,6 +24,7 @@ from perspicax.lax.transcendental import log1p, tan
 from perspicax.random.bits import (
     BITS_DTYPES,
     Distribution,
+    GivenBits,
     Staged,
     bit_width,
     check_broadcast,
@@ -84,6 +86,16 @@ _uniform_samples = Distribution(_uniform, host=_uniform_on_host)
 def uniform_of(key: Any, low: Any, high: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Uniform samples inside of another distribution."""
     return _uniform_samples.staged(key, low, high, shape=shape, dtype=dtype)
+
+
+def uniform_apart(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Uniform samples from [0, 1) of bits that are made once, whatever reads them.
+
+    XLA would else write the rounds of the generator into each operation that reads the samples: in the body of a loop
+    that takes seconds to compile.
+    """
+    bits = optimization_barrier(draw(key, bit_width(dtype), shape))
+    return _uniform(GivenBits(bits), 0., 1., shape=shape, dtype=dtype)
 
 
 @public
@@ -350,4 +362,4 @@ def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
 
 
 __all__ = ["cauchy", "exponential", "exponential_of", "gumbel", "gumbel_mode", "gumbel_of", "laplace", "logistic",
-           "normal", "normal_of", "truncated_normal", "two_uniforms", "uniform", "uniform_of", "unit_uniform"]
+           "normal", "normal_of", "truncated_normal", "two_uniforms", "uniform", "uniform_apart", "uniform_of", "unit_uniform"]

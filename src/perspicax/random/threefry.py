@@ -166,6 +166,14 @@ def _emit_stack(b: Any, first: Any, second: Any) -> Any:
     return b.hlo("concatenate", parts, ShapedArray(shape, UINT32), f"dimension = {len(shape) - 1} : i64")
 
 
+def _apart(b: Any, words: Any) -> Any:
+    """New keys, computed before whatever draws from them.
+
+    XLA would else compute them again for each element that is drawn, and take seconds to compile that.
+    """
+    return b.hlo("optimization_barrier", [words], [words.aval])[0]
+
+
 # -- the generator
 
 class Threefry(Generator):
@@ -235,11 +243,11 @@ class Threefry(Generator):
             made = _emit_stack(b, *_emit_blocks(b, words, n))
         else:
             made = _emit_halves(b, words, 2 * n)
-        return b.reshape(made, (*keys, *shape, 2))
+        return _apart(b, b.reshape(made, (*keys, *shape, 2)))
 
     def emit_fold_in(self, b: Any, words: Any, data: Any) -> Any:
         k0, k1 = _word(b, words, 0), _word(b, words, 1)
-        return _emit_stack(b, *emit_block(b, k0, k1, b.constant(np.uint32(0), data.aval), data))
+        return _apart(b, _emit_stack(b, *emit_block(b, k0, k1, b.constant(np.uint32(0), data.aval), data)))
 
     def emit_bits(self, b: Any, words: Any, bit_width: int, shape: tuple[int, ...]) -> Any:
         n, keys = math.prod(shape), words.shape[:-1]

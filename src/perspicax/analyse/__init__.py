@@ -1,0 +1,1 @@
+"""The reader of programs: jaxprs, and the flow of values through them."""

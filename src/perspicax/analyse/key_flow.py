@@ -1,0 +1,503 @@
+"""Follow random keys through jaxprs: which are used up, and which results are the same key again.
+
+A jaxpr is gone through once, equation by equation, with `Key` objects for keys. Operations that move data are done on
+the objects; `split` and draws use theirs up; everything else that makes a key makes a new one. Of a branch that may run
+all are gone through, each from where the first began. A loop is gone through twice: what the second round finds used up
+was used by the first.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perspicax.analyse.key_identity import (
+    MAX_KEYS,
+    Cells,
+    Key,
+    KeyTracker,
+    Step,
+    Use,
+    Word,
+    as_copies,
+    cells_of,
+    fresh_keys,
+    join_words,
+    split_words,
+)
+from perspicax.core.context import evaluator, use_trace
+from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
+from perspicax.core.primitive import Primitive
+from perspicax.lax.random_bits import KeyDType
+from perspicax.xla.array import ArrayImpl
+
+UINT32 = np.dtype(np.uint32)
+MAX_VALUE = 1 << 12  # elements of a value that is computed to tell which keys an index means
+MAX_DEPTH = 40
+
+MOVES = frozenset({
+    "broadcast_in_dim", "concatenate", "dynamic_slice", "dynamic_update_slice", "gather", "pad", "reshape", "rev",
+    "select_n", "slice", "split", "squeeze", "stack", "tile", "transpose", "unstack",
+})
+PASSES = frozenset({"copy", "copy_p", "device_put", "name", "optimization_barrier", "sharding_constraint", "stop_gradient",
+                    "reduce_precision", "convert_element_type"})
+CALLS = {"jit": "jaxpr", "remat2": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
+         "custom_vmap_call": "call", "composite": "jaxpr"}
+
+
+class Flow(NamedTuple):
+    """What is known of a value.
+
+    Attributes:
+        cells: its keys, or the words that may be those of keys; `None` where it has none.
+        number: equal for values that are known to be equal, and nothing else.
+        value: it, where it is known.
+    """
+
+    cells: Cells | None = None
+    number: Hashable = None
+    value: np.ndarray | None = None
+
+
+NOTHING = Flow()
+
+
+def holds_keys(aval: Any) -> bool:
+    """Whether a type is that of keys."""
+    return type(getattr(aval, "dtype", None)) is KeyDType
+
+
+def may_hold_words(aval: Any) -> bool:
+    """Whether a type may be that of keys without a dtype of their own."""
+    return getattr(aval, "dtype", None) == UINT32 and aval.ndim > 0 and aval.shape[-1] in (2, 4) and aval.size <= MAX_KEYS
+
+
+def fresh(aval: Any) -> Cells | None:
+    """New keys, or new words, for a value of this type."""
+    if holds_keys(aval):
+        return fresh_keys(aval.shape) if aval.size <= MAX_KEYS else None
+    return cells_of(aval.shape, lambda _: Word()) if may_hold_words(aval) else None
+
+
+class Frame:
+    """The values of one run of a jaxpr."""
+
+    __slots__ = ("depth", "flows", "makers", "numbers")
+
+    def __init__(self) -> None:
+        self.flows: dict[Var, Flow] = {}
+        self.makers: dict[Var, JaxprEqn] = {}
+        self.numbers: dict[Var, Hashable] = {}
+        self.depth = 0
+
+    def cells(self, atom: Any) -> Cells | None:
+        """The keys of a variable; made on first sight."""
+        if isinstance(atom, Literal):
+            return None
+        flow = self.flows.get(atom, NOTHING)
+        if flow.cells is None:
+            made = fresh(atom.aval)
+            if made is not None:
+                self.flows[atom] = flow = flow._replace(cells=made)
+        return flow.cells
+
+    def value(self, atom: Any) -> np.ndarray | None:
+        """The value of a variable where constants alone decide it."""
+        if isinstance(atom, Literal):
+            return np.asarray(atom.val, atom.aval.dtype)
+        flow = self.flows.get(atom, NOTHING)
+        eqn = self.makers.get(atom)
+        if flow.value is not None or eqn is None or atom.aval.extended or self.depth > MAX_DEPTH:
+            return flow.value
+        self.depth += 1
+        found = self._computed(eqn)
+        self.depth -= 1
+        if found is not None:
+            self.flows[atom] = flow._replace(value=found)
+        return found
+
+    def _computed(self, eqn: JaxprEqn) -> np.ndarray | None:
+        if eqn.effects or len(eqn.outvars) != 1 or any(v.aval.size > MAX_VALUE for v in (*eqn.invars, *eqn.outvars)) \
+                or next(iter(subjaxprs(eqn)), None) is not None:
+            return None
+        values = [self.value(a) for a in eqn.invars]
+        if any(x is None for x in values):
+            return None
+        return evaluated(eqn.primitive, values, eqn.values)  # type: ignore[arg-type]
+
+    def number(self, atom: Any) -> Hashable:
+        """What is equal for equal values."""
+        if isinstance(atom, Literal):
+            return "literal", str(atom.aval.dtype), repr(atom.val)
+        found = self.numbers.get(atom)
+        if found is None:
+            flow, eqn = self.flows.get(atom, NOTHING), self.makers.get(atom)
+            found = flow.number
+            if found is None and eqn is not None and not eqn.effects and self.depth <= MAX_DEPTH:
+                self.depth += 1
+                found = _interned((eqn.primitive, eqn.values, eqn.outvars.index(atom), *[self.number(a) for a in eqn.invars]))
+                self.depth -= 1
+            self.numbers[atom] = found = atom if found is None else found
+        return found
+
+
+def _interned(key: tuple) -> Hashable:
+    try:
+        hash(key)
+    except TypeError:  # a parameter that cannot be hashed
+        return None
+    return key
+
+
+def evaluated(primitive: Primitive, values: Sequence[np.ndarray], params: tuple) -> np.ndarray | None:
+    """A primitive of one result on known values."""
+    with use_trace(evaluator()):
+        out = evaluator().process(primitive, tuple(values), params)
+    return out.value() if type(out) is ArrayImpl else np.asarray(out)
+
+
+# -- the walk
+
+class KeyFlow:
+    """Goes through equations.
+
+    Attributes:
+        tracker: uses keys up.
+        way: the calls that led to where it is.
+        sealed: whether it is in a function of the library, whose equations have the places of whoever came first.
+    """
+
+    __slots__ = ("sealed", "selected", "tracker", "way")
+
+    def __init__(self, tracker: KeyTracker | None = None, sealed: bool = False) -> None:
+        self.tracker = tracker or KeyTracker()
+        self.way: Use = ()
+        self.sealed = sealed
+        self.selected: dict[Hashable, tuple[Cells, Any]] = {}
+
+    def run(self, closed: ClosedJaxpr, flows: Sequence[Flow]) -> list[Flow]:
+        """What is known of the results of a jaxpr on these inputs.
+
+        Raises:
+            Reused: a key is used up twice.
+        """
+        jaxpr = closed.jaxpr
+        frame = Frame()
+        for var, flow in zip(jaxpr.invars, flows):
+            frame.flows[var] = flow
+        for var, const in zip(jaxpr.constvars, closed.consts):
+            frame.flows[var] = known(const)
+        for eqn in jaxpr.eqns:
+            self._step(eqn, frame)
+        return [self._flow(a, frame) for a in jaxpr.outvars]
+
+    def _flow(self, atom: Any, frame: Frame) -> Flow:
+        if isinstance(atom, Literal):
+            return Flow(None, frame.number(atom), frame.value(atom))
+        return Flow(frame.cells(atom), frame.number(atom), frame.flows.get(atom, NOTHING).value)
+
+    def _step(self, eqn: JaxprEqn, frame: Frame) -> None:
+        for var in eqn.outvars:
+            frame.makers[var] = eqn
+        if not concerns_keys(eqn):
+            return
+        out = self.apply(eqn.primitive, eqn.params, [a.aval for a in eqn.invars],
+                         Operands(self, frame, eqn.invars), eqn.place)
+        for var, flow in zip(eqn.outvars, out):
+            if flow is not NOTHING:
+                frame.flows[var] = flow
+
+    def apply(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], operands: Operands,
+              place: Any) -> Sequence[Flow]:
+        """What is known of the results of a primitive; keys that it uses up are marked.
+
+        Raises:
+            Reused: a key is used up twice.
+        """
+        name = primitive.name
+        hook = primitive.sanitize.get("keys")
+        if hook is not None:
+            for index in hook(tuple(range(len(avals))), params):
+                cells = operands.cells(index)
+                if cells is not None:
+                    self.tracker.use_up(cells, self.way if self.sealed else (*self.way, Step(place)))
+        if name == "random_wrap":
+            words = operands.cells(0)
+            return () if words is None else (Flow(join_words(words, params["impl"].key_shape)),)
+        if name == "random_unwrap":
+            keys = operands.cells(0)
+            return () if keys is None else (Flow(split_words(keys, avals[0].dtype.generator.key_shape)),)
+        if name in PASSES:
+            return [Flow(operands.cells(i)) for i in range(len(avals))]
+        if name in MOVES:
+            return self._move(primitive, params, avals, operands)
+        if name in CALLS:
+            return self._call(name, params, operands, place)
+        walk = {"cond": self._branches, "while": self._while, "scan": self._scan}.get(name)
+        return walk(params, operands, place) if walk is not None else ()
+
+    # -- data that moves
+
+    def _move(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any],
+              operands: Operands) -> Sequence[Flow]:
+        """The primitive itself on numbers in the place of keys; where an index is not known, new keys for each index."""
+        cells = [operands.cells(i) for i in range(len(avals))]
+        if all(c is None for c in cells):
+            return ()
+        moved = _moved_operands(primitive.name, len(avals))
+        if any(cells[i] is None for i in moved):
+            return ()
+        rest = {i: operands.value(i) for i in range(len(avals)) if i not in moved}
+        if any(v is None for v in rest.values()):
+            return self._unknown(primitive, params, avals, operands, [cells[i] for i in moved])
+        parts: list[Any] = [cells[i] for i in moved]
+        if primitive.name in ("concatenate", "stack"):
+            parts = as_copies(parts)
+        table = np.concatenate([p.reshape(-1) for p in parts])
+        start, numbered = 0, dict(rest)
+        for i, part in zip(moved, parts):
+            numbered[i] = np.arange(start, start + part.size, dtype=np.int32).reshape(part.shape)
+            start += part.size
+        if primitive.name == "gather":
+            params = {**params, "fill_value": None}
+        with use_trace(evaluator()):
+            out = evaluator().process(primitive, tuple([numbered[i] for i in range(len(avals))]), primitive.pack(params))
+        results = out if primitive.multiple_results else [out]
+        return [Flow(_taken(table, np.asarray(x.value()))) for x in results]
+
+    def _unknown(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], operands: Operands,
+                 cells: Sequence[Any]) -> Sequence[Flow]:
+        if primitive.multiple_results or primitive.name == "select_n":
+            return ()
+        out = primitive.infer(tuple(avals), primitive.pack(params))
+        moved = _moved_operands(primitive.name, len(avals))
+        numbers = tuple([operands.number(i) for i in range(len(avals)) if i not in moved])
+        identities = tuple([id(c) for part in cells for c in part.reshape(-1)])
+        key = _interned((primitive, primitive.pack(params), numbers, identities))
+        kept = None if key is None else self.selected.get(key)
+        if kept is not None:
+            return (Flow(kept[0]),)
+        found = fresh(out)
+        if found is not None and key is not None:
+            self.selected[key] = found, cells  # which keeps alive whose ids are in the key
+        return (Flow(found),)
+
+    # -- calls
+
+    def _call(self, name: str, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
+        if name == "remat2" and params["differentiated"]:
+            return ()  # what is computed again was drawn already, by the same key on purpose
+        inner = params[CALLS[name]]
+        closed = getattr(inner, "jaxpr", None) if not isinstance(inner, ClosedJaxpr) else inner
+        if not isinstance(closed, ClosedJaxpr):
+            return ()
+        return self._into(closed, operands.flows(), place)
+
+    def _into(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, turn: str = "") -> list[Flow]:
+        before = self.way, self.sealed
+        if not self.sealed:
+            self.way = (*self.way, Step(place, turn=turn))
+            self.sealed = is_library(closed)
+        try:
+            return self.run(closed, flows)
+        finally:
+            self.way, self.sealed = before
+
+    def _branches(self, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
+        """Each branch from the same state; afterwards all that any of them used up is used up."""
+        flows = operands.flows()[1:]
+        uses: list[tuple[Key, Use]] = []
+        outs: list[list[Flow]] = []
+        for branch in params["branches"]:
+            mark = self.tracker.mark()
+            outs.append(self._into(branch, flows, place))
+            uses += self.tracker.take_back(mark)
+        self.tracker.put_back(uses)
+        return [_either(column) for column in zip(*outs)]
+
+    # -- loops
+
+    def _while(self, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
+        flows = operands.flows()
+        n, m = params["cond_nconsts"], params["body_nconsts"]
+        test_consts, consts, carry = flows[:n], flows[n:n + m], flows[n + m:]
+        for turn in ("", "while_loop"):
+            carry = [_of_a_turn(f) for f in carry]
+            self._into(params["cond_jaxpr"], [*test_consts, *carry], place, turn)
+            carry = self._into(params["body_jaxpr"], [*consts, *carry], place, turn)
+        return [Flow(f.cells) for f in carry]
+
+    def _scan(self, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
+        flows = operands.flows()
+        n, m, length = params["num_consts"], params["num_carry"], params["length"]
+        consts, carry, rows = flows[:n], flows[n:n + m], flows[n + m:]
+        turns = min(length, 2)
+        order = range(length - 1, -1, -1) if params["reverse"] else range(length)
+        stacked: list[list[Flow]] = []
+        for turn in range(turns):
+            at = order[turn]
+            carry = [_of_a_turn(f) for f in carry]
+            slices = [Flow(None if f.cells is None else f.cells[at:at + 1].reshape(f.cells.shape[1:])) for f in rows]
+            out = self._into(params["jaxpr"], [*consts, *carry, *slices], place, "scan" if turn else "")
+            carry, ys = out[:m], out[m:]
+            stacked.append(ys)
+        if not turns:
+            return ()
+        self._rest_of_rows(rows, order)
+        return [*[Flow(f.cells) for f in carry], *[_stack(column, order) for column in zip(*stacked)]]
+
+    def _rest_of_rows(self, rows: Sequence[Flow], order: range) -> None:
+        """What the first round used of its row, the others use of theirs."""
+        for flow in rows:
+            if flow.cells is None or len(order) < 3 or not flow.cells.size:
+                continue
+            cells = flow.cells
+            if isinstance(cells.reshape(-1)[0], Word):
+                cells = join_words(cells, cells.shape[-1:]) if cells.ndim > 1 else cells
+                if isinstance(cells.reshape(-1)[0], Word):
+                    continue
+            for first, others in _aligned(cells, order):
+                use = first.root.use
+                if use is None:
+                    continue
+                for key in others:
+                    if key.root.use is None:
+                        key.root.use = use
+                        self.tracker.trail.append(key.root)
+
+
+class Operands:
+    """The operands of one application: of an equation, or given."""
+
+    __slots__ = ("atoms", "flow", "frame", "given")
+
+    def __init__(self, flow: KeyFlow, frame: Frame | None, atoms: Sequence[Any], given: Sequence[Flow] = ()) -> None:
+        self.flow, self.frame, self.atoms, self.given = flow, frame, atoms, given
+
+    def cells(self, index: int) -> Cells | None:
+        """The keys of an operand."""
+        return self.given[index].cells if self.frame is None else self.frame.cells(self.atoms[index])
+
+    def value(self, index: int) -> np.ndarray | None:
+        """Its value, where that is known."""
+        return self.given[index].value if self.frame is None else self.frame.value(self.atoms[index])
+
+    def number(self, index: int) -> Hashable:
+        """What is equal for equal operands."""
+        return self.given[index].number if self.frame is None else self.frame.number(self.atoms[index])
+
+    def flows(self) -> list[Flow]:
+        """All that is known of them."""
+        if self.frame is None:
+            return list(self.given)
+        return [self.flow._flow(a, self.frame) for a in self.atoms]
+
+
+# -- helpers
+
+def is_library(closed: ClosedJaxpr) -> bool:
+    """Whether a jaxpr is that of a function of the library: it has no place in the user's code."""
+    info = closed.jaxpr.debug_info
+    return info is not None and info.transform == "jit" and info.place is None
+
+
+def concerns_keys(eqn: JaxprEqn) -> bool:
+    """Whether an equation may do something with keys."""
+    if any(_may(v.aval) for v in eqn.invars) or any(_may(v.aval) for v in eqn.outvars):
+        return True
+    return any(jaxpr_concerns_keys(inner) for inner in subjaxprs(eqn))
+
+
+def _may(aval: Any) -> bool:
+    return holds_keys(aval) or getattr(aval, "dtype", None) == UINT32
+
+
+def jaxpr_concerns_keys(jaxpr: Jaxpr) -> bool:
+    """Whether keys come into a jaxpr, or are used in it."""
+    return any(_may(v.aval) for v in (*jaxpr.invars, *jaxpr.constvars)) or any(concerns_keys(e) for e in jaxpr.eqns)
+
+
+known_by_identity: list[Callable[[Any], Flow]] = []
+"""What tells the keys of arrays outside of all jaxprs: the ledger of keys, while it is on."""
+
+
+def known(x: Any) -> Flow:
+    """What is known of an array that a jaxpr closes over."""
+    return known_by_identity[0](x) if known_by_identity else NOTHING
+
+
+def _moved_operands(name: str, count: int) -> list[int]:
+    """Which operands a moving primitive takes its results from; the others say from where."""
+    if name in ("concatenate", "stack", "pad"):
+        return list(range(count))
+    if name == "select_n":
+        return list(range(1, count))
+    return [0, 1] if name == "dynamic_update_slice" else [0]
+
+
+def _taken(table: np.ndarray, places: np.ndarray) -> Cells:
+    found = np.empty(places.size, object)
+    for i, at in enumerate(places.reshape(-1)):
+        found[i] = table[at] if 0 <= at < len(table) else Key()  # beyond the end: filled
+    return found.reshape(places.shape)
+
+
+def _of_a_turn(flow: Flow) -> Flow:
+    """A value carried by a loop: nothing is known of it but its keys."""
+    return Flow(flow.cells)
+
+
+def _either(flows: Sequence[Flow]) -> Flow:
+    """The result of whichever branch ran: its keys where all agree, and used ones where all are used."""
+    cells = [f.cells for f in flows]
+    if any(c is None for c in cells):
+        return NOTHING
+    first: Any = cells[0]
+    flat: list[Any] = [c.reshape(-1) for c in cells if c is not None]
+    if all(all(a is b for a, b in zip(f, flat[0])) for f in flat[1:]):
+        return Flow(first)
+    return Flow(cells_of(first.shape, lambda i: _one_of([f[i] for f in flat])))
+
+
+def _one_of(choices: Sequence[Any]) -> Any:
+    if all(c is choices[0] for c in choices):
+        return choices[0]
+    if not isinstance(choices[0], Key):
+        return Word()
+    found = Key()
+    if all(c.root.use is not None for c in choices):
+        found.use = choices[0].root.use
+    return found
+
+
+def _stack(column: Sequence[Flow], order: range) -> Flow:
+    """What the rounds of a loop hand out, behind each other: new keys, used up where those of the rounds were."""
+    if any(f.cells is None for f in column):
+        return NOTHING
+    last: Any = column[-1].cells
+    if (len(order) * last.size) > MAX_KEYS or not last.size:
+        return NOTHING
+    if len(order) <= len(column):
+        arrays: list[Any] = [f.cells for f in column]
+        return Flow(np.stack(arrays[::order.step]))
+
+    def make(i: int) -> Any:
+        like = last.reshape(-1)[i % last.size]
+        if not isinstance(like, Key):
+            return Word()
+        made = Key()
+        made.use = like.root.use
+        return made
+
+    return Flow(cells_of((len(order), *last.shape), make))
+
+
+def _aligned(cells: Cells, order: range) -> list[tuple[Any, list[Any]]]:
+    """Each key of the first row, with those in its place in all rows from the third on."""
+    flat = cells.reshape((len(order), -1))
+    return [(flat[order[0], j], [flat[at, j] for at in order[2:]]) for j in range(flat.shape[1])]
+
+
+__all__ = ["Flow", "KeyFlow", "NOTHING", "Operands", "concerns_keys", "fresh", "holds_keys", "is_library",
+           "jaxpr_concerns_keys", "known_by_identity", "may_hold_words"]

@@ -1,0 +1,324 @@
+"""The ledger of random keys: which are used up, and a report when one is used again.
+
+Keys are known by the identity of their arrays, typed ones and arrays of words alike. What an operation does with its
+keys, and a jitted function with its arguments, is asked of `analyse.key_flow`; of a jitted function once, as a summary
+of its jaxpr.
+"""
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perspicax.analyse.key_flow import (
+    NOTHING,
+    Flow,
+    KeyFlow,
+    Operands,
+    fresh,
+    holds_keys,
+    is_library,
+    jaxpr_concerns_keys,
+    known_by_identity,
+    may_hold_words,
+)
+from perspicax.analyse.key_identity import Cells, Key, KeyTracker, Reused, Step, Use, Word, cells_of, join_words, split_words
+from perspicax.core.array import Array
+from perspicax.core.config import debug_key_reuse, local
+from perspicax.core.jaxpr import ClosedJaxpr, jaxprs_in
+from perspicax.core.key_words import KeyUse, use_at
+from perspicax.core.primitive import Primitive
+from perspicax.core.sanitizing import WatchingTrace
+from perspicax.core.trace import Trace
+from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer_errors import KeyReuseError
+from perspicax.diagnose.place import resolve
+from perspicax.diagnose.source import user_place
+from perspicax.transform.jit_primitive import argument_names
+from perspicax.xla.array import ArrayImpl, copies_noted
+
+FUNCTIONS = frozenset({"custom_vmap_call", "remat2"})  # these run others, in sight of the ledger, as user's functions do
+SMALL = 1 << 12  # elements of an index that is looked at
+
+
+class KeyReuseWarning(UserWarning):
+    """A random key was used twice: the warning of the sanitizer `keys`."""
+
+
+# -- arrays and their keys
+
+class Ledger:
+    """The keys of the arrays that are alive."""
+
+    __slots__ = ("_arrays", "_lock")
+
+    def __init__(self) -> None:
+        self._arrays: dict[int, tuple[weakref.ref, Cells]] = {}
+        self._lock = threading.RLock()
+
+    def find(self, x: Any) -> Cells | None:
+        """The keys of an array that was seen before."""
+        found = self._arrays.get(id(x))
+        return found[1] if found is not None and found[0]() is x else None
+
+    def cells(self, x: Any) -> Cells | None:
+        """The keys of an array; new ones where it was not seen before."""
+        with self._lock:
+            found = self.find(x)
+            if found is None and isinstance(x, (Array, np.ndarray)) and not isinstance(x, Tracer):
+                found = fresh(get_aval(x))
+                if found is not None:
+                    self.enter(x, found)
+            return found
+
+    def enter(self, x: Any, cells: Cells) -> None:
+        """Note the keys of an array."""
+        key = id(x)
+        with self._lock:
+            self._arrays[key] = weakref.ref(x, lambda _: self._arrays.pop(key, None)), cells
+
+    def note_copy(self, x: Any, copy: Any) -> None:
+        """A copy holds the same keys."""
+        cells = self.cells(x) if holds_keys(x.aval) else self.find(x)
+        if cells is not None:
+            self.enter(copy, cells)
+
+    def flow(self, x: Any) -> Flow:
+        """What is known of an operand."""
+        if isinstance(x, Tracer):
+            return NOTHING
+        aval: Any = get_aval(x)
+        if holds_keys(aval):
+            return Flow(self.cells(x))
+        cells = self.cells(x) if may_hold_words(aval) else self.find(x)
+        if aval.extended or aval.size > SMALL:
+            return Flow(cells, ("array", id(x)))
+        if isinstance(x, ArrayImpl) and x.is_deleted():
+            return Flow(cells)
+        return Flow(cells, None, x.value() if type(x) is ArrayImpl else np.asarray(x, aval.dtype))
+
+
+# -- jitted functions
+
+class Summary(NamedTuple):
+    """What a jaxpr does with the keys of its inputs.
+
+    Attributes:
+        uses: for each input and way to a use, the keys that are used up there, as their origins.
+        results: for each result the origin of each of its keys, or `None`.
+    """
+
+    uses: tuple[tuple[tuple[int, Use], list[Any]], ...]
+    results: tuple[Any, ...]
+
+
+def summary(closed: ClosedJaxpr) -> Summary:
+    """The summary of a jaxpr; made once."""
+    return closed.derive("keys", lambda: _summarised(closed))
+
+
+def _summarised(closed: ClosedJaxpr) -> Summary:
+    flow = KeyFlow(sealed=is_library(closed))
+    flows = [_input(aval, i) for i, aval in enumerate(closed.in_avals)]
+    outs = flow.run(closed, flows)
+    uses: dict[tuple[int, Use], list[Any]] = {}
+    for key in flow.tracker.trail:
+        origin = _origin(key)
+        if key.use is not None and origin is not None:
+            uses.setdefault((_argument(origin), key.use), []).append(origin)
+    return Summary(tuple(uses.items()), tuple([None if f.cells is None else _origins(f.cells) for f in outs]))
+
+
+def _input(aval: Any, index: int) -> Flow:
+    cells = fresh(aval)
+    if cells is None:
+        return NOTHING
+    kind = Key if holds_keys(aval) else Word
+    return Flow(cells_of(cells.shape, lambda j: kind(origin=(index, j))))
+
+
+def _origin(cell: Any) -> Any:
+    """An input, or what it is made of; `None` of what is new."""
+    if isinstance(cell, Key):
+        origin = cell.root.origin
+        if origin is None or origin[0] != "joined":
+            return origin
+        words = [w.origin for w in origin[1]]
+        return None if None in words else ("joined", tuple(words))
+    if cell.origin is not None:
+        return cell.origin
+    if cell.key is None or _origin(cell.key) is None:
+        return None
+    return "word", _origin(cell.key), cell.key.words.index(cell), len(cell.key.words)
+
+
+def _argument(origin: Any) -> int:
+    """Which argument an origin belongs to."""
+    while not isinstance(origin[0], int):
+        origin = origin[1][0] if origin[0] == "joined" else origin[1]
+    return origin[0]
+
+
+def _origins(cells: Cells) -> tuple:
+    """The shape, and for each cell its origin, or a new key's number and use."""
+    new: dict[int, int] = {}
+    listed = []
+    for cell in cells.reshape(-1):
+        origin = _origin(cell)
+        if origin is None and isinstance(cell, Key):
+            origin = "new", new.setdefault(id(cell.root), len(new)), cell.root.use
+        listed.append(origin)
+    return cells.shape, tuple(listed)
+
+
+class _Instance:
+    """A summary for arguments: what its origins stand for."""
+
+    __slots__ = ("call", "flows", "new")
+
+    def __init__(self, flows: Sequence[Flow], call: Step) -> None:
+        self.flows, self.call = flows, call
+        self.new: dict[int, Key] = {}
+
+    def cell(self, origin: Any) -> Any:
+        match origin:
+            case None:
+                return Word()
+            case ("joined", words):
+                return join_words(_array([self.cell(w) for w in words]), (len(words),)).reshape(-1)[0]
+            case ("word", key, index, count):
+                return split_words(_array([self.cell(key)]), (count,))[0, index]
+            case ("new", number, use):
+                found = self.new.setdefault(number, Key())
+                found.use = None if use is None else (self.call, *use)
+                return found
+        index, at = origin
+        cells = self.flows[index].cells
+        return Key() if cells is None else cells.reshape(-1)[at]
+
+
+def _array(items: Sequence[Any]) -> Cells:
+    return cells_of((len(items),), items.__getitem__)
+
+
+# -- the trace
+
+class LedgerTrace(WatchingTrace):
+    """Looks at all that is run outside of staging, and hands it on."""
+
+    __slots__ = ("ledger", "warned")
+
+    def __init__(self, parent: Trace) -> None:
+        self.parent: Trace = parent
+        self.dead = False
+        self.debug = None
+        self.ledger = Ledger()
+        self.warned: set[Any] = set()
+        known_by_identity[:] = [self.ledger.flow]
+        copies_noted.append(self.ledger.note_copy)
+
+    def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
+        params = primitive.unpack(values)
+        if primitive.jvp_call is not None or primitive.name in FUNCTIONS:
+            if not params.get("differentiated", False):
+                return self.parent.process(primitive, args, values)  # type: ignore[union-attr]
+            return self._hand_on(primitive, args, values)
+        if not self._concerns(primitive, args, params):
+            return self._hand_on(primitive, args, values)
+        tracker = KeyTracker()
+        try:
+            flows = self._follow(primitive, args, params, tracker)
+        except Reused as found:
+            tracker.take_back(0)
+            flows = ()
+            self._report(found)
+        try:
+            out = self._hand_on(primitive, args, values)
+        except BaseException:
+            tracker.take_back(0)  # nothing was drawn
+            raise
+        for x, flow in zip(out if primitive.multiple_results else [out], flows):
+            if flow.cells is not None and isinstance(x, ArrayImpl) and x.shape == flow.cells.shape:
+                self.ledger.enter(x, flow.cells)
+        return out
+
+    def _concerns(self, primitive: Primitive, args: tuple, params: dict[str, Any]) -> bool:
+        """Whether there is anything to note: an operand with keys, or a jaxpr that closes over some."""
+        if any(isinstance(x, Array) and (holds_keys(x.aval) or may_hold_words(x.aval)) for x in args):
+            return not any(isinstance(x, Tracer) for x in args)
+        if primitive.name == "random_wrap":
+            return True
+        return any(jaxpr_concerns_keys(j) for value in params.values() for j in jaxprs_in(value))
+
+    def _follow(self, primitive: Primitive, args: tuple, params: dict[str, Any], tracker: KeyTracker) -> Sequence[Flow]:
+        place = local.place or user_place()
+        flows = [self.ledger.flow(x) for x in args]
+        if primitive.name == "jit":
+            return self._through(params["jaxpr"], flows, place, tracker)
+        flow = KeyFlow(tracker)
+        return flow.apply(primitive, params, [get_aval(x) for x in args], Operands(flow, None, args, flows), place)
+
+    def _through(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, tracker: KeyTracker) -> Sequence[Flow]:
+        found = summary(closed)
+        instance = _Instance(flows, Step(place))
+        names = argument_names(closed, len(flows))
+        for (argument, way), origins in found.uses:
+            used = _array([instance.cell(o) for o in origins])
+            tracker.use_up(used, (Step(place, names[argument]), *way))
+        outs = []
+        for result in found.results:
+            if result is None:
+                outs.append(NOTHING)
+                continue
+            shape, origins = result
+            outs.append(Flow(_array([instance.cell(o) for o in origins]).reshape(shape)))
+        return outs
+
+    def _hand_on(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
+        """Run it, out of sight of the ledger: what an operation does within is known from its rule."""
+        parent: Any = self.parent
+        before = local.trace
+        local.trace = parent
+        try:
+            return parent.process(primitive, args, values)
+        finally:
+            local.trace = before
+
+    def _report(self, found: Reused) -> None:
+        """Raise, or warn once for each pair of places.
+
+        Raises:
+            KeyReuseError: `jax_debug_key_reuse` is on.
+        """
+        first, second = meeting(found.first, found.second)
+        error = KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one)
+        if debug_key_reuse.value:
+            raise error
+        places = first.place, second.place
+        if places not in self.warned:
+            self.warned.add(places)
+            span = resolve(second.place)
+            warnings.warn_explicit(KeyReuseWarning(str(error)), None, span.filename if span is not None else "",
+                                   span.line if span is not None else 0)
+
+
+def meeting(first: Use, second: Use) -> tuple[KeyUse, KeyUse]:
+    """The two uses where their ways part: calls at different places, or else the operations within."""
+    loop = next((step.turn for step in second if step.turn), "")
+    for a, b in zip(first, second):
+        if a.place is not None and b.place is not None and a.place != b.place:
+            return use_at(a.place, a.parameter, ""), use_at(b.place, b.parameter, loop)
+    a, b = _last(first), _last(second)
+    return use_at(a.place, a.parameter, ""), use_at(b.place, b.parameter, loop)
+
+
+def _last(way: Use) -> Step:
+    """The innermost step whose place is known."""
+    return next((step for step in reversed(way) if step.place is not None), way[-1])
+
+
+__all__ = ["KeyReuseWarning", "Ledger", "LedgerTrace", "Summary", "meeting", "summary"]

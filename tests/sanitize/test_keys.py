@@ -1,0 +1,142 @@
+"""The ledger of keys: a corpus of small programs, and what its reports say."""
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from key_programs import RIGHT, WRONG
+
+import perspicax as jax
+import perspicax.numpy as jnp
+from perspicax import lax, random
+from perspicax.core.config import local, sanitize
+from perspicax.core.context import evaluator
+from perspicax.errors import KeyReuseError
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_reuse_is_found(name):
+    with jax.debug_key_reuse(True), pytest.raises(KeyReuseError):
+        WRONG[name]()
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_there_is_no_false_alarm(name):
+    with jax.debug_key_reuse(True):
+        RIGHT[name]()
+
+
+def test_the_corpus_is_of_the_size_that_is_claimed():
+    assert len(WRONG) >= 30 and len(RIGHT) >= 30
+
+
+# -- what the reports say
+
+def reuse(f):
+    with jax.debug_key_reuse(True), pytest.raises(KeyReuseError) as caught:
+        f()
+    return caught.value
+
+
+def test_the_report_has_both_places_and_the_split():
+    def f():
+        my_key = random.key(0)
+        a = random.normal(my_key)
+        b = random.uniform(my_key)
+        return a + b
+
+    error = reuse(f)
+    text = str(error)
+    assert "`my_key` was used already" in text
+    assert "a = random.normal(my_key)" in text and "b = random.uniform(my_key)" in text
+    assert "my_key, subkey = random.split(my_key)" in text
+    assert "a = random.normal(subkey)" in text
+    assert error.second.place.span().line == error.first.place.span().line + 1
+
+
+def test_calls_of_one_jitted_function_are_told_apart():
+    noise = jax.jit(lambda rng, x: x + random.normal(rng))
+
+    def f():
+        rng = random.key(0)
+        first = noise(rng, 1.0)
+        return first + noise(rng, 2.0)
+
+    error = reuse(f)
+    assert error.first.parameter == error.second.parameter == "rng"
+    assert "first = noise(subkey, 1.0)" in str(error)
+
+
+def test_a_loop_is_named():
+    def f():
+        key = random.key(0)
+        return lax.scan(lambda c, _: (c, random.normal(key)), 0.0, None, length=4)
+
+    error = reuse(f)
+    assert error.second.loop == "scan"
+    assert "in each step of `scan`" in str(error)
+    assert "fold_in(key, step)" in str(error)
+
+
+def test_one_operation_with_a_key_twice():
+    def f():
+        key = random.key(0)
+        keys = jnp.stack([key, key])
+        return jax.vmap(random.normal)(keys)
+
+    error = reuse(f)
+    assert error.twice_in_one
+    assert "holds the same random key twice" in str(error)
+
+
+def test_what_failed_used_nothing_up():
+    with jax.debug_key_reuse(True):
+        key = random.key(0)
+        with pytest.raises(TypeError):
+            random.normal(key, dtype="int32")
+        random.normal(key)
+
+
+# -- on and off
+
+def test_nothing_is_watched_while_it_is_off():
+    assert local.trace is evaluator()
+    with jax.debug_key_reuse(True):
+        assert local.trace is not evaluator()
+    assert local.trace is evaluator()
+    WRONG["two_draws"]()
+
+
+def test_it_can_be_turned_on_for_the_process():
+    jax.config.update("jax_debug_key_reuse", True)
+    try:
+        with pytest.raises(KeyReuseError):
+            WRONG["two_draws"]()
+    finally:
+        jax.config.update("jax_debug_key_reuse", False)
+    WRONG["two_draws"]()
+
+
+def test_the_numbers_are_the_same_while_it_is_on():
+    draw = lambda: [random.normal(k, (70,)).tolist() for k in random.split(random.key(3))]
+    off = draw()
+    with jax.debug_key_reuse(True):
+        assert draw() == off
+
+
+def test_the_sanitizer_warns_once_for_each_place():
+    from perspicax.sanitize.keys import KeyReuseWarning
+
+    def f():
+        key = random.key(0)
+        random.normal(key)
+        random.normal(key)
+
+    with sanitize("keys"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        f()
+        f()
+    found = [w for w in caught if w.category is KeyReuseWarning]
+    assert len(found) == 1
+    assert "`key` was used already" in str(found[0].message)
+    assert found[0].filename == __file__
