@@ -62,3 +62,7 @@ __all__ = [
     "SetAttributeFrozenModuleError", "SetAttributeInModuleSetupError", "TraceContextError", "TransformTargetError",
     "TransformedMethodReturnValueError", "TraverseTreeError",
 ]
+
+for _name in __all__:  # tracebacks and pickles name the public module
+    globals()[_name].__module__ = __name__
+del _name
