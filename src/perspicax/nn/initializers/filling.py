@@ -33,10 +33,10 @@ def dtype_of(given: Any, default: Any) -> Any:
     return dtypes.default_dtype("float") if chosen is None else dtypes.canonicalize_dtype(dtypes.to_dtype(chosen))
 
 
-def placed(x: Any, out_sharding: Any) -> Any:
+def placed(x: Any, out_sharding: Any, function: str) -> Any:
     """The value where it is asked to be."""
     if out_sharding is not None:
-        refuse_out_sharding("an initializer", out_sharding)
+        refuse_out_sharding(f"jax.nn.initializers.{function}", out_sharding)
     return x
 
 
@@ -47,13 +47,13 @@ def zeros(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any =
     >>> zeros(None, (2,))
     Array([0., 0.], dtype=float32)
     """
-    return placed(jnp.zeros(shape, dtype_of(dtype, None)), out_sharding)
+    return placed(jnp.zeros(shape, dtype_of(dtype, None)), out_sharding, "zeros")
 
 
 @public
 def ones(key: Any, shape: Sequence[int], dtype: Any = None, out_sharding: Any = None) -> Array:
     """Ones. For the arguments see `Initializer`; `key` is not used."""
-    return placed(jnp.ones(shape, dtype_of(dtype, None)), out_sharding)
+    return placed(jnp.ones(shape, dtype_of(dtype, None)), out_sharding, "ones")
 
 
 def constant(value: Any, dtype: Any = None) -> Initializer:
@@ -65,7 +65,7 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     """
     @public
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
-        return placed(jnp.full(shape, value, dtype_of(dtype, None)), out_sharding)
+        return placed(jnp.full(shape, value, dtype_of(dtype, None)), out_sharding, "constant")
 
     return init
 
@@ -80,7 +80,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     @public
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
         chosen = dtype_of(dtype, None)
-        return placed(jnp.multiply(sampling.uniform(key, shape, chosen), jnp.asarray(scale, chosen)), out_sharding)
+        return placed(jnp.multiply(sampling.uniform(key, shape, chosen), jnp.asarray(scale, chosen)), out_sharding, "uniform")
 
     return init
 
@@ -95,7 +95,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     @public
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
         chosen = dtype_of(dtype, None)
-        return placed(jnp.multiply(sampling.normal(key, shape, chosen), jnp.asarray(stddev, chosen)), out_sharding)
+        return placed(jnp.multiply(sampling.normal(key, shape, chosen), jnp.asarray(stddev, chosen)), out_sharding, "normal")
 
     return init
 
@@ -113,7 +113,7 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, u
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
         chosen = dtype_of(dtype, None)
         samples = sampling.truncated_normal(key, lower, upper, shape, chosen)
-        return placed(jnp.multiply(samples, jnp.asarray(stddev, chosen)), out_sharding)
+        return placed(jnp.multiply(samples, jnp.asarray(stddev, chosen)), out_sharding, "truncated_normal")
 
     return init
 

@@ -45,7 +45,7 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
         samples = sampling.normal(key, (max(n, rows), min(n, rows)), chosen)
         q = fused_call(_orthogonal, (samples, jnp.asarray(scale, chosen)), wide=n <= rows, columns=columns,
                        others=tuple([s for i, s in enumerate(sizes) if i != columns]))
-        return placed(q, out_sharding)
+        return placed(q, out_sharding, "orthogonal")
 
     return init
 
@@ -84,7 +84,7 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
         chosen = dtype_of(dtype, None)
         matrix = orthogonal(scale, column_axis, chosen)(key, (inputs, outputs))
         middle = tuple([(n - 1) // 2 for n in sizes[:-2]])
-        return placed(jnp.zeros(sizes, chosen).at[middle].set(matrix), out_sharding)
+        return placed(jnp.zeros(sizes, chosen).at[middle].set(matrix), out_sharding, "delta_orthogonal")
 
     return init
 

@@ -76,7 +76,8 @@ def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -
             raise InitializerError(says=f"`variance_scaling` with mode={mode!r} was given the shape {sizes}.",
                                    why="the variance is `scale / n`, and n is 0 here: an axis has size 0")
         sample = _complex_sample if dtypes.issubdtype(chosen, np.complexfloating) else _sample
-        return placed(sample(key, sizes, chosen, distribution, _variance(scale, n, chosen)), out_sharding)
+        return placed(sample(key, sizes, chosen, distribution, _variance(scale, n, chosen)), out_sharding,
+                      "variance_scaling")
 
     return init
 
