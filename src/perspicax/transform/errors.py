@@ -21,7 +21,11 @@ def callable_name(function: str) -> str:
 
 
 class ArgumentTypeError(PerspicaxError, TypeError):
-    """A transformed function was called with something that is no array."""
+    """A transformed function was called with something that is no array.
+
+    Attributes:
+        transform: what it was transformed by; "" for a function of the library, of which the user does not know that it is.
+    """
 
     function: str
     transform: str
@@ -31,6 +35,9 @@ class ArgumentTypeError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
+        if not self.transform:
+            return Report(says=f"The argument `{self.name}` of `{self.function}` is {with_article(self.value_type)}: "
+                               f"{self.value}.", why=f"`{self.function}` takes arrays, NumPy arrays and numbers")
         fixes: tuple[Fix, ...] = ()
         root = self.name.split("[")[0].split(".")[0]
         if self.transform == "jit":

@@ -13,6 +13,7 @@ from typing import Any
 import perspicax.core.report_hooks  # noqa: F401  (installs the reports of traced values)
 from perspicax.core.jaxpr import DebugInfo
 from perspicax.core.tracer import Tracer, get_aval, typers
+from perspicax.diagnose.frames import INTERNAL, kind_of
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import ArgumentTypeError, AuxiliaryResultError, ReturnedTypeError
 
@@ -176,7 +177,9 @@ def check_arguments(leaves: Sequence[Any], in_tree: Any, fun: Any, transform: st
             if type(error).__name__ not in ("NotAnArrayError", "TypeError"):
                 raise
             names = _ArgNames(fun, in_tree, (), ())()
-            raise ArgumentTypeError(function=function_name(fun), transform=transform, name=names[i],
+            code = getattr(fun, "__code__", None)
+            ours = code is not None and kind_of(code.co_filename) == INTERNAL
+            raise ArgumentTypeError(function=function_name(fun), transform="" if ours else transform, name=names[i],
                                     value_type=type(x).__name__, value=short_repr(x)) from None
     return avals
 
