@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import perspicax as jax
 from perspicax import tree_util
+from perspicax.diagnose.boundary import public_methods
 from perspicax.flax import core
 from perspicax.flax.configurations import config
 from perspicax.flax.core.scope import CollectionFilter, DenyList, Scope, Variable
@@ -87,6 +88,8 @@ def _on_instance(method: Callable[..., Any]) -> Callable[..., Any]:
     return nowrap(api_boundary(checked))
 
 
+@public_methods("__setattr__", "__getattr__", "variable", "param", "has_variable", "get_variable", "put_variable",
+                "is_mutable_collection", "is_initializing", "has_rng", "make_rng", "sow", "perturb", "variables", "path")
 @dataclass_transform(kw_only_default=False, field_specifiers=(dataclasses.field,))
 class Module(ModuleBase):
     """The base of all modules: a description of a computation with variables.

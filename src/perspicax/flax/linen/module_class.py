@@ -1,14 +1,13 @@
 """What happens when a class of modules is defined: it becomes a dataclass, and its methods are wrapped."""
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field
 from typing import Any, TypeVar
 
 from perspicax.flax.configurations import config
+from perspicax.flax.linen.kw_only_dataclasses import dataclass, field
 from perspicax.flax.linen.module_calls import call_in_name_scope, call_method
 from perspicax.flax.linen.module_state import ModuleBase, running, unspecified_parent
 from perspicax.flax.module_errors import DescriptorAttributeError, MultipleMethodsCompactError, ReservedModuleAttributeError
@@ -18,7 +17,6 @@ __all__ = ["compact", "compact_name_scope", "complete_class", "make_dataclass", 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OWN = ("parent", "name")
 _UNWRAPPED = frozenset((
     "__eq__", "__repr__", "__init__", "__hash__", "__post_init__", "__setattr__", "__getattr__", "__getattribute__", "__new__",
     "__init_subclass__", "__class_getitem__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__dir__",
@@ -85,52 +83,15 @@ def complete_class(cls: type[Any], kw_only: bool) -> None:
 
 
 def make_dataclass(cls: type[Any], kw_only: bool) -> None:
-    """Let `dataclasses` write the methods of a class whose fields end with `parent` and `name`.
-
-    The class inherits these two, and inherited fields come first: so the methods are written for a plain class without
-    bases that has all fields in the order wanted, and are then taken over.
-    """
-    own: dict[str, Any] = dict(inspect.get_annotations(cls))
-    if any(name in own for name in _OWN):
-        raise ReservedModuleAttributeError(own, module=cls.__name__)
-    fields: dict[str, Field[Any]] = {}
-    for base in cls.__mro__[-1:0:-1]:
-        for name, inherited in getattr(base, "__dataclass_fields__", {}).items():
-            if name not in _OWN:
-                fields[name] = inherited
-    model = type(cls.__name__, (), {"__module__": cls.__module__, "__qualname__": cls.__qualname__,
-                                    "__post_init__": lambda self: None})
-    annotations: dict[str, Any] = {name: own.get(name, inherited.type) for name, inherited in fields.items()}
-    annotations.update(own)
-    for name, inherited in fields.items():
-        if name not in own:
-            setattr(model, name, inherited)
-    for name in own:
-        if name in cls.__dict__:
-            setattr(model, name, cls.__dict__[name])
-    annotations.update(parent=Any, name="str | None")
-    model.parent = dataclasses.field(default=unspecified_parent, repr=False)  # type: ignore[attr-defined]
-    model.name = None  # type: ignore[attr-defined]
-    model.__annotations__ = annotations
-    dataclasses.dataclass(repr=False, unsafe_hash=True, kw_only=kw_only)(model)
-    _take_over(cls, model, own)
-
-
-def _take_over(cls: type[Any], model: Any, own: dict[str, Any]) -> None:
+    """Let `dataclasses` write the methods of a class whose fields end with `parent` and `name`."""
+    own = inspect.get_annotations(cls)
+    if any(name in own for name in ("parent", "name")):
+        raise ReservedModuleAttributeError(dict(own), module=cls.__name__)
+    last = (("parent", Any, field(default=unspecified_parent, repr=False, kw_only=True)),
+            ("name", "str | None", field(default=None, kw_only=True)))
+    written: Any = dataclass(cls, extra_fields=last, repr=False, unsafe_hash=True, kw_only=kw_only)
     # Errors of construction are shown at the user's line, not in a file "<string>".
-    model.__init__.__code__ = model.__init__.__code__.replace(co_filename=__file__)
-    for name in ("__init__", "__eq__", "__hash__", "__match_args__"):
-        if name not in cls.__dict__:
-            setattr(cls, name, model.__dict__[name])
-    cls.__dataclass_fields__ = model.__dataclass_fields__
-    cls.__dataclass_params__ = model.__dataclass_params__
-    for name in own:
-        declared = cls.__dict__.get(name)
-        if isinstance(declared, Field):
-            if declared.default is MISSING:
-                delattr(cls, name)
-            else:
-                setattr(cls, name, declared.default)
+    written.__init__.__code__ = written.__init__.__code__.replace(co_filename=__file__)
 
 
 # Methods

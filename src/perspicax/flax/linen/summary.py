@@ -11,12 +11,10 @@ from typing import Any
 import perspicax as jax
 from perspicax import tree_util
 from perspicax.diagnose import optional
-from perspicax.flax import core
 from perspicax.flax.core import meta
 from perspicax.flax.core.scope import CollectionFilter, DenyList
 from perspicax.flax.linen.module_calls import InterceptorContext, intercept_methods
 from perspicax.flax.linen.module_state import ModuleBase
-from perspicax.flax.linen.running import method_of
 from perspicax.flax.typing import SizeBytes, VariableDict
 
 __all__ = ["Call", "Row", "Table", "calls_of", "module_paths", "tabulate"]
@@ -106,8 +104,9 @@ def calls_of(module: Any, rngs: Any, args: tuple[Any, ...], kwargs: dict[str, An
 
     def note(method: Callable[..., Any], args: Any, kwargs: Any, context: InterceptorContext) -> Any:
         inner = context.module
-        call = Call(inner.clone(parent=None, _deep_clone=True, _reset_names=True, name=None), inner.path,
-                    context.method_name, *_shapes((tuple(args), dict(kwargs))), None, tuple(inner.scope.rngs))
+        unbound = inner.clone(parent=None, _deep_clone=True, _reset_names=True, name=None)
+        call = Call(unbound, inner.path, context.method_name, _shapes(tuple(args)), _shapes(dict(kwargs)), None,
+                    tuple(inner.scope.rngs))
         calls.append(call)
         result = method(*args, **kwargs)
         call.outputs = _shapes(result)
@@ -235,13 +234,7 @@ def _flops(call: Call, variables: VariableDict, derivative: bool) -> int:
     def run(own: Any, shaped: Any, keys: Any) -> Any:
         given = iter(shaped)
         args, kwargs = tree_util.tree_unflatten(structure, [next(given) if _is_array(leaf) else leaf for leaf in leaves])
-        function = method_of(call.module, call.method)
-
-        def within(scope: Any) -> Any:
-            return function(call.module.clone(parent=scope, _deep_clone=True), *args, **kwargs)
-
-        # As in Flax, the call counts as one of `init`: statistics are not updated.
-        result = core.apply(within, mutable=True, flags={"initializing": True})(own, rngs=keys)
+        result = call.module.apply(own, *args, **kwargs, rngs=keys, method=call.method, mutable=True)
         return [leaf for leaf in tree_util.tree_leaves(result) if _is_array(leaf)]
 
     def with_derivative(own: Any, shaped: Any, keys: Any) -> Any:
@@ -312,7 +305,9 @@ def _drawn(table: Table, flops: list[list[str]], counts: list[bool], console_kwa
     for row, numbers in zip(table.rows, flops, strict=True):
         empty = row.call.args == () and not row.call.kwargs
         name = type(row.call.module).__name__
-        drawn.add_row("/".join(row.path), name if row.call.method == "__call__" else f"{name} ({row.call.method})", "" if empty else text(_inputs(row.call)),
+        if row.call.method != "__call__":
+            name += f" ({row.call.method})"
+        drawn.add_row("/".join(row.path), name, "" if empty else text(_inputs(row.call)),
                       text(row.call.outputs), *numbers,
                       *[_cell(row, collection, rich_markup.escape) for collection in table.collections])
     total = [SizeBytes(0, 0) for _ in table.collections]
