@@ -8,10 +8,12 @@ import pytest
 
 from perspicax import lax
 from perspicax.core.avals import ShapedArray
-from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError
+from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, RuleResultError
 from perspicax.core.primitive import MAX_CACHED_TYPES, Missing, NotDifferentiable, NotLinear, Primitive, primitives
 from perspicax.transform.batch import ELEMENTWISE
+from perspicax.transform.grad import jvp
 from perspicax.transform.jvp import LINEAR
+from perspicax.transform.vmap import vmap
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
 
@@ -79,6 +81,34 @@ class TestTypes:
         for n in range(MAX_CACHED_TYPES + 10):
             made.infer((ShapedArray((), np.float32),), (n,))
         assert len(made.types) <= MAX_CACHED_TYPES
+
+
+class TestResultsOfRules:
+    """A rule that returns something else is reported by name, not by a failure to unpack."""
+
+    @pytest.mark.parametrize("found", [None, (1.0,), (1.0, 2.0, 3.0)], ids=str)
+    def test_derivatives_and_batching_rules_return_pairs(self, found):
+        made = identity(jvp=lambda primals, tangents: found, batch=lambda axis, args, axes: found)
+        for rule, call in (("jvp", lambda: jvp(made, (XS,), (XS,))), ("batch", lambda: vmap(made)(XS))):
+            with pytest.raises(RuleResultError) as caught:
+                call()
+            assert (caught.value.primitive, caught.value.rule) == ("an identity", rule)
+
+    def test_pairs_of_lists_have_one_length(self):
+        made = identity(multiple_results=True, type_rule=lambda x: [x, x], jvp=lambda primals, tangents: ([XS, XS], [XS]),
+                        batch=lambda axis, args, axes: ([XS, XS], [0]))
+        for call in (lambda: jvp(lambda x: made(x), (XS,), (XS,)), lambda: vmap(lambda x: made(x))(XS)):
+            with pytest.raises(RuleResultError) as caught:
+                call()
+            assert "a list of 2" in caught.value.got and "a list of 1" in caught.value.got
+
+    @pytest.mark.parametrize("several, found", [(False, (3,)), (False, [ShapedArray((), np.float32)]),
+                                                (True, ShapedArray((), np.float32)), (True, [None])], ids=str)
+    def test_type_rules_return_types(self, several, found):
+        made = identity(multiple_results=several, type_rule=lambda x: found)
+        with pytest.raises(RuleResultError) as caught:
+            made.infer((ShapedArray((3,), np.float32),), ())
+        assert caught.value.rule == "type_rule"
 
 
 def test_effects():

@@ -8,6 +8,7 @@ import pytest
 import perspicax as px
 import perspicax.numpy as jnp
 from perspicax.core.avals import ShapedArray
+from perspicax.core.errors import RuleResultError
 from perspicax.core.primitive import Missing, NotLinear, Primitive
 from perspicax.transform.batch import ELEMENTWISE
 from perspicax.transform.jvp import LINEAR
@@ -106,6 +107,32 @@ class TestFailures:
             px.jit(wrap(model))(XS).block_until_ready()
         assert "no_such_target" in str(caught.value)
         assert "return made(y)" in str(caught.value)
+
+    def test_what_the_parser_refuses_is_reported_of_the_primitive_at_the_users_line(self):
+        made = broken(lambda b, x: b.op("stablehlo.sine", [x], x.aval))
+
+        def model(x):
+            y = made(x)
+            return y + 1
+
+        with pytest.raises(px.errors.JaxRuntimeError) as caught:
+            px.jit(model)(XS)
+        assert caught.value.emitter == "crooked"
+        assert "custom op 'stablehlo.stablehlo.sine' is unknown" in caught.value.report.says
+        assert "y = made(x)" in str(caught.value)
+
+    def test_a_result_of_another_type_than_promised(self):
+        made = broken(lambda b, x: b.convert(x, np.dtype(np.int32)))
+        for call in (lambda: px.jit(lambda x: made(x))(XS), lambda: made(jnp.asarray(XS))):
+            with pytest.raises(RuleResultError) as caught:
+                call()
+            assert (caught.value.primitive, caught.value.rule) == ("crooked", "emit")
+            assert "i32" in caught.value.got and "f32" in caught.value.expected
+
+    def test_a_result_that_is_no_value(self):
+        with pytest.raises(RuleResultError) as caught:
+            broken(lambda b, x: None)(jnp.asarray(XS))
+        assert caught.value.rule == "emit"
 
     def test_what_the_parser_refuses(self):
         made = broken(lambda b, x: b.hlo("no_such_operation", [x], x.aval))

@@ -1,6 +1,8 @@
 """Errors of the language itself: shapes, operands that are no arrays, primitives without a rule."""
 from __future__ import annotations
 
+from typing import Any
+
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
@@ -76,7 +78,28 @@ class PrimitiveDefinitionError(PerspicaxError, TypeError):
 
 
 RULE_NAMES = {"jvp": "derivative", "transpose": "transposition rule", "batch": "batching rule",
-              "emit": "lowering", "linearize": "linearisation", "evaluate": "evaluation rule", "type_rule": "type rule"}
+              "emit": "lowering rule", "linearize": "linearisation", "evaluate": "evaluation rule", "type_rule": "type rule"}
+
+
+class RuleResultError(PerspicaxError, TypeError):
+    """A rule of a primitive returned something else than such a rule returns.
+
+    Attributes:
+        primitive: whose rule it is.
+        rule: its kind, `jvp`, `batch`, `type_rule`, ….
+        expected: what a rule of this kind returns.
+        got: what came.
+    """
+
+    primitive: str
+    rule: str
+    expected: str
+    got: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"The {RULE_NAMES.get(self.rule, self.rule)} of `{self.primitive}` returned {self.got}.",
+                      why=f"it returns {self.expected}")
 
 
 class RuleMissingError(PerspicaxError, NotImplementedError):
@@ -92,3 +115,30 @@ class RuleMissingError(PerspicaxError, NotImplementedError):
                  "emit": "compiled", "evaluate": "run", "type_rule": "traced"}.get(self.rule, "transformed")
         return Report(says=f"`{self.primitive}` cannot be {doing}: it has no {RULE_NAMES.get(self.rule, self.rule)}.",
                       why=self.reason or "whoever defined it gave it none")
+
+
+def rule_result(primitive: Any, rule: str, found: Any) -> RuleResultError:
+    """The error for what a `jvp`, `linearize` or `batch` rule returned in place of two things, or two lists."""
+    second = "its batch axis" if rule == "batch" else "its tangent"
+    expected = f"a pair `(result, {second})`"
+    if primitive.multiple_results:
+        expected = f"a pair of lists of one length: the results, and for each of them {second}"
+    return RuleResultError(primitive=primitive.name, rule=rule, expected=expected, got=_described(found))
+
+
+def type_result(primitive: Any, found: Any) -> RuleResultError:
+    """The error for what a type rule returned in place of types."""
+    expected = "a list of types, one for each result" if primitive.multiple_results else "the type of the result"
+    return RuleResultError(primitive=primitive.name, rule="type_rule", expected=f"{expected}, such as `ShapedArray((3,), "
+                           "dtype)`", got=_described(found))
+
+
+def _described(found: Any) -> str:
+    """A value by its class: it may hold tracers, whose names are ours."""
+    if isinstance(found, tuple | list):
+        inside = ", ".join(_described(x) for x in found[:4]) + (", …" if len(found) > 4 else "")
+        return f"a {type(found).__name__} of {len(found)} ({inside})" if found else f"an empty {type(found).__name__}"
+    aval: Any = getattr(found, "aval", None)
+    if hasattr(aval, "str_short"):
+        return aval.str_short()
+    return "None" if found is None else f"a value of class {type(found).__name__}"

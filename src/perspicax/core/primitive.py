@@ -29,7 +29,7 @@ from typing import Any
 from perspicax.core.avals import AbstractValue
 from perspicax.core.config import local
 from perspicax.core.effects import NO_EFFECTS, Effects
-from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError
+from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, type_result
 
 MAX_CACHED_TYPES = 8192
 
@@ -193,14 +193,14 @@ class Primitive:
     def infer(self, avals: tuple, values: tuple) -> Any:
         """Result type (or list of types), by the type rule; cached."""
         if not self.cache_types:
-            return self.type_rule(*avals, **self.unpack(values))
+            return self._checked(self.type_rule(*avals, **self.unpack(values)))
         key = (avals, values)
         try:
             out = self.types.get(key)
         except TypeError:  # a parameter that cannot be hashed
-            return self.type_rule(*avals, **self.unpack(values))
+            return self._checked(self.type_rule(*avals, **self.unpack(values)))
         if out is None:
-            out = self.type_rule(*avals, **self.unpack(values))
+            out = self._checked(self.type_rule(*avals, **self.unpack(values)))
             if len(self.types) >= MAX_CACHED_TYPES:
                 self.types.clear()
             self.types[key] = out
@@ -208,7 +208,7 @@ class Primitive:
 
     def infer1(self, aval: AbstractValue) -> Any:
         """`infer` for one operand and no parameters."""
-        out = self.type_rule(aval)
+        out = self._checked(self.type_rule(aval))
         if len(self.types1) >= MAX_CACHED_TYPES:
             self.types1.clear()
         self.types1[aval] = out
@@ -216,11 +216,24 @@ class Primitive:
 
     def infer2(self, a: AbstractValue, b: AbstractValue) -> Any:
         """`infer` for two operands and no parameters."""
-        out = self.type_rule(a, b)
+        out = self._checked(self.type_rule(a, b))
         if len(self.types2) >= MAX_CACHED_TYPES:
             self.types2.clear()
         self.types2[a, b] = out
         return out
+
+    def _checked(self, found: Any) -> Any:
+        """What the type rule returned.
+
+        Raises:
+            RuleResultError: it is no type, or no list of types.
+        """
+        several = self.multiple_results
+        if several and isinstance(found, list | tuple) and all(isinstance(a, AbstractValue) for a in found):
+            return found
+        if not several and isinstance(found, AbstractValue):
+            return found
+        raise type_result(self, found)
 
     def effects_of(self, values: tuple) -> Effects:
         """The effects of a call with these parameters."""

@@ -22,7 +22,18 @@ from perspicax.diagnose.source import user_place
 
 
 class Trace:
-    """Processes primitives. `dead` is set when the transformed function has returned."""
+    """Processes primitives; a transformation is a subclass (docs/transformations.md builds two).
+
+    A subclass sets the attributes in its own `__init__`, and defines `process`. What it applies itself (a rule, the same
+    primitive to other operands) must reach its parent and not itself: `local.trace` is the parent meanwhile, as
+    `hand_on` and `use_trace` see to. An operand that is a tracer of a trace that is dead is refused by `leak_error`;
+    any other operand that is not its own, tracers of its parents included, is a constant to it.
+
+    Attributes:
+        parent: the trace that was current when this one began; `None` for the evaluator.
+        dead: set when the transformed function has returned.
+        debug: what reports say about the function.
+    """
 
     __slots__ = ("__weakref__", "dead", "debug", "parent")
 
@@ -42,9 +53,15 @@ class Trace:
         """`process` for two operands, one result, no parameters."""
         return self.process(primitive, (x, y), ())
 
-    def end(self) -> None:
-        """The transformed function has returned: whatever tracer survives is dead."""
-        self.dead = True
+    def hand_on(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
+        """Let the parent process the primitive, as the current trace."""
+        parent: Any = self.parent
+        before = local.trace
+        local.trace = parent
+        try:
+            return parent.process(primitive, args, values)
+        finally:
+            local.trace = before
 
 
 class JaxprTracer(Tracer):

@@ -6,6 +6,7 @@ from sys import getrefcount
 from typing import Any
 
 from perspicax.core.config import local
+from perspicax.core.errors import rule_result
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
 from perspicax.core.trace import Trace, leak_error, outlived, stage_flat
@@ -82,13 +83,16 @@ class BatchTrace(Trace):
             rule = primitive.batch
             if rule is None or isinstance(rule, Missing):
                 rule = primitive.rule("batch")
-            out, out_axis = rule(self.axis, tuple(vals), tuple(axes), **primitive.unpack(values))
+            found = rule(self.axis, tuple(vals), tuple(axes), **primitive.unpack(values))
         finally:
             local.trace = before
-        if primitive.multiple_results:
-            return [x if a is None else BatchTracer(self, x, a) for x, a in zip(out, out_axis)]
+        try:
+            out, out_axis = found
+            if primitive.multiple_results:
+                return [x if a is None else BatchTracer(self, x, a) for x, a in zip(out, out_axis, strict=True)]
+        except (TypeError, ValueError):
+            raise rule_result(primitive, "batch", found) from None
         return out if out_axis is None else BatchTracer(self, out, out_axis)
-
 
     def again(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any],
               axes: Sequence[int | None]) -> tuple[list[Any], list[int | None]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from perspicax.core.avals import AbstractValue, abstract_token
 from perspicax.core.config import local
+from perspicax.core.errors import rule_result
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace, Zero, leak_error, outlived, stage_flat
@@ -112,13 +113,16 @@ class JVPTrace(Trace):
             rule = primitive.linearize if self.linear and primitive.linearize is not None else primitive.jvp
             if rule is None or isinstance(rule, Missing):
                 rule = primitive.rule("jvp")
-            out, tangent = rule(tuple(primals), tuple(tangents), **primitive.unpack(values))
+            found = rule(tuple(primals), tuple(tangents), **primitive.unpack(values))
         finally:
             local.trace = before
-        if primitive.multiple_results:
-            return [p if type(t) is Zero else JVPTracer(self, p, t) for p, t in zip(out, tangent)]
+        try:
+            out, tangent = found
+            if primitive.multiple_results:
+                return [p if type(t) is Zero else JVPTracer(self, p, t) for p, t in zip(out, tangent, strict=True)]
+        except (TypeError, ValueError):
+            raise rule_result(primitive, "jvp", found) from None
         return out if type(tangent) is Zero else JVPTracer(self, out, tangent)
-
 
     def again(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any]) -> Sequence[Any]:
         """Results of `fun`, which may close over values of this trace; what it does is processed here first.
@@ -185,16 +189,6 @@ class TapeTrace(JaxprTrace):
         if primitive.stage is not None:
             return primitive.stage(self, args, primitive.unpack(values))
         return self.record(primitive, args, values)
-
-    def hand_on(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
-        """Let the parent process an operation that no tangent takes part in."""
-        parent: Any = self.parent
-        before = local.trace
-        local.trace = parent
-        try:
-            return parent.process(primitive, args, values)
-        finally:
-            local.trace = before
 
 
 # -- functions of flat operands

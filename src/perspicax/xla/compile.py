@@ -23,7 +23,7 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray, oversized
 from perspicax.core.config import config
 from perspicax.core.effects import Effect
-from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, jaxprs_in
+from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in
 from perspicax.core.option import on_change, option_named
 from perspicax.core.trace import check_alive
 from perspicax.diagnose.frames import user_frame
@@ -496,7 +496,11 @@ def _guarded(lowered: Lowered, run: Callable[[], Any]) -> Any:
     try:
         return run()
     except (runtime.RuntimeFailure, ValueError) as error:
-        raise failure(error, "compiling", lowered.name, _place_named(lowered, str(error))) from error
+        eqn = _equation_named(lowered, str(error))
+        raised = failure(error, "compiling", lowered.name, None if eqn is None else eqn.position)
+        if eqn is not None and "Failed to parse using StableHLO" in raised.detail:
+            raised.emitter = eqn.primitive.name
+        raise raised from error
 
 
 def _refuse_oversized(lowered: Lowered) -> None:
@@ -515,8 +519,8 @@ def _refuse_oversized(lowered: Lowered) -> None:
                                          "more than 63 bits hold, though one of them is 0")
 
 
-def _place_named(lowered: Lowered, message: str) -> Any:
-    """The user's place of the equation that XLA's message speaks of.
+def _equation_named(lowered: Lowered, message: str) -> JaxprEqn | None:
+    """The equation that XLA's message speaks of.
 
     The message carries the equation's number, or a line of the text, or names the target of a custom call.
     """
@@ -524,12 +528,12 @@ def _place_named(lowered: Lowered, message: str) -> Any:
 
     numbers = [next(n for n in found if n) for found in re.findall(r'loc\("(\d+)"\)|op_name="?(\d+)', message)]
     lines = lowered.text.splitlines()
-    spoken_of = [lines[int(n) - 1] for n in re.findall(r"^-:(\d+):\d+: error", message, re.M) if int(n) <= len(lines)]
+    spoken_of = [lines[int(n) - 1] for n in re.findall(r"(?:^|\s)-:(\d+):\d+: error", message) if int(n) <= len(lines)]
     words = set(re.findall(r"[\w.$]+", message))
     spoken_of += [line for line in lines if words & set(re.findall(r'call_target_name = "([^"]+)"', line))]
     numbers += [n for line in spoken_of for n in re.findall(r'loc\("(\d+)"\)', line)]
-    places = [lowered.module.equations[int(n)].position for n in numbers if int(n) < len(lowered.module.equations)]
-    return next((place for place in places if place is not None), None)
+    found = [lowered.module.equations[int(n)] for n in numbers if int(n) < len(lowered.module.equations)]
+    return next((eqn for eqn in found if eqn.position is not None), found[0] if found else None)
 
 
 def has_callbacks(jaxpr: Jaxpr) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.avals import AbstractValue, ShapedArray, abstract_token
 from perspicax.core.effects import Effect, ordered
+from perspicax.core.errors import RuleResultError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from perspicax.core.primitive import Missing
 from perspicax.xla import templates
@@ -419,7 +420,28 @@ def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
         results = results if primitive.multiple_results else [results]
         return [Value(v.name, a) for v, a in zip(results, logical)]
     out = rule(b, *values, **params)
-    return out if primitive.multiple_results else [out]
+    results = out if primitive.multiple_results else [out]
+    _check_results(eqn, results)
+    return results
+
+
+def _check_results(eqn: JaxprEqn, results: Any) -> None:
+    """Raise for a rule whose values are not of the promised types: XLA's parser would complain of the next equation.
+
+    Looked at when a text is made, not when it is used again.
+
+    Raises:
+        RuleResultError: naming the primitive.
+    """
+    promised = [v.aval.mlir for v in eqn.outvars]
+    if not isinstance(results, list | tuple) or not all(isinstance(v, Value) for v in results):
+        got = f"a value of class {type(results).__name__}"
+    elif [v.aval.mlir for v in results] == promised:
+        return
+    else:
+        got = f"values of type {', '.join([v.aval.mlir for v in results]) or '(none)'}"
+    raise RuleResultError(primitive=eqn.primitive.name, rule="emit", got=got,
+                          expected=f"what the type rule promises: {', '.join(promised)}")
 
 
 def _extended(aval: Any) -> bool:

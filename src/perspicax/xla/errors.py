@@ -1,6 +1,7 @@
 """Errors of the compiler's side: platforms, shardings, buffers, compilation, execution."""
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from perspicax.binding import runtime
@@ -135,7 +136,17 @@ class IncompatibleDevicesError(PerspicaxError, ValueError):
 
 
 class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[misc, valid-type]
-    """XLA failed while it compiled or ran a program."""
+    """XLA failed while it compiled or ran a program.
+
+    Attributes:
+        status: XLA's own, `INVALID_ARGUMENT` and so on.
+        detail: XLA's message.
+        doing: `running`, `compiling`, ….
+        program: its name.
+        where: the user's place of the operation concerned.
+        callback: the host function that raised, if one did.
+        emitter: the primitive whose lowering rule wrote what does not parse, if that is it.
+    """
 
     status: str
     detail: str
@@ -143,6 +154,7 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
     program: str = ""
     where: Any = None
     callback: str = ""
+    emitter: str = ""
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         if args:  # as jaxlib's own class is made: one message
@@ -159,6 +171,11 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
                           primary=self.where or self.position,
                           why="what a Python function raises that a program calls back ends the program; the error is the "
                               "cause of this one, with its traceback")
+        if self.emitter:
+            complaints = "; ".join(re.findall(r"^-:\d+:\d+: error: (.*)", self.detail, re.M))
+            return Report(says=f"XLA cannot read the program `{self.program}`: {complaints or self.detail}",
+                          primary=self.where or self.position,
+                          why=f"the lowering rule of `{self.emitter}` wrote text that is not StableHLO")
         of = f" `{self.program}`" if self.program else " a program" if self.doing in ("running", "compiling") else ""
         return Report(says=f"XLA failed while {self.doing}{of}: {self.status}: {self.detail}".rstrip(": "),
                       primary=self.where or self.position, why=STATUS_MEANINGS.get(self.status, ""))
