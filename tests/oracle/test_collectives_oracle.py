@@ -109,3 +109,18 @@ def test_what_jax_refuses_is_refused(name: str) -> None:
     assert theirs is not None and ours is not None
     builtin = next(c for c in type(theirs).__mro__ if c.__module__ == "builtins")
     assert isinstance(ours, builtin), f"{type(ours).__mro__}, JAX {type(theirs).__mro__}"
+
+
+def test_where_jax_fails_collectives_work() -> None:
+    """What docs/differences.md says of collectives: both sides."""
+    both = lambda m, f: m.vmap(m.vmap(lambda y: f(m.lax, y), axis_name="j"), axis_name="i")(np.stack([WIDE, WIDE], 1))
+    named = lambda m, f: m.vmap(lambda y: f(m.lax, y), axis_name="i")(X)
+    for call, f, shape in (
+            (named, lambda lax, y: lax.ppermute(y, "i", [(0, 1)]), (3, 3)),
+            (named, lambda lax, y: lax.pbroadcast(y, "i", 1), (3, 3)),
+            (both, lambda lax, y: lax.all_gather(y, ("i", "j")), (3, 2, 6, 6)),
+            (both, lambda lax, y: lax.psum_scatter(y, ("i", "j"), tiled=True), (3, 2, 1))):
+        assert raised(call, jax, f) is not None
+        assert call(perspicax, f).shape == shape
+    assert named(jax, lambda lax, y: lax.psum_scatter(y[:2], "i")).shape == (2,)
+    assert isinstance(raised(named, perspicax, lambda lax, y: lax.psum_scatter(y[:2], "i")), ValueError)
