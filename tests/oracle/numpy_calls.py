@@ -14,8 +14,15 @@ def operands(jax: Any, jnp: Any) -> dict[str, Any]:
         "h": jnp.array([1.5, 2., -3.], "float16"), "bf": jnp.array([1.5, 2., -3.], "bfloat16"),
         "c": jnp.array([1 + 2j, -1j, 0.]), "i8": jnp.array([1, -2, 100], "int8"), "u": jnp.array([1, 2, 250], "uint8"),
         "n": np.arange(3.), "e": jnp.zeros((0, 3)), "k": jnp.array([[1, 0, 2]]), "z": jnp.zeros((2, 1, 3)),
-        "q": jnp.array([[2., 1.], [1., 3.]]),
+        "q": jnp.array([[2., 1.], [1., 3.]]), "f": jnp.array([1., 2., 4.]), "s": jnp.array([.5, 1.5, 2.5, 2.6, 3.9, 9.]),
+        "t": jnp.arange(6.), "m": jnp.arange(6).reshape(2, 3), "g": jnp.arange(6, dtype="float32").reshape(2, 3) * 1.5,
+        "p": jnp.arange(6).reshape(2, 3) > 2, "uf": jnp.frompyfunc(twice_the_second, 2, 1),
+        "ui": jnp.frompyfunc(twice_the_second, 2, 1, identity=0), "u2": jnp.frompyfunc(lambda a: (a, a + 1), 1, 2),
     }
+
+
+def twice_the_second(a: Any, b: Any) -> Any:
+    return a + 2 * b
 
 
 CALLS: dict[str, str] = {
@@ -124,6 +131,64 @@ jnp.setdiff1d(i, jnp.array([1])); jnp.intersect1d(jnp.array([3, 1, 1, 2]), jnp.a
 jnp.setxor1d(i, jnp.array([1, 7])); jnp.intersect1d(i, jnp.array([1, 2]), size=4); jnp.setxor1d(i, jnp.array([1, 7]), size=5)
 jnp.gcd(i, 6); jnp.gcd(i8, u); jnp.lcm(i + 2, 4); jnp.gcd(-12, 18)
 """,
+    "polynomials": """
+jnp.polyval(i, i); jnp.polyval(f, 2); jnp.polyval(jnp.ones((2, 3)), f); jnp.polyadd(i, k[0, :2]); jnp.polysub(i, f); jnp.polymul(i, i)
+jnp.polymul(f, jnp.array([])); jnp.polymul(i, i, trim_leading_zeros=True); jnp.polydiv(f, k[0, :2] + 1.); jnp.polydiv(f[:2], f)
+jnp.polydiv(i, jnp.array([1, 1]), trim_leading_zeros=True); jnp.polyder(i); jnp.polyder(f, 2); jnp.polyder(f, 5); jnp.polyint(b)
+jnp.polyint(f, 2, k=3); jnp.polyint(f, 2, k=jnp.array([3, 4])); jnp.poly(i); jnp.poly(jnp.eye(2)); jnp.poly(jnp.array([]))
+jnp.roots(jnp.array([0., 0., 1., 2., 0.])); jnp.roots(jnp.array([0., 0., 1., 2., 0.]), strip_zeros=False); jnp.vander(i)
+jnp.vander(f, 2, True); jnp.polyfit(f, f, 1, full=True)[2]; jnp.polyfit(t, t**2, 1); jnp.polyfit(t, t**2, 1, w=t + 1)
+jnp.polyfit(t, t**2, 1, cov="unscaled")[1]; jnp.polyfit(t, jnp.stack([t**2, t**3], 1), 1, cov=True)[0]
+""",
+    "samples": """
+jnp.interp(2.5, f, f); jnp.interp(i, i, i); jnp.interp(s, f, f, left=-1, right=-2); jnp.interp(s, f, f, left="extrapolate", right=3)
+jnp.interp(s, f, f, period=3); jnp.interp(s, jnp.array([1., 1., 2.]), f); jnp.interp(s, f, c); jnp.gradient(i); jnp.gradient(g)
+jnp.gradient(i, 2); jnp.gradient(f, f); jnp.gradient(g, 2., 3.); jnp.gradient(g, axis=(0,)); jnp.gradient(2.); jnp.gradient(h, 2)
+jnp.trapezoid(i); jnp.trapezoid(f, f); jnp.trapezoid(g, jnp.arange(2.), axis=0); jnp.trapezoid(i, dx=2); jnp.unwrap(f*3)
+jnp.unwrap(i*3, period=5); jnp.unwrap(u); jnp.convolve(i, f, "same"); jnp.convolve(f, t, "valid"); jnp.convolve(h, bf)
+jnp.correlate(f, t); jnp.correlate(f, c, "full"); jnp.correlate(t, f, "same"); jnp.cov(f); jnp.cov(g); jnp.cov(c); jnp.cov(f, i, bias=True)
+jnp.cov(f, fweights=i + 1, aweights=f); jnp.cov(f, aweights=f, ddof=0); jnp.cov(h); jnp.cov(f, dtype="float16"); jnp.corrcoef(g**2)
+jnp.corrcoef(c, c*c); jnp.cov(g, rowvar=False); jnp.histogram(s); jnp.histogram(s, 3, (0, 8), t, True); jnp.histogram(b, 2)
+jnp.histogram(s, jnp.array([0., 1., 5., 9.])); jnp.histogram(jnp.ones(3), 3); jnp.histogram(h, 3); jnp.histogram(s, 0)
+jnp.histogram_bin_edges(s, 3, range=jnp.array([0, 1])); jnp.histogram2d(s, t, [2, 3]); jnp.histogram2d(s, t, 2, weights=t, density=True)
+jnp.histogram2d(s, t, [jnp.array([0., 5., 10.]), 3], range=[None, (0, 5)]); jnp.histogramdd(jnp.stack([s, t], 1), 2)
+""",
+    "grids": """
+jnp.mgrid[0:3]; jnp.mgrid[0:3:2., 0:2]; jnp.mgrid[0:1:3j]; jnp.mgrid[:3]; jnp.mgrid[()]; jnp.ogrid[0:3, 0:1:3j]; jnp.ogrid[()]
+jnp.r_[1, 2, 3]; jnp.r_[1, f, 0:3]; jnp.r_["0,2", [1, 2], [3, 4]]; jnp.r_["1,2,0", [1, 2], [3, 4]]; jnp.r_["r", [1, 2], [3, 4]]
+jnp.r_["c", 1, 2]; jnp.r_["0,3,1", f, f]; jnp.r_[True]; jnp.r_["0,2", 1, 2]; jnp.c_[f, f]; jnp.c_[1, 2]; jnp.c_[0:3]; jnp.s_[1:2, ...]
+jnp.index_exp[1:2]; jnp.ix_(i, f); jnp.packbits(b); jnp.packbits(m, 0, "little"); jnp.unpackbits(u, count=-3)
+jnp.unpackbits(u[None], 0, 9, "little"); jnp.unravel_index(jnp.array([9, -1, -9]), (2, 2)); jnp.unravel_index(3, 4)
+jnp.ravel_multi_index((i, i), (2, 2), mode="clip"); jnp.ravel_multi_index((i, 2), (4, 4), order="F"); jnp.ravel_multi_index((), ())
+jnp.ravel_multi_index((i, i), (4, 4), dtype="int8"); jnp.blackman(5); jnp.hamming(1); jnp.kaiser(5, 2); jnp.kaiser(4, 14.); jnp.i0(f)
+jnp.i0(2); jnp.logspace(0, 2, 3, base=jnp.array([2, 3, 4])); jnp.logspace(i, f[0], 3, axis=-1); jnp.logspace(0, 2, 3, dtype=int)
+jnp.geomspace(-1, -8, 4); jnp.geomspace(f, f*8, 3, axis=1); jnp.geomspace(1j, 8, 4); jnp.geomspace(1, -8, 4)
+jnp.apply_along_axis(lambda v: jnp.stack([v, v]), 1, g); jnp.apply_over_axes(jnp.sum, g, (0, 1)); jnp.frombuffer(bytes(8), "uint8", 2, 1)
+jnp.fromfunction(lambda a, b: a + b, (2, 3), dtype=int); jnp.fromfunction(lambda a, b: (a, b), (2, 3)); jnp.fromstring("1,2", sep=",")
+jnp.array_str(f); jnp.iterable(f), jnp.iterable(3)
+""",
+    "ufuncs": """
+jnp.add.reduce(i8); jnp.add.reduce(m, axis=(0, 1)); jnp.add.reduce(g, 1, where=p, initial=1); jnp.add.reduce(g, 1, dtype="int32")
+jnp.maximum.reduce(g, 1, where=p, initial=0); jnp.logical_and.reduce(m); jnp.logical_xor.reduce(m, 1); jnp.bitwise_or.reduce(i8)
+jnp.bitwise_xor.reduce(m, None, keepdims=True); jnp.subtract.reduce(g, None); jnp.subtract.reduce(g, 1, initial=3, where=p)
+jnp.logaddexp.reduce(m, 1); jnp.logaddexp.reduce(g[:0], 0); uf.reduce(m, 1); ui.reduce(m[:0]); ui.reduce(m, 1, where=p)
+uf.reduce(m, 1, initial=2, keepdims=True); u2(m); uf.outer(i, f); jnp.add.accumulate(i8); jnp.maximum.accumulate(m, 1)
+jnp.subtract.accumulate(g, 1); uf.accumulate(m, 1); jnp.add.at(g, 0, 1., inplace=False); jnp.negative.at(g, k[0], inplace=False)
+jnp.maximum.at(g, jnp.array([0, 0, 1]), 2, inplace=False); uf.at(g, jnp.array([0, 0, 1]), 2, inplace=False)
+uf.at(m, jnp.array([0, 9, -1]), 2, inplace=False); jnp.add.reduceat(g, jnp.array([0, 1]), axis=1); jnp.add.outer(m, f); jnp.add.nin
+uf.reduceat(jnp.arange(8), jnp.array([0, 4, 1, 5, 2, 6, 3, 7])); repr(jnp.add); jnp.add.identity, jnp.maximum.identity
+jnp.vectorize(lambda a, b: a + b)(m, f); jnp.vectorize(lambda a, b: a @ b, signature="(n,m),(m)->(n)")(z.mT + f, z[:, 0] + 1)
+jnp.vectorize(lambda a: (a.sum(), a), signature="(n)->(),(n)")(m); jnp.vectorize(lambda a, b: a + b, excluded={1})(m, 2)
+jnp.vectorize(lambda a, b: a if b is None else a + b)(m, None); jnp.vectorize(lambda a: a[None])(m)
+""",
+    "fourier": """
+jnp.fft.fft(f, 5); jnp.fft.fft(i); jnp.fft.fft(g, axis=0, norm="ortho"); jnp.fft.ifft(c, norm="forward"); jnp.fft.rfft(f, 6)
+jnp.fft.irfft(c); jnp.fft.irfft(f, 7, norm="forward"); jnp.fft.hfft(c, 5, norm="ortho"); jnp.fft.ihfft(f, norm="forward")
+jnp.fft.fft2(g, (3, 2)); jnp.fft.rfft2(g, axes=(1, 0)); jnp.fft.irfft2(g, (2, 3), axes=(1, 0)); jnp.fft.fftn(g, (4,), axes=(0,))
+jnp.fft.fftn(2.); jnp.fft.rfftn(jnp.arange(48.).reshape(2, 2, 2, 2, 3), axes=(4, 0, 1, 3)); jnp.fft.fft(e)
+jnp.fft.irfftn(jnp.arange(48.).reshape(2, 2, 2, 2, 3)); jnp.fft.fftfreq(5, 2.); jnp.fft.fftfreq(5, f[:1])
+jnp.fft.fftfreq(4, dtype="float16"); jnp.fft.rfftfreq(5, 2); jnp.fft.fftshift(m); jnp.fft.fftshift(m, 0); jnp.fft.ifftshift(f)
+""",
     "errors": """
 x+jnp.ones((2, 2)); x+jnp.ones(2); jnp.sum([1, 2]); jnp.sum(None); jnp.sum(x, axis=5); jnp.sum(x, axis=(0, 0)); jnp.sum(x, axis=1.)
 jnp.sum(x, where=x); jnp.max(x, where=x > 0); jnp.max(e); jnp.max(e, 0); jnp.sum(x, out=3); jnp.argmax(e); jnp.argmax(x, axis=(0, 1))
@@ -150,5 +215,22 @@ jnp.pad(x, 1.5); jnp.pad(x, 1, "foo"); jnp.pad(x, 1, "edge", constant_values=3);
 jnp.resize(x, -1); jnp.cross(jnp.ones(4), y); jnp.vecdot(x, jnp.ones(4)); i**-1; i**jnp.array(-1); i+2**40; jnp.ones(3)+None
 y+[1, 2, 3]; y+"a"; y==[1, 2, 3]; y<None; y%2j; y//2j; ~y; y&1; y<<1; -b; b-b; jnp.exp("a"); jnp.exp(None); jnp.exp([1])
 jnp.maximum([1], 2); jnp.where([True], 1, 2); x.flat; bool(x); float(x); len(w); x.T.reshape(4)
+jnp.polyval(2, f); jnp.polyadd(b, b); jnp.polyadd(i, 2); jnp.polyder(f, -1); jnp.polyint(f, 2, k=f); jnp.poly(g); jnp.roots(g)
+jnp.vander(b); jnp.vander(f, -1); jnp.polyfit(f, t, 1); jnp.polyfit(g, f, 1); jnp.polyfit(t, t, -1); jnp.interp(f, f, t)
+jnp.interp(f, f, f, left="foo"); jnp.interp(f, f, f, period=f); jnp.interp(f, f[:0], f[:0]); jnp.gradient(f, edge_order=2)
+jnp.gradient(f[:1]); jnp.gradient(g, 1., 2., 3.); jnp.gradient(f, g); jnp.trapezoid(f, t); jnp.unwrap(c); jnp.convolve(f, f, "foo")
+jnp.convolve(f, f[:0]); jnp.correlate(g, f); jnp.cov(z); jnp.cov(f, t); jnp.cov(f, fweights=f); jnp.cov(f, aweights=t)
+jnp.cov(f, dtype=int); jnp.histogram(s, "auto"); jnp.histogram(s, 2.5); jnp.histogram(s, -1); jnp.histogram(s, [1, 2])
+jnp.histogram(s, 2, weights=f); jnp.histogram(s[:0], 2); jnp.histogramdd(s); jnp.histogram2d(s, f); jnp.mgrid[1]; jnp.r_["foo", f]
+jnp.r_[f, "r"]; jnp.r_[()]; jnp.ix_(g); jnp.packbits(f); jnp.packbits(b, bitorder="x"); jnp.unpackbits(i); jnp.kaiser(-1, 2)
+jnp.ravel_multi_index((i, i), (2, 2)); jnp.ravel_multi_index((f, f), (9, 9)); jnp.ravel_multi_index((i, i), (4, 4), mode="foo")
+jnp.apply_along_axis(jnp.sum, 5, g); jnp.apply_over_axes(lambda v, a: v[None], g, (0,)); jnp.frombuffer(bytes(3), "int16")
+jnp.fromfile("x"); jnp.fromiter([1], int); jnp.add.reduce(g, 5); jnp.add.reduce(g, out=3); jnp.maximum.reduce(g, where=p)
+jnp.subtract.reduce(g[:0]); jnp.subtract.reduce(g, (0, 1)); jnp.negative.reduce(g); uf.reduce(2.); uf.accumulate(m, None); uf(m)
+uf([1], 2); jnp.add.at(g, 0, 1.); uf.reduceat(t, f); uf.reduceat(t, 2); jnp.add(m, m, out=3); jnp.frompyfunc(3, 2, 1)
+jnp.vectorize(lambda a, b: a @ b, signature="(n),(n)->()")(m, t); jnp.vectorize(lambda a: a, signature="foo")(m); jnp.fft.rfft(c)
+jnp.vectorize(lambda a: a, signature="(n)->()")(m); jnp.vectorize(lambda a: a, signature="(n)->(n),(n)")(m); jnp.fft.fft(f, axis=3)
+jnp.vectorize(lambda a: a, excluded={2.5}); jnp.vectorize(lambda a, b: a + b)(m, jnp.ones(4)); jnp.fft.fft(f, norm="foo")
+jnp.fft.fft(f, n=0); jnp.fft.fft2(f); jnp.fft.fft2(g, axes=(0, 0)); jnp.fft.fftn(g, (4, 4), axes=(0,)); jnp.fft.fftfreq([2])
 """,
 }

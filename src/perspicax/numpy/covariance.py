@@ -13,7 +13,6 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import complex as complex_of
 from perspicax.lax.convert import conj, convert, imag, real
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.creation import filled
 from perspicax.numpy.diagonals import diagonal
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
@@ -97,7 +96,7 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
     names = tuple([name for w, name in ((fweights, "f"), (aweights, "a")) if w is not None])
     less: Any = (0 if bias else 1) if ddof is None else ddof
     if x.shape[0] == 0:
-        return filled(x.aval.at_shape((0, 0)), 0)
+        return asarray(np.zeros((0, 0), dtypes.default_dtype("float")))
     return fused_call(_cov, (x, less, *weights), names=names)
 
 
@@ -135,7 +134,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> A
     """
     rows = _variables(x, y, rowvar, "corrcoef", dtype)
     if rows.shape[0] == 0:
-        return filled(rows.aval.at_shape((0, 0)), 0)
+        return asarray(np.zeros((0, 0), dtypes.default_dtype("float")))
     return fused_call(_corrcoef, (rows, 1))
 
 

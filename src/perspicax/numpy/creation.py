@@ -248,6 +248,8 @@ def _bound(x: Any, name: str) -> Any:
         return x
     if isinstance(x, Tracer):
         x = static_value(x, "jnp.arange", name.partition(" ")[2])
+    if isinstance(x, (list, tuple)):
+        raise ArgumentKindError(says=f"`arange` was given {name} of {x!r}.", why="its bounds are numbers")
     if isinstance(x, Array):
         x = x.value()  # type: ignore[attr-defined]
     found = np.asarray(x)
@@ -546,6 +548,8 @@ def indices(dimensions: Sequence[int], dtype: Any = None, sparse: bool = False) 
         sparse: whether to return a tuple of arrays, with size 1 along all other axes.
     """
     dtype = dtypes.default_dtype("int") if dtype is None else dtypes.requested_dtype(dtype, "indices")
+    if not hasattr(dimensions, "__iter__"):
+        raise ArgumentKindError(says=f"`indices` was given dimensions={dimensions!r}.", why="it is a sequence of sizes")
     sizes = _shape(tuple(dimensions))
     grids = []
     for i, n in enumerate(sizes):

@@ -39,7 +39,8 @@ def _running(function: str, f: Any, a: Any, axis: Any, dtype: Any, out: Any, ski
     if dtype is not None:
         dtype = dtypes.requested_dtype(dtype, function)
     if dtype == np.dtype(bool):
-        return not_equal(f(convert(x, np.dtype(np.int32), False), place), 0)
+        truths = convert(x, dtype, False)
+        return not_equal(f(convert(truths, np.dtype(np.int32), False), place), 0)
     if dtype is None:
         dtype = dtypes.default_dtype("int") if kind(x) == "bool" else x.dtype
     return f(convert(x, dtype, False), place)
@@ -87,7 +88,8 @@ def _cumulative(function: str, f: Any, x: Any, axis: Any, dtype: Any, include_in
         raise ArgumentValueError(says=f"`{function}` was given {x.aval.str_short()} and no axis.",
                                  why="only a vector has just one axis to run along")
     place = 0 if axis is None else one_axis(axis, x.ndim, function)
-    wanted = promoted_integer(x.dtype) if dtype is None else dtypes.requested_dtype(dtype, function)
+    widened = promoted_integer(x.dtype) if start == 0 or kind(x) == "bool" else x.dtype  # JAX widens sums alone
+    wanted = widened if dtype is None else dtypes.requested_dtype(dtype, function)
     found = _running(function, f, x, place, wanted, None)
     if not include_initial:
         return found
@@ -110,7 +112,7 @@ def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, inc
 
 @public
 def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
-    """The product of each entry and all before it along an axis; see `cumulative_sum`."""
+    """The product of each entry and all before it along an axis; see `cumulative_sum`. Integers keep their width."""
     return _cumulative("cumulative_prod", lax_cumprod, x, axis, dtype, include_initial, 1)
 
 

@@ -89,7 +89,8 @@ def _diag(x: Any, *, k: int) -> Any:
 @public
 def diagflat(v: Any, k: int = 0) -> Array:
     """The matrix with the elements of an array as a diagonal; see `diag`."""
-    return diag(ravel(v), k)
+    x = ravel(v)
+    return diag(x if np.ndim(v) else convert(x, x.dtype, False), k)
 
 
 @public

@@ -28,7 +28,7 @@ def _integers(function: str, x1: Any, x2: Any) -> tuple[tuple[Any, Any], bool]:
     if kind(x1) not in ("int", "uint"):
         raise UfuncDtypeError(function=function, type_text=x1.aval.str_short(), kind="only integers have divisors")
     shape = broadcast_shape_of(function, (x1.aval, x2.aval))
-    weak = x1.weak_type and x2.weak_type
+    weak = x1.weak_type and x2.weak_type and x1.shape == x2.shape
     x1, x2 = [convert(x if x.shape == shape else spread(x, x.shape, shape), x.dtype, False) for x in (x1, x2)]
     return (x1, x2), weak
 

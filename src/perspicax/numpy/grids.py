@@ -172,7 +172,7 @@ def ix_(*args: Any) -> tuple[Array, ...]:
                                      why="each index is a vector")
         if kind(x) == "bool":
             (x,) = nonzero(x)
-        elif x.size == 0 and not isinstance(arg, Array):
+        elif x.size == 0:
             x = asarray(x, np.int32)
         found.append(lax_shape.reshape(x, tuple([x.shape[0] if k == i else 1 for k in range(len(args))])))
     return tuple(found)

@@ -43,8 +43,10 @@ def _logical(name: str, f: Callable[[Any, Any], Any], doc: str) -> Callable[...,
     @public
     def function(x: Any, y: Any, /, out: None = None, where: None = None) -> Array:
         refuse(name, out=out, where=where)
-        x, y = truth(x, name, 0), truth(y, name, 1)
-        return f(*promote_shapes(name, x, y))
+        found = f(*promote_shapes(name, truth(x, name, 0), truth(y, name, 1)))
+        weak = [type(v) is not bool and get_aval(v).weak_type for v in (x, y)]  # type: ignore[attr-defined]
+        # Python's booleans do not count: they are weak beside what is weak
+        return convert(found, _BOOL, any(weak) and all(w or type(v) is bool for w, v in zip(weak, (x, y))))
 
     function.__name__ = function.__qualname__ = name
     function.__module__ = "perspicax.numpy"
@@ -157,9 +159,9 @@ def iscomplex(x: Any) -> Array:
     """Whether elements have an imaginary part that is not 0."""
     x = asarray(array_like(x, "iscomplex"))
     if kind(x) != "complex":
-        return _false(x)
+        return convert(_false(x), _BOOL, x.aval.weak_type)  # type: ignore[attr-defined]
     part = imag(x)
-    return compare.ne(part, np.zeros((), part.dtype))
+    return convert(compare.ne(part, np.zeros((), part.dtype)), _BOOL, x.aval.weak_type)  # type: ignore[attr-defined]
 
 
 @public
@@ -231,7 +233,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Array:
     a, b = asarray(a1), asarray(a2)
     if a.shape != b.shape:
         return asarray(False)
-    return _equal_everywhere(a, b, equal_nan)
+    return convert(_equal_everywhere(a, b, equal_nan), _BOOL, False)
 
 
 def _equal_everywhere(a: Any, b: Any, equal_nan: bool) -> Any:
@@ -252,7 +254,7 @@ def array_equiv(a1: Any, a2: Any) -> Array:
     a, b = asarray(a1), asarray(a2)
     if joined_shapes((a.aval, b.aval)) is None:
         return asarray(False)
-    return all_true(equal(a, b))
+    return convert(all_true(equal(a, b)), _BOOL, False)
 
 
 __all__ = ["allclose", "array_equal", "array_equiv", "iscomplex", "isclose", "isfinite", "isinf", "isnan", "isneginf",

@@ -17,13 +17,12 @@ from perspicax.numpy.axes import reduced_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
 from perspicax.numpy.reductions import all as all_
-from perspicax.numpy.reductions import computed_in, count_of, masked, mean, prod, var
+from perspicax.numpy.reductions import check_spread_dtype, computed_in, count_of, masked, mean, prod, var
 from perspicax.numpy.reductions import max as max_
 from perspicax.numpy.reductions import min as min_
 from perspicax.numpy.reductions import std as std_
@@ -129,13 +128,11 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
     """
     refuse("nanvar", out=out)
     x = asarray(array_like(a, "nanvar"))
-    if not _has_nan(x):
-        return var(x, axis, dtype, None, ddof, keepdims, where=where, mean=mean)
     if dtype is not None:
         dtype = dtypes.requested_dtype(dtype, "nanvar")
-        if dtypes.kind_of(dtype) not in ("float", "complex"):
-            raise ArgumentValueError(says=f"`nanvar` was asked for a result of dtype {dtypes.name_of(dtype)}.",
-                                     why="a spread is a floating number")
+        check_spread_dtype("nanvar", x, dtype)
+    if not _has_nan(x):
+        return var(x, axis, dtype, None, ddof, keepdims, where=where, mean=mean)
     return fused_call(_nanvar, (x, _present(x, where, "nanvar"), None if mean is None else asarray(mean), ddof),
                       axes=reduced_axes(axis, x.ndim, "nanvar"), dtype=dtype, keepdims=bool(keepdims))
 
@@ -152,7 +149,7 @@ def _nanvar(x: Any, there: Any, center: Any, ddof: Any, *, axes: tuple, dtype: A
     freedom = subtract(count, convert(ddof, squares.dtype, False))
     found = true_divide(sum_(squares, axes, keepdims=keepdims), freedom)
     found = where3(compare.gt(freedom, np.zeros((), found.dtype)), found, np.asarray(math.nan, found.dtype))
-    return found if dtypes.kind_of(out_dtype) == "complex" else convert(found, out_dtype, False)
+    return found if dtype is None and kind(x) == "complex" else convert(found, out_dtype, False)
 
 
 @public
@@ -161,6 +158,9 @@ def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
     """The standard deviation along axes of what is not NaN: the square root of `nanvar`, whose arguments it takes."""
     refuse("nanstd", out=out)
     x = asarray(array_like(a, "nanstd"))
+    if dtype is not None:
+        dtype = dtypes.requested_dtype(dtype, "nanstd")
+        check_spread_dtype("nanstd", x, dtype)
     if not _has_nan(x):
         return std_(x, axis, dtype, None, ddof, keepdims, where=where, mean=mean)
     return elementwise.sqrt(nanvar(x, axis, dtype, None, ddof, keepdims, where, mean))

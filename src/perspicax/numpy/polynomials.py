@@ -342,9 +342,9 @@ def roots(p: Any, *, strip_zeros: bool = True) -> Array:
 
     Horn and Johnson, Matrix analysis, 3.3.
     """
-    x = _coefficients("roots", p, inexact=True)
+    x = _coefficients("roots", array_like(p, "roots") if np.ndim(p) else asarray(p).reshape(1), inexact=True)
     zeros = 0
-    if strip_zeros:
+    if strip_zeros and x.shape[0] > 1:
         value = known_value(x)
         if value is None:
             raise sized_by_values(x, "jnp.roots", "strip_zeros=False")

@@ -38,7 +38,7 @@ from perspicax.numpy.axes import many_axes, reduced_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentValueError, ReductionError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide
@@ -155,9 +155,15 @@ def _sum_like(name: str, primitive: Primitive, identity: int, combine: Any, doc:
         out_dtype = x.dtype if dtype is None else dtypes.requested_dtype(dtype, name)
         if dtype is None and (promote_integers or kind(x) == "bool"):
             out_dtype = promoted_integer(out_dtype)
+        if out_dtype == _BOOL:  # asked for: the sum of truth values is an or, the product an and
+            return _of_truths(x, axes, identity, bool(keepdims), initial, combine, where)
         x = convert(x, computed_in(out_dtype), False)
         return _finish(name, primitive, masked(x, where, identity, name), axes, bool(keepdims), initial, combine, out_dtype,
                        (None,))
+
+    def _of_truths(x: Any, axes: tuple, identity: int, keepdims: bool, initial: Any, combine: Any, where: Any) -> Any:
+        x = masked(convert(x, _BOOL, False), where, identity, name)
+        return _finish(name, reduce_and_p if identity else reduce_or_p, x, axes, keepdims, initial, combine, _BOOL, ())
 
     function.__doc__ = f"""{doc}
 
@@ -359,6 +365,8 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
 def _mean(x: Any, axis: Any, dtype: Any, keepdims: bool, where: Any) -> Any:
     axes = reduced_axes(axis, x.ndim, "mean")
     out_dtype = to_inexact(x.dtype) if dtype is None else dtypes.requested_dtype(dtype, "mean")
+    if out_dtype == _BOOL:
+        raise ArgumentKindError(says="`mean` was asked for a result of dtype bool.", why="a mean is a number")
     work = computed_in(to_inexact(out_dtype))
     total = sum(convert(x, work, False), axes, keepdims=keepdims, where=where)
     if where is None:
@@ -467,18 +475,30 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any
     return fused_call(_std, arrays, **static)
 
 
+class SpreadDtypeError(ArgumentValueError, ArgumentKindError):  # JAX raises one or the other, by dtype
+    """A variance or standard deviation was asked for in a dtype that cannot hold it."""
+
+
+def check_spread_dtype(function: str, x: Any, dtype: Any) -> None:
+    """Raise for a dtype in which the spread of an array cannot be computed.
+
+    Raises:
+        SpreadDtypeError: it is of integers or booleans, or real where the array is complex.
+    """
+    if dtypes.kind_of(dtype) not in ("float", "complex"):
+        raise SpreadDtypeError(says=f"`{function}` was asked for a result of dtype {dtypes.name_of(dtype)}.",
+                               why="a spread is a floating number")
+    if kind(x) == "complex" and dtypes.kind_of(dtype) != "complex":
+        raise SpreadDtypeError(says=f"`{function}` of complex numbers was asked for the dtype {dtypes.name_of(dtype)}.",
+                               why="the dtype is that in which the elements are taken")
+
+
 def _spread_arguments(function: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any, mean: Any,
                       correction: Any) -> tuple[tuple, dict[str, Any]]:
     x = asarray(array_like(a, function))
     if dtype is not None:
         dtype = dtypes.requested_dtype(dtype, function)
-        if dtypes.kind_of(dtype) not in ("float", "complex"):
-            raise ArgumentValueError(says=f"`{function}` was asked for a result of dtype {dtypes.name_of(dtype)}.",
-                                     why="a spread is a floating number")
-        if kind(x) == "complex" and dtypes.kind_of(dtype) != "complex":
-            raise ArgumentValueError(says=f"`{function}` of complex numbers was asked for the dtype "
-                                          f"{dtypes.name_of(dtype)}.",
-                                     why="the dtype is that of the elements; the result is real in any case")
+        check_spread_dtype(function, x, dtype)
     if where is not None:
         masked(x, where, 0, function)
     return ((x, None if where is None else asarray(where), None if mean is None else asarray(mean),
@@ -505,7 +525,7 @@ def _var(x: Any, where: Any, center: Any, ddof: Any, *, axes: tuple, dtype: Any,
     freedom = subtract(count, convert(ddof, floating, False))
     found = true_divide(sum(squares, axes, keepdims=keepdims, where=where), freedom)
     found = where3(compare.gt(freedom, np.zeros((), floating)), found, np.asarray(math.nan, floating))
-    if dtypes.kind_of(out_dtype) == "complex":
+    if dtype is None and kind(x) == "complex":
         return found
     return convert(found, out_dtype, False)
 

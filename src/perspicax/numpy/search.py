@@ -42,7 +42,7 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.indexing import at
 from perspicax.numpy.joining import concatenate, sequence_of
 from perspicax.numpy.logic import kind, refuse, truth
-from perspicax.numpy.operators import less
+from perspicax.numpy.operators import greater_equal, less
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.numpy.reductions import kept_axes, put_back
 from perspicax.numpy.shapes import ravel, reshaped
@@ -466,7 +466,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     up = searchsorted(bins, x, side)
     down = elementwise.sub(np.asarray(bins.size, index_dtype()),
                            searchsorted(lax_shape.rev(bins, (0,)), x, side))
-    return where3(compare.ge(bins[-1], bins[0]), up, down)
+    return where3(greater_equal(bins[-1], bins[0]), up, down)
 
 
 @public

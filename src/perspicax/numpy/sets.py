@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from perspicax.core.array import Array
-from perspicax.core.tracer import Tracer
+from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tracer_errors import sized_by_values
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, elementwise
@@ -303,7 +303,8 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
     marked = bitwise_not(isin(x, y))
     if not assume_unique:
         marked = bitwise_and(marked, _first_of_each(x))
-    return _collected(x, marked, size, fill_value, "jnp.setdiff1d", _traced(x, y))
+    found = _collected(x, marked, size, fill_value, "jnp.setdiff1d", _traced(x, y))
+    return convert(found, get_aval(ar1).dtype, False)  # type: ignore[attr-defined]
 
 
 @public

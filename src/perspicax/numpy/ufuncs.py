@@ -20,7 +20,7 @@ from perspicax.numpy.creation import filled
 from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
-from perspicax.numpy.operators import unary
+from perspicax.numpy.operators import greater, less, unary
 from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_args
 from perspicax.transform.custom import custom_jvp
 
@@ -168,13 +168,16 @@ def logaddexp(x1: Any, x2: Any, /, out: None = None, where: None = None) -> Arra
         x2: array.
     """
     refuse("logaddexp", out=out, where=where)
-    x1, x2 = _equal_shapes("logaddexp", x1, x2)
+    x1, x2 = _equal_shapes("logaddexp", x1, x2, keeps_weak="float")
     return fused_call(_logaddexp, (x1, x2))
 
 
-def _equal_shapes(function: str, x1: Any, x2: Any) -> tuple[Any, Any]:
+def _equal_shapes(function: str, x1: Any, x2: Any, keeps_weak: str = "") -> tuple[Any, Any]:
+    """The operands in one floating dtype and shape; what is broadcast is of weak type no more, but for one kind."""
     x1, x2 = [asarray(x) for x in promote_args(function, x1, x2, inexact=True)]
     shape = broadcast_shape_of(function, (x1.aval, x2.aval))
+    if x1.shape != x2.shape and kind(x1) != keeps_weak:
+        x1, x2 = convert(x1, x1.dtype, False), convert(x2, x2.dtype, False)
     return x1 if x1.shape == shape else spread(x1, x1.shape, shape), x2 if x2.shape == shape else spread(x2, x2.shape, shape)
 
 
@@ -306,7 +309,7 @@ def fmin(x1: Any, x2: Any) -> Array:
 
 
 def _fextreme(x1: Any, x2: Any, *, largest: bool) -> Any:
-    first = compare.gt(x1, x2) if largest else compare.lt(x1, x2)
+    first = greater(x1, x2) if largest else less(x1, x2)  # complex numbers by their real parts first
     return where3(bitwise.bitwise_or(first, compare.ne(x2, x2)), x1, x2)
 
 
@@ -349,9 +352,8 @@ def _angle(z: Any, *, deg: bool) -> Any:
         re, im = lax_convert.real(z), lax_convert.imag(z)
     else:
         re, im = z, filled(z.aval, 0)
-    real_operand = kind(z) != "complex"  # whose angles are of the default dtype, whatever its own
-    found = convert(transcendental.atan2(im, re), dtypes.default_dtype("float") if real_operand else re.dtype,
-                    not real_operand and z.aval.weak_type)
+    real_operand = kind(z) != "complex"
+    found = convert(transcendental.atan2(im, re), re.dtype, not real_operand and z.aval.weak_type)
     return _scaled(found, 180 / math.pi) if deg else found
 
 
