@@ -114,7 +114,7 @@ def test_what_jax_refuses_is_refused(name: str) -> None:
 def test_where_jax_fails_collectives_work() -> None:
     """What docs/differences.md says of collectives: both sides."""
     both = lambda m, f: m.vmap(m.vmap(lambda y: f(m.lax, y), axis_name="j"), axis_name="i")(np.stack([WIDE, WIDE], 1))
-    named = lambda m, f: m.vmap(lambda y: f(m.lax, y), axis_name="i")(X)
+    named = lambda m, f: m.vmap(lambda y: f(m.lax, y), axis_name="i")(m.numpy.asarray(X))
     for call, f, shape in (
             (named, lambda lax, y: lax.ppermute(y, "i", [(0, 1)]), (3, 3)),
             (named, lambda lax, y: lax.pbroadcast(y, "i", 1), (3, 3)),
