@@ -1,0 +1,6 @@
+"""Clustering with SciPy's signatures: `jax.scipy.cluster`."""
+from perspicax.diagnose.facade import on_demand as _on_demand
+
+__getattr__, __dir__ = _on_demand(__name__, modules=("vq",))
+
+__all__ = ["vq"]
