@@ -17,6 +17,7 @@ from perspicax.lax.branch_errors import BranchCallError, BranchOutputError, NoBr
 from perspicax.lax.branch_rules import Branches, by_platform, cond_p
 from perspicax.lax.control_errors import NotAFunctionError
 from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.ref_threads import branches_with_refs
 from perspicax.transform import trees as tree
 from perspicax.transform.stage import check_arguments, function_name
 
@@ -151,6 +152,7 @@ def _within(index: Any, dtype: Any, last: int) -> Any:
     return convert.convert_element_type(inside, np.int32)
 
 
+@branches_with_refs
 def apply_branches(transform: str, index: Any, functions: Sequence[Callable[..., Any]], names: Sequence[str],
                    operands: tuple, platforms: Any = None) -> Any:
     """Stage the functions for the operands, bring their results to one type, and apply `cond`."""

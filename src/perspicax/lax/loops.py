@@ -22,6 +22,7 @@ from perspicax.lax.carry import as_typed, carry_type_error, check_carry_structur
 from perspicax.lax.compare import lt
 from perspicax.lax.control_errors import BoundsTypeError, CarryTypeError, ScanLengthError, UnrollError
 from perspicax.lax.operand import operand
+from perspicax.lax.ref_threads import fori_with_refs, map_with_refs, scan_with_refs
 from perspicax.lax.scanning import scan_p
 from perspicax.lax.while_loops import bind_while, while_loop
 from perspicax.transform import trees as tree
@@ -31,6 +32,7 @@ from perspicax.transform.vmap import vmap
 
 
 @public
+@scan_with_refs
 def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False,
          unroll: int | bool = 1, _split_transpose: bool = False) -> Any:
     """A loop over the leading axis of `xs` that carries a value along.
@@ -164,6 +166,7 @@ def _stack(*leaves: Any) -> Any:
 # -- map
 
 @public
+@map_with_refs(scan)
 def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """`f` applied to each entry of the leading axis, one after the other.
 
@@ -221,6 +224,7 @@ def _map_batches(f: Callable[..., Any], xs: Any, size: int) -> Any:
 # -- fori_loop
 
 @public
+@fori_with_refs
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: Any, *,
               unroll: int | bool | None = None) -> Any:
     """A loop that counts from `lower` up to, and without, `upper`.

@@ -31,6 +31,7 @@ from perspicax.lax.carry import (
 from perspicax.lax.control_errors import LoopEffectError, WhileTransposeError
 from perspicax.lax.loop_emission import emit_while, run_body
 from perspicax.lax.operand import operand
+from perspicax.lax.ref_threads import while_with_refs
 from perspicax.lax.scanning import live_part
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
@@ -234,6 +235,7 @@ while_p.extra["prune"] = _while_prune
 
 
 @public
+@while_with_refs
 def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_val: Any) -> Any:
     """A loop that goes on as long as `cond_fun` says so.
 

@@ -20,6 +20,8 @@ from perspicax.core.config import config, local
 from perspicax.core.context import evaluator
 from perspicax.core.jaxpr import eval_jaxpr
 from perspicax.core.printer import check_jaxpr
+from perspicax.core.ref_errors import OuterRefError, RefArgumentError
+from perspicax.core.refs import RefCell, outer_cell
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.core.tree import tree_flatten
@@ -30,6 +32,7 @@ from perspicax.transform.batch import axis_frames
 from perspicax.transform.errors import NoTracingError
 from perspicax.transform.jit_options import JitOptions, Signature
 from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_for, run_jaxpr
+from perspicax.transform.ref_calls import RefCalls
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, wraps
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
@@ -76,6 +79,7 @@ class JitFunction:
         self._traced: dict[Any, Traced] = _cache_of(fun)
         self._short = ShortWays(None)
         self._plain = options.is_plain
+        self._refs: RefCalls | None = None
         self._signature: Signature | None = None
         self._name = function_name(fun)
         _wrappers.add(self)
@@ -131,7 +135,12 @@ class JitFunction:
     def _call(self, args: tuple, kwargs: dict) -> Any:
         if config.jax_disable_jit:
             return self._fun(*args, **kwargs)
-        leaves, traced, in_shardings, out_shardings = self._prepare(args, kwargs)
+        if self._refs is not None and self._refs.closed:
+            return self._call_with_refs(args, kwargs)
+        try:
+            leaves, traced, in_shardings, out_shardings = self._prepare(args, kwargs)
+        except (OuterRefError, RefArgumentError) as met:
+            return self._call_with_refs(args, kwargs, met)
         options = self._options
         if local.trace is _evaluator:
             arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
@@ -151,6 +160,21 @@ class JitFunction:
                          inline=False, compiler_options=options.compiler_options)
         return traced.out_tree.unflatten(outs)
 
+    def _call_with_refs(self, args: tuple, kwargs: dict, met: Exception | None = None) -> Any:
+        """The call of a function that uses references, met just now or before."""
+        refs = self._refs
+        if refs is None:
+            refs = self._refs = RefCalls(self._fun, lambda fun: JitFunction(fun, self._options))
+        if isinstance(met, RefArgumentError):
+            return refs.call_with_arguments(args, kwargs)
+        while True:
+            if isinstance(met, OuterRefError):
+                refs.add(outer_cell(met))
+            try:
+                return refs.call(args, kwargs)
+            except OuterRefError as error:
+                met = error
+
     def _prepare(self, args: tuple, kwargs: dict) -> tuple[list, Traced, Any, Any]:
         """Flat dynamic arguments and the staged function for them."""
         options = self._options
@@ -165,6 +189,8 @@ class JitFunction:
         avals = tuple([x.aval if type(x) is ArrayImpl else get_aval(x) if type(x) in typers or isinstance(x, Tracer)
                        else None for x in leaves])
         if None in avals:
+            if any(isinstance(x, RefCell) for x in leaves):
+                raise RefArgumentError(function=self._name)
             avals = tuple(check_arguments(leaves, in_tree, self._fun, "jit"))
         frames = () if local.trace is _evaluator else tuple([(f.name, f.size) for f in axis_frames()])
         key = (state_key(), in_tree, avals, statics, options.donate_key, frames)

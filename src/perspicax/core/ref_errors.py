@@ -1,0 +1,98 @@
+"""Errors of mutable references."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+
+
+class OuterRefError(PerspicaxError, ValueError):
+    """A reference was used in a transformed function that cannot take it along.
+
+    Loops, branches and `jit` catch it, and make the reference's value one of their operands and results.
+
+    Attributes:
+        type_text: the type of its value.
+        kind: `outer` (it belongs outside of the function), `write` (a traced value would leave its transformation) or
+            `ended` (it belongs to a transformation that has ended).
+    """
+
+    type_text: str
+    kind: str = "outer"
+
+    @property
+    def report(self) -> Report:
+        if self.kind == "write":
+            return Report(says=f"A traced value was written to a reference of type Ref{{{self.type_text}}} from outside of the "
+                               "transformation.",
+                          why="the value has a meaning inside of the transformation (vmap, grad) alone",
+                          fixes=(Fix("make the reference inside", code="ref = jax.new_ref(x)"),
+                                 Fix("return the value, and write it to the reference outside")))
+        if self.kind == "ended":
+            return Report(says=f"A reference of type Ref{{{self.type_text}}} was used after the transformation that made it "
+                               "has ended.",
+                          why="its value was a traced one", fixes=(Fix("return its value", code="return jax.freeze(ref)"),))
+        return Report(says=f"A reference of type Ref{{{self.type_text}}} from outside was used in a function that is traced on "
+                           "its own.",
+                      why="`jit`, `scan`, `while_loop`, `fori_loop`, `map`, `cond` and `switch` take references along; this "
+                          "transformation does not",
+                      fixes=(Fix("pass its value, and write the result to it afterwards", code="ref[...] = f(ref[...])"),))
+
+
+class RefArgumentError(PerspicaxError, ValueError, TypeError):
+    """A reference was passed to a function that is staged without being called.
+
+    A call of a jitted function catches it, and passes the reference's value.
+
+    Attributes:
+        function: the function.
+    """
+
+    function: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"A reference was passed to `{self.function}`, which is staged here without being called.",
+                      why="there are no references in staged programs: a call of a jitted function passes their values, and "
+                          "writes the new ones to them",
+                      fixes=(Fix("stage a function of the values", code="jax.make_jaxpr(f)(ref[...])"),
+                             Fix("call the jitted function", code=f"jax.jit({self.function})(ref)")))
+
+
+class RefValueError(PerspicaxError, ValueError, TypeError):
+    """What was written to a reference, or made one, or where, does not fit.
+
+    Attributes:
+        kind: `shape`, `dtype`, `index` (outside), `value` (no array), `alias` (given twice) or `space`.
+        expected, got: types, or an index and a size.
+        operation: what was done: `set`, `swap`, `addupdate`, `new_ref`, `jit`.
+    """
+
+    kind: str
+    operation: str
+    expected: str
+    got: str
+
+    @property
+    def report(self) -> Report:
+        if self.kind == "index":
+            return Report(says=f"The index {self.got} lies outside of a reference's axis of size {self.expected}.",
+                          why="indices of references that are known are checked")
+        if self.kind == "value":
+            return Report(says=f"`{self.operation}` was given a value of class {self.got}, which is no array.",
+                          why="a reference holds one array",
+                          fixes=(Fix("make a reference of each leaf", code="refs = jax.tree.map(jax.new_ref, values)"),))
+        if self.kind == "alias":
+            return Report(says=f"One reference was passed to `{self.operation}` twice.",
+                          why="a write to one of them would have to show in the other",
+                          fixes=(Fix("pass it once"),))
+        if self.kind == "space":
+            return Report(says=f"`{self.operation}` was given {self.got}, which references do not take yet.",
+                          fixes=(Fix("leave it out"),))
+        fixes: tuple[Any, ...] = (Fix("convert it", code=f"jnp.asarray(x, {self.expected.partition('[')[0]!r})"),)
+        if self.kind == "shape":
+            fixes = (Fix("broadcast it first", code="jnp.broadcast_to(x, shape)"),)
+        return Report(says=f"`{self.operation}` of a reference takes {self.expected} there, not {self.got}.",
+                      why="a reference keeps its type, and what is written to it is neither converted nor broadcast",
+                      fixes=fixes)

@@ -1,0 +1,181 @@
+"""Mutable references: alone, in loops and branches, through jit, and where they cannot go."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import perspicax as px
+from perspicax import lax
+from perspicax import numpy as jnp
+from perspicax.core.ref_errors import OuterRefError, RefArgumentError, RefValueError
+
+
+def values(ref: Any) -> list:
+    return np.asarray(ref[...]).tolist()
+
+
+def test_reading_and_writing() -> None:
+    start = jnp.arange(3.0)
+    ref = px.new_ref(start)
+    ref[0] = 5.0
+    ref[1:] += 1
+    ref[jnp.array([0, 2])] = jnp.array([7.0, 9.0])
+    assert values(ref) == [7.0, 2.0, 9.0] and start.tolist() == [0.0, 1.0, 2.0]
+    assert (ref.shape, ref.dtype, ref.ndim, ref.size, len(ref)) == ((3,), np.float32, 1, 3, 3)
+    assert repr(ref) == "Ref([7., 2., 9.], dtype=float32)" and repr(ref.aval) == "Ref{float32[3]}"
+    assert isinstance(ref, px.Ref) and not isinstance(ref, px.Array)
+    assert float(px.ref.swap(ref, 0, 1.0)) == 7.0 and float(px.ref.get(ref, 0)) == 1.0
+    px.ref.set(ref, (slice(0, 2),), jnp.zeros(2))
+    px.ref.addupdate(ref, 2, 1.0)
+    ref.addupdate(jnp.ones(3))
+    assert px.freeze(ref).tolist() == [1.0, 1.0, 11.0] == px.ref.get(ref).tolist()
+    assert px.empty_ref(px.ShapeDtypeStruct((2,), np.int32)).dtype == np.int32 and px.free_ref(ref) is None
+
+
+def local(x: Any) -> Any:
+    ref = px.new_ref(x)
+    ref[...] = ref[...] * x
+    return px.freeze(ref)
+
+
+def in_fori(x: Any) -> Any:
+    ref = px.new_ref(x)
+
+    def body(i: Any, c: Any) -> Any:
+        ref[...] = ref[...] * x
+        return c
+
+    lax.fori_loop(0, 2, body, 0)
+    return ref[...]
+
+
+def in_scan(x: Any) -> Any:
+    ref, calls = px.new_ref(x), px.new_ref(jnp.zeros((), np.int32))
+
+    def body(c: Any, s: Any) -> Any:
+        ref[...] *= s
+        calls[...] += 1
+        return c, ref[...] * calls[...]
+
+    return lax.scan(body, 0, jnp.arange(1.0, 4.0))[1].sum() + ref[...]
+
+
+def in_cond(x: Any) -> Any:
+    ref = px.new_ref(x)
+
+    def grow() -> None:
+        ref[...] = ref[...] * x
+
+    lax.cond(x > 0, grow, lambda: None)
+    lax.switch(1, [lambda: None, grow])
+    return ref[...]
+
+
+def in_map(x: Any) -> Any:
+    ref = px.new_ref(x)
+
+    def f(s: Any) -> Any:
+        ref[...] *= s
+        return ref[...]
+
+    return lax.map(f, jnp.array([2.0, 3.0])).sum() + ref[...]
+
+
+def in_inner_jit(x: Any) -> Any:
+    ref = px.new_ref(x)
+
+    @px.jit
+    def twice() -> None:
+        lax.fori_loop(0, 2, lambda i, c: (ref.__setitem__(..., ref[...] * x), c)[1], 0)
+
+    twice()
+    twice()
+    return ref[...]
+
+
+CASES = {local: lambda x: x**2, in_fori: lambda x: x**3, in_scan: lambda x: x + 4 * x + 18 * x + 6 * x,
+         in_cond: lambda x: x**3, in_map: lambda x: 2 * x + 6 * x + 6 * x, in_inner_jit: lambda x: x**5}
+
+
+@pytest.mark.parametrize("f", list(CASES))
+def test_references_of_a_function_under_transformations(f: Any) -> None:
+    plain = CASES[f]
+    assert float(f(2.0)) == plain(2.0) == float(px.jit(f)(2.0))
+    assert float(px.grad(f)(2.0)) == pytest.approx(float(px.grad(plain)(2.0)))
+    xs = jnp.array([1.0, 2.0])
+    np.testing.assert_allclose(px.jit(px.vmap(f))(xs), plain(xs), rtol=1e-6)
+
+
+def test_a_while_loop_may_write_and_its_test_may_read() -> None:
+    ref = px.new_ref(jnp.float32(1))
+
+    def body(i: Any) -> Any:
+        ref[...] = ref[...] * 2
+        return i + 1
+
+    assert int(lax.while_loop(lambda i: ref[...] < 10, body, 0)) == 4 and float(ref[...]) == 16.0
+    assert int(px.jit(lambda: lax.while_loop(lambda i: ref[...] < 100, body, 0))()) == 3 and float(ref[...]) == 128.0
+
+
+def test_jit_takes_along_what_it_closes_over_and_is_traced_once_more_only() -> None:
+    ref, traced = px.new_ref(jnp.arange(3.0)), []
+
+    @px.jit
+    def f(x: Any, *, scale: Any = 1.0) -> Any:
+        traced.append(None)
+        ref[...] += x * scale
+        return ref[0]
+
+    assert [float(f(1.0)) for _ in range(3)] == [1.0, 2.0, 3.0] and len(traced) == 2
+    ref[...] = jnp.zeros(3)  # a value from elsewhere is seen
+    assert float(f(1.0, scale=4.0)) == 4.0 and values(ref) == [4.0, 4.0, 4.0]
+
+
+def test_jit_takes_references_as_arguments() -> None:
+    other = px.new_ref(jnp.float32(10))
+
+    @px.jit(static_argnums=2)
+    def f(refs: dict, x: Any, n: int) -> Any:
+        for _ in range(n):
+            refs["a"][0] = x + refs["b"][0]
+        other[...] += 1
+        return refs["a"][...] * 2
+
+    a, b = px.new_ref(jnp.zeros(2)), px.new_ref(jnp.ones(2))
+    for k in range(2):
+        assert f({"a": a, "b": b}, 2.0 + k, 1).tolist() == [2 * (3.0 + k), 0.0]
+    assert values(a) == [4.0, 0.0] and values(b) == [1.0, 1.0] and float(other[...]) == 12.0
+
+
+@pytest.mark.parametrize(("call", "kind"), [
+    (lambda r: r.__setitem__(0, 1), "dtype"), (lambda r: r.__setitem__(..., jnp.ones(2)), "shape"),
+    (lambda r: r.addupdate(1.0), "shape"), (lambda r: r[3], "index"), (lambda r: r.__setitem__(-4, 1.0), "index"),
+    (lambda r: r.__setitem__(0, "x"), "value"), (lambda r: px.new_ref([1.0]), "value"),
+    (lambda r: px.jit(lambda a, b: a[...] + b[...])(r, r), "alias"), (lambda r: px.new_ref(1.0, memory_space="x"), "space")])
+def test_what_does_not_fit(call: Any, kind: str) -> None:
+    with pytest.raises(RefValueError) as caught:
+        call(px.new_ref(jnp.arange(3.0)))
+    assert caught.value.kind == kind
+
+
+def test_where_references_cannot_go() -> None:
+    ref = px.new_ref(jnp.arange(3.0))
+    for wrap in (px.grad, px.vmap):
+        with pytest.raises(OuterRefError) as caught:
+            wrap(lambda x: (ref.__setitem__(0, x), x)[1])(jnp.float32(2) if wrap is px.grad else jnp.arange(2.0))
+        assert caught.value.kind == "write"
+    with pytest.raises(OuterRefError) as caught:
+        px.checkpoint(lambda x: ref[0] * x)(2.0)
+    assert caught.value.kind == "outer"
+    kept: list[Any] = []
+    px.jit(lambda x: (kept.append(px.new_ref(x)), x)[1])(1.0)
+    with pytest.raises(OuterRefError) as caught:
+        kept[0][...]
+    assert caught.value.kind == "ended"
+    with pytest.raises(RefArgumentError):
+        px.make_jaxpr(lambda r: r[...])(ref)
+    with pytest.raises(TypeError):
+        px.jit(lambda x: px.new_ref(x))(1.0)
+    assert px.grad(lambda x: ref[1] * x)(2.0) == 1.0 and values(ref) == [0.0, 1.0, 2.0]
