@@ -12,7 +12,7 @@ from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, Ru
 from perspicax.core.primitive import MAX_CACHED_TYPES, Missing, NotDifferentiable, NotLinear, Primitive, primitives
 from perspicax.transform.batch import ELEMENTWISE
 from perspicax.transform.grad import jvp
-from perspicax.transform.jvp import LINEAR
+from perspicax.transform.jvp import LINEAR, per_operand
 from perspicax.transform.vmap import vmap
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
@@ -101,6 +101,16 @@ class TestResultsOfRules:
             with pytest.raises(RuleResultError) as caught:
                 call()
             assert "a list of 2" in caught.value.got and "a list of 1" in caught.value.got
+
+    def test_an_operand_without_a_derivative_function_is_no_constant(self):
+        made = identity(type_rule=lambda x, y: x, jvp=per_operand(lambda t, out, x, y: t))
+        with pytest.raises(PrimitiveDefinitionError) as caught:
+            jvp(made, (XS, XS), (XS, XS))
+        assert (caught.value.what, caught.value.absent) == ("derivative of operand", ("1",))
+        made = identity(jvp=per_operand(lambda t, out, x: t, None))
+        with pytest.raises(PrimitiveDefinitionError) as caught:
+            jvp(made, (XS,), (XS,))
+        assert caught.value.surplus == ("a derivative of operand 1",)
 
     @pytest.mark.parametrize("several, found", [(False, (3,)), (False, [ShapedArray((), np.float32)]),
                                                 (True, ShapedArray((), np.float32)), (True, [None])], ids=str)

@@ -56,7 +56,14 @@ class TruthValueError(PerspicaxError, ValueError):
 
 
 class PrimitiveDefinitionError(PerspicaxError, TypeError):
-    """A primitive is defined or called without something it needs."""
+    """A primitive is defined or called without something it needs.
+
+    Attributes:
+        primitive: its name.
+        absent: what is missing, by name.
+        what: of which kind it is: `rule`, `parameter`, `derivative of operand`.
+        surplus: what there is no place for.
+    """
 
     primitive: str
     absent: tuple[str, ...]
@@ -72,9 +79,15 @@ class PrimitiveDefinitionError(PerspicaxError, TypeError):
         if self.surplus:
             parts.append(f"was given {', '.join(f'`{n}`' for n in self.surplus)}, which it does not have")
         return Report(says=f"The primitive `{self.primitive}` {' and '.join(parts)}.",
-                      why="every rule is required, so that a forgotten one fails here and not at a call; a rule that "
-                          "cannot exist gives its reason, such as `transpose=NotLinear(\"…\")`"
-                      if self.what == "rule" else "parameters are fixed when the primitive is defined")
+                      why=_DEFINITIONS[self.what])
+
+
+_DEFINITIONS = {
+    "rule": "every rule is required, so that a forgotten one fails here and not at a call; a rule that cannot exist gives "
+            "its reason, such as `transpose=NotLinear(\"…\")`",
+    "parameter": "parameters are fixed when the primitive is defined",
+    "derivative of operand": "`per_operand` takes one function for each operand, and None for one that has no derivative",
+}
 
 
 RULE_NAMES = {"jvp": "derivative", "transpose": "transposition rule", "batch": "batching rule",

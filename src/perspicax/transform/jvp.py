@@ -13,7 +13,7 @@ from typing import Any
 
 from perspicax.core.avals import AbstractValue, abstract_token
 from perspicax.core.config import local
-from perspicax.core.errors import rule_result
+from perspicax.core.errors import PrimitiveDefinitionError, rule_result
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace, Zero, leak_error, outlived, stage_flat
@@ -363,9 +363,14 @@ def per_operand(*rules: Callable[..., Any] | None) -> OfPrimitive:
     """A `jvp` rule from one function for each operand: `rule(tangent, out, *primals, **params)`, linear in `tangent`.
 
     `None` stands for an operand that has no derivative.
+
+    Raises:
+        PrimitiveDefinitionError: when it is applied to more operands than functions, or fewer.
     """
     def make(primitive: Primitive) -> Callable[..., Any]:
         def jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple[Any, Any]:
+            if len(rules) != len(primals):
+                raise _miscounted(primitive, len(rules), len(primals))
             out = primitive(*primals, **params)
             total: Any = None
             for rule, t in zip(rules, tangents):
@@ -377,6 +382,13 @@ def per_operand(*rules: Callable[..., Any] | None) -> OfPrimitive:
         return jvp
 
     return OfPrimitive(make)
+
+
+def _miscounted(primitive: Primitive, rules: int, operands: int) -> PrimitiveDefinitionError:
+    """The error for a derivative that would silently be zero: an operand has no function, nor `None`."""
+    return PrimitiveDefinitionError(
+        primitive=primitive.name, what="derivative of operand", absent=tuple([str(i) for i in range(rules, operands)]),
+        surplus=tuple([f"a derivative of operand {i}" for i in range(operands, rules)]))
 
 
 def _linear_jvp(primitive: Primitive) -> Callable[..., Any]:
