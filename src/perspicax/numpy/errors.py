@@ -177,6 +177,10 @@ class ReductionError(ReportedError, ValueError):
     """A reduction has no value: there are no elements, or the mask may leave none."""
 
 
+class NoValuesError(ReductionError, TypeError, IndexError):  # JAX raises one of these, by function
+    """A result was asked for that lies between values, and there are none."""
+
+
 class ArgumentValueError(ReportedError, ValueError):
     """An argument has a value that the function does not take."""
 

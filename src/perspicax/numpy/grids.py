@@ -56,10 +56,6 @@ class Grid:
         return f"jnp.{self._name}"
 
 
-class NothingToJoinError(ArgumentValueError, IndexError):
-    """Brackets that join arrays were empty."""
-
-
 @public_methods("__getitem__")
 class Joined:
     """Arrays and ranges joined along an axis: `r_` along the first, `c_` as columns."""
@@ -77,7 +73,7 @@ class Joined:
                 axis, ndmin, place = self._directive(parts.pop(0))
         entries = [self._entry(part, ndmin, place) for part in parts]
         if not entries:
-            raise NothingToJoinError(says=f"`{self._name}` was given nothing to join.", why="there is no dtype and no shape")
+            raise ArgumentValueError(says=f"`{self._name}` was given nothing to join.", why="there is no dtype and no shape")
         found = concatenate([asarray(x) for x in promote_dtypes(*entries)], axis)
         if matrix and found.ndim < 2:
             return reshape(found, (1, -1) if matrix == "r" else (-1, 1))

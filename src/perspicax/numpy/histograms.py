@@ -52,17 +52,13 @@ def _count_or_edges(bins: Any, function: str) -> Any:
             raise ArgumentKindError(says=f"`{function}` was given bins={bins!r}.",
                                     why="it is a number of bins, or the vector of their edges") from None
         if n < 0:
-            raise BinCountError(says=f"`{function}` was given bins={n}.", why="a number of bins is at least 0")
+            raise ArgumentValueError(says=f"`{function}` was given bins={n}.", why="a number of bins is at least 0")
         return n
     edges = asarray(bins)
     if edges.ndim != 1:
         raise ArgumentKindError(says=f"`{function}` was given bins of type {edges.aval.str_short()}.",  # type: ignore
                                 why="edges of bins are a vector")
     return edges
-
-
-class BinCountError(ArgumentValueError, IndexError):
-    """A histogram of a negative number of bins was asked for."""
 
 
 def _edges(x: Any, bins: Any, limits: Any, function: str) -> Any:

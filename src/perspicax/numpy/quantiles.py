@@ -21,7 +21,7 @@ from perspicax.numpy.axes import many_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
-from perspicax.numpy.errors import ArgumentValueError, ReductionError, UfuncDtypeError, UnsupportedArgumentError
+from perspicax.numpy.errors import ArgumentValueError, NoValuesError, UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract
@@ -122,16 +122,12 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
                                                                                                     "vector or a matrix")
     axes = tuple(sorted(many_axes(axis, x.ndim, function)))
     if 0 in [x.shape[i] for i in axes]:
-        raise EmptyQuantileError(says=f"`{function}` has no result for {x.aval.str_short()} along axes without entries.",
+        raise NoValuesError(says=f"`{function}` has no result for {x.aval.str_short()} along axes without entries.",
                                  why="there are no values between which it could lie")
     if x.size == 0:
         kept = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
         return filled(x.aval.at_shape((*share.shape, *kept)), 0)
     return fused_call(_quantiles, (x, share), axes=axes, method=method, keepdims=bool(keepdims), skip_nan=skip_nan)
-
-
-class EmptyQuantileError(ReductionError, TypeError, IndexError):  # JAX raises one of these, by function
-    """A quantile of no values was asked for."""
 
 
 class OverwriteInputError(UnsupportedArgumentError, ValueError):

@@ -38,7 +38,7 @@ from perspicax.numpy.axes import many_axes, reduced_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError, UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide
@@ -475,22 +475,18 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any
     return fused_call(_std, arrays, **static)
 
 
-class SpreadDtypeError(ArgumentValueError, ArgumentKindError):  # JAX raises one or the other, by dtype
-    """A variance or standard deviation was asked for in a dtype that cannot hold it."""
-
-
 def check_spread_dtype(function: str, x: Any, dtype: Any) -> None:
     """Raise for a dtype in which the spread of an array cannot be computed.
 
     Raises:
-        SpreadDtypeError: it is of integers or booleans, or real where the array is complex.
+        UfuncDtypeError: it is of integers or booleans, or real where the array is complex.
     """
     if dtypes.kind_of(dtype) not in ("float", "complex"):
-        raise SpreadDtypeError(says=f"`{function}` was asked for a result of dtype {dtypes.name_of(dtype)}.",
-                               why="a spread is a floating number")
+        raise UfuncDtypeError(function=function, type_text=f"dtype={dtypes.name_of(dtype)}",
+                              kind="a spread is a floating number")
     if kind(x) == "complex" and dtypes.kind_of(dtype) != "complex":
-        raise SpreadDtypeError(says=f"`{function}` of complex numbers was asked for the dtype {dtypes.name_of(dtype)}.",
-                               why="the dtype is that in which the elements are taken")
+        raise UfuncDtypeError(function=function, type_text=f"complex numbers with dtype={dtypes.name_of(dtype)}",
+                              kind="the dtype is that in which the elements are taken")
 
 
 def _spread_arguments(function: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where: Any, mean: Any,

@@ -20,7 +20,13 @@ from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.cumulative import cumsum, diff
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError, UnsupportedArgumentError
+from perspicax.numpy.errors import (
+    ArgumentKindError,
+    ArgumentValueError,
+    NoValuesError,
+    ReductionError,
+    UnsupportedArgumentError,
+)
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind
@@ -49,7 +55,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         Array of the shape of `x`.
 
     Raises:
-        ArgumentValueError: `xp` and `fp` are no vectors of one size, or have no entries; `period` is no scalar.
+        ArgumentValueError: `xp` and `fp` are no vectors of one size; `period` is no scalar.
+        NoValuesError: they have no entries.
 
     >>> interp(1.5, jnp.array([1., 2.]), jnp.array([10., 20.]))
     Array(15., dtype=float32)
@@ -66,7 +73,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         raise ArgumentKindError(says="`interp` was given complex places.",
                                 why="complex numbers are not ordered; only the values may be complex")
     if places.size == 0:
-        raise EmptyPointsError(says="`interp` was given no points.", why="there is nothing to interpolate between")
+        raise NoValuesError(says="`interp` was given no points.", why="there is nothing to interpolate between")
     for name, given in (("left", left), ("right", right)):
         if isinstance(given, str) and given != "extrapolate":
             raise ArgumentValueError(says=f"`interp` was given {name}={given!r}.",
@@ -84,10 +91,6 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     modes = tuple([end if isinstance(end, str) else "edge" if given is None else "value"
                    for end, given in zip(ends, (left, right))])
     return fused_call(_interpolated, tuple(arrays), modes=modes)
-
-
-class EmptyPointsError(ArgumentValueError, TypeError):
-    """A function was to be interpolated of which no point is known."""
 
 
 def _interpolated(x: Any, xp: Any, fp: Any, *ends: Any, modes: tuple[str, str]) -> Any:

@@ -19,7 +19,6 @@ from perspicax.core.context import evaluator
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, public_methods
-from perspicax.diagnose.report import Fix
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.loops import scan
@@ -32,17 +31,13 @@ from perspicax.numpy.indexing import at
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.promote import array_like
-from perspicax.numpy.selection import InPlaceError, take
+from perspicax.numpy.selection import take
 from perspicax.numpy.shapes import expand_dims, moveaxis, ravel
 from perspicax.numpy.vectorizing import vectorize
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
 
 Rules = Mapping[str, Callable[..., Any]]
-
-
-class SeveralAxesError(UnsupportedArgumentError):
-    """Several axes were to be reduced at once by a function of the user's."""
 
 
 @public_methods("reduce", "accumulate", "at", "reduceat", "outer")
@@ -80,7 +75,7 @@ class ufunc:
                  accumulate: Callable[..., Any] | None = None, at: Callable[..., Any] | None = None,
                  reduceat: Callable[..., Any] | None = None) -> None:
         if not callable(func):
-            raise UncallableError(says=f"`frompyfunc` was given {func!r}.", why="it makes a ufunc of a function")
+            raise ArgumentKindError(says=f"`frompyfunc` was given {func!r}.", why="it makes a ufunc of a function")
         for count in (nin, nout):
             if not hasattr(count, "__index__"):
                 raise ArgumentKindError(says=f"`frompyfunc` was given {count!r} as a number of arguments or results.",
@@ -167,7 +162,7 @@ class ufunc:
 
     def _reduced(self, name: str, x: Any, axis: Any, dtype: Any, keepdims: bool, initial: Any, where: Any) -> Any:
         if isinstance(axis, (tuple, list)):
-            raise SeveralAxesError(function=name, argument=f"axis={axis}",
+            raise UnsupportedArgumentError(function=name, argument=f"axis={axis}",
                                    why="the order in which entries are combined may matter; reduce one axis at a time")
         shape = x.shape
         if where is not None:
@@ -221,13 +216,13 @@ class ufunc:
             inplace: must be False: arrays never change.
 
         Raises:
-            InPlaceError: `inplace` is not False.
+            UnsupportedArgumentError: `inplace` is not False.
         """
         name = f"{self.__name__}.at"
         if inplace:
-            raise NotInPlaceError(says=f"`{name}` cannot write into its argument.", why="arrays never change",
-                                  fixes=(Fix("let it return the changed array",
-                                             code=f"x = jnp.{name}(x, ..., inplace=False)"),))
+            raise UnsupportedArgumentError(function=name, argument="inplace=True",
+                                           why="arrays never change; with inplace=False the changed array is returned: "
+                                               f"x = jnp.{name}(x, ..., inplace=False)")
         if (b is None) != (self.nin == 1) or self.nin not in (1, 2):
             raise ArgumentKindError(says=f"`{name}` was given {'no' if b is None else 'a'} second argument.",
                                     why=f"`{self.__name__}` takes {self.nin}")
@@ -281,14 +276,6 @@ class ufunc:
         x, y = [array_like(v, f"{self.__name__}.outer", i) for i, v in enumerate((A, B))]
         x = asarray(x)
         return self.__call__(lax_shape.reshape(x, x.shape + (1,) * len(np.shape(y))), y)
-
-
-class UncallableError(ArgumentKindError, AttributeError):
-    """A ufunc was to be made of something that cannot be called."""
-
-
-class NotInPlaceError(InPlaceError, NotImplementedError):
-    """A ufunc was asked to change an array."""
 
 
 def _rebuilt(func: Callable[..., Any], nin: int, nout: int, identity: Any) -> ufunc:

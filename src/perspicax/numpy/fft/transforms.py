@@ -16,7 +16,7 @@ from perspicax.diagnose.report import Fix
 from perspicax.lax import fourier
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import conj, convert
-from perspicax.lax.fourier import FftType
+from perspicax.lax.fourier import FftType, FourierError
 from perspicax.lax.slicing import slice_in_dim
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import asarray
@@ -26,10 +26,6 @@ from perspicax.numpy.padding import pad
 from perspicax.numpy.promote import array_like
 
 _NORMS = (None, "backward", "ortho", "forward")
-
-
-class TransformShapeError(ArgumentValueError, ArgumentKindError):  # JAX raises ValueError or TypeError, by kind
-    """Axes or lengths of a Fourier transform do not fit its operand."""
 
 
 def _floating(x: Any, function: str) -> Any:
@@ -61,9 +57,9 @@ def _transform(function: str, x: Any, kind_of: FftType, s: tuple[int, ...] | Non
                norm: str | None) -> Any:
     """The transform over axes that are there and all different."""
     if kind_of is FftType.RFFT and kind(x) == "complex":
-        raise TransformShapeError(says=f"`fft.{function}` was given {x.aval.str_short()}.", why="it transforms real numbers",
-                                  fixes=(Fix("transform complex numbers", code=f"jnp.fft.{function.replace('rfft', 'fft')}(x)"),
-                                         Fix("or their real part", code=f"jnp.fft.{function}(x.real)")))
+        raise FourierError(says=f"`fft.{function}` was given {x.aval.str_short()}.", why="it transforms real numbers",
+                           fixes=(Fix("transform complex numbers", code=f"jnp.fft.{function.replace('rfft', 'fft')}(x)"),
+                                  Fix("or their real part", code=f"jnp.fft.{function}(x.real)")))
     x = _floating(x, function)
     half = kind_of is FftType.IRFFT
     sizes = [x.shape[a] for a in axes]
@@ -72,9 +68,9 @@ def _transform(function: str, x: Any, kind_of: FftType, s: tuple[int, ...] | Non
         if kind_of in (FftType.FFT, FftType.IFFT) and 0 in s:
             return convert(x, np.result_type(x.dtype, np.complex64), False)
         if any(n < 1 for n in s):
-            raise TransformShapeError(says=f"`fft.{function}` was given {x.aval.str_short()}, and the axes {tuple(axes)}.",
-                                      why="an axis that is transformed has at least one entry" if not half else
-                                          "half of a spectrum has at least two entries, unless the length is given")
+            raise FourierError(says=f"`fft.{function}` was given {x.aval.str_short()}, and the axes {tuple(axes)}.",
+                               why="an axis that is transformed has at least one entry" if not half else
+                               "half of a spectrum has at least two entries, unless the length is given")
     if not axes:
         return convert(x, np.result_type(x.dtype, np.complex64), False)
     last = [x.ndim - len(axes) + i for i in range(len(axes))]
@@ -149,7 +145,7 @@ _ONE = """
 
     Raises:
         AxisError: there is no such axis.
-        TransformShapeError: the axis has no entries{real}.
+        FourierError: the axis has no entries{real}.
     """
 
 _SEVERAL = """
@@ -166,7 +162,7 @@ _SEVERAL = """
 
     Raises:
         AxisError: there is no such axis.
-        TransformShapeError: lengths and axes do not fit each other, or an axis is named twice{real}.
+        FourierError: lengths and axes do not fit each other, or an axis is named twice{real}.
     """
 
 _OWN = "By default what it is."
@@ -243,22 +239,22 @@ def _over(function: str, kind_of: FftType, a: Any, s: Any, axes: Any, norm: Any,
     if axes is None:
         places = tuple(range(x.ndim) if lengths is None else range(x.ndim - len(lengths), x.ndim))
         if lengths is not None and len(lengths) > x.ndim:
-            raise TransformShapeError(says=f"`fft.{function}` was given {x.aval.str_short()} and the lengths {lengths}.",
-                                      why="there is one length for each axis")
+            raise FourierError(says=f"`fft.{function}` was given {x.aval.str_short()} and the lengths {lengths}.",
+                               why="there is one length for each axis")
     else:
         given = tuple(axes) if hasattr(axes, "__iter__") else (axes,)
         places = tuple([one_axis(axis, x.ndim, f"fft.{function}") for axis in given])
     if two and len(places) != 2:
-        raise TransformShapeError(says=f"`fft.{function}` was given axes={axes!r}.",
-                                  why=f"it transforms two axes; `jnp.fft.{function[:-1]}n` takes any number")
+        raise FourierError(says=f"`fft.{function}` was given axes={axes!r}.",
+                           why=f"it transforms two axes; `jnp.fft.{function[:-1]}n` takes any number")
     if len(set(places)) != len(places):
-        raise TransformShapeError(says=f"`fft.{function}` was given an axis twice: {axes}.", why="each axis may be named once")
+        raise FourierError(says=f"`fft.{function}` was given an axis twice: {axes}.", why="each axis may be named once")
     if lengths is not None and len(lengths) != len(places):
-        raise TransformShapeError(says=f"`fft.{function}` was given {len(lengths)} lengths and {len(places)} axes.",
-                                  why="there is one length for each axis")
+        raise FourierError(says=f"`fft.{function}` was given {len(lengths)} lengths and {len(places)} axes.",
+                           why="there is one length for each axis")
     if kind_of in (FftType.RFFT, FftType.IRFFT) and not places:
-        raise TransformShapeError(says=f"`fft.{function}` was given no axes.",
-                                  why="a transform of real numbers has at least one, which is cut in half")
+        raise FourierError(says=f"`fft.{function}` was given no axes.",
+                           why="a transform of real numbers has at least one, which is cut in half")
     return _transform(function, x, kind_of, lengths, places, norm)
 
 
@@ -312,5 +308,5 @@ rfft2 = _documented(rfft2, "The Fourier transform of real numbers along two axes
 irfft2 = _documented(irfft2, "The inverse of `rfft2`.", _SEVERAL, operand=": half of a spectrum", default=_DOUBLE,
                      axes=_LAST_TWO, result=_REAL)
 
-__all__ = ["TransformShapeError", "fft", "fft2", "fftn", "hfft", "ifft", "ifft2", "ifftn", "ihfft", "irfft", "irfft2", "irfftn",
+__all__ = ["fft", "fft2", "fftn", "hfft", "ifft", "ifft2", "ifftn", "ihfft", "irfft", "irfft2", "irfftn",
            "rfft", "rfft2", "rfftn"]
