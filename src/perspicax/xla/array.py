@@ -535,26 +535,12 @@ def callback_failure(cause: BaseException, host: Any, program: str = "") -> JaxR
                            callback=getattr(host, "name", ""), where=getattr(host, "place", None))
 
 
-class KeptArrays(dict[Any, ArrayImpl]):
-    """Arrays that Perspicax keeps for its own use, such as small constants: no user's array, and none that is listed."""
-
-    __slots__ = ("__weakref__",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        _kept[id(self)] = self
-
-
-_kept: weakref.WeakValueDictionary[int, KeptArrays] = weakref.WeakValueDictionary()
-
-
 def live_arrays(platform: str | None = None) -> list[ArrayImpl]:
     """The arrays of this process whose memory has not been freed."""
     import gc
 
     wanted = platform or client.default_backend()
-    own = {id(x) for kept in list(_kept.values()) for x in list(kept.values())}
-    return [x for x in gc.get_objects() if type(x) is ArrayImpl and id(x) not in own and not x.is_deleted()
+    return [x for x in gc.get_objects() if type(x) is ArrayImpl and not x.is_deleted()
             and x.sharding.devices[0].platform == wanted]
 
 

@@ -31,7 +31,7 @@ class ArrayConversionError(PerspicaxError, TypeError):
                 return Report(says=f"A {self.type_text} was used where Python needs a hash: as a key of a dict, in a set, as "
                                    "a static argument.",
                               why="a hash is the same for equal values, but arrays are compared element by element",
-                              fixes=(Fix("use a Python number", code="x.item()"), Fix("or the bytes", code="x.tobytes()")))
+                              fixes=(Fix("use a Python number", code="x.item()"), Fix("the bytes", code="x.tobytes()")))
             case "len" | "iter":
                 what = "has no length" if self.wanted == "len" else "cannot be iterated over"
                 return Report(says=f"A {self.type_text} {what}.", why="it is a scalar: an array without axes",
@@ -40,11 +40,11 @@ class ArrayConversionError(PerspicaxError, TypeError):
                 return Report(says=f"A {self.type_text} was used as an index or a size.",
                               why="Python's lists and ranges take integers: of arrays, those of an integer dtype and without "
                                   "axes",
-                              fixes=(Fix("convert a number", code="int(x)"), Fix("or index by a device array", code="y[x]")))
+                              fixes=(Fix("convert a number", code="int(x)"), Fix("index by a device array", code="y[x]")))
         return Report(says=f"A {self.type_text} was converted to {_WORDS.get(self.wanted, self.wanted)}.",
                       why="only an array without axes is one number",
                       fixes=(Fix("take one element", code=f"{self.wanted}(x[0])"),
-                             Fix("or convert all of them", code="x.tolist()")))
+                             Fix("convert all of them", code="x.tolist()")))
 
 
 _WORDS = {"int": "an int", "float": "a float", "complex": "a complex number", "bool": "a truth value", "index": "an index",
