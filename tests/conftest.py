@@ -11,6 +11,8 @@ from hypothesis import settings
 
 HERE = Path(__file__).parent
 
+collect_ignore_glob = ["*/golden/*"]  # programs that fail, on purpose
+
 # A test must not depend on what the developer has set for his own programs. `PERSPICAX_ACCEPT` (write golden files)
 # and `PERSPICAX_TEST_*`, `PERSPICAX_KILLS` (how to test) are meant for the tests and stay.
 for _name in list(os.environ):
