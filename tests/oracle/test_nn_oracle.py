@@ -259,3 +259,19 @@ def test_initializers_refuse_what_jax_refuses(name: str, call: Callable[..., Any
     assert theirs is not None and ours is not None
     builtin = next(c for c in type(theirs).__mro__ if c.__module__ == "builtins")
     assert isinstance(ours, builtin), f"{type(ours).__mro__}, JAX {type(theirs).__mro__}"
+
+
+def test_products_of_blocks_have_the_types_that_jax_gives_them() -> None:
+    """JAX cannot run them on a CPU; here they run."""
+    configs = lambda m, mode: [m.nn.get_scaled_dot_general_config(mode)] * 3
+    assert [str(configs(perspicax, n)[0]) for n in ("mxfp8", "nvfp4")] == [str(configs(jax, n)[0]) for n in ("mxfp8", "nvfp4")]
+    x, y = np.ones((2, 32), np.float32), np.ones((32, 3), np.float32)
+    call = lambda m: lambda x, y: m.nn.scaled_dot_general(x, y, (((1,), (0,)), ((), ())), "bfloat16", configs(m, "mxfp8"))
+    ours, theirs = [m.eval_shape(call(m), x, y) for m in (perspicax, jax)]
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    assert isinstance(raised(call(jax), x, y), NotImplementedError)
+    np.testing.assert_allclose(np.asarray(call(perspicax)(x, y), np.float32), 32., rtol=1e-2)
+    for bad in (lambda m: m.nn.get_scaled_dot_general_config("x"),
+                lambda m: m.nn.scaled_matmul(m.numpy.ones((1, 2, 64)), m.numpy.ones((1, 3, 32)), m.numpy.ones((1, 2, 2)),
+                                             m.numpy.ones((1, 3, 2)))):
+        assert isinstance(raised(bad, jax), ValueError) and isinstance(raised(bad, perspicax), ValueError)

@@ -26,3 +26,7 @@ class InitializerError(ReportedError, ValueError):
 
 class AttentionOperandError(ReportedError, ValueError, TypeError, AssertionError):  # JAX wavers, by operand
     """The operands of attention do not fit each other."""
+
+
+class BlockScaleError(ReportedError, ValueError):
+    """Operands, scales or configurations of a product of blocks do not fit."""
