@@ -5,7 +5,7 @@ import os
 from typing import IO, Any, NoReturn
 
 import numpy as np
-from numpy import array_repr, array_str, get_printoptions, iterable, printoptions, save, savez, set_printoptions
+from numpy import array_repr, get_printoptions, iterable, printoptions, save, savez, set_printoptions
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
@@ -14,6 +14,22 @@ from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentValueError
+
+
+@public
+def array_str(a: Any, max_line_width: int | None = None, precision: int | None = None,
+              suppress_small: bool | None = None) -> str:
+    """The values of an array as text, without its dtype.
+
+    Args:
+        a: array.
+        max_line_width: after how many characters a line is broken.
+        precision: how many digits floating numbers have.
+        suppress_small: whether numbers that are 0 to this precision are written as 0.
+
+    What is not given is as `set_printoptions` said.
+    """
+    return np.array_str(np.asarray(a), max_line_width, precision, suppress_small)  # NumPy's takes no others without axes
 
 
 @public

@@ -58,7 +58,9 @@ def _bits(name: str, f: Callable[..., Any], identity: int, combine: Callable[...
 
 
 def _made(function: Callable[..., Any], identity: Any = None, nin: int = 2, **rules: Any) -> ufunc:
-    return ufunc(function, nin, 1, identity=identity, call=function, **rules)
+    made = ufunc(function, nin, 1, identity=identity, call=function, **rules)
+    made.__module__ = "perspicax.numpy"  # where pickle finds it
+    return made
 
 
 add = _made(operators.add, 0, reduce=reductions.sum, accumulate=cumsum, at=_placed("add"))
