@@ -41,7 +41,8 @@ CALLS = [
     ("ix_", (np.array([0, 1]), np.array([True, False, True])), {}), ("apply_over_axes", (np.sum, M, (0, 1)), {}),
     ("fft.fft", (M, 4), {"norm": "ortho"}), ("fft.ifft", (M,), {"axis": 0}), ("fft.rfft", (S,), {}), ("fft.irfft", (F, 5), {}),
     ("fft.hfft", (F, 5), {}), ("fft.ihfft", (S,), {}), ("fft.fft2", (M,), {}),
-    ("fft.irfftn", (M,), {"s": (2, 3), "axes": (0, 1)}), ("fft.fftshift", (M,), {}), ("fft.fftfreq", (5, .5), {}), ("fft.rfftfreq", (6,), {}),
+    ("fft.irfftn", (M,), {"s": (2, 3), "axes": (0, 1)}), ("fft.fftshift", (M,), {}),
+    ("fft.fftfreq", (5, .5), {}), ("fft.rfftfreq", (6,), {}),
 ]
 
 
