@@ -51,12 +51,15 @@ class Generator(abc.ABC):
         name: what `impl=` takes, `threefry2x32`.
         tag: what the dtype shows, `fry`.
         key_shape: shape of the words of one key.
+        folds_one_number: whether `emit_fold_in` takes one number for all keys as it is, and does something else with it
+            than with an equal number for each.
     """
 
     __slots__ = ()
     name: str
     tag: str
     key_shape: tuple[int, ...]
+    folds_one_number = False
 
     def __repr__(self) -> str:
         return self.tag
@@ -302,7 +305,9 @@ def _fold_emit(b: Any, keys: Value, data: Value) -> Value:
         wanted = out.shape + keys.aval.dtype.physical_shape
         places = range(len(wanted)) if keys.shape else range(len(out.shape), len(wanted))
         words = b.broadcast(words, wanted, places)
-    return _keys(keys.aval.dtype.generator.emit_fold_in(b, words, spread_to(b, data, out.shape)), out)
+    generator = keys.aval.dtype.generator
+    number = data if generator.folds_one_number and data.shape == () else spread_to(b, data, out.shape)
+    return _keys(generator.emit_fold_in(b, words, number), out)
 
 
 def _fold_host(generator: Generator, out: ShapedArray, place: Place, words: np.ndarray, data: np.ndarray) -> Any:

@@ -28,6 +28,7 @@ from perspicax.lax.elementwise import max as maximum
 from perspicax.lax.elementwise import pow as power
 from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.incomplete import random_gamma_grad
+from perspicax.lax.loops import map as loop_over
 from perspicax.lax.markers import stop_gradient
 from perspicax.lax.random_bits import KeyDType, host_place, random_wrap_p
 from perspicax.lax.reductions import reduce_max, reduce_sum
@@ -40,6 +41,7 @@ from perspicax.random.discrete import signs_of
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.keys import parts_of, single_key, split_in_two, split_keys
 from perspicax.random.sampling import exponential_of, normal_of, uniform_of
+from perspicax.random.threefry import threefry
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.vmap import vmap
 from perspicax.xla import dispatch
@@ -133,7 +135,10 @@ def _flat_gamma(keys: Any, a: Any, *, log_space: bool) -> Any:
 
 
 def _each(keys: Any, a: Any, log_space: bool) -> Any:
-    return vmap(lambda key, x: _sample(key, x, log_space))(keys, a)
+    """Samples of keys and parameters `[n]`. One by one where a generator makes all bits of a batch of the first key."""
+    if keys.dtype.generator is threefry:
+        return vmap(lambda key, x: _sample(key, x, log_space))(keys, a)
+    return loop_over(lambda pair: _sample(pair[0], pair[1], log_space), (keys, a))
 
 
 def _gamma_emit(b: Any, keys: Any, a: Any, *, log_space: bool) -> Any:

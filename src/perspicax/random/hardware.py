@@ -110,6 +110,7 @@ class UnsafeGenerator(_HardwareBits):
 
     __slots__ = ()
     name, tag = "unsafe_rbg", "urbg"
+    folds_one_number = True
 
     def split(self, words: np.ndarray, shape: tuple[int, ...]) -> Any:
         return NotImplemented
@@ -128,8 +129,11 @@ class UnsafeGenerator(_HardwareBits):
         keys = words.shape[:-1]
         if 0 in keys:
             return words
-        rows = _drawn(b, _first(b, self.emit_seed(b, data)), (*keys, APART, WORDS), UINT32)
-        return b.op("xor", [words, b.reshape(_every(b, rows, APART - 1, APART, 1), words.shape)], words.aval)
+        rows = _drawn(b, _first(b, self.emit_seed(b, data)), (*data.shape, APART, WORDS), UINT32)
+        last = b.reshape(_every(b, rows, APART - 1, APART, 1), (*data.shape, WORDS))
+        if last.shape != words.shape:
+            last = b.broadcast(last, words.shape, (len(keys),))
+        return b.op("xor", [words, last], words.aval)
 
 
 rbg = register(HardwareGenerator())

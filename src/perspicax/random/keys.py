@@ -259,7 +259,8 @@ def key_impl(keys: Any) -> Any:
         KeyWordsError: `keys` is an array of something else.
     """
     found: Any = check_keys("key_impl", keys)[0].dtype.generator
-    return found.name if generators.get(found.name) is found else found
+    name = found.name
+    return name if generators.get(name) is found else found
 
 
 # -- keys of keys
