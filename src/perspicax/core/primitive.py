@@ -239,6 +239,14 @@ class Primitive:
         """The effects of a call with these parameters."""
         return NO_EFFECTS if self.effects is None else self.effects(**self.unpack(values))
 
+    @property
+    def holds_function(self) -> bool:
+        """Whether it may be called with a Python function as a parameter, which may close over traced values.
+
+        `stage` makes a jaxpr of that, and operands of what it closes over.
+        """
+        return self.jvp_call is not None
+
     def rule(self, kind: str) -> Callable[..., Any]:
         """The rule named `kind`.
 
