@@ -41,20 +41,20 @@ def _larger_first(function: str, x: Any, y: Any, axes: Sequence[int]) -> tuple[A
                              why="one of them is at least as large as the other along every axis")
 
 
-def _convolved(x: Any, y: Any, *, mode: str, precision: Any) -> Any:
-    """Sums of products as `y`, turned round, slides along `x`."""
+def _convolved(x: Any, y: Any, *, mode: str, precision: Any, turned: bool) -> Any:
+    """Sums of products as `y`, turned round, slides along `x`; `turned` says that the middle is that of `y` turned."""
     padding = []
     for m in y.shape:
-        start = {"full": 0, "same": (m - 1) // 2, "valid": m - 1}[mode]
+        start = {"full": 0, "same": m // 2 if turned else (m - 1) // 2, "valid": m - 1}[mode]
         padding.append((m - 1 - start, start if mode == "same" else m - 1 - start))
     found = conv_general_dilated(x[None, None], jnp.flip(y)[None, None], (1,) * x.ndim, padding, precision=precision)
     return found[0, 0]
 
 
-def _direct(function: str, x: Any, y: Any, mode: str, precision: Any) -> Any:
+def _direct(function: str, x: Any, y: Any, mode: str, precision: Any, turned: bool = False) -> Any:
     if mode == "valid":
         x, y = _larger_first(function, x, y, range(x.ndim))
-    return fused_call(_convolved, (x, y), mode=mode, precision=precision)
+    return fused_call(_convolved, (x, y), mode=mode, precision=precision, turned=turned)
 
 
 def _by_method(function: str, x: Any, y: Any, mode: str, method: str, precision: Any) -> Any:
@@ -132,7 +132,7 @@ def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", 
     """The cross-correlation of two arrays of two axes; arguments and errors as for `convolve2d`."""
     function = "jsp.signal.correlate2d"
     x, y = _planes(function, in1, in2, mode, boundary, fillvalue)
-    return _direct(function, x, jnp.conj(jnp.flip(y)), mode, precision)
+    return _direct(function, x, jnp.conj(jnp.flip(y)), mode, precision, turned=True)
 
 
 # -- by the convolution theorem

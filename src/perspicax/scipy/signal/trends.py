@@ -1,6 +1,7 @@
 """`detrend`: a signal without its mean or its straight line."""
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def _detrended(x: Any, *, axis: int, breaks: tuple[int, ...] | None) -> Any:
     if breaks is None:
         return x - jnp.mean(x, axis=axis, keepdims=True)
     x = jnp.moveaxis(x, axis, -1)
-    parts = [without_line(x[..., a:b]) for a, b in zip(breaks, breaks[1:])]
+    parts = [without_line(x[..., a:b]) for a, b in itertools.pairwise(breaks)]
     return jnp.moveaxis(jnp.concatenate(parts, axis=-1), -1, axis)
 
 
