@@ -71,8 +71,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     Raises:
         ConcretizationTypeError: `num` is traced; the shape of the result would depend on a value.
 
-    >>> geomspace(1, 8, 4)
-    Array([1.       , 2.       , 3.9999998, 8.       ], dtype=float32)
+    >>> geomspace(1, 100, 3)
+    Array([  1.,  10., 100.], dtype=float32)
     """
     start, stop = array_like(start, "geomspace", 0), array_like(stop, "geomspace", 1)
     wanted = _wanted(dtype, (start, stop), "geomspace")
