@@ -25,7 +25,8 @@ class UnboundAxisError(PerspicaxError, NameError):
         axis, known = self.axis, self.known
         why = "an axis has a name inside of a function that `vmap` maps with `axis_name`, and nowhere else"
         if known:
-            why = f"the named axes here are {', '.join(map(repr, known))}"
+            why = f"the named axes here are {', '.join(map(repr, known))}" if len(known) > 1 else \
+                f"the one named axis here is {known[0]!r}"
         fixes = tuple([Fix("did you mean" if i == 0 else "or", code=repr(name)) for i, name in enumerate(self._near())])
         if not fixes and isinstance(axis, str):
             fixes = (Fix("name the axis where the function is mapped", code=f"jax.vmap(f, axis_name={axis!r})"),)
