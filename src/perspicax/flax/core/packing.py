@@ -16,7 +16,7 @@ from perspicax.flax.core.rngs import LazyRng
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.traceback_util import api_boundary
 
-__all__ = ["Carrier", "id_fn", "pack", "tree_map_rngs"]
+__all__ = ["Carrier", "distinct_scopes", "id_fn", "pack", "tree_map_rngs"]
 
 Groups = tuple[tuple[dict[str, Any], ...], ...]
 """For each filter, for each scope, the collections (or keys) by name."""
@@ -49,7 +49,7 @@ class Carrier:
         leaves, self.structure = tree_util.tree_flatten(scope_tree)
         self.name = name
         self.out_filters = tuple(out_filters)
-        self.scopes, self.ways = _distinct(leaves)
+        self.scopes, self.ways = distinct_scopes(leaves)
         for scope in self.scopes:
             scope._check_valid()
             scope._populate_collections()
@@ -125,7 +125,7 @@ def _by_group(by_scope: Sequence[Sequence[dict[str, Any]]], filters: Sequence[Fi
     return tuple([tuple([groups[i] for groups in by_scope]) for i in range(len(filters))])
 
 
-def _distinct(leaves: Iterable[Scope]) -> tuple[list[Scope], list[tuple[int, tuple[str, ...]]]]:
+def distinct_scopes(leaves: Iterable[Scope]) -> tuple[list[Scope], list[tuple[int, tuple[str, ...]]]]:
     """The scopes that lie in none of the others, and for each leaf the way to it: (number of such a scope, names).
 
     A scope that lies in another one shares variables with it, so it must not be carried a second time.

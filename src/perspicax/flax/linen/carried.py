@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from perspicax import tree_util
+from perspicax.flax.core.packing import distinct_scopes
 from perspicax.flax.core.scope import Variable
 from perspicax.flax.linen.errors import TransformArgumentError
 from perspicax.flax.linen.module_state import ModuleBase, running
@@ -43,7 +44,9 @@ class Carried:
         transform: the transformation, for reports.
 
     Attributes:
-        scopes: the scopes of the modules, of bound modules in their fields, and of the variables.
+        scopes: the scopes of the modules, of bound modules in their fields, and of the variables; a scope that lies in
+            another one is left out.
+        own_way: the number of the scope in which the module's own lies, and the names from there; -1 if it is not bound.
         args: the arguments with stand-ins.
         kwargs: those by keyword.
     """
@@ -52,25 +55,42 @@ class Carried:
         if not isinstance(module, ModuleBase):
             raise TransformArgumentError(transform=transform, given=type(module).__name__)
         self.module: Any = module
-        self.scopes: list[Any] = []
         self.modules: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._objects: list[Any] = []
-        self._note(module)
+        # Those of the arguments come first and the module itself last: so new variables enter the tree in Flax's order.
         self.args, self.kwargs = self._without_objects((args, kwargs))
+        self._note(module)
         self._states = [each._state.export() for each in self.modules]
+        self._give_scopes()
 
     def _note(self, module: Any) -> None:
-        """Enter a bound module, and those in its fields."""
+        """Enter a bound module, after those in its fields."""
         if module.scope is None or id(module) in self._numbers:
             return
-        self._numbers[id(module)] = len(self.modules)
-        self.modules.append(module)
-        self.scopes.append(module.scope)
         for each in dataclasses.fields(module):
             if each.init and each.name not in ("parent", "name"):
                 for inner in modules_in(getattr(module, each.name, None)):
                     self._note(inner)
+        self._numbers[id(module)] = len(self.modules)
+        self.modules.append(module)
+
+    def _give_scopes(self) -> None:
+        """Find the scopes to hand over: those that lie in none of the others, and the way to each from these."""
+        bound = [each.scope for each in (*self.modules, *self._objects_of(Variable))]
+        self.scopes, self._ways = distinct_scopes(bound)
+        number = self._numbers.get(id(self.module))
+        self.own_way: tuple[int, tuple[str, ...]] = (-1, ()) if number is None else self._ways[number]
+
+    def _objects_of(self, kind: type[Any]) -> list[Any]:
+        return [each for each in self._objects if isinstance(each, kind)]
+
+    def by_scope(self, collections: Mapping[str, Any]) -> list[Any]:
+        """For each scope a dict of collections: for that of the module what is given, for the others nothing."""
+        own, names = self.own_way
+        for name in reversed(names):
+            collections = {collection: {name: inner} for collection, inner in collections.items()}
+        return [collections if number == own else {} for number in range(len(self.scopes))]
 
     def _without_objects(self, tree: Any) -> Any:
         leaves, structure = tree_util.tree_flatten(tree)
@@ -88,11 +108,6 @@ class Carried:
         swapped = tree_util.tree_unflatten(structure, [stand_in(leaf) for leaf in leaves])
         return swapped
 
-    @property
-    def all_scopes(self) -> list[Any]:
-        """The scopes of the modules, then those of the variables among the arguments."""
-        return self.scopes + [each.scope for each in self._objects if isinstance(each, Variable)]
-
     def function(self, fn: Callable[..., Any], name: str = "") -> Callable[..., Any]:
         """A function of modules as one of scopes.
 
@@ -104,8 +119,9 @@ class Carried:
 
     def run(self, fn: Callable[..., Any], name: str, scopes: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         """Call `fn` with copies of the modules that are bound to the scopes inside of the transformation."""
-        copies = self._copies(scopes)
-        variables = iter(scopes[len(self.modules):])
+        inside = [_way(scopes[number], names) for number, names in self._ways]
+        copies = self._copies(inside)
+        variables = iter(inside[len(self.modules):])
         objects = [Variable(next(variables), each.collection, each.name, each.unbox) if isinstance(each, Variable) else
                    copies.get(id(each), each) for each in self._objects]
         if objects:
@@ -160,6 +176,12 @@ class Carried:
         if isinstance(value, (list, tuple)):
             return type(value), tuple([self._described(inner) for inner in value])
         return _hashable_or_unique(value)
+
+
+def _way(scope: Any, names: tuple[str, ...]) -> Any:
+    for name in names:
+        scope = scope.push(name, reuse=True)
+    return scope
 
 
 def _hashable_or_unique(value: Any) -> Any:

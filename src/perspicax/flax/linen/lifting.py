@@ -61,7 +61,7 @@ def _lift(name: str, transform: Callable[..., Any], fn: Callable[..., Any], opti
     @functools.wraps(fn)
     def lifted(module: Any, *args: Any, **kwargs: Any) -> Any:
         carried = Carried(module, args, kwargs, name)
-        return transform(carried.function(fn, method), **options)(carried.all_scopes, *carried.args, **carried.kwargs)
+        return transform(carried.function(fn, method), **options)(carried.scopes, *carried.args, **carried.kwargs)
 
     return lifted
 
@@ -91,7 +91,8 @@ def lift_cached(name: str, transform: Callable[..., Any], fn: Callable[..., Any]
         calls.stack.append(carried)
         try:
             # Only the module's own keys: Flax 0.12.8 does so, and the values of parameters follow from it.
-            scopes = [_with_drawn_keys(scope) if i == 0 else scope for i, scope in enumerate(carried.all_scopes)]
+            scopes = [_with_drawn_keys(scope) if (i, ()) == carried.own_way else scope
+                      for i, scope in enumerate(carried.scopes)]
             return program(scopes, carried.fingerprint(), *carried.args, **carried.kwargs)
         finally:
             calls.stack.pop()

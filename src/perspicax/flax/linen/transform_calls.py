@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from perspicax import tree_util
@@ -22,10 +23,22 @@ def _carry(name: str, mdl: Any, args: tuple[Any, ...], *fns: Callable[..., Any])
     return carried, [carried.function(wrap_method(fn), getattr(fn, "__name__", "function")) for fn in fns]
 
 
-def _first(pullback: Callable[..., Any], cotangent: Any) -> tuple[Any, ...]:
-    """Cotangents from a pullback whose variables are by scopes: those of the first alone."""
-    (of_variables, *_), *of_args = pullback(cotangent)
-    return (of_variables, *of_args)
+@dataclass(frozen=True)
+class _OfOne:
+    """Takes, of a pullback whose variables are by scopes, the cotangents of one module alone.
+
+    Equal ones compare equal, since they are part of the structure of residuals.
+    """
+
+    way: tuple[int, tuple[str, ...]]
+
+    def __call__(self, pullback: Callable[..., Any], cotangent: Any) -> tuple[Any, ...]:
+        of_scopes, *of_args = pullback(cotangent)
+        number, names = self.way
+        collections = of_scopes[number]
+        for name in names:
+            collections = {collection: inner[name] for collection, inner in collections.items() if name in inner}
+        return (collections, *of_args)
 
 
 @api_boundary
@@ -54,10 +67,10 @@ def vjp(fn: Callable[..., Any], mdl: Any, *primals: Any, has_aux: bool = False, 
     >>> variables_bar, x_bar = pullback(jnp.ones_like(y))
     """
     carried, (function,) = _carry("vjp", mdl, primals, fn)
-    result, pullback, *aux = lift.vjp(function, carried.all_scopes, *carried.args, has_aux=has_aux,
+    result, pullback, *aux = lift.vjp(function, carried.scopes, *carried.args, has_aux=has_aux,
                                       reduce_axes=reduce_axes, vjp_variables=vjp_variables, variables=variables, rngs=rngs)
     # A `Partial`, because it may be a residual of `custom_vjp`, and these are pytrees.
-    return (result, pullback if multi_scope else tree_util.Partial(_first, pullback), *aux)
+    return (result, pullback if multi_scope else tree_util.Partial(_OfOne(carried.own_way), pullback), *aux)
 
 
 @api_boundary
@@ -79,7 +92,7 @@ def value_and_grad(fn: Callable[..., Any], mdl: Any, *primals: Any, has_aux: boo
         with one for each argument.
     """
     carried, (function,) = _carry("value_and_grad", mdl, primals, fn)
-    found = lift.value_and_grad(function, carried.all_scopes, *carried.args, has_aux=has_aux, reduce_axes=reduce_axes,
+    found = lift.value_and_grad(function, carried.scopes, *carried.args, has_aux=has_aux, reduce_axes=reduce_axes,
                                 variables=variables, rngs=rngs)
     return ((found[0], found[1]), found[2]) if has_aux else found
 
@@ -124,9 +137,8 @@ def jvp(fn: Callable[..., Any], mdl: Any, primals: Any, tangents: Any, variable_
         (result, its tangent).
     """
     carried, (function,) = _carry("jvp", mdl, tuple(primals), fn)
-    scopes = carried.all_scopes
-    of_scopes = [variable_tangents, *[{} for _ in scopes[1:]]][:len(scopes)]
-    return lift.jvp(function, scopes, carried.args, tangents, of_scopes, variables=variables, rngs=rngs)  # type: ignore[arg-type]
+    return lift.jvp(function, carried.scopes, carried.args, tangents,  # type: ignore[arg-type]
+                    carried.by_scope(variable_tangents), variables=variables, rngs=rngs)
 
 
 def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_fn: Callable[..., Any],
@@ -148,14 +160,13 @@ def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_
     @functools.wraps(fn)
     def ruled(mdl: Any, *args: Any, **kwargs: Any) -> Any:
         carried, (function, forward) = _carry("custom_vjp", mdl, args, fn, forward_fn)
-        others: list[dict[str, Any]] = [{} for _ in carried.all_scopes[1:]]
 
         def backward(*given: Any) -> tuple[Any, ...]:
             of_variables, *of_args = backward_fn(*given)
-            return ([of_variables, *others], *of_args)
+            return (carried.by_scope(of_variables), *of_args)
 
         lifted = lift.custom_vjp(function, forward, backward, grad_vars=grad_vars, nondiff_argnums=tuple(nondiff_argnums))
-        return lifted(carried.all_scopes, *carried.args, **kwargs)
+        return lifted(carried.scopes, *carried.args, **kwargs)
 
     return ruled
 
@@ -179,7 +190,7 @@ def while_loop(cond_fn: Callable[..., Any], body_fn: Callable[..., Any], mdl: An
         The last carry.
     """
     carried, (goes_on, body) = _carry("while_loop", mdl, (), cond_fn, body_fn)
-    return lift.while_loop(goes_on, body, carried.all_scopes, init, carry_variables, broadcast_variables,  # type: ignore[arg-type]
+    return lift.while_loop(goes_on, body, carried.scopes, init, carry_variables, broadcast_variables,  # type: ignore[arg-type]
                            split_rngs)
 
 
@@ -201,7 +212,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
         The result of the function that ran.
     """
     carried, (yes, no) = _carry("cond", mdl, operands, true_fun, false_fun)
-    return lift.cond(pred, yes, no, carried.all_scopes, *carried.args, variables=variables, rngs=rngs)  # type: ignore[arg-type]
+    return lift.cond(pred, yes, no, carried.scopes, *carried.args, variables=variables, rngs=rngs)  # type: ignore[arg-type]
 
 
 @api_boundary
@@ -221,4 +232,4 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], mdl: Any, *operan
         The result of the function that ran.
     """
     carried, functions = _carry("switch", mdl, operands, *branches)
-    return lift.switch(index, functions, carried.all_scopes, *carried.args, variables=variables, rngs=rngs)  # type: ignore[arg-type]
+    return lift.switch(index, functions, carried.scopes, *carried.args, variables=variables, rngs=rngs)  # type: ignore[arg-type]
