@@ -1,6 +1,8 @@
 """Windows, grids, polynomials, histograms, sampled functions, bits and Fourier transforms against NumPy; and their laws."""
 from __future__ import annotations
 
+import doctest
+import importlib
 import io
 from typing import Any
 
@@ -128,3 +130,11 @@ def test_what_must_be_known_is_named(call: Any, argument: str) -> None:
     with pytest.raises(ConcretizationTypeError) as raised:
         px.jit(call)(3)
     assert argument in str(raised.value)
+
+
+@pytest.mark.parametrize("module", ["along", "bits", "covariance", "files", "flat_indices", "grids", "histograms", "polynomials",
+                                    "ratios", "sampled", "signals", "windows", "vectorizing", "ufunc_class", "fft.frequencies"])
+def test_examples_in_docstrings_run(module: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"perspicax.numpy.{module}"), extraglobs={"jnp": jnp})
+    assert found.attempted > 0
+    assert found.failed == 0
