@@ -10,6 +10,7 @@ import perspicax as px
 from perspicax import lax
 from perspicax import numpy as jnp
 from perspicax.core.ref_errors import OuterRefError, RefArgumentError, RefValueError
+from perspicax.lax.control_errors import CarryTypeError
 
 
 def values(ref: Any) -> list:
@@ -179,3 +180,16 @@ def test_where_references_cannot_go() -> None:
     with pytest.raises(TypeError):
         px.jit(lambda x: px.new_ref(x))(1.0)
     assert px.grad(lambda x: ref[1] * x)(2.0) == 1.0 and values(ref) == [0.0, 1.0, 2.0]
+
+
+def test_reports_of_loops_name_the_users_own_carry() -> None:
+    ref = px.new_ref(jnp.float32(0))
+
+    def count(state: dict) -> Any:
+        ref[...] += 1.0
+        return {"n": state["n"] + 0.5}
+
+    with pytest.raises(CarryTypeError) as caught:
+        lax.while_loop(lambda state: state["n"] < 3, count, {"n": jnp.int32(0)})
+    text = str(caught.value)
+    assert "`count`" in text and "state['n']" in text and "ref_threads" not in text

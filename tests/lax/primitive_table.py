@@ -298,8 +298,7 @@ ELSEWHERE = {
     "custom_jvp_call": f"{_FUNCTIONS} custom rules", "pure_callback": f"{_FUNCTIONS} callbacks",
     "io_callback": f"{_FUNCTIONS} callbacks",
     "debug_callback": f"{_FUNCTIONS} callbacks", "debug_print": f"{_FUNCTIONS} callbacks",
-    "inspect_sharding": "it has no results: test_debugger.py", "check": "it has no results: test_checkify.py",
-    "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
+    "jit": f"{_FUNCTIONS} calls", "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
     "cond": f"{_FUNCTIONS} branches", "custom_linear_solve": f"{_FUNCTIONS} solvers",
 }
 """Primitives without an entry, and why."""

@@ -17,7 +17,7 @@ from perspicax.api.check_errors import (
 from perspicax.core.avals import ShapedArray
 from perspicax.core.effects import Effect
 from perspicax.core.primitive import NotLinear, Primitive
-from perspicax.core.tracer import get_aval
+from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, public_methods
 from perspicax.diagnose.frames import user_position
 from perspicax.lax import compare, convert, reductions, slicing
@@ -120,7 +120,7 @@ class Error:
 
 
 def _concrete(x: Any) -> np.ndarray:
-    return np.asarray(as_array(x).value())
+    return np.asarray(x if isinstance(x, Tracer) else as_array(x).value())  # a tracer raises the report of that question
 
 
 def _flatten(error: Error) -> tuple[tuple, Any]:
