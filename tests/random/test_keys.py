@@ -7,11 +7,11 @@ import pickle
 import numpy as np
 import pytest
 
-import perspicax.lax.hook_table
-import perspicax.numpy  # noqa: F401  (gives arrays their operators)
+import perspicax.numpy as jnp  # gives arrays their operators, too
 import perspicax.random as random
 from perspicax.core import dtypes
 from perspicax.core.config import enable_custom_prng, legacy_prng_key, random_seed_offset
+from perspicax.core.dtype_errors import NotPromotableError
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.sanitizing import sanitizers
 from perspicax.core.trace import stage_flat
@@ -288,3 +288,12 @@ def test_primitives_take_keys_only(primitive, params):
         primitive(np.zeros(2, np.uint32), **params)
     with pytest.raises(TypeError):
         random_fold_in_p(random.key(0), np.float32(1))
+
+
+@pytest.mark.parametrize("mix", [lambda k, words: k + 1, lambda k, words: jnp.where(True, k, words),
+                                 lambda k, words: jnp.concatenate([k[None], words[None]])])
+def test_keys_do_not_mix_with_numbers(mix):
+    with pytest.raises(NotPromotableError) as caught:
+        mix(random.key(0), random.PRNGKey(0))
+    assert caught.value.dtype == "key<fry>"
+    assert "jax.random.wrap_key_data(words)" in str(caught.value)

@@ -122,7 +122,7 @@ def test_the_other_layout_of_counters_agrees_with_its_program():
 @pytest.mark.parametrize("n", [0, 1, chunks.TINY, chunks.SMALL, chunks.FEW, chunks.FEW + 1, 3 * chunks.LARGE + 17])
 def test_pieces_cover_each_element_once(n):
     for cut in (chunks.pieces, chunks.counted_pieces):
-        found = cut(n) if n else []
+        found = [*cut(n)] if n else []
         assert sum(stop - start for start, stop, _ in found) == n
         assert all(stop - start <= size for start, stop, size in found)
         assert [start for start, _, _ in found] == [0, *[stop for _, stop, _ in found]][:len(found)]
