@@ -39,13 +39,12 @@ def map_variables(fn: Callable[..., Any], mapped_collections: CollectionFilter, 
             made, *_ = leave(inside)
             target = tuple([map_out_fn(own) for own in made])
         seen = tuple([map_in_fn(own) for own in target])
-        inside = enter((seen, others), rngs, True if mutable else subtract_filters(True, mapped_collections))
+        inside = enter((seen, others), rngs, True if changes else subtract_filters(True, mapped_collections))
         result = fn(inside, *args, **kwargs)
         if not changes:
             return result, leave(inside)
         changed, rest = leave(inside)
-        kept = tuple([map_out_fn(own) for own in changed]) if mutable else target
-        return result, (kept, rest)
+        return result, (tuple([map_out_fn(own) for own in changed]), rest)
 
     inner = (mapped_collections, variables)
     outer = inner if changes else (subtract_filters(variables, mapped_collections),)

@@ -176,9 +176,9 @@ class _Convolution(Module):
         """The inputs with the padding that `lax` does not have, and the padding that is left to it."""
         padding = canonicalize_padding(self.padding, len(window))
         extents = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
-        if padding in _WRAPPED:
+        if isinstance(padding, str) and padding in _WRAPPED:
             sides = [(0, 0), *[((n - 1) // 2, n // 2) for n in extents], (0, 0)]
-            return jnp.pad(x, sides, mode=_WRAPPED[padding]), "VALID"  # type: ignore[index]
+            return jnp.pad(x, sides, mode=_WRAPPED[padding]), "VALID"
         if padding == "CAUSAL":
             if len(window) != 1:
                 raise LayerOptionError(says=f"The padding of {layer_at(self)} is 'CAUSAL', and it has {len(window)} spatial "

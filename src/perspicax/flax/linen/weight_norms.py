@@ -13,7 +13,7 @@ from perspicax import tree_util
 from perspicax.flax.error_base import shape_of
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.dtypes import canonicalize_dtype
-from perspicax.flax.linen.layer_errors import LayerInputError, layer_at, parameter
+from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, layer_at, parameter
 from perspicax.flax.linen.module import Module, compact
 from perspicax.flax.linen.transforms import map_variables
 from perspicax.flax.typing import Axes, Dtype, Initializer
@@ -36,7 +36,7 @@ class SpectralNorm(Module):
 
     Attributes:
         layer_instance: the layer.
-        n_steps: how many steps of power iteration are made at each call that updates.
+        n_steps: how many steps of power iteration are made at each call; at least 1.
         epsilon: added to squared lengths before a division.
         dtype: the dtype in which the layer sees its parameters; by default their own.
         param_dtype: the dtype of the estimates.
@@ -64,13 +64,14 @@ class SpectralNorm(Module):
 
         Args:
             *args: for the layer.
-            update_stats: whether the estimates are improved and kept, as in training; the collection must then be mutable.
+            update_stats: whether the improved estimates are kept, as in training; the collection must then be mutable.
             **kwargs: for the layer.
 
         Returns:
             What the layer returns.
 
         Raises:
+            LayerOptionError: `n_steps` is less than 1.
             LayerInputError: a parameter is no matrix, and `error_on_non_matrix` is set.
         """
         divided = partial(self._divided, update_stats)
@@ -88,19 +89,22 @@ class SpectralNorm(Module):
             raise LayerInputError(says=f"The parameter {name!r} of {layer_at(self)} has shape {shape_of(value.shape)}; it is "
                                        "no matrix.",
                                   why="`error_on_non_matrix` is set, and singular values belong to matrices")
+        if self.n_steps < 1:
+            raise LayerOptionError(says=f"`n_steps` of {layer_at(self)} is {self.n_steps}; it must be at least 1.",
+                                   why="a step estimates the singular vector on the other side, which the singular value needs")
         matrix = jnp.reshape(value, (-1, value.shape[-1]))
         missing = not self.has_variable(self.collection_name, f"{name}/u")
         key = self.make_rng("params") if missing else None
         u_kept: Any = self.variable(self.collection_name, f"{name}/u", random.normal, key, (1, matrix.shape[-1]),
                                     self.param_dtype)
         sigma_kept: Any = self.variable(self.collection_name, f"{name}/sigma", jnp.ones, (), self.param_dtype)
-        u, sigma = u_kept.value, sigma_kept.value
+        u = u_kept.value
+        for _ in range(self.n_steps):
+            v = _unit_length(jnp.matmul(u, matrix.T), self.epsilon)
+            u = _unit_length(jnp.matmul(v, matrix), self.epsilon)
+        u, v = lax.stop_gradient(u), lax.stop_gradient(v)  # the derivative of the largest singular value needs v and u alone
+        sigma = jnp.matmul(jnp.matmul(v, matrix), u.T)[0, 0]
         if update_stats:
-            for _ in range(self.n_steps):
-                v = _unit_length(jnp.matmul(u, matrix.T), self.epsilon)
-                u = _unit_length(jnp.matmul(v, matrix), self.epsilon)
-            u, v = lax.stop_gradient(u), lax.stop_gradient(v)
-            sigma = jnp.matmul(jnp.matmul(v, matrix), u.T)[0, 0]
             u_kept.value, sigma_kept.value = u, sigma
         scaled = jnp.reshape(matrix / jnp.where(sigma != 0, sigma, 1), value.shape)
         return jnp.asarray(scaled, canonicalize_dtype(variable, u, sigma, dtype=self.dtype))
