@@ -1,0 +1,67 @@
+"""SciPy's functions by the laws that they obey, and where they are better than JAX's."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import perspicax as px
+import perspicax.numpy as jnp
+from perspicax.scipy import optimize, special
+from perspicax.scipy.sparse import linalg
+from perspicax.scipy.spatial.transform import Rotation, Slerp
+from perspicax.scipy.stats import gaussian_kde, norm
+
+
+def test_log_ndtr_is_accurate_in_the_far_tail():
+    # DLMF 7.12.1 for x = -100, in double precision
+    wanted = -5000 - math.log(100 * math.sqrt(2 * math.pi)) + math.log1p(-1e-4 + 3e-8)
+    np.testing.assert_allclose(special.log_ndtr(jnp.float32(-100)), wanted, rtol=1e-6)
+
+
+def test_hyp1f1_of_large_negative_arguments():
+    # M(1, 2, x) = (exp(x) - 1) / x
+    np.testing.assert_allclose(special.hyp1f1(1., 2., -100.), .01, rtol=1e-5)
+
+
+def test_hyp2f1_below_minus_one():
+    # F(1, 1; 2; x) = -log(1 - x) / x
+    np.testing.assert_allclose(special.hyp2f1(1., 1., 2., -3.), math.log(4) / 3, rtol=1e-5)
+
+
+def test_quantiles_invert_distributions():
+    q = jnp.array([1e-6, .2, .5, .9])
+    np.testing.assert_allclose(norm.cdf(norm.ppf(q, 1., 2.), 1., 2.), q, rtol=1e-5)
+
+
+def test_density_is_the_derivative_of_the_distribution():
+    np.testing.assert_allclose(px.grad(norm.cdf)(.7, .2, 1.5), norm.pdf(.7, .2, 1.5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["BFGS", "l-bfgs-experimental-do-not-rely-on-this"])
+def test_minimize_finds_the_minimum_of_rosenbrock(method):
+    found = optimize.minimize(lambda x: jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2), jnp.zeros(3),
+                              method=method)
+    assert found.success
+    assert found.status == 0
+    np.testing.assert_allclose(found.x, 1, atol=1e-3)
+
+
+def test_solvers_take_pytrees():
+    found, _ = linalg.cg(lambda t: {"a": 2 * t["a"], "b": 4 * t["b"]}, {"a": jnp.ones(2), "b": jnp.ones(())})
+    np.testing.assert_allclose(found["a"], .5, rtol=1e-6)
+    np.testing.assert_allclose(found["b"], .25, rtol=1e-6)
+
+
+def test_rotations_compose_and_interpolate():
+    quarter = Rotation.from_euler("z", 90., degrees=True)
+    np.testing.assert_allclose((quarter * quarter).apply(jnp.array([1., 0., 0.])), [-1, 0, 0], atol=1e-6)
+    path = Slerp.init(jnp.array([0., 2.]), Rotation.concatenate([Rotation.identity(), quarter]))
+    np.testing.assert_allclose(path(1.).magnitude(), math.pi / 4, rtol=1e-5)
+
+
+def test_kernel_density_has_the_integral_one():
+    density = gaussian_kde(jnp.array([0., 1., 3.]))
+    np.testing.assert_allclose(density.integrate_box_1d(-100., 100.), 1, rtol=1e-6)
+    assert density.resample(px.random.key(0), (5,)).shape == (1, 5)
