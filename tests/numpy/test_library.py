@@ -132,8 +132,9 @@ def test_what_must_be_known_is_named(call: Any, argument: str) -> None:
     assert argument in str(raised.value)
 
 
-@pytest.mark.parametrize("module", ["along", "bits", "covariance", "files", "flat_indices", "grids", "histograms", "polynomials",
-                                    "ratios", "sampled", "signals", "windows", "vectorizing", "ufunc_class", "fft.frequencies"])
+@pytest.mark.parametrize("module", ["along", "bits", "covariance", "files", "flat_indices", "grids", "histograms",
+                                    "polynomials", "ratios", "sampled", "signals", "windows",
+                                    "vectorizing", "ufunc_class", "fft.frequencies"])
 def test_examples_in_docstrings_run(module: str) -> None:
     found = doctest.testmod(importlib.import_module(f"perspicax.numpy.{module}"), extraglobs={"jnp": jnp})
     assert found.attempted > 0
