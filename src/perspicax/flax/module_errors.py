@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from perspicax.diagnose.report import Fix, Report
-from perspicax.flax.error_base import FlaxError, listed
+from perspicax.flax.error_base import FlaxError, article, listed
 
 __all__ = [
     "ApplyModuleInvalidMethodError", "AssignSubModuleError", "CallCompactUnboundModuleError",
@@ -189,7 +189,8 @@ class ApplyModuleInvalidMethodError(FlaxError):
 
 def _shown(value: Any) -> str:
     name = getattr(value, "__qualname__", "")
-    return f"`{name}`" if name else f"A {type(value).__name__}"
+    kind = article(value)
+    return f"`{name}`" if name else kind[0].upper() + kind[1:]
 
 
 class CallCompactUnboundModuleError(FlaxError):
