@@ -11,7 +11,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, RuleResultError
 from perspicax.core.primitive import MAX_CACHED_TYPES, Missing, NotDifferentiable, NotLinear, Primitive, primitives
 from perspicax.transform.batch import ELEMENTWISE
-from perspicax.transform.grad import jvp
+from perspicax.transform.grad import jvp, vjp
 from perspicax.transform.jvp import LINEAR, per_operand
 from perspicax.transform.vmap import vmap
 
@@ -111,6 +111,15 @@ class TestResultsOfRules:
         with pytest.raises(PrimitiveDefinitionError) as caught:
             jvp(made, (XS,), (XS,))
         assert caught.value.surplus == ("a derivative of operand 1",)
+
+    @pytest.mark.parametrize("found", [lambda ct: ct, lambda ct: [ct, ct], lambda ct: [ct[0]]],
+                             ids=["a cotangent alone", "one too many", "another shape"])
+    def test_a_transposition_returns_a_cotangent_for_each_operand(self, found):
+        made = identity(transpose=lambda ct, x: found(ct))
+        with pytest.raises(RuleResultError) as caught:
+            vjp(lambda x: made(x), XS)[1](XS)
+        assert (caught.value.primitive, caught.value.rule) == ("an identity", "transpose")
+        assert "float32[3]" in caught.value.expected
 
     @pytest.mark.parametrize("several, found", [(False, (3,)), (False, [ShapedArray((), np.float32)]),
                                                 (True, ShapedArray((), np.float32)), (True, [None])], ids=str)

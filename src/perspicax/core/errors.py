@@ -1,6 +1,7 @@
 """Errors of the language itself: shapes, operands that are no arrays, primitives without a rule."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
@@ -144,6 +145,13 @@ def type_result(primitive: Any, found: Any) -> RuleResultError:
     expected = "a list of types, one for each result" if primitive.multiple_results else "the type of the result"
     return RuleResultError(primitive=primitive.name, rule="type_rule", expected=f"{expected}, such as `ShapedArray((3,), "
                            "dtype)`", got=_described(found))
+
+
+def cotangent_result(primitive: Any, found: Any, avals: Sequence[Any], place: Any) -> RuleResultError:
+    """The error for what a transposition rule returned in place of one cotangent for each operand."""
+    types = ", ".join([a.str_short() for a in avals])
+    return RuleResultError(primitive=primitive.name, rule="transpose", got=_described(found), position=place,
+                           expected=f"a list of {len(avals)} ({types}): a cotangent of the type of each operand, or None")
 
 
 def _described(found: Any) -> str:

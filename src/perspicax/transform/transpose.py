@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from perspicax.core.config import local
-from perspicax.core.errors import NotAnArrayError, RuleMissingError
+from perspicax.core.errors import NotAnArrayError, RuleMissingError, cotangent_result
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.primitive import Missing
 from perspicax.core.trace import JaxprTrace, Linear, Zero, stage_flat
+from perspicax.core.tracer import get_aval
 from perspicax.transform.hooks import add_tangents, instantiate
 from perspicax.transform.jvp import TapeTrace
 
@@ -73,8 +74,12 @@ def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing:
         # A rule that wants the value of an operand that is linear: `x * x`, which only `linear_transpose` gets to see.
         raise RuleMissingError(primitive=eqn.primitive.name, rule="transpose", reason=(
             "it is linear in each of its operands, but not in several of them together"), position=eqn.place) from None
+    if not isinstance(results, list | tuple) or len(results) != len(operands):
+        raise cotangent_result(eqn.primitive, results, [x.aval for x in eqn.invars], eqn.place)
     for a, operand, ct in zip(eqn.invars, operands, results):
         if type(operand) is Linear and ct is not None and type(ct) is not Zero:
+            if get_aval(ct).shape != operand.aval.shape:  # it would be a wrong gradient, in silence
+                raise cotangent_result(eqn.primitive, results, [x.aval for x in eqn.invars], eqn.place)
             _accumulate(flowing, a, ct)  # type: ignore[arg-type]
 
 
