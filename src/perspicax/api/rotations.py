@@ -215,7 +215,7 @@ class Slerp(NamedTuple):
         if t.shape != (len(rotations),):
             raise ArgumentValueError(says=f"`Slerp` was given times {t.aval.str_short()} for {len(rotations)} rotations.",
                                      why="there is one for each")
-        start = rotations[:-1]
+        start: Any = rotations[:-1]  # a checker takes it for a slice of the tuple
         return cls(t, jnp.diff(t), start, (start.inv() * rotations[1:]).as_rotvec())
 
     def __call__(self, times: Any) -> Rotation:

@@ -167,7 +167,7 @@ def _limited(evaluate: Callable[[Any], tuple[Any, Any]], x: Any, *, norm: Any = 
     return _results(end, None)
 
 
-_OPTIONS = {
+_OPTIONS: dict[str, tuple[Callable[..., OptimizeResults], tuple[str, ...]]] = {
     "BFGS": (_bfgs, ("norm", "maxiter", "gtol", "line_search_maxiter")),
     LIMITED: (_limited, ("norm", "maxiter", "maxcor", "ftol", "gtol", "maxfun", "maxgrad", "maxls")),
 }

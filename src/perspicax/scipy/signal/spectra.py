@@ -43,16 +43,17 @@ def _window(function: str, window: Any, length: int | None, available: int | Non
     if n < 1:
         raise ArgumentValueError(says=f"`{function}` was given nperseg={n}.", why="a segment has at least one value")
     name = window if isinstance(window, str) else window[0]
+    found: Any
     turns = 2 * np.pi * np.arange(n) / n  # one period, of which the end is left out
     if name in _COSINES:
-        weights = sum([(-1) ** k * c * np.cos(k * turns) for k, c in enumerate(_COSINES[name])], np.zeros(n))
+        found = sum([(-1) ** k * c * np.cos(k * turns) for k, c in enumerate(_COSINES[name])], np.zeros(n))
     elif name == "bartlett":
-        weights = 1 - np.abs(2 * np.arange(n) / n - 1)
+        found = 1 - np.abs(2 * np.arange(n) / n - 1)
     else:
         raise UnsupportedArgumentError(function=function, argument=f"window={window!r}",
                                        why="the windows " + ", ".join(sorted([*_COSINES, "bartlett"])) + " are there by "
                                            "name; any other is given as an array of weights")
-    return jnp.asarray(weights), n
+    return jnp.asarray(found), n
 
 
 class _Segments(NamedTuple):
