@@ -76,7 +76,7 @@ class HostFunction:
         leaves, found = tree.flatten(self.fun(*args, **kwargs))
         if len(leaves) != len(self.avals):
             raise CallbackResultError(function=self.name, kind="structure", expected=_described(self.out_tree),
-                                      got=_described(found))
+                                      got=_described(found), position=self.place)
         return tuple([self._checked(x, aval) for x, aval in zip(leaves, self.avals)])
 
     def _checked(self, x: Any, aval: ShapedArray) -> np.ndarray:
@@ -86,7 +86,7 @@ class HostFunction:
             array = array.astype(wanted.dtype)
         if array.shape != wanted.shape or array.dtype != wanted.dtype:
             raise CallbackResultError(function=self.name, kind="type", expected=aval.str_short(),
-                                      got=f"{array.dtype}[{','.join(map(str, array.shape))}]")
+                                      got=f"{dtypes.canonicalize_dtype(array.dtype)}[{','.join(map(str, array.shape))}]", position=self.place)
         return np.require(array, requirements="C")  # keeps scalars, which `ascontiguousarray` does not
 
 

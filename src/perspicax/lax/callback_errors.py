@@ -26,13 +26,17 @@ class CallbackResultError(PerspicaxError, RuntimeError, TypeError, ValueError):
     @property
     def report(self) -> Report:
         what = "structure" if self.kind == "structure" else "type"
-        fix = (Fix("announce what it returns, in `result_shape_dtypes`") if self.kind == "structure" else
-               Fix("convert what it returns", code=f"return np.asarray(result, {self.expected.partition('[')[0]!r})")
-               if self.expected.partition("[")[2] == self.got.partition("[")[2] else
-               Fix("announce the shape that it returns, in `result_shape_dtypes`"))
+        fixes: tuple[Fix, ...] = (Fix("announce what it returns, in `result_shape_dtypes`"),)
+        dtype, _, shape = self.got.partition("[")
+        if self.kind == "type":
+            sizes = shape.rstrip("]")
+            fixes = (Fix("announce what it returns", code=f"jax.ShapeDtypeStruct(({sizes}{',' if sizes.isdigit() else ''}), "
+                                                          f"np.{dtype})"),)
+        if self.kind == "type" and self.expected.partition("[")[2] == shape:
+            fixes += (Fix("convert what it returns", code=f"return np.asarray(result, np.{self.expected.partition('[')[0]})"),)
         return Report(says=f"The callback `{self.function}` returned a value of another {what} than announced: {self.got} "
                            f"instead of {self.expected}.",
-                      why="the compiled program has room for exactly what was announced", fixes=(fix,))
+                      why="the compiled program has room for exactly what was announced", fixes=fixes)
 
 
 class CallbackTransformError(PerspicaxError, ValueError, NotImplementedError):  # JAX raises one for vmap, the other else

@@ -44,7 +44,7 @@ class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX
                       why=f"the text is {self.fmt!r}; an f-string would have formatted the placeholders of the traced values "
                           "already, before there are any",
                       fixes=(Fix("name them in an ordinary text, without `f` in front",
-                                 code=f'{self._call}("{_fields(self.fields)}", ...)'),))
+                                 code=f'{self._call}("{_shown(self.fmt)}{_fields(self.fields)}", ...)'),))
 
     @property
     def _call(self) -> str:
@@ -55,7 +55,12 @@ class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX
             "no arguments")
 
     def _unused(self) -> str:
-        return ", ".join([f"number {f}" if f.isdigit() else f"`{f}`" for f in self.fields])
+        return ", ".join([f"value {int(f) + 1}" if f.isdigit() else f"`{f}`" for f in self.fields])
+
+
+def _shown(fmt: str) -> str:
+    """A format text as a proposal begins with it; a long one is left out."""
+    return "" if len(fmt) > 40 or '"' in fmt or "\n" in fmt else f"{fmt} "
 
 
 def _fields(fields: tuple[str, ...]) -> str:
