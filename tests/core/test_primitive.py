@@ -83,6 +83,12 @@ class TestTypes:
         assert len(made.types) <= MAX_CACHED_TYPES
 
 
+def test_a_parameter_that_cannot_be_hashed_is_no_hindrance_to_running():
+    made = identity(params=("n",), emit=lambda b, x, n: b.op("negate", [x], x.aval))
+    for _ in range(2):
+        np.testing.assert_array_equal(made(XS, n=[1]), -XS)
+
+
 class TestResultsOfRules:
     """A rule that returns something else is reported by name, not by a failure to unpack."""
 

@@ -229,7 +229,11 @@ def _short2(general: Callable[..., Any], execute: Any, handlers: Any, aval: Any)
 
 def remember_short(primitive: Primitive, avals: tuple, values: tuple, kernel: Callable[..., Any]) -> None:
     """Put a short way in the place of the kernel that found it."""
-    if (avals, values) in primitive.kernels:
+    try:
+        kept = (avals, values) in primitive.kernels
+    except TypeError:  # a parameter that cannot be hashed
+        return
+    if kept:
         remember(primitive, (avals, values), kernel)
 
 
