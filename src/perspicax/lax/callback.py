@@ -85,8 +85,9 @@ class HostFunction:
         if array.dtype != wanted.dtype and dtypes.canonicalize_dtype(array.dtype) == wanted.dtype:
             array = array.astype(wanted.dtype)
         if array.shape != wanted.shape or array.dtype != wanted.dtype:
-            raise CallbackResultError(function=self.name, kind="type", expected=aval.str_short(),
-                                      got=f"{dtypes.canonicalize_dtype(array.dtype)}[{','.join(map(str, array.shape))}]", position=self.place)
+            got = f"{dtypes.canonicalize_dtype(array.dtype)}[{','.join(map(str, array.shape))}]"
+            raise CallbackResultError(function=self.name, kind="type", expected=aval.str_short(), got=got,
+                                      position=self.place)
         return np.require(array, requirements="C")  # keeps scalars, which `ascontiguousarray` does not
 
 
