@@ -62,7 +62,8 @@ def test_commands() -> None:
     px.effects_barrier()
     answers = s.answers
     assert "quit" in answers[0]
-    assert next(line for line in answers[1].splitlines() if line[4:8] == " -> ").endswith(" px.debug.breakpoint(**session.files)")
+    current = next(line for line in answers[1].splitlines() if line[4:8] == " -> ")
+    assert current.endswith(" px.debug.breakpoint(**session.files)")
     assert "in inner" in answers[2] and "test_debugger.py" in answers[2]
     assert answers[3] == "{'a': [1]}" and answers[4].startswith("*** SyntaxError")
     assert "params = {" in answers[5] and answers[6] == "*** ZeroDivisionError: division by zero" and answers[7] == ""

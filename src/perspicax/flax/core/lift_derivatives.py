@@ -19,7 +19,7 @@ def _with_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
     return result if has_aux else (result, None)
 
 
-def vjp(fn: Callable[..., Any], scope: Scope, *primals: Any, has_aux: bool = False, reduce_axes: Sequence[str] = (),
+def vjp(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: bool = False, reduce_axes: Sequence[str] = (),
         vjp_variables: CollectionFilter = "params", variables: CollectionFilter = True,
         rngs: PRNGSequenceFilter = True) -> Any:
     """As `jax.vjp`, of a function of a scope.
@@ -80,7 +80,7 @@ def _no_reduce_axes(reduce_axes: Sequence[str]) -> None:
                         why="JAX has taken this argument away; sums over a mapped axis are written as `jax.lax.psum`")
 
 
-def value_and_grad(fn: Callable[..., Any], scope: Scope, *primals: Any, has_aux: bool = False,
+def value_and_grad(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: bool = False,
                    reduce_axes: Sequence[str] = (), variables: CollectionFilter = True,
                    rngs: PRNGSequenceFilter = True) -> Any:
     """As `jax.value_and_grad`, of a function of a scope, with respect to all arguments.

@@ -41,7 +41,8 @@ def lift_target(name: str, transform: Callable[..., Any], target: Any, methods: 
         for method, own in chosen.items():
             attributes[method] = lift(name, transform, getattr(target, method), {**options, **own})
         made_name = (name.capitalize() if prefix is None else prefix) + target.__name__
-        return type(target)(made_name, (target,), {**attributes, "__qualname__": made_name})
+        make: Any = type(target)
+        return make(made_name, (target,), {**attributes, "__qualname__": made_name})
     if isinstance(target, (type, ModuleBase)) or not callable(target):
         raise TransformTargetError(target, transform=name)
     return api_boundary(lift(name, transform, wrap_method(target), options))
