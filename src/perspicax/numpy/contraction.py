@@ -40,12 +40,13 @@ _plans: dict[tuple, Plan] = {}
 class Plan:
     """What an `einsum` does: `values` and `order` for a single product, else `steps` on the list of operands."""
 
-    __slots__ = ("dtype", "order", "steps", "swapped", "values", "weak")
+    __slots__ = ("dtype", "order", "product", "steps", "swapped", "values", "weak")
 
     def __init__(self, dtype: Any, weak: bool) -> None:
         self.dtype, self.weak = dtype, weak
         self.steps: list[Step] = []
         self.values: Any = None
+        self.product: Any = None  # used instead of `dot_general`
         self.order: tuple[int, ...] | None = None
         self.swapped = False
 
@@ -63,6 +64,7 @@ def einsum(subscripts: Any, /, *operands: Any, out: None = None, optimize: Any =
         optimize: how to find the order in which more than two operands are multiplied; see opt_einsum.
         precision: of the computation; see `jax.lax.Precision`.
         preferred_element_type: dtype in which sums are kept, and of the result.
+        _dot_general: used for products instead of `lax.dot_general`.
         out_sharding: is not supported yet.
 
     Raises:
@@ -77,14 +79,16 @@ def einsum(subscripts: Any, /, *operands: Any, out: None = None, optimize: Any =
         xs = [x if isinstance(x, Array) else asarray(array_like(x, "einsum", i + 1)) for i, x in enumerate(operands)]
         key = (state_key(), subscripts, preferred_element_type, precision, optimize if type(optimize) is str else None,
                *[x.aval for x in xs])
-        plan = _plans.get(key) if type(optimize) is str else None
+        keeps = type(optimize) is str and _dot_general is None
+        plan = _plans.get(key) if keeps else None
         if plan is None:
             plan = make_plan(subscripts, xs, optimize, precision, preferred_element_type)
-            if type(optimize) is str:
+            plan.product = _dot_general
+            if keeps:
                 if len(_plans) >= MAX_PLANS:
                     _plans.clear()
                 _plans[key] = plan
-        if plan.values is not None:
+        if plan.values is not None and _dot_general is None:
             trace = local.trace
             found = trace.process(dot_general_p, (xs[1], xs[0]) if plan.swapped else (xs[0], xs[1]), plan.values)
             if plan.order is not None:
@@ -333,7 +337,10 @@ def _multiply(plan: Plan, which: Sequence[int], labels: Sequence[Labels], keep: 
     plan.values, plan.swapped = values, swapped
 
     def step(xs: list[Any]) -> None:
-        found = local.trace.process(dot_general_p, (xs[i], xs[j]), values)
+        if plan.product is None:
+            found = local.trace.process(dot_general_p, (xs[i], xs[j]), values)
+        else:
+            found = plan.product(xs[i], xs[j], numbers, precision=precision, preferred_element_type=dtype)
         for k in sorted((i, j), reverse=True):
             del xs[k]
         xs.append(found)
