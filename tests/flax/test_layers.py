@@ -166,3 +166,16 @@ def test_a_mistake_is_reported_with_its_facts(call: Callable[[], Any], error: ty
     with pytest.raises(error) as caught:
         call()
     assert text in " ".join(str(caught.value).split("\n  -->")[0].split())
+
+
+def test_attention_uses_the_product_that_it_is_given() -> None:
+    x = jnp.ones((3, 1, 4))
+    calls = []
+
+    def doubled(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args[2])
+        return 2 * perspicax.lax.dot_general(*args, **kwargs)
+
+    out = nn.dot_product_attention(x, x, x, einsum_dot_general=doubled)
+    assert len(calls) == 2
+    np.testing.assert_allclose(np.asarray(out), 2, rtol=1e-6)  # the weights of equal keys are equal, doubled or not
