@@ -59,7 +59,7 @@ def _transform(function: str, x: Any, kind_of: FftType, s: tuple[int, ...] | Non
     if kind_of is FftType.RFFT and kind(x) == "complex":
         raise FourierError(says=f"`fft.{function}` was given {x.aval.str_short()}.", why="it transforms real numbers",
                            fixes=(Fix("transform complex numbers", code=f"jnp.fft.{function.replace('rfft', 'fft')}(x)"),
-                                  Fix("or their real part", code=f"jnp.fft.{function}(x.real)")))
+                                  Fix("transform their real part", code=f"jnp.fft.{function}(x.real)")))
     x = _floating(x, function)
     half = kind_of is FftType.IRFFT
     sizes = [x.shape[a] for a in axes]
