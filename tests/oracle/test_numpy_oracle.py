@@ -1,6 +1,11 @@
-"""`jax.numpy` against JAX: values, dtypes, weak types, shapes and classes of errors of the calls in `numpy_calls.py`."""
+"""`jax.numpy` against JAX: values, dtypes, weak types, shapes and classes of errors of the calls in `numpy_calls.py`.
+
+Each call is compiled twice: a seeded third of those of each subject is run, and all with PERSPICAX_SWEEP=1.
+"""
 from __future__ import annotations
 
+import os
+import random
 import warnings
 from typing import Any
 
@@ -50,7 +55,9 @@ def both() -> tuple[dict[str, Any], dict[str, Any]]:
 @pytest.mark.parametrize("subject", [s for s in CALLS if s != "errors"])
 def test_calls_agree(subject: str, both: Any) -> None:
     wrong = []
-    for call in calls(subject):
+    every = calls(subject)
+    chosen = every if os.environ.get("PERSPICAX_SWEEP") == "1" else random.Random(5).sample(every, -(-len(every) // 3))
+    for call in chosen:
         try:
             differences(call, evaluated(call, both[0]), evaluated(call, both[1]))
         except Exception as error:
