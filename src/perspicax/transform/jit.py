@@ -382,6 +382,7 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
     execute, handlers, avals = program.loaded.execute_sharded, program.handlers, program.out_avals
     unflatten = out_tree.unflatten
     single = len(avals) == 1 and out_tree.num_nodes == 1
+    new = object.__new__
 
     def long(leaves: Sequence[Any]) -> Any:
         arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
@@ -397,7 +398,13 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
             raise program._failed(error, [x for x in leaves if type(x) is ArrayImpl]) from error
         if single:
             return (ArrayImpl(avals[0], outs[0]),)
-        return (unflatten(map(ArrayImpl, avals, outs)),)
+        arrays = []
+        add = arrays.append
+        for aval, buf in zip(avals, outs):  # what `ArrayImpl(aval, buf)` does, without a call for each
+            x = new(ArrayImpl)
+            x.aval, x._buf, x._np, x._place = aval, buf, None, None
+            add(x)
+        return (unflatten(arrays),)
 
     return run if program.all_kept and not program.any_donated else long
 
