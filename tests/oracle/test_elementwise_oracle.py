@@ -19,9 +19,10 @@ from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.lax import bitwise, compare, convert, elementwise, markers
 from perspicax.lax.accuracy import AccuracyMode, Tolerance
-from perspicax.transform.grad import grad, jvp, linear_transpose, vjp
+from perspicax.transform.grad import grad, jvp, vjp
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
+from perspicax.transform.linear_transpose import linear_transpose
 
 pytestmark = pytest.mark.oracle
 

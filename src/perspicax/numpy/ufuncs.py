@@ -353,7 +353,10 @@ def _angle(z: Any, *, deg: bool) -> Any:
     else:
         re, im = z, filled(z.aval, 0)
     real_operand = kind(z) != "complex"
-    found = convert(transcendental.atan2(im, re), re.dtype, not real_operand and z.aval.weak_type)
+    # JAX's angle of one real number is of the default dtype at least, that of several keeps theirs
+    default = np.dtype(dtypes.default_dtype("float"))
+    widened = real_operand and re.ndim == 0 and re.dtype.itemsize < default.itemsize
+    found = convert(transcendental.atan2(im, re), default if widened else re.dtype, not real_operand and z.aval.weak_type)
     return _scaled(found, 180 / math.pi) if deg else found
 
 
