@@ -119,6 +119,19 @@ def test_the_other_layout_of_counters_agrees_with_its_program():
     assert (other != drawn(k, 32, (6,))).any()
 
 
+def test_programs_follow_the_option_for_counters():
+    """A text of the same equation that was emitted under the other option must not be used again."""
+    k = key(5)
+
+    def staged():
+        return np.asarray(jit(lambda k: random_bits_p(k, bit_width=32, shape=(3,)))(k)).tolist()
+
+    usual = staged()
+    with threefry_partitionable(False):
+        assert staged() == drawn(k, 32, (3,)).tolist() != usual
+    assert staged() == usual
+
+
 @pytest.mark.parametrize("n", [0, 1, chunks.TINY, chunks.SMALL, chunks.FEW, chunks.FEW + 1, 3 * chunks.LARGE + 17])
 def test_pieces_cover_each_element_once(n):
     for cut in (chunks.pieces, chunks.counted_pieces):

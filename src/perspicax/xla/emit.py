@@ -14,6 +14,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.avals import AbstractValue, ShapedArray, abstract_token
+from perspicax.core.config import state_key
 from perspicax.core.effects import Effect, ordered
 from perspicax.core.errors import RuleResultError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
@@ -49,6 +50,7 @@ class Module:
         equations: the equation of each location number.
         callbacks: Python functions that the program calls, by index.
         native: families of native custom-call targets that the program needs.
+        state: the options at this time, which rules may read (those of random bits do).
     """
 
     def __init__(self, name: str, platform: str = "cpu") -> None:
@@ -62,6 +64,7 @@ class Module:
         self.callbacks: list[Callable[..., Any]] = []
         self.native: set[str] = set()
         self.num_partitions = 1
+        self.state = state_key()
 
     def fresh_name(self, wanted: str) -> str:
         """A function name that nobody has yet."""

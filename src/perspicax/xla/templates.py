@@ -1,8 +1,8 @@
 """Texts of equations that were emitted before, with the names left open.
 
-Models repeat their equations. What an emission rule writes depends on the primitive, its parameters and the types of
-its operands alone, unless it looks at the module; so the text is written once and afterwards only filled in: the names
-of operands, results and constants, and the location.
+Models repeat their equations. What an emission rule writes depends on the primitive, its parameters, the types of its
+operands and the options alone, unless it looks at the module; so the text is written once and afterwards only filled in:
+the names of operands, results and constants, and the location.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_TEMPLATES = 4096
 
 LOCATION = ' loc("@")'  # what a recorder writes in its place
 _SLOT = re.compile(r'(%\w+| loc\("@"\))')
-_CHANGELESS = frozenset(("platform", "num_partitions"))  # of a module: they are part of the key
+_CHANGELESS = frozenset(("platform", "num_partitions", "state"))  # of a module: they are part of the key
 
 # The key's first member is the primitive, which keeps nothing else alive; parameters that hold jaxprs never come here,
 # since their rules look at the module.
@@ -85,7 +85,7 @@ def key_of(eqn: JaxprEqn, avals: tuple, out: tuple, module: Any) -> tuple | None
     """What the text of an equation depends on; `None` where it may depend on more."""
     if eqn.effects or _LOOKS in eqn.primitive.extra:
         return None
-    return (eqn.primitive, eqn.values, module.platform, module.num_partitions, avals, out)
+    return (eqn.primitive, eqn.values, module.platform, module.num_partitions, module.state, avals, out)
 
 
 def find(key: tuple | None) -> Template | None:
