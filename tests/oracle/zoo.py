@@ -324,6 +324,40 @@ simple("conv_transposed", lambda J, n: lambda x, k: J.lax.conv_general_dilated(
 simple("trace", lambda J, n: lambda m: n.trace(m @ m) * n.diagonal(m), M)
 
 
+# -- collectives over a named axis of vmap
+
+simple("summed_over", lambda J, n: lambda m: J.vmap(lambda r: J.lax.psum(n.sin(r), "i") * r, axis_name="i")(m), M)
+simple("averaged_over", lambda J, n: lambda m: J.vmap(lambda r: r - J.lax.pmean(r * r, "i"), axis_name="i")(m), M)
+simple("largest_over", lambda J, n: lambda m: J.vmap(
+    lambda r: J.lax.pmax(J.lax.stop_gradient(r), "i") - J.lax.pmin(J.lax.stop_gradient(r), "i") * r, axis_name="i")(m), M)
+simple("gathered", lambda J, n: lambda m: J.vmap(lambda r: J.lax.all_gather(n.sin(r), "i") * r, axis_name="i")(m), M)
+simple("gathered_tiled", lambda J, n: lambda m: J.vmap(
+    lambda r: J.lax.all_gather(r * r, "i", tiled=True)[::2], axis_name="i")(m), M)
+simple("scattered_sum", lambda J, n: lambda m: J.vmap(
+    lambda r: J.lax.psum_scatter(n.sin(r), "i") * r, axis_name="i")(m), M)
+simple("swapped_over", lambda J, n: lambda m: J.vmap(lambda r: J.lax.all_to_all(n.sin(r), "i", 0, 0) * r, axis_name="i")(m), M)
+simple("permuted_over", lambda J, n: lambda m: J.vmap(
+    lambda r: J.lax.ppermute(n.sin(r), "i", [(0, 1), (1, 2), (2, 0)]) + r, axis_name="i")(m), M)
+simple("index_over", lambda J, n: lambda m: J.vmap(
+    lambda r: r * J.lax.axis_index("i") + J.lax.axis_size("i"), axis_name="i")(m), M)
+simple("summed_over_constant", lambda J, n: lambda m: J.vmap(
+    lambda r: r * J.lax.psum(1, "i") + J.lax.psum(2.0, "i"), axis_name="i")(m), M)
+simple("summed_over_two", lambda J, n: lambda m: J.vmap(J.vmap(
+    lambda a: J.lax.psum(a * a, ("i", "j")) * a + J.lax.psum(a, "i"), axis_name="j"), axis_name="i")(m), M)
+simple("summed_over_groups", lambda J, n: lambda m: J.vmap(
+    lambda r: J.lax.psum(n.sin(r), "i", axis_index_groups=[[0, 1], [2, 3]]) * r, axis_name="i")(n.concatenate([m, m[:1]])), M)
+simple("summed_in_scan", lambda J, n: lambda m: J.vmap(lambda r: J.lax.scan(
+    lambda c, a: (J.lax.psum(c * a, "i"), c), n.float32(0.5), r)[1], axis_name="i")(m), M)
+simple("summed_in_cond", lambda J, n: lambda m: J.vmap(lambda r: J.lax.cond(
+    m[0, 0] > 0, lambda a: J.lax.psum(a, "i"), lambda a: a * 2.0, r), axis_name="i")(m), M)
+simple("summed_in_jit", lambda J, n: lambda m: J.vmap(
+    J.jit(lambda r: n.tanh(J.lax.psum(r * r, "i")) * r), axis_name="i")(m), M)
+simple("summed_in_remat", lambda J, n: lambda m: J.vmap(
+    J.checkpoint(lambda r: n.sin(J.lax.psum(n.sin(r), "i"))), axis_name="i")(m), M)
+simple("gradient_of_sum_over", lambda J, n: lambda m: J.vmap(
+    J.grad(lambda r: n.sum(J.lax.psum(n.sin(r), "i") ** 2)), axis_name="i")(m), M)
+
+
 # -- trees, constants, results that do not depend
 
 simple("tree", lambda J, n: lambda t: {"out": (n.sin(t["w"]), t["b"] * 2.0), "none": None}, TREE)
