@@ -15,6 +15,7 @@ from perspicax.diagnose.source import (
     Position,
     Span,
     assignments_before,
+    callee_at,
     decorator_span,
     expression_at,
     function_span,
@@ -110,6 +111,10 @@ def test_a_module_is_no_receiver(tmp_path: Path) -> None:
     first, second = (position for kind, position in uses_in(tmp_path, source) if kind == "op")
     assert [operand.text for operand in operands_at(first)] == ["p", "2"]
     assert [operand.text for operand in operands_at(second)] == ["p", "1"]
+    assert callee_at(first) == "lib.operate"
+    assert callee_at(second) is None, "a method of a value"
+    assert callee_at(place(tmp_path, "layer = p\nlayer(p)")) is None, "bound in the file"
+    assert callee_at(place(tmp_path, "p @ p")) is None
 
 
 def test_operand_name_only_of_the_operation_meant(tmp_path: Path) -> None:

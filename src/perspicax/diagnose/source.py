@@ -23,7 +23,7 @@ from perspicax.diagnose.place import Place, Position, Span, function_name, node_
 
 __all__ = [
     "Assignment", "Branches", "Condition", "Expression", "Operands", "Place", "Position", "Span",
-    "assignments_before", "code_of", "condition_at", "decorator_span", "expression_at", "function_name",
+    "assignments_before", "callee_at", "code_of", "condition_at", "decorator_span", "expression_at", "function_name",
     "function_span", "imported_as", "kind_of", "mark_internal", "mentions", "on_device", "operand_name",
     "operands_at", "parameter_names", "resolve", "shorten", "source_line", "user_place", "user_position", "user_stack",
 ]
@@ -114,6 +114,26 @@ def _call_operands(found: Expression, call: ast.Call) -> Operands:
     keywords = {keyword.arg: found.at(keyword.value) for keyword in call.keywords if keyword.arg is not None}
     complete = starred is None and all(keyword.arg is not None for keyword in call.keywords)
     return Operands(map(found.at, receiver + call.args[:starred]), name, keywords, complete)
+
+
+def callee_at(position: Place) -> str | None:
+    """What is called at `position`, as it is written, if it is a function of an imported module: `jnp.linalg.eig`.
+
+    Args:
+        position: where an operation was asked for.
+
+    Returns:
+        The dotted name; None for methods, for functions bound in the file itself, and for what is no call.
+    """
+    found = located(position)
+    if found is None or not isinstance(found.node, ast.Call):
+        return None
+    root: ast.AST = found.node.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name) or not found.file.is_import(root.id):
+        return None
+    return ast.unparse(found.node.func)
 
 
 def operand_name(position: Place, index: int, of: Container[str] | None = None) -> str | None:

@@ -103,6 +103,11 @@ class Builder:
         self.constants: dict[Any, Value] = {}
         self.literals: dict[tuple[int, Any], Value] = {}
 
+    @property
+    def place(self) -> Any:
+        """Where the user asked for the equation that is being emitted; None outside of any."""
+        return self.eqn.place if self.eqn is not None else None
+
     # -- names and lines
 
     def fresh(self, aval: Any) -> Value:
@@ -327,8 +332,12 @@ class Builder:
         """The token that orders `effect` so far."""
         found = self.tokens.get(effect)
         if found is None:
-            found = self.tokens[effect] = self.hlo("create_token", [], abstract_token)
+            found = self.tokens[effect] = self.new_token()
         return found
+
+    def new_token(self) -> Value:
+        """A token that comes after nothing."""
+        return self.hlo("create_token", [], abstract_token)
 
 
 class Recorder(Builder):
@@ -451,8 +460,14 @@ def _extended(aval: Any) -> bool:
     return getattr(aval, "extended", False)
 
 
+NO_BYTES = ShapedArray((0,), np.dtype(bool))
+"""What stands for a token outside of programs."""
+
+
 def physical_aval(aval: Any) -> Any:
     """The type of the words that represent a value of this type."""
+    if aval is abstract_token:
+        return NO_BYTES
     if not _extended(aval):
         return aval
     return ShapedArray(aval.shape + tuple(aval.dtype.physical_shape), aval.dtype.physical_dtype)
@@ -465,7 +480,8 @@ def _emit_function(module: Module, closed: ClosedJaxpr, name: str, public: bool 
     tokens = [b.fresh(abstract_token) for _ in effects]
     b.tokens = dict(zip(effects, tokens))
     args = [b.fresh(v.aval) for v in jaxpr.invars]
-    consts = [b.constant(np.asarray(c), v.aval) for c, v in zip(closed.consts, jaxpr.constvars)]
+    consts = [b.new_token() if v.aval is abstract_token else b.constant(np.asarray(c), v.aval)
+              for c, v in zip(closed.consts, jaxpr.constvars)]
     results = emit_equations(b, jaxpr, consts, args)
     results = [b.token(e) for e in effects] + results
     head = ", ".join([f"{a.name}: {a.aval.mlir}" for a in tokens + args])
@@ -483,27 +499,31 @@ def emit_main(module: Module, jaxpr: Jaxpr, const_avals: Sequence[AbstractValue]
     """Emit the public function `main`.
 
     Its arguments are one dummy for each ordered effect (so that executions wait for each other), the hidden constants,
-    then the arguments of `jaxpr` that are kept. `small` gives the values of constants that are written into the text.
+    then the arguments of `jaxpr` that are kept; a token among them is such a dummy, too. `small` gives the values of
+    constants that are written into the text.
     """
     small = small or {}
     effects = ordered(jaxpr.effects)
-    dummy = ShapedArray((0,), np.dtype(bool))
     b = Builder(module)
-    dummies = [b.fresh(dummy) for _ in effects]
-    consts = [b.constant(small[i], v.aval) if i in small else b.fresh(v.aval) for i, v in enumerate(jaxpr.constvars)]
-    hidden = [c for i, c in enumerate(consts) if i not in small]
-    args, heads = [], []
+    dummies = [b.fresh(NO_BYTES) for _ in effects]
+    consts, hidden, args, heads = [], [], [], []
+    for i, v in enumerate(jaxpr.constvars):
+        value, entering = (b.constant(small[i], v.aval), None) if i in small else _entry(b, v.aval)
+        consts.append(value)
+        if entering is not None:
+            hidden.append(entering)
     attributes = list(argument_attributes) or [""] * len(jaxpr.invars)
     for v, kept, attribute in zip(jaxpr.invars, keep, attributes):
-        value = b.fresh(v.aval)
+        value, entering = _entry(b, v.aval)
         args.append(value)
         if kept:
-            heads.append(f"{value.name}: {v.aval.mlir}{attribute}")
+            heads.append(f"{entering.name}: {entering.aval.mlir}{attribute}")
     results = emit_equations(b, jaxpr, consts, args)
     b.loc = ""
     for effect in effects:
         b.token(effect)
-    results = [b.constant(np.zeros((0,), bool), dummy) for _ in effects] + results
+    results = [b.constant(np.zeros((0,), bool), NO_BYTES) if v.aval is abstract_token else v
+               for v in [*[b.tokens[e] for e in effects], *results]]
     head = ", ".join([f"{v.name}: {v.aval.mlir}" for v in dummies + hidden] + heads)
     result_attributes = [""] * len(effects) + (list(result_attributes) or [""] * len(jaxpr.outvars))
     types = ", ".join([v.aval.mlir + a for v, a in zip(results, result_attributes)])
@@ -511,6 +531,14 @@ def emit_main(module: Module, jaxpr: Jaxpr, const_avals: Sequence[AbstractValue]
     end = f"return {', '.join([v.name for v in results])} : {plain}\n" if results else "return\n"
     module.functions.append(f"func.func public @main({head}) -> ({types}) {{\n{''.join(b.lines)}{end}}}\n")
     return effects
+
+
+def _entry(b: Builder, aval: Any) -> tuple[Value, Value]:
+    """The value of an argument of `main`, and the argument itself, which is another one for a token."""
+    if aval is abstract_token:
+        return b.new_token(), b.fresh(NO_BYTES)
+    value = b.fresh(aval)
+    return value, value
 
 
 # -- texts

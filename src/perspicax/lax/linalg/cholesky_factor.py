@@ -116,7 +116,7 @@ def _update_type(r: ShapedArray, w: ShapedArray) -> ShapedArray:
 def _no_update_derivative(*_: Any, **__: Any) -> Any:
     raise NotDifferentiableError(function="lax.linalg.cholesky_update", what="the updated factor",
                                  why="JAX defines none", use="lax.linalg.cholesky(R.T @ R + jnp.outer(w, w))",
-                                 use_why="decompose the sum, which has a derivative:")
+                                 use_why="decompose the sum, which has a derivative")
 
 
 def _row(b: Any, x: Any, k: int) -> Any:

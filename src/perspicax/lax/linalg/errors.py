@@ -3,12 +3,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from perspicax.core.config import local
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Label, Report
-from perspicax.diagnose.source import operands_at
+from perspicax.diagnose.source import callee_at, operands_at
 from perspicax.lax.errors import OperationError
 
 LONGEST_NAME = 40
+OWN = "lax.linalg."
+
+
+def called(error: PerspicaxError, function: str) -> str:
+    """What the user called: the function of a module at the error's place, as it is written there.
+
+    Args:
+        error: the error.
+        function: who found it. Functions of NumPy's and SciPy's modules say their own names, which stand; a decomposition
+            is often at work for another function (`jnp.linalg.eig`, `jsp.linalg.sqrtm`), which the user knows.
+    """
+    if not function.startswith(OWN) or error.position is None:
+        return function
+    return callee_at(error.position) or function
+
+
+def _does(function: str, name: str) -> bool:
+    """Whether what the user calls `name` is the decomposition `function` itself, not one that uses it."""
+    return function.rpartition(".")[2] == name.rpartition(".")[2]
+
+
+def _example(error: PerspicaxError, code: str, name: str) -> str:
+    """A line of code with the user's words for `{f}`, the function called, and `{a}`, its argument."""
+    found = operands_at(error.position) if error.position is not None else None
+    text = found[0].text if found and _does(found.operation, name) else ""
+    return code.replace("{f}", name).replace("{a}", text if 0 < len(text) <= LONGEST_NAME else "a")
 
 
 def _operands(error: PerspicaxError, function: str, count: int) -> tuple[tuple[str, Any], ...]:
@@ -129,7 +156,7 @@ class MatrixDtypeError(OperationError):
     def report(self) -> Report:
         integer = self.type_text.startswith(("int", "uint", "bool"))
         fixes = (Fix("make it floating first", code="x.astype(float)"),) if integer else ()
-        return Report(says=f"`{self.function}` is not defined for {self.type_text}.",
+        return Report(says=f"`{called(self, self.function)}` is not defined for {self.type_text}.",
                       why=f"it takes {self.accepts}", fixes=fixes)
 
 
@@ -141,7 +168,7 @@ class NoKernelError(PerspicaxError, NotImplementedError, ValueError):  # JAX rai
         platform: where it should run.
         missing: what is not there.
         why: the reason.
-        use: what may be written instead.
+        use: what may be written instead; `{a}` stands for the argument.
     """
 
     function: str
@@ -152,8 +179,9 @@ class NoKernelError(PerspicaxError, NotImplementedError, ValueError):  # JAX rai
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.function}` has {self.missing} on the platform `{self.platform}`.", why=self.why,
-                      fixes=(Fix(code=self.use),) if self.use else ())
+        name = called(self, self.function)
+        return Report(says=f"`{name}` has {self.missing} on the platform `{self.platform}`.", why=self.why,
+                      fixes=(Fix(code=_example(self, self.use, name)),) if self.use else ())
 
 
 class NotDifferentiableError(PerspicaxError, NotImplementedError):
@@ -163,8 +191,9 @@ class NotDifferentiableError(PerspicaxError, NotImplementedError):
         function: what was differentiated.
         what: which of its results.
         why: the reason.
-        use: what may be written instead.
+        use: what may be written instead; `{f}` stands for the function that was called, `{a}` for its argument.
         use_why: what that does.
+        rather: another thing to write, `(what it does, code)`.
     """
 
     function: str
@@ -172,11 +201,21 @@ class NotDifferentiableError(PerspicaxError, NotImplementedError):
     why: str
     use: str = ""
     use_why: str = ""
+    rather: tuple[str, str] | None = None
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        fields.setdefault("position", local.place)  # of the equation, while a staged function is differentiated
+        super().__init__(*args, **fields)
 
     @property
     def report(self) -> Report:
-        return Report(says=f"The derivative of {self.what} of `{self.function}` was asked for, and there is none.",
-                      why=self.why, fixes=(Fix(self.use_why.rstrip(":"), code=self.use),) if self.use else ())
+        name = called(self, self.function)
+        says = (f"The derivative of {self.what} of `{name}` was asked for, and there is none."
+                if _does(self.function, name) else
+                f"The derivative of `{name}` was asked for; it is made from {self.what}, and there is none of that.")
+        choices = ([(self.use_why, self.use)] if self.use else []) + ([self.rather] if self.rather is not None else [])
+        return Report(says=says, why=self.why, fixes=tuple([Fix(why, code=_example(self, code, name))
+                                                            for why, code in choices]))
 
 
 class DecompositionOptionError(PerspicaxError, ValueError):
@@ -194,7 +233,7 @@ class DecompositionOptionError(PerspicaxError, ValueError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.function}` was given {self.option}.", why=self.why)
+        return Report(says=f"`{called(self, self.function)}` was given {self.option}.", why=self.why)
 
 
 class UnsupportedOptionError(PerspicaxError, NotImplementedError):
@@ -214,5 +253,5 @@ class UnsupportedOptionError(PerspicaxError, NotImplementedError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.function}` does not support {self.option}.", why=self.why,
+        return Report(says=f"`{called(self, self.function)}` does not support {self.option}.", why=self.why,
                       fixes=(Fix(code=self.use),) if self.use else ())

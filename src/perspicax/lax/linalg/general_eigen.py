@@ -74,8 +74,8 @@ def _jvp(primals: tuple, tangents: tuple, *, compute_left_eigenvectors: bool, co
         raise NotDifferentiableError(
             function=FUNCTION, what="the eigenvectors",
             why="it exists only where all eigenvalues differ and each eigenvector has one largest entry, which cannot be "
-                "checked ahead", use="lax.linalg.eig(a, enable_eigvec_derivs=True)",
-            use_why="promise that it is so, or differentiate the eigenvalues alone (jnp.linalg.eigvals):")
+                "checked ahead", use="jax.lax.linalg.eig({a}, enable_eigvec_derivs=True)", use_why="promise that it is so",
+            rather=("differentiate the eigenvalues alone", "jnp.linalg.eigvals({a})"))
     a, da = primals[0], tangents[0]
     outs = eig_p(a, compute_left_eigenvectors=compute_left_eigenvectors, compute_right_eigenvectors=True,
                  enable_eigvec_derivs=enable_eigvec_derivs, implementation=implementation)
@@ -122,7 +122,7 @@ def _emit(b: Any, a: Any, *, compute_left_eigenvectors: bool, compute_right_eige
     platform = b.module.platform
     if platform == "cpu" and implementation not in (None, EigImplementation.LAPACK):
         raise NoKernelError(function=FUNCTION, platform=platform, missing=f"no implementation {implementation.name}",
-                            why="the CPU has EigImplementation.LAPACK")
+                            position=b.place, why="the CPU has EigImplementation.LAPACK")
     if not a.aval.size:
         return empty_results(b, b.out)
     *stack, n, _ = a.shape
@@ -185,8 +185,8 @@ def eig(x: Any, *, compute_left_eigenvectors: bool = True, compute_right_eigenve
 
 def _no_derivative(function: str, what: str) -> Any:
     def jvp(*_: Any, **__: Any) -> Any:
-        raise NotDifferentiableError(function=function, what=what, why="JAX defines none", use="jnp.linalg.eigvals(a)",
-                                     use_why="the eigenvalues have a derivative:")
+        raise NotDifferentiableError(function=function, what=what, why="JAX defines none", use="jnp.linalg.eigvals({a})",
+                                     use_why="the eigenvalues have a derivative")
 
     return jvp
 
@@ -202,7 +202,7 @@ def _schur_type(a: ShapedArray, *, compute_schur_vectors: bool, sort_eig_vals: b
 
 def _schur_emit(b: Any, a: Any, *, compute_schur_vectors: bool, sort_eig_vals: bool, select_callable: Any) -> list[Any]:
     if sort_eig_vals:
-        raise UnsupportedOptionError(function="lax.linalg.schur", option="sort_eig_vals=True",
+        raise UnsupportedOptionError(function="lax.linalg.schur", option="sort_eig_vals=True", position=b.place,
                                      why="the kernel cannot call a function that selects eigenvalues")
     if not a.aval.size:
         return empty_results(b, b.out)

@@ -147,7 +147,7 @@ def native_call(b: Any, function: str, routine: str, config: str, operands: Sequ
     if not letter and kind(dtype) in "fc":
         raise NoKernelError(function=function, platform=platform, missing=f"no kernel for {dtype}",
                             why="kernels exist for float32, float64, complex64 and complex128",
-                            use="x.astype(jnp.float32)")
+                            use="{a}.astype(jnp.float32)", position=b.place)
     layouts = [layout(v.aval if hasattr(v, "aval") else v, rank) for v, rank in zip([*operands, *outs], ranks)]
     places = dict(operand_layouts=layouts[:len(operands)], result_layouts=layouts[len(operands):], aliases=aliases)
     if platform == "cpu":
@@ -156,7 +156,7 @@ def native_call(b: Any, function: str, routine: str, config: str, operands: Sequ
         return b.custom_call(target, operands, list(outs), config=config, native="lapack", **places)
     if platform in GPUS and gpu is not None:
         return b.custom_call(GPUS[platform] + gpu.target, operands, list(outs), config=gpu.config, **places)
-    raise NoKernelError(function=function, platform=platform, missing="no kernel",
+    raise NoKernelError(function=function, platform=platform, missing="no kernel", position=b.place,
                         why="this decomposition runs on the CPU"
                             + (" and on GPUs" if gpu is not None else "; move the matrix there, or use jax.pure_callback"))
 

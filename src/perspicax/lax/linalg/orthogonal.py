@@ -74,7 +74,7 @@ _NO_SUM = NotLinear("the factors of a sum are not the sums of the factors")
 
 geqrf_p = Primitive(
     "geqrf", multiple_results=True, type_rule=_geqrf_type,
-    jvp=_no_derivative("lax.linalg.geqrf", "the reflectors", "jnp.linalg.qr(a)", "Q and R have derivatives:"),
+    jvp=_no_derivative("lax.linalg.geqrf", "the reflectors", "jnp.linalg.qr({a})", "Q and R have derivatives"),
     transpose=_NO_SUM, batch=STACKED, emit=emit_geqrf, source="LAPACK, `geqrf`")
 
 
@@ -109,8 +109,8 @@ def emit_geqp3(b: Any, a: Any, jpvt: Any) -> list[Any]:
 
 geqp3_p = Primitive(
     "geqp3", multiple_results=True, type_rule=_geqp3_type,
-    jvp=_no_derivative("lax.linalg.geqp3", "the reflectors", "jsp.linalg.qr(a, pivoting=True)",
-                       "Q and R have derivatives:"),
+    jvp=_no_derivative("lax.linalg.geqp3", "the reflectors", "jsp.linalg.qr({a}, pivoting=True)",
+                       "Q and R have derivatives"),
     transpose=_NO_SUM, batch=STACKED, emit=emit_geqp3, source="LAPACK, `geqp3`")
 
 
@@ -157,7 +157,7 @@ def emit_householder(b: Any, a: Any, taus: Any) -> Any:
 
 householder_product_p = Primitive(
     "householder_product", type_rule=_householder_type,
-    jvp=_no_derivative("lax.linalg.householder_product", "the product", "jnp.linalg.qr(a)[0]", "Q has a derivative:"),
+    jvp=_no_derivative("lax.linalg.householder_product", "the product", "jnp.linalg.qr({a})[0]", "Q has a derivative"),
     transpose=NotLinear("a product is not linear in its factors together"), batch=STACKED, emit=emit_householder,
     source="LAPACK, `orgqr`")
 

@@ -93,10 +93,10 @@ def _jvp(primals: tuple, tangents: tuple, *, full_matrices: bool, compute_uv: bo
     if compute_uv and full_matrices and m != n:
         raise NotDifferentiableError(
             function=FUNCTION, what="square U and V", why="the matrix does not determine their last columns",
-            use="svd(a, full_matrices=False)", use_why="ask for the columns that it determines:")
+            use="{f}({a}, full_matrices=False)", use_why="ask for the columns that it determines")
     if subset_by_index is not None:
         raise NotDifferentiableError(function=FUNCTION, what="a subset of the singular values", why="JAX defines none",
-                                     use="svd(a, full_matrices=False)", use_why="compute all, and select afterwards:")
+                                     use="{f}({a}, full_matrices=False)", use_why="compute all, and select afterwards")
     s, u, vh = svd_p(a, full_matrices=False, compute_uv=True, subset_by_index=None, algorithm=algorithm)
     v = adjoint(vh)
     inner = product(product(adjoint(u), da), v)
@@ -145,7 +145,7 @@ def _emit(b: Any, a: Any, *, full_matrices: bool, compute_uv: bool, subset_by_in
     *stack, m, n = a.shape
     k = min(m, n)
     if subset_by_index is not None and subset_by_index != (0, k):
-        raise UnsupportedOptionError(function=FUNCTION, option=f"subset_by_index={subset_by_index}",
+        raise UnsupportedOptionError(function=FUNCTION, option=f"subset_by_index={subset_by_index}", position=b.place,
                                      why=f"the platform `{b.module.platform}` computes all singular values",
                                      use="compute all, and select afterwards")
     if not a.aval.size:
@@ -185,7 +185,7 @@ def _routine(b: Any, algorithm: Any) -> str:
     if algorithm is SvdAlgorithm.QR:
         return "gesvd"
     raise NoKernelError(function=FUNCTION, platform=b.module.platform, missing=f"no algorithm {algorithm}",
-                        why="there are SvdAlgorithm.DEFAULT, DIVIDE_AND_CONQUER and QR")
+                        position=b.place, why="there are SvdAlgorithm.DEFAULT, DIVIDE_AND_CONQUER and QR")
 
 
 svd_p = Primitive(

@@ -29,7 +29,7 @@ def _type(a: ShapedArray, c: ShapedArray, *, alpha: float, beta: float) -> Shape
 
 def _jvp(*_: Any, **__: Any) -> Any:
     raise NotDifferentiableError(function=FUNCTION, what="the product", why="JAX defines none",
-                                 use="alpha * a @ a.mT + beta * c", use_why="the same written out has a derivative:")
+                                 use="alpha * a @ a.mT + beta * c", use_why="the same written out has a derivative")
 
 
 def _emit(b: Any, a: Any, c: Any, *, alpha: float, beta: float) -> Any:

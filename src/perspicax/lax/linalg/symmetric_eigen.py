@@ -80,7 +80,7 @@ def _jvp(primals: tuple, tangents: tuple, *, subset_by_index: Any, **more: Any) 
     a, da = primals[0], tangents[0]
     if subset_by_index is not None and subset_by_index != (0, type_of(a).shape[-1]):
         raise NotDifferentiableError(function=FUNCTION, what="a subset of the eigenvalues", why="JAX defines none",
-                                     use="eigh(a)", use_why="compute all, and select afterwards:")
+                                     use="{f}({a})", use_why="compute all, and select afterwards")
     v, w = eigh_p(a, subset_by_index=subset_by_index, **more)
     inner = product(product(adjoint(v), da), v)
     wide = convert.convert_element_type(w, type_of(v).dtype)
@@ -93,13 +93,13 @@ def _jvp(primals: tuple, tangents: tuple, *, subset_by_index: Any, **more: Any) 
 def _emit(b: Any, a: Any, *, lower: bool, sort_eigenvalues: bool, subset_by_index: Any, algorithm: Any) -> list[Any]:
     vectors, values = b.out
     if subset_by_index is not None and subset_by_index != (0, a.shape[-1]):
-        raise UnsupportedOptionError(function=FUNCTION, option=f"subset_by_index={subset_by_index}",
+        raise UnsupportedOptionError(function=FUNCTION, option=f"subset_by_index={subset_by_index}", position=b.place,
                                      why=f"the platform `{b.module.platform}` computes all eigenvalues",
                                      use="compute all, and select afterwards")
     platform = b.module.platform
     if algorithm is EighImplementation.QDWH or (algorithm is EighImplementation.JACOBI and platform == "cpu"):
         raise NoKernelError(function=FUNCTION, platform=platform, missing=f"no implementation {algorithm.name}",
-                            why="the CPU has EighImplementation.QR")
+                            position=b.place, why="the CPU has EighImplementation.QR")
     if not a.aval.size:
         return empty_results(b, b.out)
     which = 2 if algorithm is EighImplementation.JACOBI else 0
@@ -160,7 +160,7 @@ def _tridiagonal_type(a: ShapedArray, *, lower: bool) -> list[ShapedArray]:
 
 def _tridiagonal_jvp(*_: Any, **__: Any) -> Any:
     raise NotDifferentiableError(function="lax.linalg.tridiagonal", what="the tridiagonal form", why="JAX defines none",
-                                 use="jnp.linalg.eigh(a)", use_why="eigenvalues and eigenvectors have derivatives:")
+                                 use="jnp.linalg.eigh({a})", use_why="eigenvalues and eigenvectors have derivatives")
 
 
 def _tridiagonal_emit(b: Any, a: Any, *, lower: bool) -> list[Any]:
