@@ -1,6 +1,10 @@
 """Perspicax: an independent implementation of JAX whose errors explain themselves. `jax.X` is `perspicax.X`."""
 
-import perspicax.numpy.install as _install  # arrays get their operators and methods
+from perspicax.binding import quiet as _quiet  # first: without it every tenth millisecond of the import is a collection
+
+with _quiet.no_collections():
+    import perspicax.numpy.install as _install  # arrays get their operators and methods
+
 import perspicax.sanitize.key_switch as _key_switch  # the ledger of keys follows the configuration
 from perspicax.api.differentiate import grad as grad
 from perspicax.api.differentiate import jvp as jvp

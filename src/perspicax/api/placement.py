@@ -14,7 +14,6 @@ from perspicax.core import tree
 from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tree_errors import PrefixMismatchError
-from perspicax.core.tree_mismatch import sentence
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.lax.placement import ArrayCopySemantics, device_put_p
@@ -76,6 +75,8 @@ def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
     try:
         return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None))
     except PrefixMismatchError as error:
+        from perspicax.core.tree_mismatch import sentence  # only a report needs it
+
         raise PlacementError(kind="tree", name=option, got=sentence(error.mismatches[0], "x", option)) from None
 
 

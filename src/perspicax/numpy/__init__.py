@@ -67,13 +67,6 @@ from perspicax.numpy.diagonals import (
     triu_indices,
     triu_indices_from,
 )
-from perspicax.numpy.divisors import (
-    gcd,
-    lcm,
-)
-from perspicax.numpy.exchange import (
-    from_dlpack,
-)
 from perspicax.numpy.joining import (
     append,
     array_split,
@@ -110,15 +103,6 @@ from perspicax.numpy.logic import (
 from perspicax.numpy.methods import (
     astype,
     copy,
-)
-from perspicax.numpy.nan_reductions import (
-    nanmax,
-    nanmean,
-    nanmin,
-    nanprod,
-    nanstd,
-    nansum,
-    nanvar,
 )
 from perspicax.numpy.operators import (
     absolute,
@@ -186,9 +170,6 @@ from perspicax.numpy.operators import (
 from perspicax.numpy.operators import (
     left_shift as bitwise_left_shift,
 )
-from perspicax.numpy.padding import (
-    pad,
-)
 from perspicax.numpy.products import (
     cross,
     dot,
@@ -201,14 +182,6 @@ from perspicax.numpy.products import (
     vdot,
     vecdot,
     vecmat,
-)
-from perspicax.numpy.quantiles import (
-    median,
-    nanmedian,
-    nanpercentile,
-    nanquantile,
-    percentile,
-    quantile,
 )
 from perspicax.numpy.reductions import (
     all,
@@ -357,18 +330,6 @@ from perspicax.numpy.selection import (
     take,
     take_along_axis,
 )
-from perspicax.numpy.sets import (
-    intersect1d,
-    isin,
-    setdiff1d,
-    setxor1d,
-    union1d,
-    unique,
-    unique_all,
-    unique_counts,
-    unique_inverse,
-    unique_values,
-)
 from perspicax.numpy.shapes import (
     atleast_1d,
     atleast_2d,
@@ -449,29 +410,38 @@ from perspicax.numpy.ufuncs import (
 
 __getattr__, __dir__ = _on_demand(__name__, modules=("fft", "linalg"), names={
     "apply_along_axis": "perspicax.numpy.along", "apply_over_axes": "perspicax.numpy.along",
-    "array_repr": "perspicax.numpy.files", "array_str": "perspicax.numpy.files",
-    "bartlett": "perspicax.numpy.windows", "blackman": "perspicax.numpy.windows", "c_": "perspicax.numpy.grids",
-    "convolve": "perspicax.numpy.signals", "corrcoef": "perspicax.numpy.covariance",
-    "correlate": "perspicax.numpy.signals", "cov": "perspicax.numpy.covariance",
-    "frombuffer": "perspicax.numpy.files", "fromfile": "perspicax.numpy.files",
-    "fromfunction": "perspicax.numpy.along", "fromiter": "perspicax.numpy.files",
-    "fromstring": "perspicax.numpy.files", "geomspace": "perspicax.numpy.ratios",
-    "get_printoptions": "perspicax.numpy.files", "gradient": "perspicax.numpy.sampled",
-    "hamming": "perspicax.numpy.windows", "hanning": "perspicax.numpy.windows",
+    "array_repr": "perspicax.numpy.files", "array_str": "perspicax.numpy.files", "bartlett": "perspicax.numpy.windows",
+    "blackman": "perspicax.numpy.windows", "c_": "perspicax.numpy.grids", "convolve": "perspicax.numpy.signals",
+    "corrcoef": "perspicax.numpy.covariance", "correlate": "perspicax.numpy.signals",
+    "cov": "perspicax.numpy.covariance", "from_dlpack": "perspicax.numpy.exchange",
+    "frombuffer": "perspicax.numpy.files", "fromfile": "perspicax.numpy.files", "fromfunction": "perspicax.numpy.along",
+    "fromiter": "perspicax.numpy.files", "fromstring": "perspicax.numpy.files", "gcd": "perspicax.numpy.divisors",
+    "geomspace": "perspicax.numpy.ratios", "get_printoptions": "perspicax.numpy.files",
+    "gradient": "perspicax.numpy.sampled", "hamming": "perspicax.numpy.windows", "hanning": "perspicax.numpy.windows",
     "histogram": "perspicax.numpy.histograms", "histogram2d": "perspicax.numpy.histograms",
     "histogram_bin_edges": "perspicax.numpy.histograms", "histogramdd": "perspicax.numpy.histograms",
     "i0": "perspicax.numpy.windows", "index_exp": "perspicax.numpy.grids", "interp": "perspicax.numpy.sampled",
-    "iterable": "perspicax.numpy.files", "ix_": "perspicax.numpy.grids", "kaiser": "perspicax.numpy.windows",
-    "load": "perspicax.numpy.files", "logspace": "perspicax.numpy.ratios", "mgrid": "perspicax.numpy.grids",
-    "ogrid": "perspicax.numpy.grids", "packbits": "perspicax.numpy.bits", "poly": "perspicax.numpy.polynomials",
+    "intersect1d": "perspicax.numpy.sets", "isin": "perspicax.numpy.sets", "iterable": "perspicax.numpy.files",
+    "ix_": "perspicax.numpy.grids", "kaiser": "perspicax.numpy.windows", "lcm": "perspicax.numpy.divisors",
+    "load": "perspicax.numpy.files", "logspace": "perspicax.numpy.ratios", "median": "perspicax.numpy.quantiles",
+    "mgrid": "perspicax.numpy.grids", "nanmax": "perspicax.numpy.nan_reductions",
+    "nanmean": "perspicax.numpy.nan_reductions", "nanmedian": "perspicax.numpy.quantiles",
+    "nanmin": "perspicax.numpy.nan_reductions", "nanpercentile": "perspicax.numpy.quantiles",
+    "nanprod": "perspicax.numpy.nan_reductions", "nanquantile": "perspicax.numpy.quantiles",
+    "nanstd": "perspicax.numpy.nan_reductions", "nansum": "perspicax.numpy.nan_reductions",
+    "nanvar": "perspicax.numpy.nan_reductions", "ogrid": "perspicax.numpy.grids", "packbits": "perspicax.numpy.bits",
+    "pad": "perspicax.numpy.padding", "percentile": "perspicax.numpy.quantiles", "poly": "perspicax.numpy.polynomials",
     "polyadd": "perspicax.numpy.polynomials", "polyder": "perspicax.numpy.polynomials",
     "polydiv": "perspicax.numpy.polynomials", "polyfit": "perspicax.numpy.polynomials",
     "polyint": "perspicax.numpy.polynomials", "polymul": "perspicax.numpy.polynomials",
     "polysub": "perspicax.numpy.polynomials", "polyval": "perspicax.numpy.polynomials",
-    "printoptions": "perspicax.numpy.files", "r_": "perspicax.numpy.grids",
+    "printoptions": "perspicax.numpy.files", "quantile": "perspicax.numpy.quantiles", "r_": "perspicax.numpy.grids",
     "ravel_multi_index": "perspicax.numpy.flat_indices", "roots": "perspicax.numpy.polynomials",
     "s_": "perspicax.numpy.grids", "save": "perspicax.numpy.files", "savez": "perspicax.numpy.files",
-    "set_printoptions": "perspicax.numpy.files", "trapezoid": "perspicax.numpy.sampled",
+    "set_printoptions": "perspicax.numpy.files", "setdiff1d": "perspicax.numpy.sets",
+    "setxor1d": "perspicax.numpy.sets", "trapezoid": "perspicax.numpy.sampled", "union1d": "perspicax.numpy.sets",
+    "unique": "perspicax.numpy.sets", "unique_all": "perspicax.numpy.sets", "unique_counts": "perspicax.numpy.sets",
+    "unique_inverse": "perspicax.numpy.sets", "unique_values": "perspicax.numpy.sets",
     "unpackbits": "perspicax.numpy.bits", "unravel_index": "perspicax.numpy.flat_indices",
     "unwrap": "perspicax.numpy.sampled", "vander": "perspicax.numpy.polynomials",
     "vectorize": "perspicax.numpy.vectorizing",

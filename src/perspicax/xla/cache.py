@@ -23,9 +23,8 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["CacheWarning", "DiskCache", "Entry", "default_folder", "key_of", "open_default"]
 
@@ -180,8 +179,7 @@ def _quoted(path: str) -> str:
 # ---------------------------------------------------------------- the store
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What was stored: the bytes, and the description that was put beside them."""
 
     blob: bytes
