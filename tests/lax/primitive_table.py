@@ -295,6 +295,8 @@ ELSEWHERE = {
     "dce_sink": "it has no results: test_elementwise.py",
     "device_put": "it is about where arrays live: tests/xla and tests/api",
     "platform_index": "it has no operands: test_control.py",
+    "create_token": "tokens are no arrays: test_tokens.py", "after_all": "tokens are no arrays: test_tokens.py",
+    "stage": "it makes no equation: test_tokens.py",
     "custom_jvp_call": f"{_FUNCTIONS} custom rules", "pure_callback": f"{_FUNCTIONS} callbacks",
     "io_callback": f"{_FUNCTIONS} callbacks",
     "debug_callback": f"{_FUNCTIONS} callbacks", "debug_print": f"{_FUNCTIONS} callbacks",

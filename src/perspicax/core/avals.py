@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
-from perspicax.core.errors import ShapeError
+from perspicax.core.errors import ShapeError, TokenOperandError
 
 Shape = tuple[int, ...]
 
@@ -233,18 +233,35 @@ def raise_if_traced(shape: Any, error: TypeError) -> None:
 
 
 class AbstractToken(AbstractValue):
-    """The type of a value that only orders effects."""
+    """The type of a value that only orders effects: it has no elements, and so no dtype, and nothing moves it."""
 
     __slots__ = ()
     shape = ()
     weak_type = False
     mlir = "!stablehlo.token"
 
+    def _refuse(self) -> Any:  # whoever asks takes it for an array
+        raise TokenOperandError
+
+    dtype = ndim = size = property(_refuse)
+    strong = property(lambda self: self)
+
+    def batched(self, size: int, axis: int) -> Any:
+        """Of an array, its type with an axis more."""
+        self._refuse()
+
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         return "Tok"
 
-    def to_tangent_aval(self) -> AbstractToken:
-        return self
+    def to_tangent_aval(self) -> ShapedArray:
+        """The type of its tangent, which is zero always: `float0`, as that of an integer."""
+        return ShapedArray((), dtypes.float0)
+
+    def __reduce__(self) -> str:
+        return "abstract_token"
+
+    def __repr__(self) -> str:
+        return "AbstractToken()"
 
 
 abstract_token = AbstractToken()

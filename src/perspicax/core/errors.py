@@ -39,6 +39,16 @@ class NotAnArrayError(PerspicaxError, TypeError):
                       why="operations take arrays, NumPy arrays and Python numbers", fixes=fixes)
 
 
+class TokenOperandError(PerspicaxError, TypeError, AttributeError):  # JAX raises the one of a token, the other of a traced one
+    """A token was used where an array is wanted."""
+
+    @property
+    def report(self) -> Report:
+        return Report(says="An operand is a token, not an array.",
+                      why="a token only orders what happens: it has no elements, no dtype, and no axis for a batch. "
+                          "`lax.after_all` takes tokens, and functions may take them as arguments and return them")
+
+
 class TruthValueError(PerspicaxError, ValueError):
     """An array of several elements was used as a condition."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
-from perspicax.core.avals import AbstractValue, ShapedArray
+from perspicax.core.avals import AbstractValue, ShapedArray, abstract_token
 from perspicax.core.config import local
 from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.jaxpr import Atom, ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
@@ -110,7 +110,7 @@ class JaxprTrace(Trace):
                 raise leak_error(x)
             return self.const(x, x.aval)
         aval = get_aval(x)
-        if aval.shape == () and not aval.extended and aval.dtype is not dtypes.float0:  # type: ignore[attr-defined]
+        if aval.shape == () and not aval.extended and aval is not abstract_token and aval.dtype is not dtypes.float0:
             return Literal(x, aval)
         return self.const(x, aval)
 

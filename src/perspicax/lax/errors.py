@@ -71,5 +71,28 @@ class OperandDtypeError(OperationError):
                       why=f"`{self.operation}` takes {self.accepts} arrays")
 
 
+class TokenNeededError(PerspicaxError, TypeError):
+    """An operation on tokens was given an array.
+
+    Attributes:
+        operation: the operation.
+        type_text: the array's type.
+        index: which operand it is.
+    """
+
+    operation: str
+    type_text: str
+    index: int
+
+    @property
+    def report(self) -> Report:
+        found = operands_at(self.position) if self.position is not None else None
+        named = found is not None and self.index < len(found)
+        name = f"`{found[self.index].text}`" if found is not None and named else f"operand {self.index}"
+        labels = (Label(found[self.index].span, self.type_text),) if found is not None and named else ()
+        return Report(says=f"`{self.operation}` was given {name}, which is {self.type_text} and no token.", labels=labels,
+                      why="it takes tokens and returns one that comes after them; `lax.create_token()` makes one")
+
+
 class OperationShapeError(ReportedError, TypeError, ValueError):
     """The shapes, axes or parameters given to an operation do not fit."""

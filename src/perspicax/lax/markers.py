@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.array import Array
-from perspicax.core.config import local
 from perspicax.core.effects import Effect
 from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.core.trace import JaxprTrace, Linear, Zero
@@ -140,6 +139,17 @@ def dce_sink(val: Any, *, prevent_mlir_dce: bool = False) -> None:
 
 # -- stage
 
+def _enter(trace: JaxprTrace, args: tuple, params: dict) -> Any:
+    """No equation: the operand itself, as a value of the jaxpr."""
+    x, = args
+    return trace.tracer(x if isinstance(x, Array) else as_array(x))
+
+
+stage_p: Primitive = elementwise(
+    "stage", over=ANY | EXTENDED, jvp=LINEAR, transpose=lambda ct, x: [ct], emit=_same, physical=_same_parameters,
+    evaluate=lambda x: as_array(x), stage=_enter)
+
+
 def stage(x: Any, /) -> Array:
     """`x` as a value of the function that is being traced; outside of tracing, as an array.
 
@@ -147,11 +157,8 @@ def stage(x: Any, /) -> Array:
         x: array, NumPy array or number.
     """
     x = operand(x)
-    if isinstance(x, Array):
-        return x
-    trace = local.trace
-    return trace.tracer(as_array(x)) if isinstance(trace, JaxprTrace) else as_array(x)
+    return x if isinstance(x, Array) else stage_p(x)
 
 
 __all__ = ["KeepEffect", "copy_p", "dce_sink", "dce_sink_p", "optimization_barrier",
-           "optimization_barrier_p", "stage", "stop_gradient", "stop_gradient_p"]
+           "optimization_barrier_p", "stage", "stage_p", "stop_gradient", "stop_gradient_p"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from perspicax.core.avals import ShapedArray
+from perspicax.core.avals import ShapedArray, abstract_token
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.trace import check_alive
 from perspicax.core.tracer import typers
@@ -65,9 +65,9 @@ class ShapeDtypeStruct:
         self.vma, self.is_ref = vma, is_ref
 
     @classmethod
-    def of(cls, aval: Any) -> ShapeDtypeStruct:
-        """The struct of an aval."""
-        return cls(aval.shape, aval.dtype, weak_type=aval.weak_type)
+    def of(cls, aval: Any) -> Any:
+        """The struct of an aval; a token's type stands for itself."""
+        return aval if aval is abstract_token else cls(aval.shape, aval.dtype, weak_type=aval.weak_type)
 
     size = property(lambda self: int(np.prod(self.shape, dtype=int)))
     ndim = property(lambda self: len(self.shape))

@@ -13,7 +13,7 @@ import numpy as np
 from perspicax.binding import runtime
 from perspicax.core import dtypes
 from perspicax.core.array import Array
-from perspicax.core.avals import ShapedArray, oversized
+from perspicax.core.avals import ShapedArray, abstract_token, oversized
 from perspicax.core.tracer import typers
 from perspicax.diagnose.boundary import public_methods
 from perspicax.diagnose.errors import PerspicaxError
@@ -366,7 +366,9 @@ def _wrap_piece(whole: ArrayImpl, buffer: Any, index: tuple[slice, ...], device:
 
 def array_text(x: ArrayImpl, representation: bool) -> str:
     """How an array prints; no compilation, no copy of more than what is shown."""
-    aval = x.aval
+    aval: Any = x.aval
+    if aval is abstract_token:
+        return "Token()"
     if x.is_deleted():
         return f"Array(deleted, {aval.str_short()})" if representation else f"<deleted array {aval.str_short()}>"
     if aval.extended:

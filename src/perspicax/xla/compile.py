@@ -20,7 +20,7 @@ import numpy as np
 
 from perspicax.binding import runtime
 from perspicax.core import dtypes
-from perspicax.core.avals import ShapedArray, oversized
+from perspicax.core.avals import ShapedArray, abstract_token, oversized
 from perspicax.core.config import config
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in
@@ -119,9 +119,10 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
     module.num_partitions = len(placed.devices)
     small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
              for i, (c, v) in enumerate(zip(closed.consts, jaxpr.constvars))
-             if v.aval.dtype == dtypes.float0  # which no buffer can hold
-             or (getattr(v.aval, "size", 0) <= emit.SMALL_CONSTANT and not v.aval.extended
-                 and not isinstance(c, ArrayImpl | np.ndarray))}
+             if v.aval is not abstract_token and (
+                 v.aval.dtype == dtypes.float0  # which no buffer can hold
+                 or (getattr(v.aval, "size", 0) <= emit.SMALL_CONSTANT and not v.aval.extended
+                     and not isinstance(c, ArrayImpl | np.ndarray)))}
     attributes, donated = _argument_attributes(jaxpr, keep, donated or [False] * len(jaxpr.invars), in_shardings)
     results = [] if out_shardings is None else [
         "" if s is None else f' {{mhlo.sharding = "{s.hlo_text(len(physical_aval(a).shape))}"}}'
