@@ -2,16 +2,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from perspicax.diagnose import public
-from perspicax.flax.tree_errors import StateDictError
+from perspicax.flax.error_base import article, listed
+from perspicax.flax.tree_errors import StateDictError, StateMismatchError
+from perspicax.tree_util import Partial
 
 __all__ = ["current_path", "from_state_dict", "is_serializable", "register_serialization_state", "to_state_dict"]
 
-_HANDLERS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
+Handlers = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
+
+_HANDLERS: dict[type, Handlers] = {}
+_SEEN: dict[type, Handlers | None] = {}
+"""The handlers of types that were met, found once; `None` for those of leaves."""
 
 
 class _Path(threading.local):
@@ -20,15 +25,6 @@ class _Path(threading.local):
 
 
 _path = _Path()
-
-
-@contextmanager
-def _below(part: str) -> Iterator[None]:
-    _path.parts.append(part)
-    try:
-        yield
-    finally:
-        _path.parts.pop()
 
 
 def current_path() -> str:
@@ -54,18 +50,41 @@ def register_serialization_state(ty: type, ty_to_state_dict: Callable[[Any], Any
         raise StateDictError(says=f"`{ty.__name__}` is registered for state dicts already.",
                              why="values that were saved by the other functions may not be readable by these")
     _HANDLERS[ty] = (ty_to_state_dict, ty_from_state_dict)
+    _SEEN.clear()
 
 
-def _handlers(value: Any) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]] | None:
-    kind = type(value)
-    if hasattr(kind, "_fields") and issubclass(kind, tuple):
-        return _named_to_state, _named_from_state
-    return _HANDLERS.get(kind)
+def _handlers(kind: type) -> Handlers | None:
+    try:
+        return _SEEN[kind]
+    except KeyError:
+        pass
+    named = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    found = (_named_to_state, _named_from_state) if named else _HANDLERS.get(kind)
+    if found is not None and found[0] not in _OURS:
+        found = (_checked(kind, found[0]), found[1])
+    if len(_SEEN) > 1000:  # a program that makes classes all the time shall be able to lose them
+        _SEEN.clear()
+    _SEEN[kind] = found
+    return found
+
+
+def _checked(kind: type, to_state: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of a user's that makes states, and a look at the keys of what it made."""
+    def checked(target: Any) -> Any:
+        state = to_state(target)
+        if isinstance(state, dict):
+            for key in state:
+                if not isinstance(key, str):
+                    raise StateDictError(says=f"The state of `{kind.__name__}` has the key {key!r}, which is no text.",
+                                         why="a state dict must be writable in any format: all its keys are str")
+        return state
+
+    return checked
 
 
 def is_serializable(target: Any) -> bool:
     """Whether a value is of a registered type (or such a type itself)."""
-    return (isinstance(target, type) and target in _HANDLERS) or _handlers(target) is not None
+    return (isinstance(target, type) and target in _HANDLERS) or _handlers(type(target)) is not None
 
 
 @public
@@ -75,16 +94,8 @@ def to_state_dict(target: Any) -> Any:
     Raises:
         StateDictError: a dict has keys that become the same text, or a state has keys that are no text.
     """
-    handlers = _handlers(target)
-    if handlers is None:
-        return target
-    state = handlers[0](target)
-    if isinstance(state, dict):
-        for key in state:
-            if not isinstance(key, str):
-                raise StateDictError(says=f"The state of `{type(target).__name__}` has the key {key!r}, which is no text.",
-                                     why="a state dict must be writable in any format: all its keys are str")
-    return state
+    handlers = _handlers(type(target))
+    return target if handlers is None else handlers[0](target)
 
 
 @public
@@ -97,38 +108,99 @@ def from_state_dict(target: Any, state: Any, name: str = ".") -> Any:
         name: what to call this part in errors.
 
     Raises:
-        StateDictError: the state has other names or another number of entries than `target`.
+        StateMismatchError: the state has other names or another number of entries than `target`. It shows all
+            differences by path, those of shape and dtype too, which alone are no error.
     """
-    handlers = _handlers(target)
+    return _restored(target, state, name)
+
+
+def _restored(target: Any, state: Any, name: str) -> Any:
+    handlers = _handlers(type(target))
     if handlers is None:
         return state
-    with _below(name):
+    parts = _path.parts
+    parts.append(name)
+    try:
         return handlers[1](target, state)
+    except StateMismatchError as found:
+        if len(parts) > 1:
+            raise
+        raise _compared(target, state, found) from None
+    finally:
+        parts.pop()
 
 
-def _mismatch(kind: str, wanted: Any, given: Any) -> StateDictError:
-    missing = [key for key in wanted if key not in given]
-    extra = [key for key in given if key not in wanted]
-    parts = [f"missing: {', '.join(map(str, missing))}"] if missing else []
-    parts += [f"not expected: {', '.join(map(str, extra))}"] if extra else []
-    return StateDictError(says=f"The state at `{current_path()}` does not fit the {kind} that is to be restored.\n    "
-                               + "\n    ".join(parts or ["it is no dict of names"]),
-                          why="the target says which names there are; each of them must be in the state, and no other")
+def _mismatch(kind: str, wanted: list[str], given: Any) -> StateMismatchError:
+    """What the first place says that does not fit; the whole tree is compared where the error leaves it."""
+    names = list(map(str, given)) if isinstance(given, Mapping) else []
+    at = current_path()
+    return StateMismatchError(
+        at=at, kind=kind, missing=tuple([name for name in wanted if name not in names]),
+        extra=tuple([name for name in names if name not in wanted]),
+        differs=() if isinstance(given, Mapping) else ((at, kind, article(given)),))
+
+
+def _compared(target: Any, state: Any, found: StateMismatchError) -> StateMismatchError:
+    """All places where a state differs from that of the target, in place of the first one that was found."""
+    missing: list[str] = []
+    extra: list[str] = []
+    differs: list[tuple[str, str, str]] = []
+
+    def compare(path: str, wanted: Any, given: Any) -> None:
+        if not isinstance(wanted, dict):
+            if (isinstance(given, dict) or _shaped(wanted) != _shaped(given)) and wanted is not None:
+                differs.append((path, _described(wanted), _described(given)))
+        elif not isinstance(given, Mapping):
+            differs.append((path, _described(wanted), _described(given)))
+        else:
+            names = list(map(str, given))
+            missing.extend([path + f"[{name!r}]" for name in wanted if name not in names])
+            extra.extend([path + f"[{name!r}]" for name in names if name not in wanted])
+            for name, value in given.items():
+                if str(name) in wanted:
+                    compare(path + f"[{str(name)!r}]", wanted[str(name)], value)
+
+    compare("", to_state_dict(target), state)
+    if not (missing or extra or differs):
+        return found  # the target's own state fits, so that it is a restoring function of a user's that asks for more
+    return StateMismatchError(at=found.at, kind=found.kind, missing=tuple(missing), extra=tuple(extra),
+                              differs=tuple(differs))
+
+
+def _shaped(value: Any) -> Any:
+    """The shape and dtype of an array; all that has none counts as alike."""
+    return (tuple(value.shape), str(value.dtype)) if hasattr(value, "shape") and hasattr(value, "dtype") else None
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{len(value)} entries ({listed(value, 3)})" if value else "no entries"
+    return article(value) if _shaped(value) or not isinstance(value, int | float | complex | str | bool) else repr(value)
+
+
+def _state_of(target: Any) -> Any:
+    """What `to_state_dict` is, inside of a tree."""
+    handlers = _handlers(type(target))
+    return target if handlers is None else handlers[0](target)
 
 
 def _sequence_to_state(values: Any) -> dict[str, Any]:
-    return {str(i): to_state_dict(value) for i, value in enumerate(values)}
+    return {str(i): _state_of(value) for i, value in enumerate(values)}
 
 
 def _restored_entries(target: Any, state: Any) -> list[Any]:
     if not isinstance(state, Mapping) or len(state) != len(target) or any(str(i) not in state for i in range(len(target))):
-        raise _mismatch(f"{type(target).__name__} of {len(target)}", [str(i) for i in range(len(target))],
-                        state if isinstance(state, Mapping) else ())
-    return [from_state_dict(value, state[str(i)], name=str(i)) for i, value in enumerate(target)]
+        raise _mismatch(f"{type(target).__name__} of {len(target)}", [str(i) for i in range(len(target))], state)
+    return [_restored(value, state[str(i)], str(i)) for i, value in enumerate(target)]
 
 
 def _dict_to_state(values: Mapping[Any, Any]) -> dict[str, Any]:
-    state = {str(key): to_state_dict(value) for key, value in values.items()}
+    state, seen = {}, _SEEN
+    for key, value in values.items():
+        # The common case is a leaf of a type that was met before: no call is made for it.
+        kind = type(value)
+        handlers = seen[kind] if kind in seen else _handlers(kind)
+        state[key if type(key) is str else str(key)] = value if handlers is None else handlers[0](value)
     if len(state) != len(values):
         raise StateDictError(says=f"A dict has keys that are different but show the same: {list(values)!r}.",
                              why="the keys of a state dict are text")
@@ -136,38 +208,53 @@ def _dict_to_state(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _dict_from_state(target: Mapping[Any, Any], state: Any) -> dict[Any, Any]:
-    names = [str(key) for key in target]
-    if not isinstance(state, Mapping) or set(names) - set(map(str, state)):
-        raise _mismatch("dict", names, state if isinstance(state, Mapping) else ())
-    return {key: from_state_dict(value, state[str(key)], name=str(key)) for key, value in target.items()}
+    if not isinstance(state, Mapping):
+        raise _mismatch("dict", [str(key) for key in target], state)
+    found, seen = {}, _SEEN
+    for key, value in target.items():
+        text = key if type(key) is str else str(key)
+        try:
+            given = state[text]
+        except KeyError:
+            raise _mismatch("dict", [str(key) for key in target], state) from None
+        kind = type(value)
+        found[key] = given if kind in seen and seen[kind] is None else _restored(value, given, text)
+    return found
 
 
 def _named_to_state(value: Any) -> dict[str, Any]:
-    return {name: to_state_dict(getattr(value, name)) for name in value._fields}
+    return {name: _state_of(getattr(value, name)) for name in value._fields}
 
 
 def _named_from_state(target: Any, state: Any) -> Any:
     if not isinstance(state, Mapping) or set(state) != set(target._fields):
-        raise _mismatch(f"named tuple {type(target).__name__}", target._fields, state if isinstance(state, Mapping) else ())
-    fields = {name: from_state_dict(getattr(target, name), state[name], name=name) for name in target._fields}
+        raise _mismatch(f"named tuple {type(target).__name__}", list(target._fields), state)
+    fields = {name: _restored(getattr(target, name), state[name], name) for name in target._fields}
     return type(target)(**fields)
 
 
 def fields_to_state(names: list[str]) -> Callable[[Any], dict[str, Any]]:
     """The function that makes the state of a dataclass with these fields."""
-    return lambda value: {name: to_state_dict(getattr(value, name)) for name in names}
+    return lambda value: {name: _state_of(getattr(value, name)) for name in names}
 
 
 def fields_from_state(names: list[str]) -> Callable[[Any, Any], Any]:
     """The function that restores a dataclass with these fields; the others keep the target's values."""
     def restore(target: Any, state: Any) -> Any:
         if not isinstance(state, Mapping) or set(state) != set(names):
-            raise _mismatch(type(target).__name__, names, state if isinstance(state, Mapping) else ())
-        return target.replace(**{name: from_state_dict(getattr(target, name), state[name], name=name) for name in names})
+            raise _mismatch(type(target).__name__, names, state)
+        return target.replace(**{name: _restored(getattr(target, name), state[name], name) for name in names})
 
     return restore
 
 
+_OURS = (_dict_to_state, _sequence_to_state, _named_to_state)
+
 register_serialization_state(dict, _dict_to_state, _dict_from_state)
 register_serialization_state(list, _sequence_to_state, lambda target, state: _restored_entries(target, state))
 register_serialization_state(tuple, _sequence_to_state, lambda target, state: tuple(_restored_entries(target, state)))
+
+register_serialization_state(
+    Partial, lambda value: {"args": to_state_dict(value.args), "keywords": to_state_dict(value.keywords)},
+    lambda target, state: Partial(target.func, *from_state_dict(target.args, state["args"], name="args"),
+                                  **from_state_dict(target.keywords, state["keywords"], name="keywords")))

@@ -9,8 +9,8 @@ from perspicax.flax.error_base import FlaxError
 
 __all__ = [
     "AxisRuleError", "ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError",
-    "CursorIterationError", "CursorKeyError", "FrozenDictError", "LiftError", "StateDictError", "StructError",
-    "TraversalError", "TraverseTreeError", "TreeTypeError",
+    "CursorIterationError", "CursorKeyError", "FrozenDictError", "LiftError", "StateDictError", "StateMismatchError",
+    "StructError", "TraversalError", "TraverseTreeError", "TreeTypeError",
 ]
 
 
@@ -95,6 +95,50 @@ class AxisRuleError(ReportedError, ValueError):
 
 class StateDictError(ReportedError, ValueError, KeyError):
     """A state dict does not fit what is to be restored from it, or cannot be made."""
+
+
+class StateMismatchError(StateDictError):
+    """A state has other names, or another number of entries, than the tree that is to be restored from it.
+
+    Attributes:
+        at: the part of the tree that was being restored.
+        kind: what that part is.
+        missing: paths (or names, in that part) that the tree has and the state has not.
+        extra: those that the state has and the tree has not.
+        differs: (path, what the tree has, what the state has) where both have something else.
+    """
+
+    says: str = ""
+    at: str = "."
+    kind: str = "tree"
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    differs: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def report(self) -> Report:
+        lines = [f"missing       {path}" + _near(path, self.extra) for path in self.missing]
+        lines += [f"not expected  {path}" for path in self.extra]
+        lines += [f"differs       {path or 'the top'}: {wanted} is wanted, {given} is there"
+                  for path, wanted, given in self.differs]
+        rest = [f"and {len(lines) - 16} more"] if len(lines) > 16 else []
+        return Report(
+            says=f"The state does not fit the {self.kind} that is to be restored"
+                 + (f" (at `{self.at}`)" if self.at not in ("", ".") else "") + "."
+                 + "".join(f"\n    {line}" for line in lines[:16] + rest),
+            why="the target says which names there are, and each of them must be in the state",
+            fixes=(Fix("build the target as the one that was saved"),
+                   Fix("take the state as it is, and pick what fits", code="restored = from_bytes(None, encoded)")))
+
+
+def _near(path: str, others: tuple[str, ...]) -> str:
+    """The path beside this one whose name looks like its, if there is one."""
+    from difflib import get_close_matches  # only a printed error needs it
+
+    place, _, name = path.rpartition("[")
+    beside = [other.rpartition("[")[2] for other in others if other.rpartition("[")[0] == place]
+    near = get_close_matches(name, beside, 1)
+    return f"    (there is {near[0].rstrip(']')})" if near else ""
 
 
 class CursorKeyError(ReportedError, KeyError, IndexError):
