@@ -1,11 +1,11 @@
 """Perspicax: an independent implementation of JAX whose errors explain themselves. `jax.X` is `perspicax.X`."""
 
-from perspicax.binding import quiet as _quiet  # first: without it every tenth millisecond of the import is a collection
+from perspicax.diagnose import importing as _importing  # first: every tenth millisecond of the rest is a collection
 
-with _quiet.no_collections():
+with _importing.Quietly():
     import perspicax.numpy.install as _install  # arrays get their operators and methods
 
-import perspicax.sanitize.key_switch as _key_switch  # the ledger of keys follows the configuration
+import perspicax.sanitize.switch as _switch  # the sanitizers follow the configuration
 from perspicax.api.differentiate import grad as grad
 from perspicax.api.differentiate import jvp as jvp
 from perspicax.api.differentiate import linearize as linearize

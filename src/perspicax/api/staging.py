@@ -88,7 +88,10 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     check_callable("eval_shape", fun)
     args, kwargs = tree.tree_map(_typed, (args, kwargs))
-    wrapped = fun if isinstance(fun, JitFunction) else JitFunction(fun, JitOptions())
+    if isinstance(fun, JitFunction):
+        return fun.eval_shape(*args, **kwargs)
+    wrapped = JitFunction(fun, JitOptions())
+    wrapped.transform = "eval_shape"
     return wrapped.eval_shape(*args, **kwargs)
 
 

@@ -28,6 +28,7 @@ from perspicax.core.config_errors import (
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import InternalError
 
+MAX_SHOWN = 6  # of the values that an option takes
 TRUE_WORDS = frozenset(("1", "y", "yes", "t", "true", "on"))
 FALSE_WORDS = frozenset(("0", "n", "no", "f", "false", "off"))
 
@@ -159,7 +160,10 @@ class Option:
     def expected(self) -> str:
         """The values it takes, in words."""
         if self.choices is not None:
-            words = " or ".join(repr(choice) for choice in self.choices)
+            shown = list(map(repr, self.choices[:MAX_SHOWN])) if len(self.choices) > MAX_SHOWN + 2 else map(repr, self.choices)
+            words = " or ".join(shown)
+            if len(self.choices) > MAX_SHOWN + 2:
+                words += f" or one of {len(self.choices) - MAX_SHOWN} others (its documentation lists them)"
         elif self.validator is not None:
             words = self.validator.__doc__ or ""
         else:

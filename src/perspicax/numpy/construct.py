@@ -256,7 +256,10 @@ def leaves(x: Any) -> list[Any]:
 
 def of_nested(x: Any, dtype: Any, where: str) -> Any:
     """The array of nested lists."""
-    found = leaves(x)
+    try:
+        found = leaves(x)
+    except RecursionError:
+        raise NotConvertibleError(function=where, value=f"a {type(x).__name__}", value_type="list", kind="deep") from None
     kinds = set(map(type, found))
     if kinds <= _PLAIN:
         if dtype is None:

@@ -153,6 +153,9 @@ class NotConvertibleError(PerspicaxError, TypeError, ValueError):  # JAX raises 
         if self.kind == "none":
             return Report(says=says, why="None is no number; NaN stands for a missing floating-point value",
                           fixes=(Fix("use NaN where a value is missing", code="jnp.nan"),))
+        if self.kind == "deep":
+            return Report(says=says, why="it contains itself, or is nested hundreds of levels deep; an array has at most a few "
+                                         "dozen axes")
         if self.kind == "ragged":
             return Report(says=says, why="the lists in it differ in length or depth; an array has the same number of "
                                          "entries along each axis everywhere")

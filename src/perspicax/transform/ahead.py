@@ -1,6 +1,7 @@
 """Ahead of time: a function is staged, lowered and compiled step by step, each step an object to look at."""
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -232,6 +233,24 @@ class LoweredStage:
         return self.compile().cost_analysis()
 
 
+def _difference(traced: Traced, args: tuple, kwargs: dict) -> str:
+    """Where the arguments of a call first differ in structure from those a function was compiled for."""
+    from perspicax.core.tree_mismatch import mismatches, sentence  # only a report needs it
+
+    then, then_by_name = traced.in_tree.unflatten(traced.avals)
+    if len(args) != len(then):
+        return f"the call has {len(args)} positional arguments, and it was compiled for {len(then)}"
+    if kwargs.keys() != then_by_name.keys():
+        return f"the call names the arguments {sorted(kwargs)}, and it was compiled for {sorted(then_by_name)}"
+    leaf_names = iter((traced.closed.debug_info.arg_names or ()) if traced.closed.debug_info else ())
+    for i, (expected, given) in enumerate([*zip(then, args), *[(then_by_name[k], kwargs[k]) for k in sorted(kwargs)]]):
+        taken = [next(leaf_names, "") for _ in tree.leaves(expected)]
+        name = re.split(r"[.\[]", taken[0])[0] if taken and taken[0] else f"args[{i}]"
+        for found in mismatches(expected, given):
+            return re.sub("`@([^`]*)`", rf"the compiled `{name}\1`", sentence(found, "@", name))
+    return "the static data of its arguments differs"
+
+
 @public_methods("as_text", "cost_analysis", "memory_analysis")
 class CompiledStage:
     """A compiled function: call it with arguments of the types it was compiled for."""
@@ -253,7 +272,8 @@ class CompiledStage:
             if in_tree != traced.in_tree:
                 from perspicax.transform.errors import CompiledCallError
 
-                raise CompiledCallError(function=traced.name, expected=str(traced.in_tree), got=str(in_tree), kind="tree")
+                raise CompiledCallError(function=traced.name, expected=str(traced.in_tree),
+                                        got=_difference(traced, args, kwargs), kind="tree")
             check_alive(leaves)
             arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
             for i, (x, aval) in enumerate(zip(arrays, traced.avals)):

@@ -43,6 +43,9 @@ class ArgumentTypeError(PerspicaxError, TypeError):
         if self.transform == "jit":
             fixes = (Fix(f"if `{root}` is no data but a setting, make it static",
                          code=f"@partial(jax.jit, static_argnames=({root!r},))"),)
+        elif self.transform == "eval_shape":
+            fixes = (Fix(f"if `{root}` is no data but a setting, give it before",
+                         code=f"jax.eval_shape(partial({callable_name(self.function)}, {root}={self.value}), ...)"),)
         return Report(
             says=f"The argument `{self.name}` of `{self.function}` is {with_article(self.value_type)}, which "
                  f"{self.transform} cannot trace: {self.value}.",
@@ -157,7 +160,11 @@ class NoTracingError(PerspicaxError, RuntimeError):
 
 
 class CompiledCallError(PerspicaxError, TypeError):
-    """A compiled function was called with arguments of other types than it was compiled for."""
+    """A compiled function was called with arguments of other types than it was compiled for.
+
+    Attributes:
+        kind: "tree" if their structure differs, and then `got` tells where; else "type".
+    """
 
     function: str
     expected: str
@@ -169,7 +176,7 @@ class CompiledCallError(PerspicaxError, TypeError):
     def report(self) -> Report:
         if self.kind == "tree":
             says = f"The compiled `{self.function}` was called with arguments of another structure."
-            why = f"it was compiled for {self.expected}, and got {self.got}"
+            why = f"{self.got}; a compiled function serves the structure it was compiled for, no other"
         else:
             says = f"The compiled `{self.function}` was called with `{self.name}` of type {self.got}."
             why = f"it was compiled for {self.expected}; a compiled function serves the types it was compiled for, no others"

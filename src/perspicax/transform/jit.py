@@ -71,6 +71,7 @@ class JitFunction:
     """A function wrapped by `jit`."""
 
     __wrapped__: Any  # the function, with its `__get__`
+    transform = "jit"  # what the user called
 
     def __init__(self, fun: Callable[..., Any], options: JitOptions) -> None:
         wraps(fun, self)
@@ -191,7 +192,7 @@ class JitFunction:
         if None in avals:
             if any(isinstance(x, RefCell) for x in leaves):
                 raise RefArgumentError(function=self._name)
-            avals = tuple(check_arguments(leaves, in_tree, self._fun, "jit"))
+            avals = tuple(check_arguments(leaves, in_tree, self._fun, self.transform))
         frames = () if local.trace is _evaluator else tuple([(f.name, f.size) for f in axis_frames()])
         key = (state_key(), in_tree, avals, statics, options.donate_key, frames)
         try:
