@@ -15,6 +15,8 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.errors import ShapeError, TokenOperandError
+from perspicax.core.symbolic import SymbolicSize, symbolic_in
+from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 
 Shape = tuple[int, ...]
 
@@ -70,6 +72,7 @@ class ShapedArray(AbstractValue):
         "shape",
         "sharding",
         "size",
+        "symbolic",
         "weak_type",
     )
 
@@ -82,6 +85,8 @@ class ShapedArray(AbstractValue):
     mlir: str
     mlir_element: str
     extended: bool
+    symbolic: bool
+    """Whether an axis has a symbolic size."""
     _tangent: ShapedArray | None
     _strong: ShapedArray | None
     _batched: dict[tuple[int, int], ShapedArray]
@@ -193,15 +198,29 @@ def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sha
     else:
         element, physical = dtypes.mlir_element_type(dtype), shape
     self.mlir_element = element
-    self.mlir = f"tensor<{''.join([f'{n}x' for n in physical])}{element}>"
-    if self.size >> 59 or (not self.size and math.prod([n for n in shape if n]) >> 59):
-        if max(shape) > MAX_SIZE:
-            raise ShapeError(shape=repr(shape), why=f"the size of an axis is a number of 64 bits: at most {MAX_SIZE}")
-        oversized.add(self)
+    if symbolic_in(shape):
+        self.mlir = f"tensor<{''.join(['?x' if type(n) is SymbolicSize else f'{n}x' for n in physical])}{element}>"
+        self.symbolic = True
+    else:
+        self.mlir = f"tensor<{''.join([f'{n}x' for n in physical])}{element}>"
+        self.symbolic = False
+        _check_size(self, shape)
     # setdefault, not assignment: another thread may have interned the same type meanwhile
     aval = _interned.setdefault(key, self)
     _recent.append(aval)
     return aval
+
+
+def _check_size(self: ShapedArray, shape: Shape) -> None:
+    """Mark a type that is too large to exist.
+
+    Raises:
+        ShapeError: a size does not fit into 64 bits.
+    """
+    if self.size >> 59 or (not self.size and math.prod([n for n in shape if n]) >> 59):
+        if max(shape) > MAX_SIZE:
+            raise ShapeError(shape=repr(shape), why=f"the size of an axis is a number of 64 bits: at most {MAX_SIZE}")
+        oversized.add(self)
 
 
 def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any) -> ShapedArray:
@@ -218,12 +237,18 @@ def canonical_shape(shape: Any) -> Shape:
         shape = (shape,)
     try:
         sizes = tuple(operator.index(n) for n in shape)
+    except SymbolicSizeConversionError:
+        sizes = tuple([n if type(n) is SymbolicSize else operator.index(n) for n in _listed(shape)])  # type: ignore[misc]
     except TypeError as error:
         raise_if_traced(shape, error)
         raise ShapeError(shape=repr(shape), why="a shape is a sequence of integers") from None
     if any(n < 0 for n in sizes):
         raise ShapeError(shape=repr(sizes), why="the size of an axis is at least 0")
     return sizes
+
+
+def _listed(shape: Any) -> Any:
+    return shape if isinstance(shape, tuple | list) else (shape,) if type(shape) is SymbolicSize else list(shape)
 
 
 def raise_if_traced(shape: Any, error: TypeError) -> None:

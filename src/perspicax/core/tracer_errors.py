@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from perspicax.core.provenance import Facts, Provenance, TracedName, provenance, traced_names
+from perspicax.core.symbolic_errors import InconclusiveDimensionOperation
 from perspicax.core.trace import leak_error
 from perspicax.core.tracer import Tracer
 from perspicax.diagnose.errors import PerspicaxError
@@ -145,12 +146,6 @@ class KeyReuseError(JAXTypeError):
 
 class JaxprTypeError(PerspicaxError, TypeError):
     """A jaxpr does not have the types that its equations need."""
-
-    __module__ = "perspicax.errors"
-
-
-class InconclusiveDimensionOperation(PerspicaxError):
-    """Nothing can be concluded about a symbolic size."""
 
     __module__ = "perspicax.errors"
 

@@ -19,6 +19,7 @@ from perspicax.core.effects import Effect, ordered
 from perspicax.core.errors import RuleResultError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from perspicax.core.primitive import Missing
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.xla import templates
 from perspicax.xla.errors import EmissionError
 
@@ -52,6 +53,9 @@ class Module:
         native: families of native custom-call targets that the program needs.
         state: the options at this time, which rules may read (those of random bits do).
     """
+
+    symbolic = False
+    """Whether its sizes may be symbolic."""
 
     def __init__(self, name: str, platform: str = "cpu") -> None:
         self.name = re.sub(r"[^\w.]", "_", name) or "module"
@@ -159,6 +163,10 @@ class Builder:
         """`generic` for an operation of StableHLO."""
         return self.generic(f"stablehlo.{name}", operands, out, attributes, regions)
 
+    def block(self) -> Builder:
+        """A builder for a region of this one."""
+        return Builder(self.module, shared=self.shared)
+
     def region(self, in_avals: Sequence[Any], body: Callable[..., Sequence[Value]],
                tokens: Sequence[Effect] = ()) -> str:
         """The text of a region of one block.
@@ -168,7 +176,7 @@ class Builder:
             body: `body(builder, *arguments)` emits into the region and returns what it yields.
             tokens: effects whose tokens are the block's first arguments and results.
         """
-        inner = Builder(self.module, shared=self.shared)
+        inner = self.block()
         inner.loc, inner.eqn = self.loc, self.eqn
         token_args = [inner.fresh(abstract_token) for _ in tokens]
         inner.tokens = dict(zip(tokens, token_args))
@@ -543,9 +551,16 @@ def _entry(b: Builder, aval: Any) -> tuple[Value, Value]:
 
 # -- texts
 
+SYMBOLIC_SIZE = "⟦"  # a size that is not known stands between these brackets; `dynamic` reads them
+
+
+def _integer_text(value: Any) -> str:
+    return f"⟦{value}⟧" if type(value) is SymbolicSize else str(int(value))
+
+
 def i64_array(values: Sequence[int]) -> str:
     """A dense array attribute of 64-bit integers."""
-    return f"array<i64: {', '.join([str(int(v)) for v in values])}>" if len(values) else "array<i64>"
+    return f"array<i64: {', '.join([_integer_text(v) for v in values])}>" if len(values) else "array<i64>"
 
 
 def i64(value: int) -> str:
@@ -562,7 +577,7 @@ def i64_matrix(rows: Sequence[Sequence[int]], columns: int = 2) -> str:
     """A dense attribute of 64-bit integers with two axes (padding)."""
     if not len(rows):
         return f"dense<> : tensor<0x{columns}xi64>"
-    body = ", ".join([f"[{', '.join([str(int(v)) for v in row])}]" for row in rows])
+    body = ", ".join([f"[{', '.join([_integer_text(v) for v in row])}]" for row in rows])
     return f"dense<[{body}]> : tensor<{len(rows)}x{columns}xi64>"
 
 

@@ -33,14 +33,26 @@ class ShardingError(ReportedError, ValueError):
 
 
 class EmissionError(PerspicaxError, NotImplementedError):
-    """A primitive cannot be compiled for this platform or these types."""
+    """A primitive cannot be compiled for this platform or these types.
+
+    Attributes:
+        primitive, platform, reason: which, for which platform, and why not.
+        symbolic: types with a symbolic size, where these are the reason.
+    """
 
     primitive: str
     platform: str
     reason: str = ""
+    symbolic: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
+        if self.symbolic:
+            return Report(
+                says=f"`{self.primitive}` with a symbolic size is not there yet: {', '.join(self.symbolic)}.",
+                primary=self.position,
+                why=self.reason or "the operation would have to take the size as a value",
+                fixes=(Fix("export for the sizes that come, one by one, or move the operation out of the exported function"),))
         return Report(says=f"`{self.primitive}` cannot be compiled for the platform `{self.platform}`.", primary=self.position,
                       why=self.reason or f"`{self.primitive}` has no lowering rule")
 

@@ -83,7 +83,7 @@ class WatchedModule:
 
 def key_of(eqn: JaxprEqn, avals: tuple, out: tuple, module: Any) -> tuple | None:
     """What the text of an equation depends on; `None` where it may depend on more."""
-    if eqn.effects or _LOOKS in eqn.primitive.extra:
+    if eqn.effects or module.symbolic or _LOOKS in eqn.primitive.extra:
         return None
     return (eqn.primitive, eqn.values, module.platform, module.num_partitions, module.state, avals, out)
 
