@@ -64,7 +64,8 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
     Attributes:
         kind: `place` (no place at all), `platform` (a platform's name), `tree` (another structure than the arrays),
             `alias` (memory is to be shared and given away), `spec` (a partition without a mesh),
-            `value` (what is to be put is no array), `axes` (the array has fewer axes than the sharding splits).
+            `value` (what is to be put is no array), `axes` (the array has fewer axes than the sharding splits),
+            `space` (no memory in particular), `memory` (one that is not there yet).
         name: the path of the value in question.
         got: what was given.
         expected: what would fit.
@@ -93,6 +94,12 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
             case "value":
                 says = f"`device_put` cannot put `{self.name}`, which is {self.got}."
                 why = "what lives on a device are arrays and numbers, or pytrees (lists, tuples, dicts) of them"
+            case "space":
+                says = f"`device_put` cannot place `{self.name}` in {self.got}, which is no memory in particular."
+                why = "`Space.Device` and `Space.Host` are"
+            case "memory":
+                says = f"`device_put` cannot place `{self.name}` in {self.got} yet."
+                why = "on the CPU the memory of the host is that of the device; other platforms' memories are not there yet"
             case "spec":
                 says = f"`device_put` cannot place `{self.name}` by {self.got}: a PartitionSpec does not name a mesh."
                 why = "it says how axes are split over the axes of a mesh, not over which devices"

@@ -16,7 +16,7 @@ from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tree_errors import PrefixMismatchError
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
-from perspicax.lax.placement import ArrayCopySemantics, device_put_p
+from perspicax.lax.placement import ArrayCopySemantics, MemorySpace, device_put_p
 from perspicax.transform import trees
 from perspicax.xla import array as arrays
 from perspicax.xla import client, compile
@@ -38,8 +38,8 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
 
     Args:
         x: a pytree of arrays and numbers.
-        device: a device, a sharding, or a pytree prefix of `x` of these; `None` leaves an array where it is, and puts
-            numbers and NumPy arrays onto the default device.
+        device: a device, a sharding, a `jax.memory.Space`, or a pytree prefix of `x` of these; `None` leaves an array
+            where it is, and puts numbers and NumPy arrays onto the default device.
         src: where `x` is, for values that are being traced: gradients go back there.
         donate: whether `x` is not used afterwards (a bool, or a prefix of bools).
         may_alias: whether the result may share memory with `x`; `False` makes a copy (a bool, or a prefix of bools).
@@ -68,7 +68,7 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
 
 def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
     """One entry of an option for each leaf of `x`."""
-    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding)):
+    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding, MemorySpace)):
         return [given] * structure.num_leaves
     if isinstance(given, (str, shardings.PartitionSpec)):
         return [given] * structure.num_leaves
@@ -82,6 +82,11 @@ def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
 
 def _place(given: Any, x: Any, index: int) -> Any:
     if given is None or isinstance(given, shardings.Sharding):
+        return given
+    if isinstance(given, MemorySpace):
+        if given is MemorySpace.Any or client.default_backend() != "cpu":
+            raise PlacementError(kind="space" if given is MemorySpace.Any else "memory", name=_path(x, index),
+                                 got=f"jax.memory.Space.{given.name}")
         return given
     if isinstance(given, runtime.Device):
         return shardings.on_device(given)

@@ -14,7 +14,7 @@ from perspicax.xla.dispatch import as_array
 from perspicax.xla.emit import Value
 from perspicax.xla.errors import ShardingError
 
-__all__ = ["ArrayCopySemantics", "device_put_p", "put"]
+__all__ = ["ArrayCopySemantics", "MemorySpace", "device_put_p", "put"]
 
 
 class ArrayCopySemantics(enum.Enum):
@@ -25,12 +25,25 @@ class ArrayCopySemantics(enum.Enum):
     DONATE_INPUT = 2  # the operand is not used any more
 
 
+class MemorySpace(enum.Enum):
+    """A memory of whatever device an array is on."""
+
+    Device = 1
+    Host = 2
+    Any = 3  # where it is
+
+
 def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
-    """A concrete array on the devices of `placed`; `None` leaves it where it is, or on the default device."""
+    """A concrete array on the devices of `placed`; `None` leaves it where it is, or on the default device.
+
+    The memory of the host is that of the device, on the CPU.
+    """
     x = as_array(x)
     always = semantics is ArrayCopySemantics.ALWAYS_COPY
     if placed is None:
         return arrays.copy_of(x) if always else x
+    if isinstance(placed, MemorySpace):
+        placed = x.sharding
     if x.is_deleted():
         raise x._deleted_error("placed")
     _check_fits(x, placed)
@@ -94,7 +107,8 @@ def _emit(b: Any, *operands: Value, devices: tuple, srcs: tuple, copy_semantics:
     """A hint to the partitioner, where the program runs on these very devices; else nothing: a program stays whole."""
     outs = []
     for x, placed in zip(operands, devices):
-        if placed is None or len(placed.devices) == 1 or len(placed.devices) != b.module.num_partitions:
+        count = 1 if placed is None or isinstance(placed, MemorySpace) else len(placed.devices)
+        if count == 1 or count != b.module.num_partitions:
             outs.append(x)
             continue
         text = placed.hlo_text(len(x.aval.shape))

@@ -250,6 +250,39 @@ class NonScalarGradError(PerspicaxError, TypeError):
         return Report(says=f"`grad` cannot differentiate the result of `{name}`, which is {self.got}.", why=why)
 
 
+class AccumulatorError(PerspicaxError, TypeError, ValueError):
+    """`with_refs` of a pull-back was not given a place for each cotangent.
+
+    Attributes:
+        function: the function that was differentiated.
+        kind: `tree` (another structure than the arguments') or `leaf` (no such place).
+        expected, got: structures; of a leaf the structure of the arguments, and its class.
+        index: which leaf.
+    """
+
+    function: str
+    kind: str
+    expected: Any
+    got: Any
+    index: int = 0
+
+    @property
+    def report(self) -> Report:
+        f = self.function
+        why = "for each array among the arguments it takes a `jax.Ref`, to which the cotangent is added, " \
+              "`jax.ad.GradValue()`, by which it is returned, or `jax.ad.DontWant()`"
+        if self.kind == "leaf":
+            from perspicax.transform import trees as tree  # only a report needs it
+
+            args = self.expected.unflatten(list(range(self.expected.num_leaves)))[0]
+            name = next(f"args{tree.keystr(path)}" for path, leaf in tree.flatten_with_path(args)[0] if leaf == self.index)
+            return Report(says=f"`with_refs` of the pull-back of `{f}` was given {with_article(self.got)} for `{name}`.",
+                          why=why)
+        rows = differences("", self.expected, self.got, "args", "with_refs").splitlines()[1:]
+        return Report(says="\n".join([f"`with_refs` of the pull-back of `{f}` was given another structure than the arguments "
+                                      "have:", *rows[:8]]), why=why)
+
+
 class TangentError(PerspicaxError, TypeError, ValueError):
     """A tangent or cotangent does not fit the value it belongs to.
 

@@ -15,6 +15,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.core.tree_nodes import Partial
 from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
+from perspicax.transform.accumulation import AccumulatingVJP
 from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, ReduceAxesError, TangentError
 from perspicax.transform.hooks import as_traced, filled, instantiate, lax
 from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
@@ -303,6 +304,24 @@ class VJP:
     def __call__(self, ct: Any, *rest: Any) -> Any:
         return self.shape.pull_back(self.consts, ct, *rest)
 
+    @public
+    def with_refs(self, *accumulators: Any) -> AccumulatingVJP:
+        """The same pull-back, told what to do with each cotangent.
+
+        Args:
+            accumulators: one for each argument, of the argument's structure: a `jax.Ref`, to which the cotangent is added;
+                `jax.ad.GradValue()`, and it is returned; or `jax.ad.DontWant()`.
+
+        Returns:
+            A function of the result's cotangent; where the cotangent was added or left out, its result has
+            `jax.ad.GradRef()` or `jax.ad.DidntWant()`.
+
+        Raises:
+            AccumulatorError: the structure is another, or a leaf is none of these.
+            RefValueError: by that function, where a reference has another type than the cotangent.
+        """
+        return AccumulatingVJP(lambda *cts: self.shape.cotangents(self.consts, *cts), self.shape, accumulators)
+
 
 class LinearShape:
     """What a linear function that was taken apart is besides its residuals; compared by identity.
@@ -345,6 +364,10 @@ class LinearShape:
 
     def pull_back(self, consts: list[Any], *cts: Any) -> Any:
         """Cotangents of the arguments."""
+        return self.in_tree.unflatten(self.cotangents(consts, *cts))[0]
+
+    def cotangents(self, consts: list[Any], *cts: Any) -> list[Any]:
+        """Cotangents of the leaves of the arguments."""
         if len(cts) != 1:
             raise TangentError(function=self.name, kind="count", name="", expected="1", got=str(len(cts)))
         leaves, given_tree = tree.flatten(cts[0], lambda x: type(x) is Zero)
@@ -354,9 +377,8 @@ class LinearShape:
         checked = [self._check(ct, a, i) for i, (ct, a) in enumerate(zip(leaves, self.out_avals))]
         back = backward(self.jaxpr, consts, [ct for ct, m in zip(checked, self.moves_out) if m])
         found = iter(back)
-        grads = [_tangent_out(next(found) if m else Zero(a.to_tangent_aval()))
-                 for m, a in zip(self.moves_in, self.in_avals)]
-        return self.in_tree.unflatten(grads)[0]
+        return [_tangent_out(next(found) if m else Zero(a.to_tangent_aval()))
+                for m, a in zip(self.moves_in, self.in_avals)]
 
     def _check(self, ct: Any, aval: Any, index: int) -> Any:
         wanted = aval.to_tangent_aval()
