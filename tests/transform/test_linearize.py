@@ -82,3 +82,12 @@ def test_tangents_that_do_not_fit(tangents):
     _, push = px.linearize(lambda x: x * 2, 2.0)
     with pytest.raises(TangentError):
         push(*tangents)
+
+
+def test_what_no_tangent_needs_is_not_evaluated():
+    f = px.custom_vjp(lambda x: jnp.sin(x))
+    f.defvjp(lambda x: (f(x), x), lambda x, ct: (ct * jnp.cos(x),))
+    derivative = px.grad(f)  # the value of `f` within its own forward rule is not used
+    value, push = px.linearize(derivative, 0.5)
+    assert np.allclose(px.jvp(push, (1.0,), (2.0,)), (-np.sin(0.5), -2 * np.sin(0.5)))
+    assert np.allclose(value, np.cos(0.5))

@@ -30,6 +30,7 @@ from perspicax.transform.stage import (
     wraps,
 )
 from perspicax.transform.transpose import backward
+from perspicax.xla.compile import without_dead_equations
 
 
 def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False,
@@ -256,6 +257,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
         `(value, f_jvp)` where `f_jvp(*tangents)` is the directional derivative; with `has_aux` also the aux.
     """
     taken = _take_apart("linearize", fun, primals, has_aux)
+    # What no result's tangent needs is not computed: it may be the tangent map of a function without a forward-mode rule.
+    taken.shape.jaxpr = without_dead_equations(taken.shape.jaxpr)[0]
     f_jvp = Partial(taken.shape.push, taken.residuals)
     return (taken.result, f_jvp, taken.aux) if has_aux else (taken.result, f_jvp)
 
