@@ -8,8 +8,10 @@ import pytest
 
 from perspicax import lax
 from perspicax.core.avals import ShapedArray
+from perspicax.core.config import enable_checks
 from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, RuleResultError
 from perspicax.core.primitive import MAX_CACHED_TYPES, Missing, NotDifferentiable, NotLinear, Primitive, primitives
+from perspicax.core.trace import Zero
 from perspicax.transform.batch import ELEMENTWISE
 from perspicax.transform.grad import jvp, vjp
 from perspicax.transform.jvp import LINEAR, per_operand
@@ -126,6 +128,39 @@ class TestResultsOfRules:
             vjp(lambda x: made(x), XS)[1](XS)
         assert (caught.value.primitive, caught.value.rule) == ("an identity", "transpose")
         assert "float32[3]" in caught.value.expected
+
+    @pytest.mark.parametrize("tangent, words", [
+        (np.zeros(4, np.float32), "a tangent of type float32[4] for the result"),
+        (np.zeros(3, np.int32), "a tangent of type int32[3] for the result"),
+        (Zero(ShapedArray((4,), np.float32)), "a zero of type float32[4] for the result")], ids=str)
+    def test_a_tangent_has_the_type_of_its_value(self, tangent, words):
+        made = identity(jvp=lambda primals, tangents: (primals[0] + 0, tangent))
+        jvp(lambda x: (made(x), 0)[1], (XS,), (XS,))  # it is asked with `jax_enable_checks` alone
+        with enable_checks(True), pytest.raises(RuleResultError) as caught:
+            jvp(made, (XS,), (XS,))
+        assert words in caught.value.got
+        assert "float32[3]" in caught.value.expected
+
+    @pytest.mark.parametrize("axis", [-1, 2, 1, 1.0, True])
+    def test_a_batch_axis_is_one_of_the_result(self, axis):
+        made = identity(batch=lambda _, args, axes: (args[0], axis))
+        vmap(lambda x: (made(x), 0)[1])(np.zeros((2, 3), np.float32))
+        with enable_checks(True), pytest.raises(RuleResultError) as caught:
+            vmap(made)(np.zeros((2, 3), np.float32))
+        assert caught.value.got == f"{axis!r} as the batch axis of the result, which is float32[2,3]"
+
+    def test_a_batched_result_is_what_the_type_rule_promises(self):
+        made = identity(multiple_results=True, type_rule=lambda x: [x, x], batch=lambda _, args, axes: (
+            [args[0], args[0].sum(1)], [0, 0]))
+        with enable_checks(True), pytest.raises(RuleResultError) as caught:
+            vmap(made)(np.zeros((2, 3), np.float32))
+        assert "for result 1, without its batch axis, float32[]" in caught.value.got
+
+    def test_a_cotangent_has_the_dtype_of_its_operand(self):
+        made = identity(transpose=lambda ct, x: [ct.astype(np.float16)])
+        with enable_checks(True), pytest.raises(RuleResultError) as caught:
+            vjp(lambda x: made(x), XS)[1](XS)
+        assert (caught.value.rule, caught.value.got) == ("transpose", "a list of 1 (float16[3])")
 
     @pytest.mark.parametrize("several, found", [(False, (3,)), (False, [ShapedArray((), np.float32)]),
                                                 (True, ShapedArray((), np.float32)), (True, [None])], ids=str)

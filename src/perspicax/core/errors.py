@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
@@ -164,6 +166,33 @@ def cotangent_result(primitive: Any, found: Any, avals: Sequence[Any], place: An
                            expected=f"a list of {len(avals)} ({types}): a cotangent of the type of each operand, or None")
 
 
+def _of_result(primitive: Any, index: int) -> str:
+    return f"result {index}" if primitive.multiple_results else "the result"
+
+
+def tangent_result(primitive: Any, index: int, aval: Any, wanted: Any, found: Any, zero: bool) -> RuleResultError:
+    """The error for a tangent that has another type than goes with its result."""
+    of, what = _of_result(primitive, index), "a zero" if zero else "a tangent"
+    return RuleResultError(primitive=primitive.name, rule="jvp", got=f"{what} of type {found.str_short()} for {of}",
+                           expected=f"for {of}, which is {aval.str_short()}, a tangent of type {wanted.str_short()}")
+
+
+def axis_result(primitive: Any, index: int, aval: Any, axis: Any, size: int) -> RuleResultError:
+    """The error for a batch axis that is none of a result's, or has another size than the batch."""
+    of = _of_result(primitive, index)
+    return RuleResultError(primitive=primitive.name, rule="batch", got=f"{axis!r} as the batch axis of {of}, which is "
+                           f"{aval.str_short()}", expected=f"for {of} an axis of size {size}, which is that of the batch, "
+                           "counted from 0; or None where it has none")
+
+
+def batched_result(primitive: Any, index: int, wanted: Any, found: Any) -> RuleResultError:
+    """The error for a result of a batching rule that is, for one element of the batch, of another type than promised."""
+    of = _of_result(primitive, index)
+    return RuleResultError(primitive=primitive.name, rule="batch", got=f"for {of}, without its batch axis, "
+                           f"{found.str_short()}", expected="what the type rule promises for one element of the batch: "
+                           f"{wanted.str_short()}")
+
+
 def _described(found: Any) -> str:
     """A value by its class: it may hold tracers, whose names are ours."""
     if isinstance(found, tuple | list):
@@ -172,4 +201,6 @@ def _described(found: Any) -> str:
     aval: Any = getattr(found, "aval", None)
     if hasattr(aval, "str_short"):
         return aval.str_short()
+    if isinstance(found, np.ndarray):
+        return f"{found.dtype}[{','.join(map(str, found.shape))}]"
     return "None" if found is None else f"a value of class {type(found).__name__}"

@@ -12,6 +12,7 @@ from perspicax.core.primitive import Missing, OfPrimitive, Primitive
 from perspicax.core.trace import Trace, leak_error, outlived, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform.hooks import lax
+from perspicax.transform.rule_checks import check_batched, watching
 
 
 class BatchAxis:
@@ -88,10 +89,15 @@ class BatchTrace(Trace):
             local.trace = before
         try:
             out, out_axis = found
-            if primitive.multiple_results:
-                return [x if a is None else BatchTracer(self, x, a) for x, a in zip(out, out_axis, strict=True)]
+            made = [x if a is None else BatchTracer(self, x, a) for x, a in zip(out, out_axis, strict=True)] \
+                if primitive.multiple_results else None
         except (TypeError, ValueError):
             raise rule_result(primitive, "batch", found) from None
+        if watching.any:
+            check_batched(primitive, values, self.axis.size, vals, axes,
+                          *([out], [out_axis]) if made is None else (out, out_axis))
+        if made is not None:
+            return made
         return out if out_axis is None else BatchTracer(self, out, out_axis)
 
     def again(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any],

@@ -19,6 +19,7 @@ from perspicax.core.primitive import Missing, OfPrimitive, Primitive
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace, Zero, leak_error, outlived, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.transform.hooks import add_tangents, instantiate
+from perspicax.transform.rule_checks import check_tangents, watching
 
 
 class JVPTracer(Tracer):
@@ -118,10 +119,14 @@ class JVPTrace(Trace):
             local.trace = before
         try:
             out, tangent = found
-            if primitive.multiple_results:
-                return [p if type(t) is Zero else JVPTracer(self, p, t) for p, t in zip(out, tangent, strict=True)]
+            made = [p if type(t) is Zero else JVPTracer(self, p, t) for p, t in zip(out, tangent, strict=True)] \
+                if primitive.multiple_results else None
         except (TypeError, ValueError):
             raise rule_result(primitive, "jvp", found) from None
+        if watching.any:
+            check_tangents(primitive, *([out], [tangent]) if made is None else (out, tangent))
+        if made is not None:
+            return made
         return out if type(tangent) is Zero else JVPTracer(self, out, tangent)
 
     def again(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any]) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from perspicax.core.config import local
+from perspicax.core.config import enable_checks, local
 from perspicax.core.errors import NotAnArrayError, RuleMissingError, cotangent_result
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.primitive import Missing
@@ -15,6 +15,7 @@ from perspicax.core.trace import JaxprTrace, Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.hooks import add_tangents, instantiate
 from perspicax.transform.jvp import TapeTrace
+from perspicax.transform.rule_checks import same_type, watching
 
 
 def backward(jaxpr: Jaxpr, consts: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
@@ -78,7 +79,9 @@ def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing:
         raise cotangent_result(eqn.primitive, results, [x.aval for x in eqn.invars], eqn.place)
     for a, operand, ct in zip(eqn.invars, operands, results):
         if type(operand) is Linear and ct is not None and type(ct) is not Zero:
-            if get_aval(ct).shape != operand.aval.shape:  # it would be a wrong gradient, in silence
+            found = get_aval(ct)
+            if found.shape != operand.aval.shape or (  # it would be a wrong gradient, in silence
+                    watching.any and enable_checks.value and not same_type(found, operand.aval)):
                 raise cotangent_result(eqn.primitive, results, [x.aval for x in eqn.invars], eqn.place)
             _accumulate(flowing, a, ct)  # type: ignore[arg-type]
 
