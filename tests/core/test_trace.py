@@ -6,13 +6,14 @@ import pytest
 
 import perspicax as px
 import perspicax.numpy as jnp
+from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import eager, evaluator, use_trace
 from perspicax.core.jaxpr import Literal
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.trace import JaxprTrace, Linear, Zero, is_linear, stage_flat
-from perspicax.core.tracer import get_aval, valid_jaxtype
+from perspicax.core.tracer import Tracer, get_aval, valid_jaxtype
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
 SCALAR = ShapedArray((), np.float32)
@@ -111,3 +112,18 @@ class TestTypesOfValues:
         assert not valid_jaxtype(value)
         with pytest.raises(TypeError):
             get_aval(value)
+
+
+def test_a_traced_array_has_its_variance():
+    np.testing.assert_allclose(px.jit(lambda x: x.var())(XS), XS.var(), rtol=1e-6)
+
+
+def test_no_slot_of_a_traced_array_hides_a_method_of_arrays():
+    px.jit(px.grad(lambda x: px.vmap(jnp.sin)(x).sum()))(XS)
+
+    def below(cls):
+        return {cls}.union(*[below(child) for child in cls.__subclasses__()])
+
+    hidden = {(cls.__name__, name) for cls in below(Tracer) for name in cls.__dict__.get("__slots__", ())
+              if callable(getattr(Array, name, None))}
+    assert hidden == set()

@@ -117,5 +117,5 @@ def _order(tracer: Tracer) -> int:
     """In the order in which the values were computed."""
     if isinstance(tracer, JaxprTracer):
         eqns = tracer._trace.eqns  # type: ignore[attr-defined]
-        return next((i for i, eqn in enumerate(eqns) if tracer.var in eqn.outvars), -1)
+        return next((i for i, eqn in enumerate(eqns) if tracer.variable in eqn.outvars), -1)
     return 0

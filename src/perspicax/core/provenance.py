@@ -161,14 +161,14 @@ class Facts:
         arguments: tuple[Argument, ...] = ()
         if found is not None:
             sources = self.dependencies(found)
-            eqn = self.definitions[id(found._trace)].get(found.var)
+            eqn = self.definitions[id(found._trace)].get(found.variable)
             if eqn is not None:
                 place, primitive = eqn.position, eqn.primitive.name
             arguments = tuple(dict.fromkeys(source for source, _ in sources))
             owners = [owner for _, owner in sources]
             if found is tracer and owners and trace not in owners:
                 trace = owners[0]  # closed over: it is the outer function whose argument is not known
-            if not primitive and found.var in found._trace.invars:  # type: ignore[attr-defined]
+            if not primitive and found.variable in found._trace.invars:  # type: ignore[attr-defined]
                 argument = arguments[0] if len(arguments) == 1 else None
         aval = tracer.aval
         debug = _named(trace)
@@ -182,7 +182,7 @@ class Facts:
     def dependencies(self, tracer: JaxprTracer) -> list[tuple[Argument, Trace]]:
         """The arguments that a value was computed from, each with the trace it is an argument of."""
         trace: Any = tracer._trace
-        mask = self._masks(trace).get(tracer.var, 0)
+        mask = self._masks(trace).get(tracer.variable, 0)
         names = self.arguments[id(trace)]
         found: list[tuple[Argument, Trace]] = []
         for index, name in enumerate(names):
@@ -255,7 +255,7 @@ def _is_same(one: Tracer, other: Tracer) -> bool:
     one, other = transparent(one), transparent(other)
     if one is other:
         return True
-    return isinstance(one, JaxprTracer) and isinstance(other, JaxprTracer) and one.var is other.var
+    return isinstance(one, JaxprTracer) and isinstance(other, JaxprTracer) and one.variable is other.variable
 
 
 def traced_functions(trace: Trace | None) -> tuple[Any, ...]:

@@ -67,12 +67,12 @@ class Trace:
 class JaxprTracer(Tracer):
     """A value of a function that is being staged to a jaxpr."""
 
-    __slots__ = ("aval", "var")
+    __slots__ = ("aval", "variable")
 
     def __init__(self, trace: JaxprTrace, aval: AbstractValue, var: Var) -> None:
         self._trace = trace
         self.aval = aval
-        self.var = var
+        self.variable = var
 
     def __repr__(self) -> str:
         return f"JitTracer({self.aval})"
@@ -105,7 +105,7 @@ class JaxprTrace(Trace):
         """The variable or literal that stands for `x` in this jaxpr."""
         if isinstance(x, Tracer):
             if x._trace is self:
-                return x.var  # type: ignore[attr-defined]
+                return x.variable  # type: ignore[attr-defined]
             if x._trace.dead:
                 raise leak_error(x)
             return self.const(x, x.aval)
@@ -134,7 +134,7 @@ class JaxprTrace(Trace):
 
     def p1(self, primitive: Primitive, x: Any) -> Any:
         if type(x) is JaxprTracer and x._trace is self:
-            a: Any = x.var
+            a: Any = x.variable
             aval = x.aval
         else:
             a = self.atom(x)
@@ -149,8 +149,8 @@ class JaxprTrace(Trace):
         return JaxprTracer(self, out, var)
 
     def p2(self, primitive: Primitive, x: Any, y: Any) -> Any:
-        a = x.var if type(x) is JaxprTracer and x._trace is self else self.atom(x)
-        b = y.var if type(y) is JaxprTracer and y._trace is self else self.atom(y)
+        a = x.variable if type(x) is JaxprTracer and x._trace is self else self.atom(x)
+        b = y.variable if type(y) is JaxprTracer and y._trace is self else self.atom(y)
         out = primitive.types2.get((a.aval, b.aval))
         if out is None:
             try:
@@ -171,7 +171,7 @@ class JaxprTrace(Trace):
 
     def record(self, primitive: Primitive, args: Sequence[Any], values: tuple) -> Any:
         """Append the equation, whatever `primitive.stage` says."""
-        atoms = tuple([x.var if type(x) is JaxprTracer and x._trace is self else self.atom(x) for x in args])
+        atoms = tuple([x.variable if type(x) is JaxprTracer and x._trace is self else self.atom(x) for x in args])
         try:
             out = primitive.infer(tuple([a.aval for a in atoms]), values)
         except TypeError:

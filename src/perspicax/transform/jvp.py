@@ -339,7 +339,7 @@ def _linearize_jaxpr(closed: ClosedJaxpr, moving: tuple[bool, ...],
         linear = tape.close([instantiate(t) for t, m in zip(douts, moves) if m])
         tape.dead = True
         outvars: list[Any] = [outer.atom(x) for x in outs]
-        in_index = {a.var: i for i, a in enumerate(args)}
+        in_index = {a.variable: i for i, a in enumerate(args)}
         out_index = {v: j for j, v in enumerate(outvars) if not hasattr(v, "val")}
         sources: list[tuple[str, int]] = []
         extra: list[Any] = []
