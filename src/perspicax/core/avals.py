@@ -15,7 +15,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.errors import ShapeError, TokenOperandError
-from perspicax.core.symbolic import SymbolicSize, symbolic_in
+from perspicax.core.symbolic import SymbolicSize, as_size, symbolic_in
 from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 
 Shape = tuple[int, ...]
@@ -238,7 +238,7 @@ def canonical_shape(shape: Any) -> Shape:
     try:
         sizes = tuple(operator.index(n) for n in shape)
     except SymbolicSizeConversionError:
-        sizes = tuple([n if type(n) is SymbolicSize else operator.index(n) for n in _listed(shape)])  # type: ignore[misc]
+        sizes = tuple([as_size(n) for n in _listed(shape)])
     except TypeError as error:
         raise_if_traced(shape, error)
         raise ShapeError(shape=repr(shape), why="a shape is a sequence of integers") from None

@@ -7,20 +7,25 @@ comparisons (`symbolic_bounds.py`).
 """
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perspicax.core.symbolic_errors import InconclusiveDimensionOperation, SymbolicShapeError, SymbolicSizeConversionError
+from perspicax.core.symbolic_errors import (
+    InconclusiveDimensionOperation,
+    SymbolicShapeError,
+    SymbolicSizeConversionError,
+)
 from perspicax.diagnose.report import Fix
 
 if TYPE_CHECKING:
     from perspicax.core.symbolic_scope import SymbolicScope
 
-__all__ = ["Atom", "Size", "SymbolicSize", "Terms", "atom_size", "divide", "is_symbolic_dim", "largest", "mixed_scopes",
-           "polynomial", "remainder", "set_value_of", "smallest", "symbolic_in"]
+__all__ = ["Atom", "Size", "SymbolicSize", "Terms", "as_size", "atom_size", "divide", "is_symbolic_dim", "largest",
+           "mixed_scopes", "polynomial", "remainder", "set_value_of", "smallest", "surely_less", "symbolic_in"]
 
 Size = Any
 """An int, or a `SymbolicSize`."""
@@ -324,6 +329,21 @@ def set_value_of(make: Callable[[SymbolicSize], Any]) -> None:
 def is_symbolic_dim(p: Any) -> bool:
     """Whether a size is symbolic, and not an integer."""
     return type(p) is SymbolicSize
+
+
+def as_size(n: Any) -> Size:
+    """A size of an axis from what the user gives: an int, or a symbolic size as it is.
+
+    Raises:
+        TypeError: it is no integer.
+    """
+    return n if type(n) is SymbolicSize else operator.index(n)
+
+
+def surely_less(a: Size, b: Size) -> bool:
+    """Whether `a < b` is known: for a check that shall not complain of what is only possible."""
+    difference = b - a
+    return bool(difference > 0) if type(difference) is not SymbolicSize else difference.scope.at_least(difference, 1) is True
 
 
 def symbolic_in(shape: Iterable[Size]) -> bool:

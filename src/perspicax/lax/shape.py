@@ -12,6 +12,7 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import local
 from perspicax.core.primitive import Missing, NotLinear, OfPrimitive, Primitive
+from perspicax.core.symbolic import largest, surely_less
 from perspicax.core.trace import Linear
 from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
@@ -168,7 +169,7 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
         if len(sizes) > 1:
             raise OperationShapeError(says=f"The shapes {', '.join(map(str, normal))} do not broadcast.",
                                       why=f"axes are matched from the right: axis {i} has the sizes "
-                                          f"{', '.join(map(str, sorted(sizes)))}; they must be equal, or 1")
+                                          f"{', '.join(sorted(map(str, sizes)))}; they must be equal, or 1")
         result.append(sizes.pop() if sizes else 1)
     return tuple(result)
 
@@ -392,8 +393,8 @@ def _pad_type(x: ShapedArray, fill: ShapedArray, *, padding_config: tuple) -> Sh
         raise OperationShapeError(says=f"`pad` of {x.str_short()} was given {len(padding_config)} triples and a fill value of "
                                        f"type {fill.str_short()}.",
                                   why="there is one (low, high, interior) for each axis, and the fill value is a scalar")
-    shape = tuple([n + low + high + max(0, n - 1) * inner for n, (low, high, inner) in zip(x.shape, padding_config)])
-    if any(n < 0 for n in shape) or any(inner < 0 for _, _, inner in padding_config):
+    shape = pad_shape(x.shape, padding_config)
+    if any(surely_less(n, 0) for n in shape) or any(inner < 0 for _, _, inner in padding_config):
         raise OperationShapeError(says=f"`pad` of {x.str_short()} by {padding_config} would give the shape {shape}.",
                                   why="negative padding may not remove more than there is; interior padding is at least 0")
     return ShapedArray(shape, x.dtype, x.weak_type and fill.weak_type)
@@ -412,7 +413,8 @@ def _pad_transpose(ct: Any, x: Any, fill: Any, *, padding_config: tuple) -> list
 
 def pad_shape(shape: Sequence[int], config: Sequence[tuple]) -> tuple[int, ...]:
     """The shape after padding."""
-    return tuple([n + low + high + max(0, n - 1) * inner for n, (low, high, inner) in zip(shape, config)])
+    return tuple([n + low + high + (largest(0, n - 1) * inner if inner else 0)
+                  for n, (low, high, inner) in zip(shape, config)])
 
 
 def _pad_jvp(primals: tuple, tangents: tuple, *, padding_config: tuple) -> tuple:

@@ -16,6 +16,7 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.primitive import Primitive
+from perspicax.core.symbolic import as_size
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.lax import compare, convert, elementwise
@@ -26,6 +27,7 @@ from perspicax.lax.errors import OperandMismatchError
 from perspicax.lax.index_errors import OutOfBoundsError, SliceArgumentError, StaticIndexError
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import LINEAR
@@ -50,7 +52,7 @@ def _slice_type(x: ShapedArray, *, start_indices: tuple, limit_indices: tuple, s
 
 def _slice_transpose(ct: Any, x: Linear, *, start_indices: tuple, limit_indices: tuple, strides: tuple | None) -> list:
     steps = strides or (1,) * len(start_indices)
-    config = [(start, n - (start + max(0, (size - 1) * step + 1)) if size else n - start, step - 1)
+    config = [(start, n - (start + ((size - 1) * step + 1)) if size else n - start, step - 1)
               for start, n, step, size in zip(start_indices, x.aval.shape, steps, get_aval(ct).shape)]  # type: ignore
     return [shapes.pad(ct, np.zeros((), get_aval(ct).dtype), config)]  # type: ignore[attr-defined]
 
@@ -93,7 +95,7 @@ slice_p = Primitive(
 
 def _integers(values: Any, what: str) -> tuple[int, ...]:
     try:
-        return tuple([operator.index(v) for v in values])
+        return tuple([as_size(v) for v in values])
     except TypeError as error:
         if type(error) is not TypeError:  # a tracer has its own report
             raise
@@ -138,8 +140,8 @@ def slice_in_dim(operand: Any, start_index: int | None, limit_index: int | None,
     x = as_operand(operand)
     axis, shape = _axis_of(x, axis)
     n = shape[axis]
-    start = 0 if start_index is None else operator.index(start_index)
-    limit = n if limit_index is None else operator.index(limit_index)
+    start = 0 if start_index is None else as_size(start_index)
+    limit = n if limit_index is None else as_size(limit_index)
     starts, limits, steps = [0] * len(shape), list(shape), [1] * len(shape)
     starts[axis], limits[axis] = start + n if start < 0 else start, limit + n if limit < 0 else limit
     steps[axis] = operator.index(stride)
@@ -290,7 +292,7 @@ def from_end(index: Any, size: int) -> Any:
     if isinstance(index, np.ndarray):
         return np.where(index < 0, index + index.dtype.type(size), index)
     return compare.select(compare.lt(index, np.zeros((), aval.dtype)),
-                          elementwise.add(index, np.asarray(size, aval.dtype)), index)
+                          elementwise.add(index, size_in(size, aval.dtype)), index)
 
 
 def _start_list(starts: Any, shape: tuple[int, ...], allow_negative: bool | Sequence[bool], name: str) -> list[Any]:
@@ -310,7 +312,7 @@ def _start_list(starts: Any, shape: tuple[int, ...], allow_negative: bool | Sequ
     dtype = typed.pop() if len(typed) == 1 else dtypes.default_dtype("int")
     if not typed and dtypes.issubdtype(dtype, np.integer):  # Python's integers follow the others, where they fit
         high = np.iinfo(dtype).max
-        if any(n > high or (type(s) is int and abs(s) > high) for s, n in zip(found, shape)):
+        if any((type(n) is int and n > high) or (type(s) is int and abs(s) > high) for s, n in zip(found, shape)):
             dtype = dtypes.default_dtype("int")
             found = [s if type(s) is int else convert.convert_element_type(s, dtype) for s in found]
     result = []

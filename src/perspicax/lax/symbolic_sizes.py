@@ -3,15 +3,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.primitive import NotLinear, Primitive
-from perspicax.core.symbolic import SymbolicSize, set_value_of
+from perspicax.core.symbolic import Size, SymbolicSize, set_value_of
 from perspicax.core.symbolic_errors import InconclusiveDimensionOperation
 from perspicax.core.tracer import typers
+from perspicax.lax.convert import convert
 
-__all__ = ["dim_as_value_p", "size_as_value"]
+__all__ = ["dim_as_value_p", "size_as_value", "size_in"]
 
 
 def _aval(size: SymbolicSize) -> ShapedArray:
@@ -33,6 +36,11 @@ dim_as_value_p = Primitive(
 def size_as_value(size: SymbolicSize) -> Any:
     """The size as a traced integer, weakly typed as a Python integer is."""
     return local.trace.process(dim_as_value_p, (), (size,))
+
+
+def size_in(size: Size, dtype: Any) -> Any:
+    """A size as a number of a dtype: a NumPy value, or a traced one where the size is symbolic."""
+    return np.asarray(size, dtype) if type(size) is not SymbolicSize else convert(size_as_value(size), dtype, False)
 
 
 set_value_of(size_as_value)

@@ -187,7 +187,7 @@ def _sizes(inputs: Sequence[Labels], xs: Sequence[Any], subscripts: str) -> dict
                 name = "the axes that `...` stands for" if isinstance(label, tuple) else f"the axis {label!r}"
                 raise EinsumError(says=f"`einsum`: {name} has size {n} in operand {i + 1}, but {known} before.",
                                   why=f"the subscripts are {subscripts!r}: axes of one name have one size, or 1")
-            sizes[label] = max(known, n) if 0 not in (known, n) else 0
+            sizes[label] = 0 if 0 in (known, n) else n if known == 1 else known
     return sizes
 
 

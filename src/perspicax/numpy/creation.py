@@ -18,12 +18,14 @@ from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import default_device, local
 from perspicax.core.context import evaluator
 from perspicax.core.promotion import result_type
+from perspicax.core.symbolic import SymbolicSize, as_size, largest, surely_less
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert, convert_element_type
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import array, asarray, look_at, make, placement, put, recording, wrap
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
@@ -244,7 +246,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, 
 
 def _bound(x: Any, name: str) -> Any:
     """A bound of `arange` as a number."""
-    if isinstance(x, (int, float)) or x is None:
+    if isinstance(x, (int, float, SymbolicSize)) or x is None:
         return x
     if isinstance(x, Tracer):
         x = static_value(x, "jnp.arange", name.partition(" ")[2])
@@ -299,7 +301,7 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
     if start is None:
         raise ArgumentKindError(says="`arange` was given None as a start.", why="its bounds are numbers")
     if dtype is None:
-        dtype = result_type(*given)
+        dtype = result_type(*[0 if isinstance(v, SymbolicSize) else v for v in given])
     else:
         dtype = dtypes.requested_dtype(dtype, "arange")
     if any(isinstance(v, (complex, np.complexfloating)) for v in given):
@@ -310,6 +312,8 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
         start, stop = 0, start
     if step is not None and step == 0:
         raise ZeroStepError(says="`arange` was given the step 0.", why="then there is no end")
+    if any(isinstance(v, SymbolicSize) for v in given):
+        return _symbolic_arange(start, stop, 1 if step is None else step, dtype)
     count = max(0, math.ceil((stop - start) / (1 if step is None else step)))
     exact = not dtypes.issubdtype(dtype, np.inexact)
     if start == 0 and step is None:
@@ -325,6 +329,15 @@ def _arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
     if start != 0 or (not exact and step is not None):
         made = elementwise.add(_bound_in(work, start), made)
     return convert_element_type(made, dtype)
+
+
+def _symbolic_arange(start: Any, stop: Any, step: Any, dtype: Any) -> Any:
+    """`arange` with a symbolic size among its bounds, which are integers or sizes."""
+    step = as_size(step)
+    last = step - 1 if surely_less(0, step) else step + 1
+    made = lax_shape.broadcasted_iota(dtype, (largest(0, (as_size(stop) - as_size(start) + last) // step),), 0)
+    made = made if step == 1 else elementwise.mul(made, size_in(step, dtype))
+    return made if start == 0 else elementwise.add(made, size_in(start, dtype))
 
 
 def _bound_in(dtype: Any, bound: Any) -> np.ndarray:
@@ -345,7 +358,7 @@ class ZeroStepError(ArgumentValueError, ZeroDivisionError):
 
 def _count(num: Any, function: str) -> int:
     try:
-        n = operator.index(static_value(num, f"jnp.{function}", "num"))
+        n = as_size(static_value(num, f"jnp.{function}", "num"))
     except TypeError as error:
         if type(error) is not TypeError:  # a traced one has its own report
             raise

@@ -15,6 +15,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.symbolic import Size, as_size, largest, smallest, surely_less
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import NonConcreteBooleanIndexError
 from perspicax.lax import shape as shapes
@@ -263,7 +264,7 @@ class Entry:
     @property
     def contiguous(self) -> bool:
         """Whether a slice takes entries that stand side by side."""
-        return abs(self.step) == 1 or self.count <= 1
+        return abs(self.step) == 1 or surely_less(self.count, 2)
 
 
 class Plan:
@@ -285,7 +286,7 @@ class Plan:
 
     def __init__(self, shape: tuple[int, ...], items: tuple[Item, ...], text: str) -> None:
         self.entries, self.shape, self.expand = _entries(shape, items, text)
-        self.inside = all(-self.shape[e.axis] <= e.start < self.shape[e.axis] for e in self.entries if e.kind == "int")
+        self.inside = all(_is_inside(e.start, self.shape[e.axis]) for e in self.entries if e.kind == "int")
         self.negative = any(e.start < 0 for e in self.entries if e.kind == "int")
         arrays = [e for e in self.entries if e.kind == "array"]
         self.has_arrays = any(e.shape != () for e in arrays)
@@ -357,8 +358,12 @@ def _entries(shape: tuple[int, ...], items: tuple[Item, ...],
                 raise EmptyAxisError(type_text=text, axis=axis, index=str(item))
             entries.append(Entry("int", place, item))
         elif item[0] == "s":
-            start, stop, step = slice(*item[1:]).indices(size)
-            entries.append(Entry("slice", place, start, step, len(range(start, stop, step))))
+            if type(size) is int:
+                start, stop, step = slice(*item[1:]).indices(size)
+                count = len(range(start, stop, step))
+            else:
+                start, step, count = _symbolic_range(item, size)
+            entries.append(Entry("slice", place, start, step, count))
         else:
             if size == 0 and item[1] == ():
                 raise EmptyAxisError(type_text=text, axis=axis, index="")
@@ -384,6 +389,30 @@ def _entries(shape: tuple[int, ...], items: tuple[Item, ...],
     return tuple(entries), tuple(wide), tuple(expand)
 
 
+def _symbolic_range(item: Any, size: Size) -> tuple[Size, int, Size]:
+    """Start, step and number of the entries of a slice of an axis of symbolic size."""
+    start, stop, step = item[1:]
+    step = 1 if step is None else operator.index(step)
+    if step < 0:
+        first, last = size - 1 if start is None else _clamped(start, size, -1), -1 if stop is None else _clamped(stop, size, -1)
+        return first, step, largest(0, (first - last - step - 1) // -step)
+    first, last = 0 if start is None else _clamped(start, size, 0), size if stop is None else _clamped(stop, size, 0)
+    return first, step, largest(0, (last - first + step - 1) // step)
+
+
+def _clamped(place: Size, size: Size, least: int) -> Size:
+    """An end of a slice, counted from the start of the axis, within it (and one before it, in reverse: `least` is -1)."""
+    place = as_size(place)
+    if surely_less(place, 0):
+        place = place + size
+    return largest(least, smallest(place, size + least))
+
+
+def _is_inside(place: int, size: Size) -> bool:
+    """Whether an index is inside the axis, as far as is known."""
+    return surely_less(-1 - size, place) and surely_less(place, size)
+
+
 def _windowed(plan: Plan) -> Windowed:
     shape = plan.shape
     found = Windowed()
@@ -398,18 +427,18 @@ def _windowed(plan: Plan) -> Windowed:
             dynamic[a], sizes[a] = (("array", e.which) if e.kind == "array" else e.start), 1
             squeeze.append(a)
         elif e.kind == "int":
-            low[a] = e.start % shape[a]
+            low[a] = e.start + shape[a] if e.start < 0 else e.start
             high[a], sizes[a] = low[a] + 1, 1
             squeeze.append(a)
         elif e.kind == "slice":
             sizes[a] = e.count
-            if e.step < 0 and e.count > 1:
+            if e.step < 0 and not surely_less(e.count, 2):
                 rev.append(a)
-            if moving and e.contiguous and not (e.step < 0 and e.count > 1):
+            if moving and e.contiguous and not (e.step < 0 and not surely_less(e.count, 2)):
                 dynamic[a] = e.low
             else:
-                low[a], steps[a] = e.low, abs(e.step) if e.count > 1 else 1
-                high[a] = low[a] + (e.count - 1) * steps[a] + 1 if e.count else low[a]
+                low[a], steps[a] = e.low, 1 if surely_less(e.count, 2) else abs(e.step)
+                high[a] = largest(low[a], low[a] + (e.count - 1) * steps[a] + 1) if e.count else low[a]
     unit = steps == [1] * rank
     whole = unit and low == [0] * rank and high == list(shape)
     found.slicing = None if whole else (tuple(low), tuple(high), None if unit else tuple(steps))
@@ -443,8 +472,8 @@ def _layout(plan: Plan) -> list[Any]:
 
 def _group_shape(arrays: list[tuple[int, ...]], text: str) -> tuple[int, ...]:
     try:
-        return tuple(np.broadcast_shapes(*arrays))
-    except ValueError:
+        return shapes.broadcast_shapes(*arrays)
+    except (ValueError, TypeError):
         raise IndexBroadcastError(type_text=text, shapes=tuple(arrays)) from None
 
 
@@ -467,7 +496,7 @@ def _scattered(plan: Plan, wrap: bool) -> Scattered:
             spans.append(len(batch))
             batch.append(group[e])
             continue
-        if e.step < 0 and e.count > 1:
+        if e.step < 0 and not surely_less(e.count, 2):
             rev.append(i)
         if e.contiguous:
             offset.append(i)

@@ -19,6 +19,7 @@ from perspicax.core.config import local
 from perspicax.core.context import evaluator
 from perspicax.core.dtype_errors import IntegerRangeError
 from perspicax.core.promotion import result_type
+from perspicax.core.symbolic import surely_less
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, public_methods, trim
 from perspicax.diagnose.frames import warning_level
@@ -36,6 +37,7 @@ from perspicax.lax.scattering import (
     scatter_sub_p,
 )
 from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateCallError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
@@ -237,7 +239,7 @@ def _read_box(x: Any, plan: Plan, arrays: list[Any], wrap: bool) -> Any:
         starts = []
         for start, size in zip(box.dynamic, plan.shape):
             if type(start) is int:
-                starts.append(np.asarray(_counted(start, size, wrap), _INT32))
+                starts.append(size_in(_counted(start, size, wrap), _INT32))
             else:
                 starts.append(_as_index(arrays[start[1]], size, wrap))
         x = process(slicing.dynamic_slice_p, (x, *starts), (box.sizes,))
@@ -252,7 +254,7 @@ def _counted(index: int, size: int, wrap: bool) -> int:
     Raises:
         IntegerRangeError: it does not fit the dtype of indices.
     """
-    if not -_INT32_MAX <= index <= _INT32_MAX:
+    if type(index) is int and not -_INT32_MAX <= index <= _INT32_MAX:
         raise IntegerRangeError(value=str(index)[:40], dtype="int32")
     return index + size if wrap and index < 0 else index
 
@@ -280,7 +282,7 @@ def _index_matrix(plan: Scattered, arrays: list[Any], wrap: bool) -> Any:
     columns = []
     for column in plan.columns:
         if column[0] == "constant":
-            value: Any = np.asarray(_counted(column[1], column[2], False), _INT32)
+            value: Any = size_in(_counted(column[1], column[2], False), _INT32)
             dims: tuple[int, ...] = ()
         elif column[0] == "steps":
             _, axis, start, step, count = column
@@ -299,10 +301,10 @@ def _index_matrix(plan: Scattered, arrays: list[Any], wrap: bool) -> Any:
 
 
 def _steps(start: int, step: int, count: int) -> Any:
-    if count <= 64 or local.trace is _EVALUATOR:
+    if surely_less(count, 65) or local.trace is _EVALUATOR:
         return np.arange(start, start + step * count, step, dtype=_INT32)
     scaled = elementwise.mul(shapes.iota(_INT32, count), np.asarray(step, _INT32))  # a program should hold no long constants
-    return elementwise.add(scaled, np.asarray(start, _INT32))
+    return elementwise.add(scaled, size_in(start, _INT32))
 
 
 # -- carrying out a plan: writing

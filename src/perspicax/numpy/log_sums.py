@@ -13,6 +13,7 @@ from perspicax.lax.convert import real
 from perspicax.lax.elementwise import sign
 from perspicax.lax.families import zeros_like
 from perspicax.lax.markers import stop_gradient
+from perspicax.lax.shape import broadcast_shapes
 from perspicax.numpy.axes import reduced_axes
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.promote import promote_args
@@ -48,7 +49,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
         x, = promote_args("logsumexp", a, inexact=True)
     else:
         x, b = promote_args("logsumexp", a, b, inexact=True)
-    shape = np.broadcast_shapes(np.shape(x), () if b is None else np.shape(b))
+    shape = broadcast_shapes(x.shape, () if b is None else b.shape)
     axes = reduced_axes(axis, len(shape), "logsumexp")
     return fused_call(_logsumexp, (x, b, where), axes=axes, keepdims=bool(keepdims), return_sign=bool(return_sign))
 

@@ -34,6 +34,7 @@ from perspicax.lax.reductions import (
     reduce_sum_p,
 )
 from perspicax.lax.shape import broadcast_in_dim_p, reshape, transpose
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import many_axes, reduced_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
@@ -348,7 +349,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
                     found = trace.process(broadcast_in_dim_p, (found,), plan[1])
                 return trace.p2(div_p, found, plan[2])
             aval = a.aval
-            if key[1] is not _SLOW and not aval.weak_type and aval.dtype in _WIDE:
+            if key[1] is not _SLOW and not aval.weak_type and aval.dtype in _WIDE and not aval.symbolic:
                 axes = reduced_axes(axis, len(aval.shape), "mean")
                 if len(_means) >= MAX_PLANS:
                     _means.clear()
@@ -370,7 +371,7 @@ def _mean(x: Any, axis: Any, dtype: Any, keepdims: bool, where: Any) -> Any:
     work = computed_in(to_inexact(out_dtype))
     total = sum(convert(x, work, False), axes, keepdims=keepdims, where=where)
     if where is None:
-        count: Any = np.asarray(math.prod([x.shape[i] for i in axes]), work)
+        count: Any = size_in(math.prod([x.shape[i] for i in axes]), work)
     else:
         count = count_of(where, x.shape, axes, work, keepdims)
     return convert(true_divide(total, count), out_dtype, False)
@@ -515,7 +516,7 @@ def _var(x: Any, where: Any, center: Any, ddof: Any, *, axes: tuple, dtype: Any,
     squares = real(multiply(centered, conj(centered))) if kind(x) == "complex" else elementwise.square(centered)
     floating = squares.dtype
     if where is None:
-        count: Any = np.asarray(math.prod([x.shape[i] for i in axes]), floating)
+        count: Any = size_in(math.prod([x.shape[i] for i in axes]), floating)
     else:
         count = count_of(where, x.shape, axes, floating, keepdims)
     freedom = subtract(count, convert(ddof, floating, False))

@@ -11,6 +11,7 @@ import numpy as np
 from perspicax.core.array import Array
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
+from perspicax.core.symbolic import as_size
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
@@ -85,7 +86,7 @@ def _reshape_type(aval: Any, shape: tuple) -> Any:
     sizes = []
     for n in shape:
         try:
-            sizes.append(operator.index(n))
+            sizes.append(as_size(n))
         except TypeError as error:
             if isinstance(n, Tracer) and type(error) is not TypeError:  # a traced size has its own report
                 raise

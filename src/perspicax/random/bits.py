@@ -106,7 +106,8 @@ def sample_shape(function: str, shape: Any, out_sharding: Any = None) -> tuple[i
         raise SampleShardingError(says=f"`{function}` does not take `out_sharding` yet.",
                                why="samples are made on one device, and can be placed afterwards")
     sizes = canonical_shape(shape)
-    if math.prod(sizes) >> 63:
+    total = math.prod(sizes)
+    if type(total) is int and total >> 63:
         raise ShapeError(shape=repr(sizes), why="samples are counted in 64 bits, and these are more")
     return sizes
 

@@ -1,7 +1,6 @@
 """Random keys: making them, splitting them, and what they consist of."""
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import default_prng_impl, enable_custom_prng, enable_x64, legacy_prng_key, random_seed_offset
 from perspicax.core.errors import NotAnArrayError
+from perspicax.core.symbolic import as_size
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax.convert import convert_element_type
@@ -291,7 +291,7 @@ def split(key: Any, num: Any = 2) -> Any:
 
 def _count(num: Any) -> tuple[int, ...]:
     try:
-        shape = tuple([operator.index(n) for n in num]) if isinstance(num, (tuple, list)) else (operator.index(num),)
+        shape = tuple([as_size(n) for n in num]) if isinstance(num, (tuple, list)) else (as_size(num),)
     except TypeError as error:
         if type(error) is not TypeError:  # a tracer's own report
             raise
