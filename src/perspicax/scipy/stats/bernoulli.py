@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.scipy.special.entropies import x_log1p_y, x_log_y
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpmf(k: Any, p: Any, loc: Any) -> Any:
@@ -37,60 +36,11 @@ def _is_probability(p: Any) -> Any:
 
 _pmf = exponential(_logpmf)
 
-
-def cdf(k: Any, p: Any) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        p: probability of 1.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.bernoulli.cdf", _cdf, k, p)
-
-
-def logpmf(k: Any, p: Any, loc: Any = 0) -> Array:
-    """The logarithm of the probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        p: probability of 1.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.bernoulli.logpmf", _logpmf, k, p, loc)
-
-
-def pmf(k: Any, p: Any, loc: Any = 0) -> Array:
-    """The probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        p: probability of 1.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.bernoulli.pmf", _pmf, k, p, loc)
-
-
-def ppf(q: Any, p: Any) -> Array:
-    """The quantile function, the inverse of `cdf`.
-
-    Args:
-        q: real array of probabilities.
-        p: probability of 1.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.bernoulli.ppf", _ppf, q, p)
-
+_ABOUT = {"p": "probability of 1."}
+cdf = member("bernoulli", "cdf", _cdf, _ABOUT)
+logpmf = member("bernoulli", "logpmf", _logpmf, _ABOUT)
+pmf = member("bernoulli", "pmf", _pmf, _ABOUT)
+ppf = member("bernoulli", "ppf", _ppf, _ABOUT)
 
 __all__ = ["cdf", "logpmf", "pmf", "ppf"]
 

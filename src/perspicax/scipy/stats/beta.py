@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.incomplete import betainc
 from perspicax.scipy.special.entropies import x_log1p_y, x_log_y
 from perspicax.scipy.special.gammas import log_beta
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, a: Any, b: Any, loc: Any, scale: Any) -> Any:
@@ -43,102 +42,13 @@ def _logsf(x: Any, a: Any, b: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.beta.cdf", _cdf, x, a, b, loc, scale)
-
-
-def logcdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.beta.logcdf", _logcdf, x, a, b, loc, scale)
-
-
-def logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.beta.logpdf", _logpdf, x, a, b, loc, scale)
-
-
-def logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the survival function.
-
-    Args:
-        x: real array of any shape.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.beta.logsf", _logsf, x, a, b, loc, scale)
-
-
-def pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.beta.pdf", _pdf, x, a, b, loc, scale)
-
-
-def sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.beta.sf", _sf, x, a, b, loc, scale)
-
+_ABOUT = {"a": "the first shape parameter, positive.", "b": "the second, positive."}
+cdf = member("beta", "cdf", _cdf, _ABOUT)
+logcdf = member("beta", "logcdf", _logcdf, _ABOUT)
+logpdf = member("beta", "logpdf", _logpdf, _ABOUT)
+logsf = member("beta", "logsf", _logsf, _ABOUT)
+pdf = member("beta", "pdf", _pdf, _ABOUT)
+sf = member("beta", "sf", _sf, _ABOUT)
 
 __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.scipy.special.gammas import log_beta
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any) -> Any:
@@ -25,38 +24,9 @@ def _logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any) -> Any:
 
 _pmf = exponential(_logpmf)
 
-
-def logpmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Array:
-    """The logarithm of the probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        n: how many trials.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.betabinom.logpmf", _logpmf, k, n, a, b, loc)
-
-
-def pmf(k: Any, n: Any, a: Any, b: Any, loc: Any = 0) -> Array:
-    """The probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        n: how many trials.
-        a: the first shape parameter, positive.
-        b: the second, positive.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.betabinom.pmf", _pmf, k, n, a, b, loc)
-
+_ABOUT = {"n": "how many trials.", "a": "the first shape parameter, positive.", "b": "the second, positive."}
+logpmf = member("betabinom", "logpmf", _logpmf, _ABOUT)
+pmf = member("betabinom", "pmf", _pmf, _ABOUT)
 
 __all__ = ["logpmf", "pmf"]
 

@@ -67,7 +67,6 @@ def pdf(x: Any, alpha: Any) -> Array:
     """The probability density; arguments as for `logpdf`."""
     return fused_call(_pdf, _operands("jsp.stats.dirichlet.pdf", x, alpha))
 
-
 __all__ = ["logpdf", "pdf"]
 
 publish(__name__)

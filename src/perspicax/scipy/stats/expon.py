@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, loc: Any, scale: Any) -> Any:
@@ -40,104 +39,13 @@ def _ppf(q: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.cdf", _cdf, x, loc, scale)
-
-
-def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.logcdf", _logcdf, x, loc, scale)
-
-
-def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.logpdf", _logpdf, x, loc, scale)
-
-
-def logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the survival function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.logsf", _logsf, x, loc, scale)
-
-
-def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.pdf", _pdf, x, loc, scale)
-
-
-def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The quantile function, the inverse of `cdf`.
-
-    Args:
-        q: real array of probabilities.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.ppf", _ppf, q, loc, scale)
-
-
-def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.expon.sf", _sf, x, loc, scale)
-
+cdf = member("expon", "cdf", _cdf)
+logcdf = member("expon", "logcdf", _logcdf)
+logpdf = member("expon", "logpdf", _logpdf)
+logsf = member("expon", "logsf", _logsf)
+pdf = member("expon", "pdf", _pdf)
+ppf = member("expon", "ppf", _ppf)
+sf = member("expon", "sf", _sf)
 
 __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "ppf", "sf"]
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.incomplete import igamma, igammac
 from perspicax.lax.special import lgamma
 from perspicax.scipy.special.entropies import x_log_y
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, a: Any, loc: Any, scale: Any) -> Any:
@@ -45,96 +44,13 @@ def _logsf(x: Any, a: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        a: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gamma.cdf", _cdf, x, a, loc, scale)
-
-
-def logcdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        a: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gamma.logcdf", _logcdf, x, a, loc, scale)
-
-
-def logpdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        a: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gamma.logpdf", _logpdf, x, a, loc, scale)
-
-
-def logsf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the survival function.
-
-    Args:
-        x: real array of any shape.
-        a: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gamma.logsf", _logsf, x, a, loc, scale)
-
-
-def pdf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        a: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gamma.pdf", _pdf, x, a, loc, scale)
-
-
-def sf(x: Any, a: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        a: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gamma.sf", _sf, x, a, loc, scale)
-
+_ABOUT = {"a": "the shape parameter, positive."}
+cdf = member("gamma", "cdf", _cdf, _ABOUT)
+logcdf = member("gamma", "logcdf", _logcdf, _ABOUT)
+logpdf = member("gamma", "logpdf", _logpdf, _ABOUT)
+logsf = member("gamma", "logsf", _logsf, _ABOUT)
+pdf = member("gamma", "pdf", _pdf, _ABOUT)
+sf = member("gamma", "sf", _sf, _ABOUT)
 
 __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.incomplete import igamma
 from perspicax.lax.special import lgamma
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, beta: Any) -> Any:
@@ -24,45 +23,10 @@ def _cdf(x: Any, beta: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, beta: Any) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        beta: the shape parameter, positive: 1 is the Laplace distribution, 2 a normal one.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gennorm.cdf", _cdf, x, beta)
-
-
-def logpdf(x: Any, beta: Any) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        beta: the shape parameter, positive: 1 is the Laplace distribution, 2 a normal one.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gennorm.logpdf", _logpdf, x, beta)
-
-
-def pdf(x: Any, beta: Any) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        beta: the shape parameter, positive: 1 is the Laplace distribution, 2 a normal one.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.gennorm.pdf", _pdf, x, beta)
-
+_ABOUT = {"beta": "the shape parameter, positive: 1 is the Laplace distribution, 2 a normal one."}
+cdf = member("gennorm", "cdf", _cdf, _ABOUT)
+logpdf = member("gennorm", "logpdf", _logpdf, _ABOUT)
+pdf = member("gennorm", "pdf", _pdf, _ABOUT)
 
 __all__ = ["cdf", "logpdf", "pdf"]
 

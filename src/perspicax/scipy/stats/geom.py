@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.scipy.special.entropies import x_log1p_y
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpmf(k: Any, p: Any, loc: Any) -> Any:
@@ -22,34 +21,9 @@ def _logpmf(k: Any, p: Any, loc: Any) -> Any:
 
 _pmf = exponential(_logpmf)
 
-
-def logpmf(k: Any, p: Any, loc: Any = 0) -> Array:
-    """The logarithm of the probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        p: probability of success.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.geom.logpmf", _logpmf, k, p, loc)
-
-
-def pmf(k: Any, p: Any, loc: Any = 0) -> Array:
-    """The probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        p: probability of success.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.geom.pmf", _pmf, k, p, loc)
-
+_ABOUT = {"p": "probability of success."}
+logpmf = member("geom", "logpmf", _logpmf, _ABOUT)
+pmf = member("geom", "pmf", _pmf, _ABOUT)
 
 __all__ = ["logpmf", "pmf"]
 

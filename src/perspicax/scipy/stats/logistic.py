@@ -7,11 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.transcendental import logistic
 from perspicax.scipy.special.entropies import log_odds
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, loc: Any, scale: Any) -> Any:
@@ -37,90 +36,13 @@ def _isf(x: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.logistic.cdf", _cdf, x, loc, scale)
-
-
-def isf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The inverse of the survival function.
-
-    Args:
-        x: real array of probabilities.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.logistic.isf", _isf, x, loc, scale)
-
-
-def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.logistic.logpdf", _logpdf, x, loc, scale)
-
-
-def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.logistic.pdf", _pdf, x, loc, scale)
-
-
-def ppf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The quantile function, the inverse of `cdf`.
-
-    Args:
-        x: real array of probabilities.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.logistic.ppf", _ppf, x, loc, scale)
-
-
-def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.logistic.sf", _sf, x, loc, scale)
-
+_ABOUT = {"x": "real array of probabilities."}
+cdf = member("logistic", "cdf", _cdf)
+isf = member("logistic", "isf", _isf, _ABOUT)
+logpdf = member("logistic", "logpdf", _logpdf)
+pdf = member("logistic", "pdf", _pdf)
+ppf = member("logistic", "ppf", _ppf, _ABOUT)
+sf = member("logistic", "sf", _sf)
 
 __all__ = ["cdf", "isf", "logpdf", "pdf", "ppf", "sf"]
 

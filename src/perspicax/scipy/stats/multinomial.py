@@ -61,7 +61,6 @@ def pmf(x: Any, n: Any, p: Any) -> Array:
     """The probability; arguments as for `logpmf`."""
     return fused_call(_pmf, _operands("jsp.stats.multinomial.pmf", x, n, p))
 
-
 __all__ = ["logpmf", "pmf"]
 
 publish(__name__)

@@ -73,7 +73,6 @@ def pdf(x: Any, mean: Any, cov: Any) -> Array:
     """The probability density; arguments as for `logpdf`."""
     return fused_call(_pdf, _operands("jsp.stats.multivariate_normal.pdf", x, mean, cov))
 
-
 __all__ = ["logpdf", "pdf"]
 
 publish(__name__)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.special import lgamma
 from perspicax.scipy.special.entropies import x_log1p_y, x_log_y
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpmf(k: Any, n: Any, p: Any, loc: Any) -> Any:
@@ -24,36 +23,9 @@ def _logpmf(k: Any, n: Any, p: Any, loc: Any) -> Any:
 
 _pmf = exponential(_logpmf)
 
-
-def logpmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Array:
-    """The logarithm of the probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        n: how many successes are waited for.
-        p: probability of success.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.nbinom.logpmf", _logpmf, k, n, p, loc)
-
-
-def pmf(k: Any, n: Any, p: Any, loc: Any = 0) -> Array:
-    """The probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        n: how many successes are waited for.
-        p: probability of success.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.nbinom.pmf", _pmf, k, n, p, loc)
-
+_ABOUT = {"n": "how many successes are waited for.", "p": "probability of success."}
+logpmf = member("nbinom", "logpmf", _logpmf, _ABOUT)
+pmf = member("nbinom", "pmf", _pmf, _ABOUT)
 
 __all__ = ["logpmf", "pmf"]
 

@@ -8,11 +8,10 @@ import math
 from typing import Any
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.scipy.special.normal import log_normal_cdf, normal_cdf, normal_quantile
 from perspicax.scipy.special.operands import strong
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, loc: Any, scale: Any) -> Any:
@@ -46,118 +45,14 @@ def _isf(q: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.cdf", _cdf, x, loc, scale)
-
-
-def isf(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The inverse of the survival function.
-
-    Args:
-        q: real array of probabilities.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.isf", _isf, q, loc, scale)
-
-
-def logcdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.logcdf", _logcdf, x, loc, scale)
-
-
-def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.logpdf", _logpdf, x, loc, scale)
-
-
-def logsf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the survival function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.logsf", _logsf, x, loc, scale)
-
-
-def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.pdf", _pdf, x, loc, scale)
-
-
-def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The quantile function, the inverse of `cdf`.
-
-    Args:
-        q: real array of probabilities.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.ppf", _ppf, q, loc, scale)
-
-
-def sf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.norm.sf", _sf, x, loc, scale)
-
+cdf = member("norm", "cdf", _cdf)
+isf = member("norm", "isf", _isf)
+logcdf = member("norm", "logcdf", _logcdf)
+logpdf = member("norm", "logpdf", _logpdf)
+logsf = member("norm", "logsf", _logsf)
+pdf = member("norm", "pdf", _pdf)
+ppf = member("norm", "ppf", _ppf)
+sf = member("norm", "sf", _sf)
 
 __all__ = ["cdf", "isf", "logcdf", "logpdf", "logsf", "pdf", "ppf", "sf"]
 

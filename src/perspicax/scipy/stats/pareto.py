@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _log_ratio(x: Any, loc: Any, scale: Any) -> Any:
@@ -48,111 +47,14 @@ def _ppf(q: Any, b: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.cdf", _cdf, x, b, loc, scale)
-
-
-def logcdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.logcdf", _logcdf, x, b, loc, scale)
-
-
-def logpdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.logpdf", _logpdf, x, b, loc, scale)
-
-
-def logsf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the survival function.
-
-    Args:
-        x: real array of any shape.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.logsf", _logsf, x, b, loc, scale)
-
-
-def pdf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.pdf", _pdf, x, b, loc, scale)
-
-
-def ppf(q: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The quantile function, the inverse of `cdf`.
-
-    Args:
-        q: real array of probabilities.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.ppf", _ppf, q, b, loc, scale)
-
-
-def sf(x: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        b: the shape parameter, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.pareto.sf", _sf, x, b, loc, scale)
-
+_ABOUT = {"b": "the shape parameter, positive."}
+cdf = member("pareto", "cdf", _cdf, _ABOUT)
+logcdf = member("pareto", "logcdf", _logcdf, _ABOUT)
+logpdf = member("pareto", "logpdf", _logpdf, _ABOUT)
+logsf = member("pareto", "logsf", _logsf, _ABOUT)
+pdf = member("pareto", "pdf", _pdf, _ABOUT)
+ppf = member("pareto", "ppf", _ppf, _ABOUT)
+sf = member("pareto", "sf", _sf, _ABOUT)
 
 __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "ppf", "sf"]
 

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.incomplete import igammac
 from perspicax.lax.special import lgamma
 from perspicax.scipy.special.entropies import x_log_y
 from perspicax.scipy.special.operands import strong
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 MOST_SUMMED = 100.  # beyond this rate the entropy's asymptotic series is exact to the dtype
 OUTCOMES = 300
@@ -51,61 +50,11 @@ def _entropy(mu: Any, loc: Any) -> Any:
 
 _pmf = exponential(_logpmf)
 
-
-def cdf(k: Any, mu: Any, loc: Any = 0) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        mu: the rate, not negative.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.poisson.cdf", _cdf, k, mu, loc)
-
-
-def entropy(mu: Any, loc: Any = 0) -> Array:
-    """The differential entropy, in nats.
-
-    Args:
-        mu: the rate, real array of any shape.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.poisson.entropy", _entropy, mu, loc)
-
-
-def logpmf(k: Any, mu: Any, loc: Any = 0) -> Array:
-    """The logarithm of the probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        mu: the rate, not negative.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.poisson.logpmf", _logpmf, k, mu, loc)
-
-
-def pmf(k: Any, mu: Any, loc: Any = 0) -> Array:
-    """The probability.
-
-    Args:
-        k: array of whole numbers, of any shape.
-        mu: the rate, not negative.
-        loc: where the distribution is moved to.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.poisson.pmf", _pmf, k, mu, loc)
-
+_ABOUT = {"mu": "the rate, not negative."}
+cdf = member("poisson", "cdf", _cdf, _ABOUT)
+entropy = member("poisson", "entropy", _entropy, {**_ABOUT, "mu": "the rate, real array of any shape."})
+logpmf = member("poisson", "logpmf", _logpmf, _ABOUT)
+pmf = member("poisson", "pmf", _pmf, _ABOUT)
 
 __all__ = ["cdf", "entropy", "logpmf", "pmf"]
 

@@ -173,5 +173,4 @@ def _sem(x: Any, *, axis: int, ddof: int, omit: bool, keepdims: bool) -> Any:
     count = jnp.sum(~jnp.isnan(x), axis=axis, keepdims=keepdims)
     return jnp.nanstd(x, axis=axis, ddof=ddof, keepdims=keepdims) / jnp.sqrt(count.astype(x.dtype))
 
-
 __all__ = ["ModeResult", "mode", "rankdata", "sem"]

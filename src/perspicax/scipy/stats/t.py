@@ -8,10 +8,9 @@ import math
 from typing import Any
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.special import lgamma
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, df: Any, loc: Any, scale: Any) -> Any:
@@ -22,36 +21,9 @@ def _logpdf(x: Any, df: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def logpdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        df: degrees of freedom, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.t.logpdf", _logpdf, x, df, loc, scale)
-
-
-def pdf(x: Any, df: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        df: degrees of freedom, positive.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.t.pdf", _pdf, x, df, loc, scale)
-
+_ABOUT = {"df": "degrees of freedom, positive."}
+logpdf = member("t", "logpdf", _logpdf, _ABOUT)
+pdf = member("t", "pdf", _pdf, _ABOUT)
 
 __all__ = ["logpdf", "pdf"]
 

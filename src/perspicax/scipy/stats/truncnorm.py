@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.scipy.special.normal import log_normal_cdf, normal_cdf
 from perspicax.scipy.special.operands import strong
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _log_difference(x: Any, y: Any) -> Any:
@@ -72,102 +71,13 @@ def _sf(x: Any, a: Any, b: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        a: the lower limit, in units of `scale` from `loc`.
-        b: the upper limit, in the same units.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.truncnorm.cdf", _cdf, x, a, b, loc, scale)
-
-
-def logcdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        a: the lower limit, in units of `scale` from `loc`.
-        b: the upper limit, in the same units.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.truncnorm.logcdf", _logcdf, x, a, b, loc, scale)
-
-
-def logpdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        a: the lower limit, in units of `scale` from `loc`.
-        b: the upper limit, in the same units.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.truncnorm.logpdf", _logpdf, x, a, b, loc, scale)
-
-
-def logsf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the survival function.
-
-    Args:
-        x: real array of any shape.
-        a: the lower limit, in units of `scale` from `loc`.
-        b: the upper limit, in the same units.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.truncnorm.logsf", _logsf, x, a, b, loc, scale)
-
-
-def pdf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        a: the lower limit, in units of `scale` from `loc`.
-        b: the upper limit, in the same units.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.truncnorm.pdf", _pdf, x, a, b, loc, scale)
-
-
-def sf(x: Any, a: Any, b: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The survival function, `1 - cdf`.
-
-    Args:
-        x: real array of any shape.
-        a: the lower limit, in units of `scale` from `loc`.
-        b: the upper limit, in the same units.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.truncnorm.sf", _sf, x, a, b, loc, scale)
-
+_ABOUT = {"a": "the lower limit, in units of `scale` from `loc`.", "b": "the upper limit, in the same units."}
+cdf = member("truncnorm", "cdf", _cdf, _ABOUT)
+logcdf = member("truncnorm", "logcdf", _logcdf, _ABOUT)
+logpdf = member("truncnorm", "logpdf", _logpdf, _ABOUT)
+logsf = member("truncnorm", "logsf", _logsf, _ABOUT)
+pdf = member("truncnorm", "pdf", _pdf, _ABOUT)
+sf = member("truncnorm", "sf", _sf, _ABOUT)
 
 __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
 

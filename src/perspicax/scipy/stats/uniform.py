@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, loc: Any, scale: Any) -> Any:
@@ -28,62 +27,10 @@ def _ppf(q: Any, loc: Any, scale: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def cdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The cumulative distribution function.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.uniform.cdf", _cdf, x, loc, scale)
-
-
-def logpdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.uniform.logpdf", _logpdf, x, loc, scale)
-
-
-def pdf(x: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.uniform.pdf", _pdf, x, loc, scale)
-
-
-def ppf(q: Any, loc: Any = 0, scale: Any = 1) -> Array:
-    """The quantile function, the inverse of `cdf`.
-
-    Args:
-        q: real array of probabilities.
-        loc: where the distribution is moved to.
-        scale: by how much it is stretched.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.uniform.ppf", _ppf, q, loc, scale)
-
+cdf = member("uniform", "cdf", _cdf)
+logpdf = member("uniform", "logpdf", _logpdf)
+pdf = member("uniform", "pdf", _pdf)
+ppf = member("uniform", "ppf", _ppf)
 
 __all__ = ["cdf", "logpdf", "pdf", "ppf"]
 

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
 from perspicax.lax.special import bessel_i0e
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, kappa: Any) -> Any:
@@ -23,32 +22,9 @@ def _logpdf(x: Any, kappa: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def logpdf(x: Any, kappa: Any) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        kappa: the concentration, positive.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.vonmises.logpdf", _logpdf, x, kappa)
-
-
-def pdf(x: Any, kappa: Any) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        kappa: the concentration, positive.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.vonmises.pdf", _pdf, x, kappa)
-
+_ABOUT = {"kappa": "the concentration, positive."}
+logpdf = member("vonmises", "logpdf", _logpdf, _ABOUT)
+pdf = member("vonmises", "pdf", _pdf, _ABOUT)
 
 __all__ = ["logpdf", "pdf"]
 

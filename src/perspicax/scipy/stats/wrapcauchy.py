@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 import perspicax.numpy as jnp
-from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
-from perspicax.scipy.stats.arguments import evaluated, exponential
+from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, c: Any) -> Any:
@@ -23,32 +22,9 @@ def _logpdf(x: Any, c: Any) -> Any:
 
 _pdf = exponential(_logpdf)
 
-
-def logpdf(x: Any, c: Any) -> Array:
-    """The logarithm of the probability density.
-
-    Args:
-        x: real array of any shape.
-        c: the concentration, between 0 and 1.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.wrapcauchy.logpdf", _logpdf, x, c)
-
-
-def pdf(x: Any, c: Any) -> Array:
-    """The probability density.
-
-    Args:
-        x: real array of any shape.
-        c: the concentration, between 0 and 1.
-
-    Returns:
-        Floating array of the shape that all broadcast to.
-    """
-    return evaluated("jsp.stats.wrapcauchy.pdf", _pdf, x, c)
-
+_ABOUT = {"c": "the concentration, between 0 and 1."}
+logpdf = member("wrapcauchy", "logpdf", _logpdf, _ABOUT)
+pdf = member("wrapcauchy", "pdf", _pdf, _ABOUT)
 
 __all__ = ["logpdf", "pdf"]
 
