@@ -57,7 +57,10 @@ def member(distribution: str, name: str, formula: Callable[..., Any],
 
     def call(*args: Any, **kwargs: Any) -> Array:
         if kwargs or len(args) != len(names):
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{asked}: {error}") from None
             bound.apply_defaults()
             args = bound.args
         return fused_call(formula, tuple(floating(asked, *args)))
