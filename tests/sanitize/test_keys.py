@@ -125,7 +125,7 @@ def test_the_numbers_are_the_same_while_it_is_on():
 
 
 def test_the_sanitizer_warns_once_for_each_place():
-    from perspicax.sanitize.keys import KeyReuseWarning
+    from perspicax.sanitize import KeyReuse
 
     def f():
         key = random.key(0)
@@ -136,7 +136,7 @@ def test_the_sanitizer_warns_once_for_each_place():
         warnings.simplefilter("always")
         f()
         f()
-    found = [w for w in caught if w.category is KeyReuseWarning]
+    found = [w for w in caught if w.category is KeyReuse]
     assert len(found) == 1
     assert "`key` was used already" in str(found[0].message)
     assert found[0].filename == __file__

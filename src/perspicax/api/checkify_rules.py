@@ -6,7 +6,7 @@ of the check that failed first (int32, 0 for none), then the values of each slot
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,6 +52,18 @@ MAKES_NAN = frozenset("""
     scatter-add scatter-mul scatter_add scatter_mul scatter-sub
 """.split())
 
+class ExtraCheck(Protocol):
+    """A check of a category that a sanitizer adds."""
+
+    def signature(self, eqn: JaxprEqn) -> Signature | None:
+        """The types that its message needs; `None` where it does not look at such an equation."""
+
+    def check(self, checker: Checker, eqn: JaxprEqn, args: Sequence[Any], outs: Sequence[Any], state: State) -> State:
+        """The state after the check of an equation that was applied."""
+
+
+EXTRA: dict[type[CheckFailure], ExtraCheck] = {}
+
 OOB: Signature = (ShapedArray((), np.dtype(np.int32)), ShapedArray((), np.dtype(np.int32)))  # index, axis
 NOTHING: Signature = ()
 
@@ -82,9 +94,9 @@ class Checker:
         return 1 + sum(map(len, self.slots))
 
     def fail(self, state: State, failed: Any, kind: type[CheckFailure], message: Callable[..., str],
-             signature: Signature = NOTHING, values: Sequence[Any] = ()) -> State:
+             signature: Signature = NOTHING, values: Sequence[Any] = (), facts: Any = None) -> State:
         """The state after a check at the current place; `failed` is a boolean scalar."""
-        site = Site(kind, message, signature, local.place)
+        site = Site(kind, message, signature, local.place, facts)
         self.sites.add(site)
         code = compare.select(failed, np.int32(site.number), np.int32(0))
         return self.merge(state, code, {signature: list(values)})
@@ -132,6 +144,10 @@ def _own_signatures(eqn: JaxprEqn, errors: frozenset[type[CheckFailure]]) -> set
         found.add(OOB)
     if (DivisionByZeroError in errors and eqn.primitive is div_p) or _may_make_nan(eqn, errors):
         found.add(NOTHING)
+    for category in errors & EXTRA.keys():
+        wanted = EXTRA[category].signature(eqn)
+        if wanted is not None:
+            found.add(wanted)
     return found
 
 
@@ -191,6 +207,9 @@ def _apply(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -
         for more in bad[1:]:
             failed = bitwise.bitwise_or(failed, more)
         state = checker.fail(state, failed, NaNError, lambda: f"`{name}` made a NaN")
+    for category in checker.errors & EXTRA.keys():
+        if EXTRA[category].signature(eqn) is not None:
+            state = EXTRA[category].check(checker, eqn, args, outs, state)
     return outs, state
 
 
@@ -232,11 +251,13 @@ def _index_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: St
         window = params["slice_sizes"] if gathers else window_sizes(sizes, eqn.invars[2].aval.shape, numbers)
         columns = [slicing.index_in_dim(args[1], i, -1, keepdims=False) for i in range(len(axes))]
     for axis, column in zip(axes, columns):
-        state = _column_check(checker, state, column, int(axis), sizes, sizes[axis] - window[axis])
+        facts = primitive, params.get("mode"), eqn.invars[0].aval
+        state = _column_check(checker, state, column, int(axis), sizes, sizes[axis] - window[axis], facts)
     return state
 
 
-def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes: tuple[int, ...], last: int) -> State:
+def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes: tuple[int, ...], last: int,
+                  facts: tuple) -> State:
     """The check of the indices along one axis, of which `last` is the largest that fits."""
     aval: Any = get_aval(column)
     if aval.size == 0:
@@ -253,7 +274,8 @@ def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes:
         return (f"index {int(index)} is out of bounds for axis {int(axis)} with size {sizes[int(axis)]}, of an array of "
                 f"shape {sizes}")
 
-    return checker.fail(state, _any(outside), OOBError, message, OOB, [convert.convert_to(index, OOB[0]), np.int32(axis)])
+    values = [convert.convert_to(index, OOB[0]), np.int32(axis)]
+    return checker.fail(state, _any(outside), OOBError, message, OOB, values, facts)
 
 
 # -- calls, branches, loops
@@ -274,6 +296,24 @@ def _checked(checker: Checker, closed: ClosedJaxpr) -> ClosedJaxpr:
     made, sites = closed.derive(("checked", checker.errors, checker.slots), make)
     checker.sites |= sites
     return made
+
+
+def run_checked(closed: ClosedJaxpr, errors: frozenset[type[CheckFailure]]) -> tuple[ClosedJaxpr, set[Site], int] | None:
+    """The jaxpr of `inputs -> (*state, *outputs)`, its checks, and the length of the state; `None` if nothing is checked."""
+    signatures = signatures_of(closed, errors)
+    if signatures is None:
+        return None
+
+    def make() -> tuple[ClosedJaxpr, set[Site], int]:
+        checker = Checker(errors, tuple(sorted(signatures, key=str)))
+
+        def body(*flat: Any) -> list:
+            outs, state = run(checker, closed, flat, [np.zeros((), a.dtype) for a in _state_avals(checker)])
+            return [*_settled(checker, state), *outs]
+
+        return stage_flat(body, closed.in_avals, closed.debug_info), checker.sites, checker.size
+
+    return closed.derive(("run checked", errors), make)
 
 
 _CODE = ShapedArray((), np.dtype(np.int32))
@@ -433,4 +473,4 @@ _CALLS: dict[Primitive, Rule] = {
     custom_vjp_call: _custom_vjp,
 }
 
-__all__ = ["Checker", "run", "signatures_of"]
+__all__ = ["EXTRA", "OOB", "Checker", "ExtraCheck", "run", "run_checked", "signatures_of"]

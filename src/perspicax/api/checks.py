@@ -37,13 +37,15 @@ class Site:
         kind: the category, which is the class of its errors.
         message: makes the text from the values of `signature`.
         place: in the user's code.
+        facts: what a sanitizer needs to know of the equation.
     """
 
-    __slots__ = ("kind", "message", "number", "place", "signature")
+    __slots__ = ("facts", "kind", "message", "number", "place", "signature")
 
-    def __init__(self, kind: type[CheckFailure], message: Callable[..., str], signature: Signature, place: Any) -> None:
+    def __init__(self, kind: type[CheckFailure], message: Callable[..., str], signature: Signature, place: Any,
+                 facts: Any = None) -> None:
         self.number = next(_numbers)
-        self.kind, self.message, self.signature, self.place = kind, message, signature, place
+        self.kind, self.message, self.signature, self.place, self.facts = kind, message, signature, place, facts
 
     def __repr__(self) -> str:
         return f"{self.kind.__name__} {self.number}"

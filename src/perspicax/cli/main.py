@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """What the command does; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["run"]:  # all that follows is the program's
-        from perspicax.compat.run import main as run  # here: `explain` needs nothing of it
+        from perspicax.cli.run import main as run  # here: `explain` needs nothing of it
 
         return run(given[1:])
     parser = argparse.ArgumentParser(prog="perspicax", description="JAX and Flax, with errors that explain themselves.")

@@ -1,6 +1,7 @@
 """Runs a program in which `import jax` means Perspicax."""
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -75,8 +76,23 @@ def run_module(name: str, arguments: Sequence[str]) -> int:
     return guarded(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
 
 
+def run_code(code: str, filename: str, arguments: Sequence[str]) -> int:
+    """Run a text as `__main__`, as `python -c` does; `arguments` is the whole of `sys.argv`."""
+    sys.argv[:] = arguments
+    sys.path[0] = ""
+    module = ModuleType("__main__")
+    module.__dict__.update(__builtins__=__builtins__, __spec__=None)
+    sys.modules["__main__"] = module
+    linecache.cache[filename] = len(code), None, code.splitlines(keepends=True), filename  # reports show its lines
+
+    def run() -> None:
+        exec(compile(code, filename, "exec"), module.__dict__)
+
+    return guarded(run)
+
+
 def guarded(run: Callable[[], Any]) -> int:
-    """Call `run`; an error that leaves it is shown. `SystemExit` and interrupts pass."""
+    """Call `run`; an error that leaves it is shown. `SystemExit` passes, and so does an interrupt once it is shown."""
     try:
         run()
     except Exception as error:
@@ -86,6 +102,11 @@ def guarded(run: Callable[[], Any]) -> int:
         else:
             sys.excepthook(type(error), error, error.__traceback__)
         return 1
+    except KeyboardInterrupt as interrupt:
+        _drop_our_frames(interrupt)
+        sys.excepthook(type(interrupt), interrupt, interrupt.__traceback__)
+        sys.excepthook = lambda *_: None  # shown already; Python ends the process as it does after an interrupt
+        raise
     return 0
 
 

@@ -35,7 +35,7 @@ __all__ = [
     "enable_checks", "enable_custom_prng", "enable_x64", "explain_cache_misses", "explicit_x64_dtypes",
     "jax2tf_associative_scan_reductions", "jit_disabled", "legacy_prng_key", "local", "log_compiles",
     "make_user_context", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion", "on_change",
-    "option_named", "options", "random_seed_offset", "remove_size_one_mesh_axis_from_type", "sanitize",
+    "option_named", "options", "random_seed_offset", "recompiles", "remove_size_one_mesh_axis_from_type", "sanitize",
     "softmax_custom_jvp", "state_key", "thread_guard", "threefry_partitionable", "traceback", "transfer_guard",
     "transfer_guard_device_to_device", "transfer_guard_device_to_host", "transfer_guard_host_to_device",
 ]
@@ -235,6 +235,8 @@ traceback = define("perspicax_traceback", str, "user", "PERSPICAX_TRACEBACK", "W
                    "Perspicax itself.", choices=("user", "full"))
 sanitize = define("perspicax_sanitize", str, "", "PERSPICAX_SANITIZE", "Sanitizers that are on, separated by commas.",
                   True)
+recompiles = define("perspicax_recompiles", int, 2, "PERSPICAX_RECOMPILES", "How often a function may be compiled before the "
+                    "sanitizer `recompiles` tells of it.")
 eager_host = define("perspicax_eager_host", bool, True, "PERSPICAX_EAGER_HOST", "Whether eager operations run in NumPy "
                     "where the bits are the same.")
 

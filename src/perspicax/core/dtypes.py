@@ -61,6 +61,7 @@ from perspicax.core.option import near_names
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import InternalError
 from perspicax.diagnose.frames import user_position
+from perspicax.diagnose.watched import requests_watched
 
 __all__ = [
     "ALL", "FLOAT0_NAME", "ML_FLOATS", "ML_INTS", "NUMERIC", "SMALL_FLOATS", "DType", "ExtendedDType", "ScalarType",
@@ -210,6 +211,9 @@ _warned: dict[str, dict] = {}  # for each file, what `warnings` keeps so as to s
 
 
 def _warn_truncated(asked: DType, found: DType, where: str) -> None:
+    for watch in requests_watched:
+        if watch(name_of(asked), name_of(found), where):
+            return
     position = user_position()
     span = None if position is None else position.span()
     filename, line = ("<unknown>", 0) if span is None else (span.filename, span.line)

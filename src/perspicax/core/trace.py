@@ -33,9 +33,12 @@ class Trace:
         parent: the trace that was current when this one began; `None` for the evaluator.
         dead: set when the transformed function has returned.
         debug: what reports say about the function.
+        base: whether it stands below all transformations: the evaluator, and what watches it.
     """
 
     __slots__ = ("__weakref__", "dead", "debug", "parent")
+
+    base = False
 
     parent: Trace | None
     dead: bool
@@ -44,6 +47,10 @@ class Trace:
     def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
         """Apply `primitive`; the result is one value, or a list when it has `multiple_results`."""
         raise NotImplementedError
+
+    def ignores(self, closed: ClosedJaxpr) -> bool:
+        """Asked of a base: whether a program may run without being shown to it."""
+        return True
 
     def p1(self, primitive: Primitive, x: Any) -> Any:
         """`process` for one operand, one result, no parameters."""

@@ -24,6 +24,7 @@ from perspicax.core.tree_failures import (
 from perspicax.core.tree_nodes import Partial  # beside it, OrderedDict and defaultdict become nodes there
 from perspicax.core.tree_paths import KeyPath
 from perspicax.diagnose.boundary import public, trim
+from perspicax.diagnose.watched import results_watched
 
 __all__ = [
     "IsLeaf", "Leaf", "Partial", "PyTreeDef", "Tree", "Unspecified", "tree_all", "tree_flatten",
@@ -167,9 +168,13 @@ def tree_map(f: Callable[..., Any], tree: Tree, *rest: Tree, is_leaf: IsLeaf = N
     try:
         leaves, treedef = _flatten(tree, is_leaf)
         if not rest:
-            return treedef.unflatten(map(f, leaves))
-        columns = [*map(treedef.flatten_up_to, rest)]
-        return treedef.unflatten(map(f, leaves, *columns))
+            mapped = treedef.unflatten(map(f, leaves))
+        else:
+            columns = [*map(treedef.flatten_up_to, rest)]
+            mapped = treedef.unflatten(map(f, leaves, *columns))
+        if results_watched:
+            results_watched[0](mapped, "tree.map", (tree, *rest))
+        return mapped
     except Exception as error:
         try:
             explain_map("tree_map", error, f, tree, rest, is_leaf, treedef, columns)

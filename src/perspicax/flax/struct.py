@@ -7,6 +7,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 from perspicax import tree_util
 from perspicax.diagnose import public
+from perspicax.diagnose.watched import results_watched
 from perspicax.flax.state_dicts import fields_from_state, fields_to_state, register_serialization_state
 from perspicax.flax.tree_errors import StructError
 
@@ -79,7 +80,10 @@ def dataclass(clz: type[T] | None = None, **kwargs: Any) -> Any:
 
 def _replace(self: Any, **updates: Any) -> Any:
     """A copy with other values for some fields."""
-    return dataclasses.replace(self, **updates)
+    made = dataclasses.replace(self, **updates)
+    if results_watched:
+        results_watched[0](made, "replace")
+    return made
 
 
 @dataclass_transform(field_specifiers=(field,))

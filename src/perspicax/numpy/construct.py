@@ -17,6 +17,7 @@ from perspicax.core.promotion import lattice_result
 from perspicax.core.trace import JaxprTrace
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import trim
+from perspicax.diagnose.watched import casts_watched
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.numpy.errors import NotConvertibleError, ShapeMismatchError, UnsupportedArgumentError
@@ -187,6 +188,8 @@ def of_numpy(x: Any, dtype: Any, where: str) -> ArrayImpl:
     target = dtypes.canonicalize_dtype(dtypes.check_numeric(x.dtype)) if dtype is None else dtype
     if isinstance(target, dtypes.ExtendedDType):
         raise NotConvertibleError(function=where, value=f"{short(x)} of dtype {target.name}", value_type="NumPy array")
+    if casts_watched and dtype is None and target != x.dtype:
+        casts_watched[0](np.asarray(x), target)
     return wrap(np.array(x, target, order="C", subok=False))
 
 

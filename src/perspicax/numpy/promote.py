@@ -18,9 +18,10 @@ from perspicax.core.config import config, state_key
 from perspicax.core.promotion import lattice_result
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.frames import warning_level
+from perspicax.diagnose.watched import broadcasts_watched
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert_to
-from perspicax.lax.families import joined_shape
+from perspicax.lax.families import SHORTENED, joined_shape
 from perspicax.numpy.errors import BroadcastError, NotArrayLikeError, RankPromotionError
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import KeptArrays
@@ -147,7 +148,7 @@ class Binary:
         plan = tuple([constant_maker(dtype, weak) if type(v) in SCALARS else converter_to(t, dtype, weak, rank)  # type: ignore
                       if isinstance(v, Array) else _from_numpy(t, dtype, weak, rank) for v, t in ((x, a), (y, b))])
         keys = (constant_key(x), constant_key(y))
-        if None not in keys:
+        if None not in keys and not (broadcasts_watched and len(a.shape) != len(b.shape)):  # every place is looked at
             plans = self.by_state.setdefault(state_key(), {})
             if len(plans) >= MAX_PLANS:
                 plans.clear()
@@ -187,6 +188,8 @@ def check_broadcast(avals: Sequence[Any], operation: str) -> int:
         joined = joined_shape((1,) * (rank - len(shape)) + shape, (1,) * (rank - len(a.shape)) + a.shape)
         if joined is None:
             raise BroadcastError.of(operation, avals)
+        if broadcasts_watched and len(shape) != len(a.shape):
+            broadcasts_watched[0](first, a, operation)
         if len(shape) != len(a.shape) and config.jax_numpy_rank_promotion != "allow":
             problem = RankPromotionError(operation=operation, left=first.str_short(), right=a.str_short())
             if config.jax_numpy_rank_promotion == "raise":
@@ -236,6 +239,11 @@ def promote_dtypes(*xs: Any, inexact: bool = False) -> list[Any]:
     return [x if a is t and isinstance(x, Array) else convert_to(x, t) for x, a, t in zip(xs, avals, target)]
 
 
+def shortened(x: Any) -> Any:
+    """An array in the dtype that one of its values would have by itself: 32 bits while 64-bit types are switched off."""
+    return convert_to(x, x.aval.update(dtype=dtypes.canonicalize_dtype(x.dtype))) if x.dtype in SHORTENED else x
+
+
 def promote_shapes(operation: str, *xs: Any) -> list[Any]:
     """Operands with leading axes of size 1, so that ranks agree; scalars stay scalars."""
     rank = check_broadcast([get_aval(x) for x in xs], operation)
@@ -249,4 +257,4 @@ def promote_args(operation: str, *xs: Any, inexact: bool = False) -> list[Any]:
 
 
 __all__ = ["Binary", "array_like", "broadcast_shape_of", "check_broadcast", "constant_key", "constant_maker",
-           "promote_args", "promote_dtypes", "promote_shapes", "to_inexact", "to_numeric", "type_of"]
+           "promote_args", "promote_dtypes", "promote_shapes", "shortened", "to_inexact", "to_numeric", "type_of"]

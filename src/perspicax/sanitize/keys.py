@@ -7,7 +7,6 @@ of its jaxpr.
 from __future__ import annotations
 
 import threading
-import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -36,17 +35,14 @@ from perspicax.core.sanitizing import WatchingTrace
 from perspicax.core.trace import Trace
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tracer_errors import KeyReuseError
-from perspicax.diagnose.place import resolve
-from perspicax.diagnose.source import user_place
+from perspicax.diagnose.source import user_place, user_stack
+from perspicax.sanitize.findings import KeyReuse
+from perspicax.sanitize.telling import found as tell
 from perspicax.transform.jit_primitive import argument_names
 from perspicax.xla.array import ArrayImpl, copies_noted
 
 FUNCTIONS = frozenset({"custom_vmap_call", "remat2"})  # these run others, in sight of the ledger, as user's functions do
 SMALL = 1 << 12  # elements of an index that is looked at
-
-
-class KeyReuseWarning(UserWarning):
-    """A random key was used twice: the warning of the sanitizer `keys`."""
 
 
 # -- arrays and their keys
@@ -210,16 +206,22 @@ def _array(items: Sequence[Any]) -> Cells:
 class LedgerTrace(WatchingTrace):
     """Looks at all that is run outside of staging, and hands it on."""
 
-    __slots__ = ("ledger", "warned")
+    __slots__ = ("ledger",)
 
-    def __init__(self, parent: Trace) -> None:
+    base = True
+
+    def __init__(self, parent: Trace, ledger: Ledger | None = None) -> None:
         self.parent: Trace = parent
         self.dead = False
         self.debug = None
-        self.ledger = Ledger()
-        self.warned: set[Any] = set()
-        known_by_identity[:] = [self.ledger.flow]
-        copies_noted.append(self.ledger.note_copy)
+        self.ledger = ledger or Ledger()
+        if ledger is None:
+            known_by_identity[:] = [self.ledger.flow]
+            copies_noted.append(self.ledger.note_copy)
+
+    def ignores(self, closed: ClosedJaxpr) -> bool:
+        parent: Any = self.parent
+        return parent.ignores(closed) and not closed.derive("holds keys", lambda: (_holds_keys(closed),))[0]
 
     def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
         params = primitive.unpack(values)
@@ -256,19 +258,22 @@ class LedgerTrace(WatchingTrace):
 
     def _follow(self, primitive: Primitive, args: tuple, params: dict[str, Any], tracker: KeyTracker) -> Sequence[Flow]:
         place = local.place or user_place()
+        callers = _callers() if local.place is None else ()
         flows = [self.ledger.flow(x) for x in args]
         if primitive.name == "jit":
-            return self._through(params["jaxpr"], flows, place, tracker)
+            return self._through(params["jaxpr"], flows, place, tracker, callers)
         flow = KeyFlow(tracker)
+        flow.way = callers
         return flow.apply(primitive, params, [get_aval(x) for x in args], Operands(flow, None, args, flows), place)
 
-    def _through(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, tracker: KeyTracker) -> Sequence[Flow]:
+    def _through(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, tracker: KeyTracker,
+                 callers: Use) -> Sequence[Flow]:
         found = summary(closed)
         instance = _Instance(flows, Step(place))
         names = argument_names(closed, len(flows))
         for (argument, way), origins in found.uses:
             used = _array([instance.cell(o) for o in origins])
-            tracker.use_up(used, (Step(place, names[argument]), *way))
+            tracker.use_up(used, (*callers, Step(place, names[argument]), *way))
         outs = []
         for result in found.results:
             if result is None:
@@ -289,21 +294,30 @@ class LedgerTrace(WatchingTrace):
             local.trace = before
 
     def _report(self, found: Reused) -> None:
-        """Raise, or warn once for each pair of places.
+        """Raise, or tell once for each pair of places.
 
         Raises:
             KeyReuseError: `jax_debug_key_reuse` is on.
         """
         first, second = meeting(found.first, found.second)
-        error = KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one)
         if debug_key_reuse.value:
-            raise error
-        places = first.place, second.place
-        if places not in self.warned:
-            self.warned.add(places)
-            span = resolve(second.place)
-            warnings.warn_explicit(KeyReuseWarning(str(error)), None, span.filename if span is not None else "",
-                                   span.line if span is not None else 0)
+            raise KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one)
+        tell(KeyReuse(first=first, second=second, twice_in_one=found.twice_in_one))
+
+
+MOST_CALLERS = 6
+
+
+def _callers() -> Use:
+    """The calls of the user's that led to the innermost one, outermost first: where two ways part is told by them."""
+    stack = user_stack(MOST_CALLERS + 1)[1:]
+    return tuple([Step((p.code, p.lasti)) for p in reversed(stack)])
+
+
+def _holds_keys(closed: ClosedJaxpr) -> bool:
+    """Whether a program takes or uses keys, or what may be keys."""
+    avals: list[Any] = [*closed.in_avals, *[get_aval(c) for c in closed.consts]]
+    return any(holds_keys(a) or may_hold_words(a) for a in avals) or jaxpr_concerns_keys(closed.jaxpr)
 
 
 def meeting(first: Use, second: Use) -> tuple[KeyUse, KeyUse]:
@@ -321,4 +335,4 @@ def _last(way: Use) -> Step:
     return next((step for step in reversed(way) if step.place is not None), way[-1])
 
 
-__all__ = ["KeyReuseWarning", "Ledger", "LedgerTrace", "Summary", "meeting", "summary"]
+__all__ = ["Ledger", "LedgerTrace", "Summary", "meeting", "summary"]

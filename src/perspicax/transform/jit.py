@@ -44,6 +44,12 @@ checking = dispatch.checking
 flatten = tree.flatten
 
 
+traces_watched: list[Callable[..., None]] = []
+"""Sanitizers that are told of each function that is traced.
+
+They get the function, its name, its jaxpr, what was traced of it before, the key of this call, and names of static arguments.
+"""
+
 _caches: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
 _method_caches: dict[int, tuple[weakref.ref, dict]] = {}
 
@@ -97,7 +103,7 @@ class JitFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if local.trace is _evaluator and not checking.careful:
+            if local.trace.base and not checking.careful:
                 short = self._short
                 if short.state is not state_key():
                     short = self._short = ShortWays(state_key())
@@ -143,7 +149,8 @@ class JitFunction:
         except (OuterRefError, RefArgumentError) as met:
             return self._call_with_refs(args, kwargs, met)
         options = self._options
-        if local.trace is _evaluator:
+        trace = local.trace
+        if trace is _evaluator or (trace.base and trace.ignores(traced.closed)):
             arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
             outs = run_jaxpr(traced.closed, arrays, name=traced.name, donated=traced.donated,
                              keep_unused=options.keep_unused, in_shardings=in_shardings, out_shardings=out_shardings,
@@ -224,6 +231,8 @@ class JitFunction:
             check_jaxpr(closed.jaxpr)
         donated = options.donated(self.signature(), in_tree) if options.donates else (False,) * len(avals)
         traced = Traced(closed, flat.out_tree, self._name, in_tree, avals, donated)
+        for tell in traces_watched:
+            tell(self._fun, self._name, closed, self._traced, key, lambda which: self.signature().name(which))
         compilation.log_step("Finished tracing %s for arguments %s in %.6f s", f"jit({self._name})", list(avals),
                              time.perf_counter() - started)
         if not any(isinstance(c, Tracer) for c in closed.consts) and not config.jax_check_tracer_leaks:

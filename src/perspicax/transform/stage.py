@@ -17,6 +17,12 @@ from perspicax.diagnose.frames import INTERNAL, kind_of
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import ArgumentTypeError, AuxiliaryResultError, ReturnedTypeError
 
+calls_watched: list[Callable[[FlatFunction], Callable[[bool], None] | None]] = []
+"""Sanitizers that are told before a function of the user's is called by a transformation.
+
+What they return is called after, with whether the function has returned.
+"""
+
 
 class FlatFunction:
     """`fun` as a function of flat operands that returns flat results.
@@ -45,12 +51,23 @@ class FlatFunction:
         args, kwargs = self.in_tree.unflatten(leaves)
         if self.rebuild is not None:
             args, kwargs = self.rebuild((args, kwargs))
-        result = self.fun(*args, **kwargs)
+        result = self.fun(*args, **kwargs) if not calls_watched else self._watched(args, kwargs)
         if self.has_aux:
             return self._with_aux(result)
         outs, self.out_tree = tree.flatten(result)
         check_results(outs, result, self.fun, self.transform)
         return outs
+
+    def _watched(self, args: Sequence[Any], kwargs: dict) -> Any:
+        after = [tell for watch in calls_watched if (tell := watch(self)) is not None]
+        done = False
+        try:
+            result = self.fun(*args, **kwargs)
+            done = True
+        finally:
+            for tell in after:
+                tell(done)
+        return result
 
     def _with_aux(self, result: Any) -> list[Any]:
         if not isinstance(result, (tuple, list)) or len(result) != 2:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 from perspicax import tree_util
 from perspicax.diagnose import Fix, public
+from perspicax.diagnose.watched import results_watched
 from perspicax.flax.state_dicts import from_state_dict, register_serialization_state, to_state_dict
 from perspicax.flax.tree_errors import FrozenDictError, TreeTypeError
 
@@ -132,7 +133,10 @@ class FrozenDict(Mapping[K, V]):
         if not isinstance(add_or_replace, Mapping):
             raise TreeTypeError(says=f"The entries for `copy` are a {type(add_or_replace).__name__}, not a dict.",
                                 fixes=(Fix(code="frozen.copy({'name': value})"),))
-        return FrozenDict({**self._dict, **_thawed(dict(add_or_replace))}, __unsafe_skip_copy__=True)
+        made: FrozenDict[K, V] = FrozenDict({**self._dict, **_thawed(dict(add_or_replace))}, __unsafe_skip_copy__=True)
+        if results_watched:
+            results_watched[0](made, "copy")
+        return made
 
     def pop(self, key: K) -> tuple[FrozenDict[K, V], V]:
         """A copy without an entry, and that entry's value.

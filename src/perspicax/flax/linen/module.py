@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 import perspicax as jax
 from perspicax import tree_util
 from perspicax.diagnose.boundary import public_methods
+from perspicax.diagnose.watched import results_watched
 from perspicax.flax import core
 from perspicax.flax.configurations import config
 from perspicax.flax.core.scope import CollectionFilter, DenyList, Scope, Variable
@@ -290,7 +291,10 @@ class Module(ModuleBase):
             for name, value in given.items():
                 if name not in updates and name != "parent" and modules_in(value):
                     given[name] = map_modules(copied, value)
-        return type(self)(**given)
+        made = type(self)(**given)
+        if results_watched:
+            results_watched[0](made, "clone")
+        return made
 
     def copy(self: M, *, parent: Any = unspecified_parent, name: str | None = None, **updates: Any) -> M:
         """A copy with fields of other values, which has a name of its own where it is made.
@@ -300,7 +304,10 @@ class Module(ModuleBase):
             name: its name.
             **updates: fields with other values.
         """
-        return self.clone(parent=parent, name=name, _deep_clone=True, _reset_names=True, **updates)
+        made = self.clone(parent=parent, name=name, _deep_clone=True, _reset_names=True, **updates)
+        if results_watched:
+            results_watched[0](made, "copy")
+        return made
 
     # Variables
 
@@ -555,8 +562,8 @@ class Module(ModuleBase):
             capture_intermediates: as for `apply`.
             **kwargs: for the method.
         """
-        return self.init_with_output(rngs, *args, method=method, mutable=mutable,
-                                     capture_intermediates=capture_intermediates, **kwargs)[1]
+        function = method_of(self, method)
+        return init(function, self, mutable=mutable, capture_intermediates=capture_intermediates)(rngs, *args, **kwargs)
 
     @_on_instance
     def lazy_init(self, rngs: Any, *args: Any, method: Any = None, mutable: CollectionFilter = _MADE_BY_INIT,

@@ -1,0 +1,138 @@
+"""The sanitizer `bounds`: indices that lie outside the axis they index, in reads, updates and dynamic slices.
+
+In programs the check of `checkify` finds them; of an operation that is applied by itself the indices are known. An index
+that its user has thought of is no finding: one with a `mode=`, and those that functions of the library make for themselves.
+"""
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from perspicax.api.checks import Site
+from perspicax.core.config import local
+from perspicax.core.primitive import Primitive
+from perspicax.core.tracer import get_aval
+from perspicax.diagnose.expression import Expression, located
+from perspicax.diagnose.place import Position
+from perspicax.diagnose.report import Label
+from perspicax.diagnose.source import operands_at, user_place
+from perspicax.lax.gathering import GatherScatterMode, gather_p
+from perspicax.lax.scattering import window_sizes
+from perspicax.lax.slicing import dynamic_slice_p, dynamic_update_slice_p
+from perspicax.sanitize.findings import OutOfBoundsIndex
+from perspicax.sanitize.reading import library_function
+from perspicax.sanitize.telling import found
+from perspicax.xla.array import ArrayImpl
+
+INDEXING = frozenset("""
+    getitem get set add subtract multiply mul min max divide power apply take take_along_axis dynamic_slice dynamic_slice_in_dim
+    dynamic_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim dynamic_update_index_in_dim gather scatter scatter_add
+    scatter_sub scatter_mul scatter_min scatter_max put_along_axis
+""".split())
+"""What users call to index; other functions of the library index for themselves, and know what they do."""
+
+
+def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any]) -> None:
+    """Look at the indices of one operation."""
+    if not (primitive is gather_p or primitive is dynamic_slice_p or primitive is dynamic_update_slice_p
+            or primitive.name.startswith("scatter")):
+        return
+    params = primitive.unpack(values)
+    if params.get("mode") is GatherScatterMode.CLIP:
+        return
+    for axis, column, last in _columns(primitive, args, params):
+        outside = column[(column < 0) | (column > last)]
+        if outside.size:
+            facts = primitive, params.get("mode"), get_aval(args[0])
+            _tell(local.place or user_place(), int(outside.reshape(-1)[0]), axis, facts, "")
+            return
+
+
+def _columns(primitive: Primitive, args: tuple, params: dict[str, Any]) -> list[tuple[int, np.ndarray, int]]:
+    """For each axis that is indexed: the indices, and the largest that fits."""
+    sizes = np.shape(args[0])
+    if primitive is dynamic_slice_p or primitive is dynamic_update_slice_p:
+        first = 1 if primitive is dynamic_slice_p else 2
+        window = params["slice_sizes"] if primitive is dynamic_slice_p else np.shape(args[1])
+        return [(i, _value(x), sizes[i] - window[i]) for i, x in enumerate(args[first:])]
+    numbers = params["dimension_numbers"]
+    axes = numbers.start_index_map if primitive is gather_p else numbers.scatter_dims_to_operand_dims
+    window = params["slice_sizes"] if primitive is gather_p else window_sizes(sizes, np.shape(args[2]), numbers)
+    indices = _value(args[1])
+    return [(int(axis), indices[..., i], sizes[axis] - window[axis]) for i, axis in enumerate(axes)]
+
+
+def _value(x: Any) -> np.ndarray:
+    return (x.value() if type(x) is ArrayImpl else np.asarray(x)).astype(np.int64)
+
+
+def tell_site(site: Site, values: Sequence[np.ndarray], name: str) -> None:
+    """Tell of a check within a program that failed."""
+    index, axis = values
+    _tell(site.place, int(index), int(axis), site.facts, name)
+
+
+def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> None:
+    primitive, mode, aval = facts
+    position = None if place is None else Position(*place)
+    operands = operands_at(position)
+    if operands.operation and operands.operation not in INDEXING and library_function(position):
+        return
+    if _with_mode(position):
+        return
+    array, written = _operands(position)
+    size = aval.shape[axis]
+    writes = primitive.name.startswith("scatter") or primitive is dynamic_update_slice_p
+    slices = primitive is dynamic_slice_p or primitive is dynamic_update_slice_p
+    labels = []
+    if array is not None:
+        labels.append(Label(array.span, aval.str_short()))
+    if written is not None:
+        labels.append(Label(written.span, f"has the index {index}"))
+    if slices:
+        instead = "the slice was moved so that it fits"
+    elif writes:
+        instead = "that update was left out"
+    elif mode is GatherScatterMode.FILL_OR_DROP:
+        instead = "a fill value (NaN for floating point) was read"
+    else:
+        instead = "the nearest entry was read in its place"
+    shown = index - size if index < 0 and not slices and operands.operation in ("getitem", "set", "add", "get") else index
+    found(OutOfBoundsIndex(array=array.text if array is not None else "", type_text=aval.str_short(), index=shown,
+                           written=written.text if written is not None else "", axis=axis, size=size, writes=writes,
+                           instead=instead, labels=tuple(labels), function=function, position=position))
+
+
+def _with_mode(position: Position | None) -> bool:
+    """Whether the user says what happens outside."""
+    node = located(position)
+    at: Any = node.node if node is not None else None
+    while isinstance(at, ast.Call):
+        if any(k.arg == "mode" for k in at.keywords):
+            return True
+        at = at.func.value if isinstance(at.func, ast.Attribute) else None
+    return False
+
+
+def _operands(position: Position | None) -> tuple[Expression | None, Expression | None]:
+    """What is indexed, and by what, as the user wrote it."""
+    expression = located(position)
+    if expression is None:
+        return None, None
+    match expression.node:
+        case ast.Subscript(value=ast.Attribute(value=array, attr="at"), slice=index) | ast.Subscript(value=array, slice=index):
+            return expression.at(array), expression.at(index)
+        case ast.Call(func=ast.Attribute(value=ast.Subscript(value=ast.Attribute(value=array, attr="at"), slice=index))):
+            return expression.at(array), expression.at(index)
+        case ast.Call():
+            operands = operands_at(position)
+            if len(operands) > 1:
+                return operands[0], operands[1]
+            return (operands[0] if operands else None), operands.keyword("indices")
+    return None, None
+
+
+__all__ = ["INDEXING", "look", "tell_site"]

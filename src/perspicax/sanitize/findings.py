@@ -1,0 +1,380 @@
+"""What sanitizers find. Each finding is a warning category and, with `error` among the sanitizers, an error.
+
+A finding has typed fields and a report, as any error of Perspicax; `found` (in `telling.py`) warns of it or raises it.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.core.key_words import KeyUse, key_report
+from perspicax.core.leak_words import end_report
+from perspicax.core.provenance import Provenance
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.place import Place
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.stores import Keeping
+
+
+class Finding(PerspicaxError, UserWarning, no_page="a base: what is found is one of its subclasses"):
+    """Something that is most likely a mistake, though the program runs."""
+
+    @property
+    def key(self) -> Any:
+        """What is equal for findings of which one is enough."""
+        return self._place
+
+
+class KeyReuse(Finding):
+    """A random key was used twice, so that the same numbers are drawn twice.
+
+    Attributes:
+        first, second: the two uses.
+        twice_in_one: whether one operation was given the same key twice.
+    """
+
+    first: KeyUse
+    second: KeyUse
+    twice_in_one: bool = False
+
+    @property
+    def report(self) -> Report:
+        return key_report(self.first, self.second, self.twice_in_one)
+
+    @property
+    def key(self) -> Any:
+        return self.first.place, self.second.place
+
+
+class LeakedTracer(Finding):
+    """A value of a traced function is still kept somewhere when the function has been traced.
+
+    Attributes:
+        origin: what is known of the value.
+        keeping: who keeps it and which line stored it.
+        more: how many further values of the same trace are kept.
+    """
+
+    origin: Provenance
+    keeping: Keeping
+    more: int = 0
+
+    @property
+    def report(self) -> Report:
+        return end_report(self)  # type: ignore[arg-type]
+
+    @property
+    def key(self) -> Any:
+        return self.origin.function, self.keeping.path, self.keeping.primary
+
+
+class OutOfBoundsIndex(Finding):
+    """An index lies outside the axis that it indexes.
+
+    Attributes:
+        array: what is indexed, as the user wrote it; empty where the source does not tell.
+        type_text: its type.
+        index: the index that lies outside.
+        written: the index as the user wrote it.
+        axis, size: where.
+        writes: whether entries are written there, and not read.
+        reads: what happened instead: "the last entry was read", …
+        labels: the operands.
+        function: the traced function that it happened in, if any.
+    """
+
+    array: str
+    type_text: str
+    index: int
+    written: str
+    axis: int
+    size: int
+    writes: bool
+    instead: str
+    labels: tuple[Label, ...] = ()
+    function: str = ""
+
+    @property
+    def report(self) -> Report:
+        array = f"`{self.array}`" if self.array else "the array"
+        by = f" of `{self.written}`" if self.written and self.written != str(self.index) else ""
+        inside = f"from 0 to {self.size - 1}" if self.size > 1 else "0 alone" if self.size else "none: the axis is empty"
+        check = self.written if self.written.isidentifier() else "index"
+        fixes = [Fix(f"keep the index inside: valid are 0 to {self.size - 1}",
+                     code=f"{check} = jnp.clip({check}, 0, {self.size - 1})")] if self.size else []
+        fixes.append(Fix('say that entries outside are meant to be left out, by `mode="drop"`' if self.writes else
+                         'say what to read outside, by `.at[...].get(mode="fill", fill_value=...)` or `mode="clip"`'))
+        return Report(
+            says=f"The index {self.index}{by} lies outside of axis {self.axis} of {array}, which has size {self.size}: "
+                 f"{self.instead}.",
+            labels=self.labels,
+            why=f"valid indices are {inside}{f', or -{self.size} to -1 from the end' if self.size else ''}; compiled programs "
+                f"cannot raise, so that an index outside gives a result without a word",
+            fixes=tuple(fixes),
+            notes=(f"This happened while `{self.function}` ran.",) if self.function else ())
+
+
+class DiscardedUpdate(Finding):
+    """The result of a function that changes nothing itself is thrown away.
+
+    Attributes:
+        call: the call, as the user wrote it.
+        what: what is called: `.at[...].set`, `jnp.append`.
+        target: the name that the result most likely belongs to; empty where the source does not tell.
+        type_text: the type of `target`, where it is known.
+    """
+
+    call: str
+    what: str
+    target: str = ""
+    type_text: str = ""
+
+    @property
+    def report(self) -> Report:
+        call = self.call if len(self.call) <= 80 else f"{self.what}(...)"
+        kept = f"`{self.target}`" if self.target else "its argument"
+        code = f"{self.target or 'result'} = {self.call}"
+        return Report(
+            says=f"The result of `{call}` is thrown away: {kept} stays as it was.",
+            why=f"arrays, and trees of them, do not change: `{self.what}` returns a new value and leaves the old one alone",
+            fixes=(Fix("use the result: assign it", code=code),))
+
+
+class NonFinite(Finding):
+    """A NaN or an infinity came up.
+
+    Attributes:
+        kind: "NaN", "inf" or "-inf": what is seen at the end.
+        born: what came up first, and led to it.
+        operation: what made it, as the user wrote it.
+        primitive: the operation of the program.
+        operands: facts on its operands, a sentence each.
+        function: the traced function that it happened in, if any.
+        backward: whether it came up in a derivative.
+        seen: where the NaN came up, if what it came from is elsewhere.
+        fixes: what may help.
+        labels: the operands.
+        names: the values in the expression.
+    """
+
+    kind: str
+    born: str
+    operation: str
+    primitive: str
+    operands: tuple[str, ...] = ()
+    function: str = ""
+    backward: bool = False
+    seen: Place = None
+    fixes: tuple[Fix, ...] = ()
+    labels: tuple[Label, ...] = ()
+    why: str = ""
+
+    @property
+    def report(self) -> Report:
+        expression = f"`{self.operation}`" if self.operation else f"an operation `{self.primitive}`"
+        where = f"The derivative of {expression}" if self.backward else expression[0].upper() + expression[1:]
+        made = f"gives {self.born}" if self.born == self.kind else f"gives {self.born}, which becomes {self.kind} further on"
+        during = f" while `{self.function}` runs" if self.function else ""
+        facts = f": {'; '.join(self.operands)}" if self.operands else ""
+        labels = list(self.labels)
+        if self.seen is not None:
+            labels.append(Label(self.seen, f"here it becomes {self.kind}"))
+        return Report(says=f"{where} {made}{during}{facts}.", labels=tuple(labels), why=self.why, fixes=self.fixes)
+
+
+class Recompilation(Finding):
+    """A function is compiled again and again.
+
+    Attributes:
+        function: its name.
+        count: how many times by now.
+        differences: what differs from the calls before, a line each.
+        fixes: what may help.
+        definition: the function.
+        changing: the arguments that change.
+        new_function: whether it is another function object each time.
+    """
+
+    function: str
+    count: int
+    differences: tuple[str, ...]
+    fixes: tuple[Fix, ...]
+    definition: Place = None
+    changing: tuple[str, ...] = ()
+    new_function: bool = False
+
+    @property
+    def report(self) -> Report:
+        rows = "".join([f"\n  {d}" for d in self.differences])
+        labels = () if self.definition is None else (Label(self.definition, ""),)
+        why = ("what was compiled is kept with the function object, and a function or lambda that is made anew is another one"
+               if self.new_function else
+               "a program is compiled for the shapes, dtypes and static values of its arguments, and again for each new "
+               "combination; compiling takes far longer than running")
+        return Report(says=f"`{self.function}` was compiled {self.count} times. What changed:{rows}", labels=labels,
+                      why=why, fixes=self.fixes)
+
+    @property
+    def key(self) -> Any:
+        return self.function, self.definition
+
+
+class DtypeTruncation(Finding):
+    """Values of 64 bits were cut down to 32, and changed.
+
+    Attributes:
+        name: the value, as the user wrote it.
+        asked, got: the dtypes.
+        example: a value before and after, as text.
+        lost: what was lost, as a clause.
+    """
+
+    name: str
+    asked: str
+    got: str
+    example: str = ""
+    lost: str = ""
+
+    @property
+    def report(self) -> Report:
+        value = f"`{self.name}`" if self.name else "A value"
+        lost = f": {self.lost}" if self.lost else ""
+        says = f"{value} is {self.asked}, but becomes {self.got}{lost}." if self.lost else \
+            f"{value} was asked for {self.asked}, but gives {self.got}."
+        return Report(
+            says=says,
+            why=f"64-bit types are off (`jax_enable_x64`), and every {self.asked} array becomes {self.got}"
+                f"{f'; {self.example}' if self.example else ''}",
+            fixes=(Fix("turn 64-bit types on, before the first array is made",
+                       code='jax.config.update("jax_enable_x64", True)'),
+                   Fix("bring the values into a range that 32 bits hold, before they become a JAX array: subtract an offset, "
+                       "choose a larger unit")))
+
+
+class IntegerOverflow(Finding):
+    """Integer arithmetic left the range of its dtype, and wrapped around.
+
+    Attributes:
+        operation: the expression, as the user wrote it.
+        dtype: of the result.
+        exact: the true value, approximately, as text.
+        got: what came out, as text.
+        low, high: the range.
+        function: the traced function that it happened in, if any.
+        labels: the operands.
+    """
+
+    operation: str
+    dtype: str
+    exact: str
+    got: str
+    low: int
+    high: int
+    function: str = ""
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        expression = f"`{self.operation}`" if self.operation else "An operation"
+        during = f" while `{self.function}` runs" if self.function else ""
+        return Report(
+            says=f"{expression} overflows {self.dtype}{during}: it should be {self.exact}, but is {self.got}.",
+            labels=self.labels,
+            why=f"{self.dtype} holds {self.low} to {self.high}; beyond that, integers wrap around without a word",
+            fixes=(Fix("compute with floating point", code="x = x.astype(jnp.float32)"),
+                   Fix("or use a wider type; 64 bits need", code='jax.config.update("jax_enable_x64", True)')))
+
+
+class SideEffect(Finding):
+    """Python code of a traced function has an effect, or reads something, only while the function is traced.
+
+    Attributes:
+        what: the expression or statement, as the user wrote it.
+        kind: "print", "random", "time", "store" or "constant".
+        function: the function that it stands in.
+        traced: the function that is traced.
+        transform: by what.
+        holder: what is changed, for a store.
+        type_text: of a large constant.
+    """
+
+    what: str
+    kind: str
+    function: str
+    traced: str
+    transform: str
+    holder: str = ""
+    type_text: str = ""
+    code: str = ""
+
+    @property
+    def report(self) -> Report:
+        text = self.what if len(self.what) <= 70 else f"{self.what[:67]}..."
+        inside = f" in `{self.function}`" if self.function and self.function != self.traced else ""
+        runs = f"{self.transform} traces `{self.traced}`"
+        once = (f"{self.transform} runs the Python code of `{self.traced}` once for each combination of argument types, to "
+                "record its operations; a call after that runs the compiled program, and no Python")
+        match self.kind:
+            case "print":
+                return Report(
+                    says=f"`{text}`{inside} prints only while {runs}, not at each call.", why=once,
+                    fixes=(Fix("print the values at each call", code=self.code or 'jax.debug.print("{}", x)'),
+                           Fix("or print outside the jitted function, what it returns")))
+            case "random":
+                return Report(
+                    says=f"`{text}`{inside} draws numbers once, while {runs}: every call gets the same ones.", why=once,
+                    fixes=(Fix("draw with a key that is an argument", code=self.code or "jax.random.normal(key, shape)"),
+                           Fix("or draw outside the jitted function and pass the numbers as an argument")))
+            case "time":
+                return Report(
+                    says=f"`{text}`{inside} is read once, while {runs}: every call gets that same time.", why=once,
+                    fixes=(Fix("read the clock outside the jitted function; pass the time as an argument if it is needed"),
+                           Fix("to measure a call, wait for its result", code="f(x).block_until_ready()")))
+            case "constant":
+                return Report(
+                    says=f"`{text}` ({self.type_text}) is a constant of the compiled `{self.traced}`.",
+                    why="a large array that a traced function closes over is kept with the program, once for each compilation, "
+                        "and later changes of it are not seen",
+                    fixes=(Fix("pass it as an argument"),))
+        return Report(
+            says=f"`{text}`{inside} changes `{self.holder}` only while {runs}, not at each call.", why=once,
+            fixes=(Fix(f"return the new value, and store it outside the jitted function: `{self.holder}` is then an argument "
+                       "and a result"),
+                   Fix("or call back to Python at each call", code="jax.debug.callback(update, x)")))
+
+
+class SuspiciousBroadcast(Finding):
+    """Two operands broadcast to a matrix where most likely they belong together entry by entry.
+
+    Attributes:
+        operation: the expression, as the user wrote it.
+        left, right: the operands, as the user wrote them.
+        left_type, right_type: their types.
+        result: the shape of the result.
+        reduced: the reduction that hides it.
+        labels: the operands.
+        fixes: what may help.
+    """
+
+    operation: str
+    left: str
+    right: str
+    left_type: str
+    right_type: str
+    result: str
+    reduced: str
+    labels: tuple[Label, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        return Report(
+            says=f"`{self.operation}` pairs every entry of `{self.left}` with every entry of `{self.right}`: its shape is "
+                 f"{self.result}.",
+            labels=self.labels,
+            why=f"{self.left_type} and {self.right_type} broadcast: axes are matched from the right, and an axis of size 1 is "
+                f"repeated; {self.reduced} then makes one number of all pairs",
+            fixes=self.fixes)
+
+
+__all__ = ["DiscardedUpdate", "DtypeTruncation", "Finding", "IntegerOverflow", "KeyReuse", "LeakedTracer", "NonFinite",
+           "OutOfBoundsIndex", "Recompilation", "SideEffect", "SuspiciousBroadcast"]

@@ -1,0 +1,428 @@
+"""The sanitizer `nans`: where a NaN or an infinity was born, forward or backward.
+
+A value that is not finite is followed from the operation that made it. A NaN that came of an infinity leads to the
+operation that made that one. In programs nothing is told unless a result is not finite; what is made and masked out
+again is no finding. Infinities alone are told where a loss or the like, a single number, has become one.
+"""
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from perspicax.api.checkify_rules import MAKES_NAN
+from perspicax.core import dtypes
+from perspicax.core.config import local
+from perspicax.core.context import evaluator, use_trace
+from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
+from perspicax.core.primitive import Primitive
+from perspicax.core.tracer import get_aval
+from perspicax.diagnose.expression import located
+from perspicax.diagnose.place import Position
+from perspicax.diagnose.report import Fix
+from perspicax.diagnose.source import imported_as, operands_at, user_place
+from perspicax.sanitize.findings import NonFinite
+from perspicax.sanitize.reading import used_in
+from perspicax.sanitize.telling import found
+from perspicax.xla.array import ArrayImpl
+
+MAX_STEPS = 20_000  # equations that are applied one by one in a search
+MAX_SEARCHES = 3  # of one program
+CALLS = {"jit": "jaxpr", "remat2": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
+         "custom_vmap_call": "call", "composite": "jaxpr"}
+GUARDS = frozenset("""
+    where select nan_to_num isnan isfinite isinf cond switch piecewise nanmean nansum nanmax nanmin nanstd nanvar nanmedian
+    nanprod nanpercentile nanquantile nanargmax nanargmin
+""".split())
+OVERFLOWS = frozenset("""
+    exp exp2 expm1 cosh sinh pow integer_pow square mul add sub reduce_sum reduce_prod cumsum cumprod dot_general
+    conv_general_dilated div log log1p rsqrt lgamma digamma atanh tan reduce_window_sum scatter_add scatter-add
+""".split())
+NATURAL = {
+    "add": {"add", "add_any"}, "subtract": {"sub"}, "multiply": {"mul"}, "divide": {"div"}, "true_divide": {"div"},
+    "power": {"pow", "integer_pow", "sqrt"}, "pow": {"pow", "integer_pow"}, "log": {"log"}, "log1p": {"log1p"},
+    "log2": {"log", "div", "log2"}, "log10": {"log", "div", "log10"}, "sqrt": {"sqrt"}, "rsqrt": {"rsqrt"}, "exp": {"exp"},
+    "exp2": {"exp2"}, "expm1": {"expm1"}, "arccos": {"acos"}, "arcsin": {"asin"}, "acos": {"acos"}, "asin": {"asin"},
+    "arctanh": {"atanh"}, "arccosh": {"acosh"}, "atanh": {"atanh"}, "acosh": {"acosh"}, "remainder": {"rem"}, "mod": {"rem"},
+    "sum": {"reduce_sum"}, "prod": {"reduce_prod"}, "mean": {"reduce_sum", "div"}, "square": {"square", "integer_pow", "mul"},
+    "reciprocal": {"div", "integer_pow"}, "matmul": {"dot_general"}, "dot": {"dot_general"}, "cumsum": {"cumsum"},
+    "cumprod": {"cumprod"}, "cosh": {"cosh"}, "sinh": {"sinh"}, "tan": {"tan"}, "cbrt": {"cbrt"}, "abs": {"abs"},
+    "norm": {"sqrt", "reduce_sum", "integer_pow", "square", "mul", "abs"}, "div": {"div"}, "sub": {"sub"}, "mul": {"mul"},
+    "std": {"sqrt", "reduce_sum", "div"}, "var": {"reduce_sum", "div"}, "hypot": {"sqrt"}, "arctan2": {"atan2"},
+}
+"""The operations of a program that functions and operators consist of; another one belongs to their derivative."""
+
+
+class Origin(NamedTuple):
+    """Where a value that is not finite was born.
+
+    Attributes:
+        kind: "NaN", "inf" or "-inf".
+        place: in the user's code.
+        primitive: the operation.
+        operands: facts on its operands.
+        cause: the origin of an infinity among the operands.
+        backward: whether it belongs to a derivative.
+    """
+
+    kind: str
+    place: Any
+    primitive: str
+    operands: tuple[str, ...]
+    cause: Origin | None = None
+    backward: bool = False
+
+
+GIVEN = Origin("", None, "", ())
+"""Of a value that is not finite where a program or the search begins."""
+
+
+class Known:
+    """The origins of arrays that are alive, and of which something is to be told when they outlive the call that made them."""
+
+    __slots__ = ("origins", "waiting")
+
+    def __init__(self) -> None:
+        self.origins: dict[int, tuple[weakref.ref, Origin]] = {}
+        self.waiting: dict[int, Origin] = {}
+
+    def of(self, x: Any) -> Origin | None:
+        """The origin of an array."""
+        known = self.origins.get(id(x))
+        return known[1] if known is not None and known[0]() is x else None
+
+    def enter(self, x: Any, origin: Origin, waits: bool) -> None:
+        """Note the origin of an array; `waits` if it is to be told once the array has left the call that made it."""
+        key = id(x)
+        self.origins[key] = weakref.ref(x, lambda _: self._gone(key)), origin
+        if waits:
+            self.waiting[key] = origin
+
+    def _gone(self, key: int) -> None:
+        self.origins.pop(key, None)
+        origin = self.waiting.pop(key, None)
+        if origin is not None and not sys.is_finalizing() and user_place(2) != origin.place:
+            tell(origin, "")
+
+    def used(self, x: Any, place: Any) -> None:
+        """Another operation takes the array."""
+        origin = self.waiting.get(id(x))
+        if origin is not None and origin.place != place:
+            del self.waiting[id(x)]
+            tell(origin, "")
+
+
+known = Known()
+
+
+# -- operations that are applied by themselves
+
+def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any]) -> None:
+    """Look at the results of one operation."""
+    if known.waiting:
+        here = local.place or user_place()
+        for x in args:
+            known.used(x, here)
+    for x in results:
+        if type(x) is not ArrayImpl or not _is_float(x.aval) or known.of(x) is not None:
+            continue
+        kind = kind_of_value(x.value())
+        if not kind:
+            continue
+        origin = _origin(primitive, args, x, kind, [known.of(a) for a in args], local.place or user_place())
+        if origin is not None and origin is not GIVEN:
+            fresh = origin.kind == "NaN" and all(known.of(a) is not origin for a in args)
+            natural = _is_natural(origin)
+            known.enter(x, origin, fresh and not natural)
+            if fresh and natural:
+                tell(origin, "")
+
+
+def kind_of_value(value: np.ndarray) -> str:
+    """"NaN", "inf", "-inf", or empty if all is finite."""
+    value = value if value.dtype.kind in "fc" else value.astype(np.float32)
+    if np.isfinite(value).all():
+        return ""
+    if np.isnan(value).any():
+        return "NaN"
+    return "inf" if value.dtype.kind == "c" or np.isposinf(value).any() else "-inf"
+
+
+def _is_float(aval: Any) -> bool:
+    return not aval.extended and dtypes.issubdtype(aval.dtype, np.inexact)
+
+
+def _origin(primitive: Primitive, args: Sequence[Any], out: Any, kind: str, origins: Sequence[Origin | None],
+            place: Any) -> Origin | None:
+    """The origin of a result that is not finite."""
+    given = [kind_of_value(np.asarray(_value(a))) if _is_inexact(a) else "" for a in args]
+    if kind == "NaN":
+        for what, origin in zip(given, origins):
+            if what == "NaN":
+                return origin or GIVEN
+        if primitive.name not in MAKES_NAN:
+            return None
+        cause = next((o for what, o in zip(given, origins) if what and o is not None and o is not GIVEN), None)
+    else:
+        for what, origin in zip(given, origins):
+            if what:
+                return origin or GIVEN
+        if primitive.name not in OVERFLOWS:
+            return None
+        cause = None
+    return Origin(kind, place, primitive.name, _facts(primitive, args, place), cause, _in_backward(primitive.name, place))
+
+
+def _value(x: Any) -> Any:
+    return x.value() if type(x) is ArrayImpl else x
+
+
+def _is_inexact(x: Any) -> bool:
+    return _is_float(get_aval(x))
+
+
+def _facts(primitive: Primitive, args: Sequence[Any], place: Any) -> tuple[str, ...]:
+    """What is remarkable of the operands."""
+    operands = operands_at(None if place is None else Position(*place))
+    natural = primitive.name in NATURAL.get(operands.operation, ())
+    named = [o.text for o in operands] if natural and len(operands) == len(args) else []
+    facts = []
+    for i, x in enumerate(args):
+        if not _is_inexact(x):
+            continue
+        value = np.asarray(_value(x))
+        if value.dtype.kind not in "fc":
+            value = value.astype(np.float32)
+        name = f"`{named[i]}`" if named and len(named[i]) <= 60 else "its operand" if len(args) == 1 else f"operand {i + 1}"
+        whole = "is" if value.ndim == 0 else "holds"
+        if np.isnan(value).any():
+            facts.append(f"{name} {whole} NaN")
+        elif np.isinf(value).any():
+            facts.append(f"{name} {whole} an infinity")
+        elif value.dtype.kind == "c":
+            continue
+        elif primitive.name in ("log", "log1p", "sqrt", "rsqrt", "pow", "lgamma", "digamma") and i == 0 and value.size:
+            facts.append(f"{name} {whole} {value.min():.6g}")
+        elif (primitive.name in ("div", "rem") and i == 1) and (value == 0).any():
+            facts.append(f"{name} {whole} 0")
+        elif value.size and primitive.name in OVERFLOWS - {"div"}:
+            facts.append(f"{name} {whole} {value.reshape(-1)[np.abs(value).argmax()]:.6g}")
+        elif value.size and primitive.name in ("acos", "asin", "atanh", "acosh"):
+            facts.append(f"{name} {whole} {value.min():.6g} to {value.max():.6g}")
+    return tuple(facts[:2])
+
+
+def _is_natural(origin: Origin) -> bool:
+    """Whether the operation is the very one that the user's expression asks for."""
+    operands = operands_at(None if origin.place is None else Position(*origin.place))
+    return origin.backward or origin.primitive in NATURAL.get(operands.operation, ())
+
+
+def _in_backward(primitive: str, place: Any) -> bool:
+    operation = operands_at(None if place is None else Position(*place)).operation
+    return operation in NATURAL and primitive not in NATURAL[operation]
+
+
+# -- programs
+
+def look_at_results(closed: ClosedJaxpr, args: Sequence[ArrayImpl], outs: Sequence[ArrayImpl], name: str) -> None:
+    """Look at the results of a program that has run."""
+    kinds = [kind_of_value(x.value()) if _is_float(x.aval) else "" for x in outs]
+    if not any(kinds) or not any(kind == "NaN" or (kind and x.aval.size == 1) for kind, x in zip(kinds, outs)):
+        return
+    if any(_is_float(x.aval) and np.isnan(np.asarray(x.value())).any() for x in args if not x.is_deleted()):
+        return  # it came from without, where it has been told
+    searches = closed.derive("searches for NaNs", lambda: [0])
+    if searches[0] >= MAX_SEARCHES or any(x.is_deleted() for x in args):
+        return
+    searches[0] += 1
+    _, origins = Search().run(closed, list(args), [known.of(x) for x in args])
+    for x, kind, origin in zip(outs, kinds, origins):
+        if not kind or origin is None or origin is GIVEN:
+            continue
+        known.enter(x, origin, False)
+        if kind == "NaN" or x.aval.size == 1:
+            tell(origin, name, local.place)
+            return
+
+
+class Search:
+    """Applies equations one by one, and keeps the origin of each value that is not finite."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def run(self, closed: ClosedJaxpr, args: Sequence[Any], origins: Sequence[Origin | None]
+            ) -> tuple[list[Any], list[Origin | None]]:
+        """The results and their origins."""
+        jaxpr = closed.jaxpr
+        env: dict[Any, tuple[Any, Origin | None]] = {v: (c, None) for v, c in zip(jaxpr.constvars, closed.consts)}
+        env.update((v, pair) for v, pair in zip(jaxpr.invars, zip(args, origins)))
+        before = local.place
+        try:
+            with use_trace(evaluator()):
+                for eqn in jaxpr.eqns:
+                    pairs = [(a.val, None) if type(a) is Literal else env[a] for a in eqn.invars]
+                    outs = self._apply(eqn, [p[0] for p in pairs], [p[1] for p in pairs])
+                    env.update(zip(eqn.outvars, outs))
+        finally:
+            local.place = before
+        found_pairs = [(a.val, None) if type(a) is Literal else env[a] for a in jaxpr.outvars]
+        return [p[0] for p in found_pairs], [p[1] for p in found_pairs]
+
+    def _apply(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None]) -> list[tuple[Any, Origin | None]]:
+        self.steps += 1
+        primitive = eqn.primitive
+        local.place = eqn.place
+        if self.steps < MAX_STEPS:
+            inner = self._inner(eqn, args, origins)
+            if inner is not None:
+                return inner
+        out = local.trace.process(primitive, tuple(args), eqn.values)
+        outs = list(out) if primitive.multiple_results else [out]
+        return [(x, self._origin_of(eqn, args, origins, x)) for x in outs]
+
+    def _origin_of(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None], x: Any) -> Origin | None:
+        if type(x) is not ArrayImpl or not _is_float(x.aval):
+            return None
+        kind = kind_of_value(x.value())
+        return _origin(eqn.primitive, args, x, kind, origins, eqn.place) if kind else None
+
+    def _inner(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None]
+               ) -> list[tuple[Any, Origin | None]] | None:
+        name, params = eqn.primitive.name, eqn.params
+        if name in CALLS:
+            inner = params[CALLS[name]]
+            inner = inner if isinstance(inner, ClosedJaxpr) else getattr(inner, "jaxpr", None)
+            if isinstance(inner, ClosedJaxpr):
+                return list(zip(*self.run(inner, args, origins)))
+        if name == "cond":
+            branch = params["branches"][int(np.asarray(_value(args[0])))]
+            return list(zip(*self.run(branch, args[1:], origins[1:])))
+        if name == "while":
+            return self._loop(params, args, origins)
+        if name == "scan":
+            return self._scan(params, args, origins)
+        return None
+
+    def _loop(self, params: dict[str, Any], args: list[Any], origins: list[Origin | None]
+              ) -> list[tuple[Any, Origin | None]] | None:
+        n, m = params["cond_nconsts"], params["body_nconsts"]
+        carry, marks = list(args[n + m:]), list(origins[n + m:])
+        while True:
+            test, _ = self.run(params["cond_jaxpr"], [*args[:n], *carry], [*origins[:n], *marks])
+            if not np.asarray(_value(test[0])).all():
+                return list(zip(carry, marks))
+            carry, marks = self.run(params["body_jaxpr"], [*args[n:n + m], *carry], [*origins[n:n + m], *marks])
+            if self.steps >= MAX_STEPS:
+                return None
+
+    def _scan(self, params: dict[str, Any], args: list[Any], origins: list[Origin | None]
+              ) -> list[tuple[Any, Origin | None]] | None:
+        n, m, length = params["num_consts"], params["num_carry"], params["length"]
+        carry, marks = list(args[n:n + m]), list(origins[n:n + m])
+        rows = args[n + m:]
+        if length == 0 or any(get_aval(x).extended for x in rows):  # type: ignore[attr-defined]
+            return None
+        columns: list[list[Any]] = []
+        outer: list[Origin | None] = []
+        for i in range(length - 1, -1, -1) if params["reverse"] else range(length):
+            slices = [np.asarray(_value(x))[i] for x in rows]
+            outs, found_in = self.run(params["jaxpr"], [*args[:n], *carry, *slices], [*origins[:n], *marks, *origins[n + m:]])
+            carry, marks = outs[:m], found_in[:m]
+            columns.append([np.asarray(_value(y)) if not get_aval(y).extended else None for y in outs[m:]])  # type: ignore[attr-defined]
+            outer = [a or b for a, b in zip(outer, found_in[m:])] if outer else list(found_in[m:])
+            if self.steps >= MAX_STEPS:
+                return None
+        if params["reverse"]:
+            columns.reverse()
+        if any(y is None for row in columns for y in row):
+            return None
+        stacked = [np.stack(column) for column in zip(*columns)]
+        return [*zip(carry, marks), *zip(stacked, outer)]
+
+
+# -- telling
+
+def tell(origin: Origin, function: str, call: Any = None) -> None:
+    """Tell of an origin, unless the source shows that what is not finite is chosen away."""
+    if origin.kind == "" or _guarded(call) or (not origin.backward and _guarded(origin.place)):
+        return
+    first = origin.cause if origin.cause is not None and origin.cause.place is not None else origin
+    position = None if first.place is None else Position(*first.place)
+    expression = located(position)
+    operands = operands_at(position)
+    operation = expression.text if expression is not None and len(expression.text) <= 90 else operands.operation
+    found(NonFinite(
+        kind=origin.kind, born=first.kind, operation=operation, primitive=first.primitive, operands=first.operands,
+        function=function, backward=first.backward, seen=origin.place if first is not origin else None,
+        fixes=_fixes(first, [o.text for o in operands], position), why=_why(origin, first), position=position))
+
+
+def _guarded(place: Any) -> bool:
+    expression = located(None if place is None else Position(*place))
+    return expression is not None and used_in(expression, GUARDS) is not None
+
+
+_WHYS = {
+    "log": "the logarithm of 0 is -inf, that of a negative number NaN", "div": "x / 0 is an infinity, and 0 / 0 is NaN",
+    "sqrt": "the square root of a negative number is NaN", "exp": "exp of more than about 88.7 is beyond float32",
+    "log1p": "log1p(-1) is -inf, and of anything less it is NaN", "acos": "the argument must lie between -1 and 1",
+    "asin": "the argument must lie between -1 and 1",
+    "pow": "a negative number has no power that is not whole; 0 to a negative power is an infinity",
+    "sub": "inf - inf is NaN", "mul": "0 * inf is NaN", "rsqrt": "1 / sqrt(0) is an infinity",
+    "add": "inf - inf is NaN", "atanh": "the argument must lie between -1 and 1",
+}
+
+
+def _why(origin: Origin, first: Origin) -> str:
+    if first.backward:
+        return ("the derivative of this expression has no finite value there (as that of `sqrt(x)` at 0), and a `where` behind "
+                "it does not help: 0 times an infinity is NaN")
+    said = _WHYS.get(first.primitive, "for these operands there is no finite result, or it is beyond the range of the dtype")
+    if first is not origin:
+        said += f"; {_WHYS.get(origin.primitive, 'with an infinity the next operations give NaN')}"
+    return said
+
+
+def _fixes(first: Origin, operands: list[str], position: Position | None) -> tuple[Fix, ...]:
+    jnp = imported_as(position, "numpy", "jnp") if position is not None else "jnp"
+    x = operands[0] if operands and len(operands[0]) <= 50 else "x"
+    last = operands[1] if len(operands) > 1 and len(operands[1]) <= 50 else "y"
+    if first.backward:
+        return (Fix("make the argument safe before the function, and choose the result after it (a guard on both sides)",
+                    code=f"{jnp}.where({x} > 0, f({jnp}.where({x} > 0, {x}, 1.0)), 0.0)"),
+                Fix(f"or add a small epsilon: {x} + 1e-12"))
+    match first.primitive:
+        case "log" | "log1p" | "lgamma" | "digamma":
+            return (Fix("guard the argument: keep it above 0", code=f"{jnp}.log({jnp}.where({x} > 0, {x}, 1.0))"),
+                    Fix("or add a small epsilon", code=f"{jnp}.log({x} + 1e-12)"),
+                    Fix("for `p * log(p)`, which is 0 at 0, there is", code="jax.scipy.special.xlogy(p, p)"))
+        case "div" | "rem":
+            return (Fix("guard the denominator",
+                        code=f"{jnp}.where({last} == 0, 0.0, {x} / {jnp}.where({last} == 0, 1.0, {last}))"),
+                    Fix(f"or add a small epsilon: {last} + 1e-12"))
+        case "sqrt" | "rsqrt" | "pow":
+            return (Fix("guard the argument: keep it above 0", code=f"{jnp}.maximum({x}, 1e-12)"),)
+        case "exp" | "exp2" | "expm1" | "cosh" | "sinh":
+            return (Fix("subtract the largest exponent first, as `jax.nn.softmax` and `jax.nn.logsumexp` do",
+                        code=f"{jnp}.exp({x} - {jnp}.max({x}))"),
+                    Fix("or limit the argument", code=f"{jnp}.exp({jnp}.clip({x}, None, 80.0))"))
+        case "acos" | "asin" | "atanh":
+            return (Fix("keep the argument inside", code=f"{jnp}.clip({x}, -1.0, 1.0)"),)
+    return (Fix(f"guard the operands, by `{jnp}.where` or `{jnp}.clip`, or scale them down"),)
+
+
+def finish() -> None:
+    """Tell of what is still waiting."""
+    for origin in list(known.waiting.values()):
+        tell(origin, "")
+    known.waiting.clear()
+
+
+__all__ = ["Origin", "Search", "finish", "known", "look", "look_at_results", "tell"]

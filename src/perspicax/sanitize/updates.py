@@ -1,0 +1,201 @@
+"""The sanitizer `updates`: results of functions that change nothing themselves, thrown away.
+
+Python's own code tells: the instruction after such a call drops its result. What is called is told by the source; what it
+did, by the operations that were applied meanwhile, so that a call without an effect on arrays is never looked at.
+"""
+from __future__ import annotations
+
+import ast
+import opcode
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import CodeType, FrameType
+from typing import Any
+
+from perspicax.core.array import Array
+from perspicax.core.config import local, sanitize
+from perspicax.core.primitive import Primitive
+from perspicax.core.trace import JaxprTrace
+from perspicax.core.tree import tree_leaves
+from perspicax.diagnose.expression import Expression, located
+from perspicax.diagnose.frames import USER, kind_of
+from perspicax.diagnose.place import Position
+from perspicax.diagnose.source import user_place
+from perspicax.sanitize.findings import DiscardedUpdate
+from perspicax.sanitize.names import parse
+from perspicax.sanitize.reading import ancestors, dotted, full_name, imports, resolved
+from perspicax.sanitize.telling import found
+from perspicax.transform.stage import FlatFunction
+
+_PURE = ("numpy", "lax", "nn", "random", "scipy", "image", "ops", "tree", "tree_util")
+PURE_MODULES = ("optax", *[f"{root}.{module}" for root in ("jax", "perspicax") for module in _PURE])
+PURE_METHODS = frozenset("""
+    astype sort argsort reshape ravel flatten transpose swapaxes squeeze clip round copy sum mean prod cumsum cumprod dot take
+    repeat conj conjugate compress choose diagonal trace view
+""".split())
+AT_METHODS = frozenset("set add subtract multiply mul min max divide power apply".split())
+TREE_METHODS = frozenset({"apply_gradients"})
+_POP = opcode.opmap["POP_TOP"]
+_FILLERS = frozenset(opcode.opmap[name] for name in ("CACHE", "EXTENDED_ARG", "NOP", "PRECALL") if name in opcode.opmap)
+_dropped: dict[tuple[CodeType, int], bool] = {}
+
+
+def dropped(code: CodeType, lasti: int) -> bool:
+    """Whether the result of the call at an instruction is thrown away."""
+    key = code, lasti
+    known = _dropped.get(key)
+    if known is None:
+        if len(_dropped) > 1 << 16:
+            _dropped.clear()
+        known = _dropped[key] = _next(code, lasti) == _POP
+    return known
+
+
+def _next(code: CodeType, lasti: int) -> int | None:
+    raw = code.co_code
+    at = lasti + 2
+    while at < len(raw) and raw[at] in _FILLERS:
+        at += 2
+    return raw[at] if at < len(raw) else None
+
+
+# -- operations
+
+def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any]) -> None:
+    """Look at the call that an operation was applied for."""
+    if local.place is None:
+        place = user_place(2)
+        if place is not None and dropped(*place):
+            _consider(place)
+
+
+def watch_call(call: FlatFunction) -> Callable[[bool], None] | None:
+    """Look, when a function has been traced, at the operations that were recorded meanwhile."""
+    trace = local.trace
+    if not isinstance(trace, JaxprTrace) or "updates" not in parse(sanitize.value):
+        return None
+    start = len(trace.eqns)
+
+    def look_at_equations(done: bool) -> None:
+        for place in set() if not done else {eqn.place for eqn in trace.eqns[start:] if type(eqn.place) is tuple}:
+            if dropped(*place):
+                _consider(place)
+
+    return look_at_equations
+
+
+def _consider(place: tuple[CodeType, int]) -> None:
+    expression = located(place)
+    if expression is None or not isinstance(expression.node, ast.Call) or kind_of(place[0].co_filename) != USER:
+        return
+    statement = expression.file.parent(expression.node)
+    if not isinstance(statement, ast.Expr) or _tries(expression, statement):
+        return
+    target, what = _pure(expression, expression.node)
+    if what:
+        found(DiscardedUpdate(call=expression.text, what=what, target=target, position=Position(*place)))
+
+
+def _tries(expression: Expression, statement: ast.Expr) -> bool:
+    """Whether the statement is the whole of a `try`, or of a `with`: then it is run for its error, or for its time."""
+    around = next(ancestors(expression.at(statement)), None)
+    return isinstance(around, ast.Try | ast.With) and around.body == [statement]
+
+
+def _pure(expression: Expression, call: ast.Call) -> tuple[str, str]:
+    """For a call that changes nothing: what its result belongs to, and what is called; else two empty texts."""
+    func = call.func
+    match func:
+        case ast.Attribute(value=ast.Subscript(value=ast.Attribute(value=holder, attr="at")),
+                           attr=method) if method in AT_METHODS:
+            return _assignable(expression, holder), f".at[...].{method}"
+    name = full_name(expression.file, func)
+    if name:
+        if not any(name.startswith(f"{module}.") for module in PURE_MODULES) or not call.args:
+            return "", ""
+        if any(_is_function(expression, argument) for argument in call.args):
+            return "", ""  # what it calls may have effects
+        return _assignable(expression, call.args[0]), ".".join(dotted(func))
+    match func:
+        case ast.Attribute(value=ast.Name(id=optimizer), attr="update" | "init" as method):
+            return ("", f"{optimizer}.{method}") if _made_by_optax(expression, optimizer) else ("", "")
+        case ast.Attribute(value=holder, attr=method) if method in PURE_METHODS | TREE_METHODS:
+            return _assignable(expression, holder), f".{method}"
+    return "", ""
+
+
+def _assignable(expression: Expression, node: ast.AST) -> str:
+    """An expression that can be assigned to, as text; else empty."""
+    return expression.at(node).text if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else ""
+
+
+def _all_nodes(expression: Expression) -> Iterator[ast.AST]:
+    """The nodes of the file of an expression."""
+    tree = expression.file.tree
+    return iter(()) if tree is None else ast.walk(tree)
+
+
+def _is_function(expression: Expression, node: ast.AST) -> bool:
+    if isinstance(node, ast.Lambda):
+        return True
+    if isinstance(node, ast.Name):
+        return any(isinstance(n, ast.FunctionDef) and n.name == node.id for n in _all_nodes(expression))
+    value = resolved(full_name(expression.file, node)) if isinstance(node, ast.Attribute) else None
+    return callable(value) and not isinstance(value, Array)
+
+
+def _made_by_optax(expression: Expression, name: str) -> bool:
+    known = imports(expression.file)
+    for node in _all_nodes(expression):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=bound)], value=ast.Call(func=func)) if bound == name:
+                return known.get((dotted(func) or ("",))[0], "").partition(".")[0] == "optax"
+    return False
+
+
+# -- functions that put values together
+
+def watch_result(result: Any, what: str, given: Sequence[Any] = ()) -> None:
+    """Look at the call whose result is a new tree, module or dictionary; called by the function that makes it.
+
+    A function that hands the result on, as the last thing it does, is looked at in its place, if it is of a library.
+
+    Args:
+        result: what was made.
+        what: the name of the function.
+        given: the trees that it was made of: a result of their very leaves is nothing new.
+    """
+    if "updates" not in parse(sanitize.value):
+        return
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and kind_of(frame.f_code.co_filename) != USER:
+        if _next(frame.f_code, frame.f_lasti) != _RETURN:
+            return
+        frame = frame.f_back
+    if frame is None or not dropped(frame.f_code, frame.f_lasti):
+        return
+    if what == "tree.map" and not _is_new(result, given):
+        return
+    place = frame.f_code, frame.f_lasti
+    expression = located(place)
+    if expression is None or not isinstance(expression.node, ast.Call) or _tries(
+            expression, expression.file.parent(expression.node)):  # type: ignore[arg-type]
+        return
+    call = expression.node
+    name = full_name(expression.file, call.func)
+    holder = call.func.value if isinstance(call.func, ast.Attribute) and not name else (
+        next((a for a in call.args if not _is_function(expression, a)), None))
+    found(DiscardedUpdate(call=expression.text, what=".".join(dotted(call.func)) or what, position=Position(*place),
+                          target=_assignable(expression, holder) if holder is not None else ""))
+
+
+_RETURN = opcode.opmap["RETURN_VALUE"]
+
+
+def _is_new(result: Any, given: Sequence[Any]) -> bool:
+    """Whether there are arrays in a result that were not in what was given."""
+    old = {id(leaf) for tree in given for leaf in tree_leaves(tree)}
+    return any(isinstance(leaf, Array) and id(leaf) not in old for leaf in tree_leaves(result))
+
+
+__all__ = ["dropped", "look", "watch_call", "watch_result"]
