@@ -3,13 +3,62 @@ from __future__ import annotations
 
 from typing import Any
 
+from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
 from perspicax.flax.error_base import FlaxError
 
 __all__ = [
-    "AlreadyExistsError", "InvalidCheckpointError", "MPACheckpointingRequiredError", "MPARestoreDataCorruptedError",
-    "MPARestoreTargetRequiredError",
+    "AlreadyExistsError", "BackendModeError", "CheckpointNotFoundError", "CheckpointOptionError", "InvalidCheckpointError",
+    "MPACheckpointingRequiredError", "MPARestoreDataCorruptedError", "MPARestoreTargetRequiredError",
 ]
+
+
+class BackendModeError(PerspicaxError, ValueError, TypeError):
+    """`flax.io` was asked to work in a mode that there is not, or between two storages.
+
+    Attributes:
+        mode: the mode; or the two paths.
+    """
+
+    mode: Any
+
+    @property
+    def report(self) -> Report:
+        if isinstance(self.mode, tuple):
+            return Report(says=f"{self.mode[0]!r} and {self.mode[1]!r} are on two different storages.",
+                          why="a storage copies and renames its own files alone",
+                          fixes=(Fix("read one and write the other",
+                                     code="with GFile(source, 'rb') as a, GFile(destination, 'wb') as b:\n"
+                                          "    b.write(a.read())"),))
+        return Report(says=f"{self.mode!r} is no mode of `flax.io`.",
+                      why="the modes are `BackendMode.DEFAULT` (Python and fsspec) and `BackendMode.TF` (TensorFlow)",
+                      fixes=(Fix(code="set_mode(BackendMode.DEFAULT)"),))
+
+
+class CheckpointNotFoundError(PerspicaxError, ValueError):
+    """The checkpoint of a certain step was to be restored, and is not there.
+
+    Attributes:
+        path: where it would be.
+        step: the step.
+        there: the steps that are there.
+    """
+
+    path: str
+    step: Any
+    there: tuple[Any, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        found = ", ".join(map(str, self.there[-12:]))
+        return Report(says=f"There is no checkpoint of step {self.step}: {self.path!r} is not there.",
+                      why=f"the folder has the steps {found}" if found else "the folder has no checkpoint with this prefix",
+                      fixes=(Fix(f"restore step {self.there[-1]}, which is the latest",
+                                 code="restore_checkpoint(folder, target)"),) if found else ())
+
+
+class CheckpointOptionError(ReportedError, ValueError, TypeError):
+    """A checkpoint was to be saved or restored in a way that there is not."""
 
 
 class AlreadyExistsError(FlaxError):

@@ -51,20 +51,22 @@ def dtype_named(name: str) -> np.dtype | None:
     return None
 
 
-def pack(tree: Any, chunk: int, in_order: bool = False) -> list[Piece]:
+def pack(tree: Any, chunk: int, in_order: bool = False, snapshot: bool = False) -> list[Piece]:
     """The bytes of a tree, as pieces to be joined.
 
     Args:
         tree: dicts, lists, arrays, NumPy scalars, keys of `jax.random`, and Python's numbers, text, bytes and `None`.
         chunk: an array of more bytes than this is written in parts of that size.
         in_order: whether the keys of dicts are sorted, as JAX sorts them.
+        snapshot: whether the pieces shall keep their values whatever is written into NumPy's arrays later, which are
+            copied for it. Arrays of ours never change, and XLA does not reuse the memory of one that is donated while a
+            piece refers to it.
 
     Raises:
         NotSerializableError: the tree has something else.
 
-    The pieces refer to the arrays: they are to be used before an array is changed in place.
     """
-    writer = _Writer(chunk, in_order)
+    writer = _Writer(chunk, in_order, snapshot)
     try:
         writer.value(tree, chunked=True)
     except RecursionError:
@@ -74,9 +76,10 @@ def pack(tree: Any, chunk: int, in_order: bool = False) -> list[Piece]:
 
 
 class _Writer:
-    def __init__(self, chunk: int, in_order: bool) -> None:
+    def __init__(self, chunk: int, in_order: bool, snapshot: bool) -> None:
         self.chunk = chunk
         self.in_order = in_order
+        self.snapshot = snapshot
         self.pieces: list[Piece] = []
         self.small = bytearray()
         self.path: list[Any] = []
@@ -97,7 +100,7 @@ class _Writer:
         elif kind is str:
             self.text(value)
         elif isinstance(value, np.ndarray):
-            self.whole_or_chunks(value, chunked)
+            self.whole_or_chunks(value.copy() if self.snapshot else value, chunked)
         elif isinstance(value, Array):
             if dtypes.issubdtype(value.dtype, dtypes.prng_key):
                 self.mapping({KEY: str(random.key_impl(value)), "data": np.asarray(random.key_data(value))})
@@ -212,7 +215,7 @@ class _Writer:
         inner = bytearray()
         rank = array.ndim
         inner += bytes((0x93, 0x90 | rank)) if rank < 16 else struct.pack(">BBH", 0x93, 0xDC, rank)
-        numbers = _Writer(0, False)
+        numbers = _Writer(0, False, False)
         numbers.small = inner
         for size in array.shape:
             numbers.integer(size)

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from perspicax.diagnose.errors import ReportedError
+from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
 from perspicax.flax.error_base import FlaxError
 
 __all__ = [
-    "AxisRuleError", "ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError",
+    "AxisRuleError", "BatchSizesError", "ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError",
     "CursorIterationError", "CursorKeyError", "FrozenDictError", "LiftError", "StateDictError", "StateMismatchError",
     "StructError", "TraversalError", "TraverseTreeError", "TreeTypeError",
 ]
@@ -95,6 +95,25 @@ class AxisRuleError(ReportedError, ValueError):
 
 class StateDictError(ReportedError, ValueError, KeyError):
     """A state dict does not fit what is to be restored from it, or cannot be made."""
+
+
+class BatchSizesError(PerspicaxError, ValueError, AssertionError):
+    """Arrays of one batch have other sizes along their leading axis.
+
+    Attributes:
+        sizes: the sizes, each once.
+    """
+
+    sizes: tuple[int, ...]
+
+    @property
+    def report(self) -> Report:
+        if not self.sizes:
+            return Report(says="A function of batches was called without a batch.",
+                          why="the arguments that are not static are split over the devices, and there is none")
+        return Report(says=f"The arrays of one batch have different sizes: {', '.join(map(str, self.sizes))}.",
+                      why="all of them are filled up and split over the devices in the same way, along the leading axis",
+                      fixes=(Fix("name the arguments that are no batch", code="pad_shard_unpad(f, static_argnums=(0, 1))"),))
 
 
 class StateMismatchError(StateDictError):

@@ -1,0 +1,315 @@
+"""Saves and restores training states: `flax.training.checkpoints`."""
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from perspicax import Array, process_index
+from perspicax.diagnose import public
+from perspicax.flax import serialization
+from perspicax.flax.configurations import config
+from perspicax.flax.core.frozen_dict import FrozenDict
+from perspicax.flax.file_errors import CheckpointNotFoundError, CheckpointOptionError, InvalidCheckpointError
+from perspicax.flax.pack import Piece, pack
+from perspicax.flax.state_dicts import from_state_dict, to_state_dict
+from perspicax.flax.storage import is_temporary, join, scheme_of, storage_of
+from perspicax.flax.training.async_manager import AsyncManager
+from perspicax.flax.training.natural_order import natural_sort, number_at_end
+from perspicax.flax.training.orbax_files import is_orbax, read_orbax
+from perspicax.flax.unpack import unpack
+
+__all__ = [
+    "AsyncManager", "available_steps", "config", "convert_pre_linen", "latest_checkpoint", "natural_sort",
+    "restore_checkpoint", "safe_normpath", "save_checkpoint", "save_checkpoint_multiprocess",
+]
+
+PathLike = str | os.PathLike[str]
+
+
+def safe_normpath(path: str) -> str:
+    """A path without `.`, `..` and doubled slashes; the scheme of a remote one (`gs://`) stays.
+
+    >>> safe_normpath("gs://bucket//a/../b/")
+    'gs://bucket/b'
+    """
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path)
+    return scheme[0] + os.path.normpath(path[scheme.end():]).lstrip("/") if scheme and scheme[0] != "file://" else (
+        "file://" + os.path.normpath(path[7:]) if scheme else os.path.normpath(path))
+
+
+def _folder(ckpt_dir: PathLike) -> str:
+    path = safe_normpath(os.fspath(ckpt_dir))
+    return path if scheme_of(path) else path.removeprefix("file://")
+
+
+def _saved(folder: str, prefix: str) -> list[str]:
+    """The paths of all checkpoints with a prefix, the latest last. A prefix may have folders: `runs/a_`."""
+    inner, _, begins = prefix.rpartition("/")
+    folder = join(folder, inner) if inner else folder
+    storage = storage_of(folder)
+    if not storage.isdir(folder):
+        return []
+    names = [name for name in storage.listdir(folder)
+             if name.startswith(begins) and not is_temporary(name) and not _is_partial(name[len(begins):])]
+    return natural_sort([join(folder, name) for name in names])
+
+
+def _is_partial(rest: str) -> bool:
+    """Whether what follows the prefix is that of a file which Flax or Orbax have not finished, or keep beside a checkpoint."""
+    return rest == "tmp" or ".orbax-checkpoint-tmp" in rest or rest.endswith(("_gda", ".tmp"))
+
+
+@public
+def save_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float, prefix: str = "checkpoint_", keep: int = 1,
+                    overwrite: bool = False, keep_every_n_steps: int | None = None,
+                    async_manager: AsyncManager | None = None, orbax_checkpointer: Any = None) -> str:
+    """Save a tree as the checkpoint of a step.
+
+    Args:
+        ckpt_dir: the folder; made if it is not there. Paths of other file systems (`gs://`, `s3://`) go through fsspec.
+        target: the tree; its state dict is what is saved.
+        step: the step, or another number that grows; a part of the file's name.
+        prefix: what the name begins with.
+        keep: how many checkpoints to keep, counted from the latest.
+        overwrite: whether to save where there is one of the same or a later step; these are removed.
+        keep_every_n_steps: keep of the older ones each that is so many steps after the last one kept.
+        async_manager: lets the file be written in the background. The values are those of now, whatever the program
+            does with the arrays later.
+        orbax_checkpointer: an object with a method `save(path, tree, force=...)` that saves in its own format.
+
+    Returns:
+        The path of the checkpoint.
+
+    Raises:
+        InvalidCheckpointError: there is a checkpoint of the same or a later step, and `overwrite` is false.
+        NotSerializableError: something in the tree cannot be saved.
+        MissingPackageError: the path needs fsspec, which is not installed.
+
+    The file appears under its name when it is complete and would outlive a loss of power; only then older ones are removed.
+    A process that is killed at any moment leaves the last complete checkpoint as it was.
+
+    Differs: the format is always Flax's own (MessagePack in one file), which Flax reads. Flax 0.12.8 writes folders of
+    Orbax's unless `flax_use_orbax_checkpointing` is off; those are read here.
+    """
+    if async_manager is not None:
+        async_manager.wait_previous_save()
+    folder = _folder(ckpt_dir)
+    path = _path(folder, prefix, step)
+    before = _saved(folder, prefix)
+    if not overwrite and (path in before or natural_sort([*before, path])[-1] != path):
+        raise InvalidCheckpointError(path, step)
+    tidy = partial(_tidy, folder, prefix, path, keep, overwrite, keep_every_n_steps)
+    if orbax_checkpointer is not None:
+        orbax_checkpointer.save(path, target, force=overwrite)
+        tidy()
+        return path
+    pieces = pack(to_state_dict(target), serialization.MAX_CHUNK_SIZE, snapshot=async_manager is not None)
+    if async_manager is None:
+        _write(path, prefix, pieces, tidy)
+    else:
+        async_manager.save_async(partial(_write, path, prefix, pieces, tidy))
+    return path
+
+
+def _path(folder: str, prefix: str, step: Any) -> str:
+    return join(folder, f"{prefix}{step}")
+
+
+def _write(path: str, prefix: str, pieces: list[Piece], tidy: Callable[[], None]) -> None:
+    storage, folder = storage_of(path), _split(path)[0]
+    storage.makedirs(folder)
+    storage.sweep(folder, prefix.rpartition("/")[2])
+    storage.write(path, pieces)
+    tidy()
+
+
+def _split(path: str) -> tuple[str, str]:
+    folder, _, name = path.rpartition("/" if scheme_of(path) else os.sep)
+    return folder or ".", name
+
+
+def _tidy(folder: str, prefix: str, path: str, keep: int, overwrite: bool, keep_every_n_steps: int | None) -> None:
+    """Remove what is later than a checkpoint that was just saved, and older ones that are not to be kept."""
+    there = _saved(folder, prefix)
+    at = there.index(path)
+    if overwrite:
+        for later in there[at + 1:]:
+            _remove(later)
+        there = there[:at + 1]
+    last_kept = float("-inf")
+    for older in there[:-keep] if keep > 0 else []:
+        number = number_at_end(older)
+        if keep_every_n_steps and number and number - last_kept >= keep_every_n_steps:  # as in Flax, step 0 is not kept
+            last_kept = number
+        else:
+            _remove(older)
+
+
+def _remove(path: str) -> None:
+    storage = storage_of(path)
+    (storage.rmtree if storage.isdir(path) else storage.remove)(path)
+
+
+@public
+def save_checkpoint_multiprocess(ckpt_dir: PathLike, target: Any, step: int | float, prefix: str = "checkpoint_",
+                                 keep: int = 1, overwrite: bool = False, keep_every_n_steps: int | None = None,
+                                 async_manager: AsyncManager | None = None, gda_manager: Any = None,
+                                 orbax_checkpointer: Any = None) -> str:
+    """Save a tree from several processes into one folder: the first process writes.
+
+    Args:
+        gda_manager: would write arrays that lie on several processes; those are not there yet.
+
+    The other arguments, the result and the errors are those of `save_checkpoint`.
+
+    Raises:
+        CheckpointOptionError: an array lies on several processes.
+    """
+    for path, leaf in _leaves(to_state_dict(target), ()):
+        if isinstance(leaf, Array) and not leaf.is_fully_addressable:
+            raise CheckpointOptionError(
+                says=f"The array at {'/'.join(path)} lies on several processes; saving such arrays is not there yet.",
+                why="no process has the whole of it", fixes=())
+    if process_index() != 0:
+        return _path(_folder(ckpt_dir), prefix, step)
+    return save_checkpoint(ckpt_dir, target, step, prefix, keep, overwrite, keep_every_n_steps, async_manager,
+                           orbax_checkpointer)
+
+
+def _leaves(state: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
+    if not isinstance(state, dict):
+        return [(path, state)]
+    return [leaf for name, value in state.items() for leaf in _leaves(value, (*path, str(name)))]
+
+
+@public
+def latest_checkpoint(ckpt_dir: PathLike, prefix: str = "checkpoint_") -> str | None:
+    """The path of the checkpoint with the highest step; `None` if there is none.
+
+    Args:
+        ckpt_dir: the folder.
+        prefix: what the names begin with.
+    """
+    found = _saved(_folder(ckpt_dir), prefix)
+    return found[-1] if found else None
+
+
+@public
+def available_steps(ckpt_dir: PathLike, prefix: str = "checkpoint_", step_type: type = int) -> list[int | float]:
+    """The steps that there are checkpoints of, from the lowest.
+
+    Args:
+        ckpt_dir: the folder.
+        prefix: what the names begin with.
+        step_type: `int` or `float`.
+
+    Raises:
+        CheckpointOptionError: a step is no number of this type.
+    """
+    steps = []
+    for path in _saved(_folder(ckpt_dir), prefix):
+        text = _split(path)[1][len(prefix.rpartition("/")[2]):]
+        try:
+            steps.append(step_type(text))
+        except ValueError:
+            raise CheckpointOptionError(
+                says=f"The checkpoint {path!r} has the step {text!r}, which is no {step_type.__name__}.",
+                why="what follows the prefix is taken as the step") from None
+    return sorted(steps)
+
+
+@public
+def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None = None, prefix: str = "checkpoint_",
+                       parallel: bool = True, gda_manager: Any = None, allow_partial_mpa_restoration: bool = False,
+                       orbax_checkpointer: Any = None, orbax_transforms: dict[Any, Any] | None = None) -> Any:
+    """Restore a tree from a checkpoint.
+
+    Args:
+        ckpt_dir: a folder with checkpoints, of which the one with the highest step is taken; or a checkpoint.
+        target: says the structure that the result shall have. `None` for the state dict itself.
+        step: the step to restore, where it is not the highest.
+        prefix: what the names begin with.
+        parallel: accepted; a file is read in one go.
+        gda_manager: would read arrays that lie on several processes; those are not there yet.
+        allow_partial_mpa_restoration: concerns those as well.
+        orbax_checkpointer: an object with a method `restore(path, item=...)`, which reads a folder of Orbax's. Without
+            it, they are read through tensorstore.
+        orbax_transforms: passed on to that object.
+
+    Returns:
+        The tree, with NumPy arrays (`jax.Array` from a folder of Orbax's). `target` itself, if there is no checkpoint.
+
+    Raises:
+        CheckpointNotFoundError: there is none of the step.
+        DamagedBytesError: the file is cut off, changed, or no checkpoint.
+        StateMismatchError: it has other names than `target`; all differences are shown by path.
+        MissingPackageError: the path needs fsspec, or the folder tensorstore, and it is not installed.
+    """
+    path = _folder(ckpt_dir)
+    if step is not None:
+        wanted = _path(path, prefix, step)
+        if not storage_of(wanted).exists(wanted):
+            there = [_split(each)[1][len(prefix.rpartition("/")[2]):] for each in _saved(path, prefix)]
+            raise CheckpointNotFoundError(path=wanted, step=step, there=tuple(there))
+        path = wanted
+    storage = storage_of(path)
+    if not storage.exists(path):
+        return target
+    if storage.isdir(path) and not is_orbax(path):
+        latest = latest_checkpoint(path, prefix)
+        if latest is None:
+            return target
+        path = latest
+    if storage.isdir(path):
+        if orbax_checkpointer is not None:
+            more = {} if orbax_transforms is None else {"transforms": orbax_transforms}
+            return orbax_checkpointer.restore(path, item=target, **more)
+        state = read_orbax(path)
+    else:
+        state = unpack(_read(path), source=path)
+    return state if target is None else from_state_dict(target, state)
+
+
+def _read(path: str) -> Any:
+    """The bytes of a file, in memory that is touched once."""
+    storage = storage_of(path)
+    with storage.open(path, "rb") as file:
+        if scheme_of(path):
+            return file.read()
+        data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+        count = file.readinto(data)  # type: ignore[attr-defined]  # a file opened in binary has it
+    return data[:count]
+
+
+_NUMBERED = re.compile(r"(.*)_\d+")
+
+
+@public
+def convert_pre_linen(params: Any) -> Any:
+    """Parameters of the API before Linen, with the names that Linen gives.
+
+    Args:
+        params: nested dicts. There, submodules were numbered through (`Conv_0`, `Dense_1`); Linen counts each class for
+            itself (`Conv_0`, `Dense_0`).
+
+    Returns:
+        The tree with Linen's names; one that has them already is unchanged. A FrozenDict stays one.
+    """
+    if not isinstance(params, Mapping):
+        return params
+    counts: dict[str, int] = {}
+    renamed = {}
+    for name in natural_sort(params):
+        found = _NUMBERED.fullmatch(name)
+        new = name
+        if found is not None:
+            number = counts.get(found[1], 0)
+            counts[found[1]] = number + 1
+            new = f"{found[1]}_{number}"
+        renamed[new] = convert_pre_linen(params[name])
+    return FrozenDict(renamed) if isinstance(params, FrozenDict) else renamed

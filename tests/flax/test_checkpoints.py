@@ -1,0 +1,291 @@
+"""Checkpoints: which files there are after which calls, and that a killed writer loses nothing."""
+from __future__ import annotations
+
+import os
+import random as python_random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import perspicax as jax
+import perspicax.numpy as jnp
+from perspicax.flax import core, errors, storage
+from perspicax.flax.file_errors import CheckpointNotFoundError, CheckpointOptionError
+from perspicax.flax.serialization_errors import DamagedBytesError
+from perspicax.flax.training import checkpoints
+from perspicax.flax.training.checkpoints import (
+    AsyncManager,
+    available_steps,
+    latest_checkpoint,
+    restore_checkpoint,
+    save_checkpoint,
+    save_checkpoint_multiprocess,
+)
+from perspicax.flax.tree_errors import StateMismatchError
+
+KILLS = int(os.environ.get("PERSPICAX_CHECKPOINT_KILLS", "15"))
+
+
+def state(value: float) -> dict[str, Any]:
+    return {"params": {"kernel": np.full((2, 3), value, np.float32)}, "step": int(value), "pair": (value, [value])}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_saved_is_restored(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path, state(3.0), 3)
+    assert path == str(tmp_path / "checkpoint_3")
+    for where in (tmp_path, path, str(tmp_path)):
+        found = restore_checkpoint(where, state(0.0))
+        assert found["pair"] == (3.0, [3.0]) and found["step"] == 3
+        assert (found["params"]["kernel"] == 3).all() and found["params"]["kernel"].dtype == np.float32
+    assert restore_checkpoint(tmp_path, None)["pair"] == {"0": 3.0, "1": {"0": 3.0}}
+
+
+def test_where_there_is_nothing_the_target_comes_back(tmp_path: Path) -> None:
+    target = state(1.0)
+    assert restore_checkpoint(tmp_path, target) is target
+    assert restore_checkpoint(tmp_path / "nowhere", target) is target
+    assert latest_checkpoint(tmp_path) is None and available_steps(tmp_path / "nowhere") == []
+    with pytest.raises(CheckpointNotFoundError) as caught:
+        restore_checkpoint(tmp_path, target, step=7)
+    assert caught.value.step == 7 and caught.value.there == ()
+
+
+def test_a_step_that_is_gone_is_told_with_those_that_are_there(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, state(step), step, keep=2)
+    assert restore_checkpoint(tmp_path, state(0.0), step=2)["step"] == 2
+    with pytest.raises(CheckpointNotFoundError) as caught:
+        restore_checkpoint(tmp_path, state(0.0), step=1)
+    assert caught.value.there == ("2", "3")
+
+
+@pytest.mark.parametrize("step", [2, 1, 1.5, -1])
+def test_an_older_step_is_refused_and_changes_nothing(step: float, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state(2.0), 2)
+    before = (tmp_path / "checkpoint_2").read_bytes()
+    with pytest.raises(errors.InvalidCheckpointError) as caught:
+        save_checkpoint(tmp_path, state(9.0), step)
+    assert caught.value.step == step and caught.value.path == str(tmp_path / f"checkpoint_{step}")
+    assert names(tmp_path) == ["checkpoint_2"] and (tmp_path / "checkpoint_2").read_bytes() == before
+
+
+def test_overwrite_removes_what_is_later(tmp_path: Path) -> None:
+    for step in (1, 2, 10):
+        save_checkpoint(tmp_path, state(step), step, keep=9)
+    save_checkpoint(tmp_path, state(5.0), 2, keep=9, overwrite=True)
+    assert names(tmp_path) == ["checkpoint_1", "checkpoint_2"]
+    assert restore_checkpoint(tmp_path, state(0.0))["step"] == 5
+
+
+def test_which_ones_are_kept(tmp_path: Path) -> None:
+    for step in range(12):
+        save_checkpoint(tmp_path, state(step), step, keep=2, keep_every_n_steps=4)
+    assert available_steps(tmp_path) == [1, 5, 9, 10, 11]
+
+
+def test_steps_are_in_the_order_of_numbers(tmp_path: Path) -> None:
+    for step in (-1, 0.5, 2, 9, 10, 1e5):
+        save_checkpoint(tmp_path, state(step), step, prefix="a_", keep=99)
+    save_checkpoint(tmp_path, state(7.0), 7, prefix="b_")
+    assert latest_checkpoint(tmp_path, "a_") == str(tmp_path / "a_100000.0")
+    assert available_steps(tmp_path, "a_", float) == [-1, 0.5, 2, 9, 10, 1e5]
+    assert available_steps(tmp_path, "b_") == [7]
+    with pytest.raises(CheckpointOptionError):
+        available_steps(tmp_path, "a_")
+    path = save_checkpoint(tmp_path, state(1.0), 1, prefix="inner/c_")
+    assert path == str(tmp_path / "inner" / "c_1") and latest_checkpoint(tmp_path, "inner/c_") == path
+
+
+def test_natural_order() -> None:
+    shuffled = ["a_10", "a_9", "a_-1", "a_1e5", "a_2.5", "a_"]
+    assert checkpoints.natural_sort(shuffled) == ["a_", "a_-1", "a_2.5", "a_9", "a_10", "a_1e5"]
+    assert checkpoints.natural_sort(["x/b_10/c_1", "x/b_9/c_2", "x/b_9/c_10"]) == ["x/b_9/c_2", "x/b_9/c_10", "x/b_10/c_1"]
+    assert checkpoints.safe_normpath("gs://a//b/../c/") == "gs://a/c"
+    assert checkpoints.safe_normpath("a/./b//c/..") == "a/b"
+
+
+def test_a_state_that_does_not_fit_is_told_by_path(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, {"params": {"kernel": np.ones(3), "bais": np.ones(2)}}, 1)
+    with pytest.raises(StateMismatchError) as caught:
+        restore_checkpoint(tmp_path, {"params": {"kernel": np.ones(4), "bias": np.ones(2)}})
+    assert caught.value.missing == ("['params']['bias']",)
+    assert caught.value.differs == (("['params']['kernel']", "an array float64[4]", "an array float64[3]"),)
+    assert "there is 'bais'" in str(caught.value)
+
+
+def test_a_damaged_file_names_itself(tmp_path: Path) -> None:
+    path = Path(save_checkpoint(tmp_path, state(1.0), 1))
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(DamagedBytesError) as caught:
+        restore_checkpoint(tmp_path, state(0.0))
+    assert caught.value.source == str(path)
+
+
+def test_something_that_cannot_be_saved_leaves_no_file(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, state(1.0), 1)
+    with pytest.raises(TypeError):
+        save_checkpoint(tmp_path, {"f": print}, 2)
+    assert names(tmp_path) == ["checkpoint_1"]
+
+
+def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, state(1.0), 1)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(tmp_path, state(2.0), 2)
+    monkeypatch.undo()
+    assert names(tmp_path) == ["checkpoint_1"]
+
+
+# -- in the background
+
+def test_a_save_in_the_background_has_the_values_of_its_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    write = storage.LOCAL.write
+    monkeypatch.setattr(storage.LOCAL, "write", lambda *args: (go_on.wait(20), write(*args)), raising=False)
+    manager = AsyncManager()
+    theirs = np.ones(5000)
+    ours = jnp.arange(5000.0)
+    step = jax.jit(lambda x: x + 1, donate_argnums=0)
+    path = save_checkpoint(tmp_path, {"numpy": theirs, "jax": ours}, 1, async_manager=manager)
+    assert not Path(path).exists(), "it waits"
+    theirs[:] = 7
+    for _ in range(3):
+        ours = step(ours)
+    ours.block_until_ready()
+    go_on.set()
+    manager.wait_previous_save()
+    found = restore_checkpoint(path, None)
+    assert (found["numpy"] == 1).all()
+    assert (found["jax"] == np.arange(5000.0)).all()
+
+
+def test_background_saves_come_one_after_the_other_and_raise_at_the_next(tmp_path: Path) -> None:
+    manager = AsyncManager()
+    for step in range(4):
+        save_checkpoint(tmp_path, state(step), step, keep=2, async_manager=manager)
+    manager.wait_previous_save()
+    assert names(tmp_path) == ["checkpoint_2", "checkpoint_3"]
+    (tmp_path / "file").write_text("")
+    save_checkpoint(tmp_path / "file" / "folder", state(1.0), 1, async_manager=manager)
+    with pytest.raises(OSError):
+        manager.wait_previous_save()
+    manager.wait_previous_save()
+
+
+def test_several_processes_save_as_one_does(tmp_path: Path) -> None:
+    path = save_checkpoint_multiprocess(tmp_path, {"w": jnp.ones(3)}, 1)
+    assert (restore_checkpoint(path, None)["w"] == 1).all()
+
+
+# -- other storages
+
+def test_a_storage_in_memory(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    folder = "memory://runs/one"
+    for step in (1, 2, 10):
+        save_checkpoint(folder, state(step), step, keep=2)
+    assert available_steps(folder) == [2, 10]
+    assert latest_checkpoint(folder) == "memory://runs/one/checkpoint_10"
+    assert restore_checkpoint(folder, state(0.0))["step"] == 10
+    assert restore_checkpoint(folder, state(0.0), step=2)["step"] == 2
+    with pytest.raises(errors.InvalidCheckpointError):
+        save_checkpoint(folder, state(5.0), 5)
+    save_checkpoint(folder, state(3.0), 3, keep=5, overwrite=True)
+    assert available_steps(folder) == [2, 3]
+    assert restore_checkpoint("memory://runs/none", 5) == 5
+
+
+# -- killed writers
+
+def test_what_killed_writers_left_is_removed_and_never_read(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    theirs = storage.temporary_name("checkpoint_9").replace(f"-{os.getpid()}-", f"-{int(done.stdout)}-")
+    mine, other = storage.temporary_name("checkpoint_8"), ".tmp-elsewhere-1-0-checkpoint_7"
+    for name in (theirs, mine, other):
+        (tmp_path / name).write_bytes(b"half")
+    assert available_steps(tmp_path) == []
+    save_checkpoint(tmp_path, state(1.0), 1)
+    assert names(tmp_path) == sorted([mine, other, "checkpoint_1"]), "the writers of the others may be at work"
+
+
+WRITERS = """
+import os, sys
+import numpy as np
+from perspicax.flax.training.checkpoints import AsyncManager, restore_checkpoint, save_checkpoint
+
+def write(folder, keep, manager):
+    last = restore_checkpoint(folder, None)
+    step = 0 if last is None else int(last["step"])
+    print("ready", os.getpid(), flush=True)
+    while True:
+        step += 1
+        save_checkpoint(folder, {"step": step, "a": np.full(300_000, step, np.float32), "b": {"c": np.full(7, step)}}, step,
+                        keep=keep, async_manager=manager)
+        if manager is None:
+            print(step, flush=True)
+
+for line in sys.stdin:
+    folder, keep, how = line.split()
+    child = os.fork()  # no thread runs here, and nothing was compiled: a fork is whole
+    if child == 0:
+        write(folder, int(keep), AsyncManager() if how == "background" else None)
+    os.waitpid(child, 0)
+    print("dead", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
+def test_a_writer_killed_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    """The last step that was told to be saved is there, whole, and everything that can be seen is whole."""
+    dice = python_random.Random(8)
+    acknowledged = halves = 0
+    writers = subprocess.Popen([sys.executable, "-c", WRITERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert writers.stdin is not None and writers.stdout is not None
+    for kill in range(KILLS):
+        writers.stdin.write(f"{tmp_path} {1 + kill % 3} {'background' if kill % 3 == 2 else 'now'}\n")
+        writers.stdin.flush()
+        ready, pid = writers.stdout.readline().split()
+        assert ready == "ready"
+        time.sleep(dice.random() * 0.03)
+        os.kill(int(pid), signal.SIGKILL)
+        told = list(iter(writers.stdout.readline, "dead\n"))
+        acknowledged = max([acknowledged, *map(int, told)])
+        halves += any(storage.is_temporary(name) for name in names(tmp_path))
+        steps = available_steps(tmp_path)
+        assert not acknowledged or steps[-1] >= acknowledged, "what was told to be saved is there"
+        for step in steps:
+            found = restore_checkpoint(tmp_path, None, step=int(step))
+            assert found["step"] == step and (found["a"] == step).all() and (found["b"]["c"] == step).all()
+    writers.stdin.close()
+    assert writers.wait(timeout=60) == 0
+    assert acknowledged > 0 and halves > 0, "some were killed between saves and some within"
+    print(f"{KILLS} kills, {halves} within a save, last step {acknowledged}")
+    save_checkpoint(tmp_path, {"step": 10**9}, 10**9)
+    assert names(tmp_path) == ["checkpoint_1000000000"], "nothing is left over"
+
+
+# -- names of before Linen
+
+def test_submodules_are_numbered_by_class() -> None:
+    before = {"Conv_0": {"w": 1}, "Dense_1": {"w": 2, "Norm_3": {}}, "Dense_10": 3, "Conv_2": 4, "head": 5}
+    after = {"Conv_0": {"w": 1}, "Dense_0": {"w": 2, "Norm_0": {}}, "Dense_1": 3, "Conv_1": 4, "head": 5}
+    assert checkpoints.convert_pre_linen(before) == after
+    frozen = checkpoints.convert_pre_linen(core.freeze(before))
+    assert isinstance(frozen, core.FrozenDict) and frozen == core.freeze(after)
+    assert checkpoints.convert_pre_linen(after) == after

@@ -1,0 +1,87 @@
+"""`flax.io`: files of this machine and of other storages."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perspicax.diagnose.optional import MissingPackageError
+from perspicax.flax import errors, io
+from perspicax.flax.file_errors import BackendModeError
+
+
+@pytest.fixture(params=["local", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "local":
+        return str(tmp_path)
+    pytest.importorskip("fsspec")
+    return f"memory://{tmp_path.name}"
+
+
+def put(path: str, text: str) -> None:
+    with io.GFile(path, "w") as file:
+        file.write(text)
+
+
+def get(path: str) -> str:
+    with io.GFile(path, "r") as file:
+        return file.read()
+
+
+def test_files_are_made_found_copied_renamed_and_removed(folder: str) -> None:
+    io.makedirs(f"{folder}/a/b")
+    io.makedirs(f"{folder}/a/b")
+    put(f"{folder}/a/b/one", "1")
+    put(f"{folder}/a/b/two", "22")
+    assert io.exists(f"{folder}/a/b/one") and not io.exists(f"{folder}/a/b/three")
+    assert io.isdir(f"{folder}/a/b") and not io.isdir(f"{folder}/a/b/one")
+    assert sorted(io.listdir(f"{folder}/a/b")) == ["one", "two"]
+    assert [path.rpartition("/")[2] for path in io.glob(f"{folder}/a/b/t*")] == ["two"]
+    assert io.getsize(f"{folder}/a/b/two") == 2
+    io.copy(f"{folder}/a/b/one", f"{folder}/a/b/three")
+    assert get(f"{folder}/a/b/three") == "1"
+    io.rename(f"{folder}/a/b/three", f"{folder}/a/b/four")
+    assert not io.exists(f"{folder}/a/b/three")
+    for change in (io.copy, io.rename):
+        with pytest.raises(errors.AlreadyExistsError) as caught:
+            change(f"{folder}/a/b/four", f"{folder}/a/b/two")
+        assert caught.value.path == f"{folder}/a/b/two" and get(f"{folder}/a/b/two") == "22"
+    io.copy(f"{folder}/a/b/four", f"{folder}/a/b/two", overwrite=True)
+    assert get(f"{folder}/a/b/two") == "1"
+    io.rename(f"{folder}/a/b/four", f"{folder}/a/b/two", overwrite=True)
+    io.remove(f"{folder}/a/b/one")
+    assert io.listdir(f"{folder}/a/b") == ["two"]
+    io.rmtree(f"{folder}/a")
+    assert not io.exists(f"{folder}/a/b/two")
+
+
+@pytest.mark.parametrize("call", [io.listdir, io.getsize, io.remove, io.rmtree])
+def test_what_is_not_there_is_pythons_error(call: Any, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        call(str(tmp_path / "nowhere"))
+
+
+def test_modes() -> None:
+    assert io.io_mode is io.BackendMode.DEFAULT
+    with io.override_mode(io.BackendMode.DEFAULT):
+        pass
+    with pytest.raises(BackendModeError):
+        io.set_mode(3)  # type: ignore[arg-type]
+    try:
+        import tensorflow  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingPackageError) as caught:
+            io.set_mode(io.BackendMode.TF)
+        assert caught.value.package.startswith("tensorflow")
+    assert io.io_mode is io.BackendMode.DEFAULT
+
+
+def test_two_storages(tmp_path: Path) -> None:
+    with pytest.raises(BackendModeError):
+        io.copy(str(tmp_path / "a"), "memory://a")
+
+
+def test_an_unknown_scheme_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        io.exists("nosuch://bucket/file")
