@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import perspicax as px
 import perspicax.numpy as jnp
 
 RANDOM = np.random.default_rng(0)
@@ -308,3 +309,18 @@ def test_errors_of_operators_show_only_the_users_frames(wrong: Callable[..., Any
     with pytest.raises(TypeError) as caught:
         wrong(jnp.ones(3))
     assert [entry.path.name for entry in caught.traceback] == ["test_functions.py"] * 2
+
+
+@pytest.mark.parametrize("function", [
+    jnp.median, jnp.angle, jnp.nan_to_num, jnp.poly, jnp.frexp, lambda x: jnp.polyval(x, x), lambda x: jnp.ldexp(x, 1),
+    lambda x: jnp.quantile(x, .3), lambda x: jnp.copysign(x, -1), px.grad(lambda x: jnp.cumprod(x).sum()), px.grad(jnp.ptp),
+])
+def test_arrays_of_64_bits_while_these_are_switched_off(function):
+    numbers = np.array([.5, 2., 1.5])
+    with px.enable_x64(True):
+        wide = jnp.asarray(numbers)
+    for x in (numbers, wide):
+        found, wanted = function(x), function(numbers.astype(np.float32))
+        assert (x is wide) or [v.dtype for v in px.tree.leaves(found)] == [v.dtype for v in px.tree.leaves(wanted)]
+        for a, b in zip(px.tree.leaves(found), px.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)

@@ -17,7 +17,7 @@ from perspicax.core.primitive import NotLinear, OfPrimitive, Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, elementwise, shape, slicing, transcendental
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
-from perspicax.lax.families import FLOATING, NUMBER, kind, kinds_text
+from perspicax.lax.families import FLOATING, NUMBER, exact, kind, kinds_text
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.reductions import emit_pair, highest, lowest
@@ -51,7 +51,7 @@ def _interleave(even: Any, odd: Any, axis: int) -> Any:
     """One array whose entries at 0, 2, … are those of `even`, at 1, 3, … those of `odd`."""
     m, n = shape_of(even)[axis], shape_of(odd)[axis]
     aval: Any = get_aval(even)
-    zero = np.zeros((), aval.dtype)
+    zero = exact(0, aval.dtype)
     config = lambda *own: [own if i == axis else (0, 0, 0) for i in range(aval.ndim)]
     return elementwise.add(shape.pad(even, zero, config(0, n - m + 1, 1)),
                            shape.pad(odd, zero, config(1, m - n, 1)))

@@ -21,6 +21,7 @@ from perspicax.lax.errors import ElementwiseShapeError, OperandDtypeError, Opera
 from perspicax.transform.batch import ELEMENTWISE
 from perspicax.transform.hooks import lax
 from perspicax.transform.jvp import FLAT, LINEAR, per_operand
+from perspicax.xla.array import ArrayImpl
 
 BOOL, SIGNED, UNSIGNED, FLOATING, COMPLEX = (frozenset((k,)) for k in "bsufc")
 INTEGER = SIGNED | UNSIGNED
@@ -216,7 +217,10 @@ def spread_to(b: Any, v: Any, shape: tuple) -> Any:
 def constant_like(x: Any, value: Any) -> Any:
     """The number `value` in the dtype of `x`, weak where `x` is: a literal for rules of derivatives."""
     aval: Any = get_aval(x)
-    key = (aval.dtype, aval.weak_type and enable_x64.value, aval.weak_type, value)  # a weak one follows the option
+    wide = enable_x64.value
+    if not wide and aval.dtype in SHORTENED:
+        return exact(value, aval.dtype)
+    key = (aval.dtype, aval.weak_type and wide, aval.weak_type, value)  # a weak one follows the option
     found = _constants.get(key)
     if found is None:
         found = np.asarray(value, aval.dtype)[()]
@@ -229,6 +233,17 @@ def constant_like(x: Any, value: Any) -> Any:
 
 
 _constants: dict[tuple, Any] = {}
+
+
+SHORTENED = frozenset(map(np.dtype, ("float64", "complex128", "int64", "uint64")))
+"""The dtypes that numbers and NumPy arrays lose while 64-bit types are switched off."""
+
+
+def exact(value: Any, dtype: Any) -> Any:
+    """The number `value` in just this dtype, also in one of 64 bits while these are switched off: arrays may have it."""
+    if dtype in SHORTENED and not enable_x64.value:
+        return ArrayImpl(ShapedArray((), dtype), None, np.asarray(value, dtype), None, False)
+    return np.asarray(value, dtype)[()]
 
 
 def zeros_like(x: Any) -> Any:
@@ -277,7 +292,7 @@ def linear_in_each(*rules: Callable[..., Any] | None) -> Callable[..., Any]:
     return transpose
 
 
-__all__ = ["ANY", "BOOL", "COMPLEX", "FLAT", "FLOATING", "INEXACT", "INTEGER", "LINEAR", "NUMBER", "REAL", "SIGNED",
-           "UNSIGNED", "ArrayLike", "constant_like", "elementwise", "elementwise_type", "emit_named", "full_like",
-           "integers_only", "joined_shape", "kind", "kinds_text", "linear_in_each", "result_shape", "result_sharding",
-           "spread", "spread_tangent", "spread_to", "unspread", "zeros_like"]
+__all__ = ["ANY", "BOOL", "COMPLEX", "FLAT", "FLOATING", "INEXACT", "INTEGER", "LINEAR", "NUMBER", "REAL", "SHORTENED",
+           "SIGNED", "UNSIGNED", "ArrayLike", "constant_like", "elementwise", "elementwise_type", "emit_named", "exact",
+           "full_like", "integers_only", "joined_shape", "kind", "kinds_text", "linear_in_each", "result_shape",
+           "result_sharding", "spread", "spread_tangent", "spread_to", "unspread", "zeros_like"]

@@ -122,7 +122,7 @@ def _chooser_jvp(primitive: Primitive) -> Any:
             return out, Zero.like(out)
         sizes = shape_of(x)
         chosen = compare.eq(x, spread_back(out, sizes, axes))
-        mask = convert.convert_element_type(chosen, get_aval(t).dtype)  # type: ignore[attr-defined]
+        mask = convert.convert(chosen, get_aval(t).dtype, False)  # type: ignore[attr-defined]
         count = reduce_sum_p(mask, axes=axes, out_sharding=None)
         return out, elementwise.div(reduce_sum_p(elementwise.mul(t, mask), axes=axes, out_sharding=None), count)
 

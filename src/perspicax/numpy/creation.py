@@ -25,6 +25,7 @@ from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert, convert_element_type
+from perspicax.lax.families import exact as exactly
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import array, asarray, look_at, make, placement, put, recording, wrap
@@ -52,8 +53,8 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def filled(aval: ShapedArray, value: Any) -> Any:
     """An array of type `aval` with `value` (a number) everywhere."""
     if (local.trace is not evaluator() and recording()) or beyond_numpy(aval):
-        scalar = np.asarray(value, aval.dtype)
-        made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert_element_type(scalar, aval.dtype)
+        scalar = exactly(value, aval.dtype)
+        made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert(scalar, aval.dtype, False)
         return convert(made, aval.dtype, True) if aval.weak_type else made
     made = on_host(aval, lambda: np.zeros(aval.shape, aval.dtype) if value == 0 else np.full(aval.shape, value, aval.dtype))
     return ArrayImpl(aval, None, made, placement() if default_device.value is not None else None, False)

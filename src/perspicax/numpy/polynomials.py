@@ -27,7 +27,7 @@ from perspicax.numpy.logic import kind
 from perspicax.numpy.operators import absolute, add, multiply, sqrt, subtract
 from perspicax.numpy.padding import pad
 from perspicax.numpy.products import matmul, outer
-from perspicax.numpy.promote import array_like, promote_args, promote_dtypes
+from perspicax.numpy.promote import array_like, promote_args, promote_dtypes, shortened
 from perspicax.numpy.reductions import sum as sum_
 from perspicax.numpy.repeating import roll, trim_zeros
 from perspicax.numpy.search import argmax, argsort, known_value
@@ -202,7 +202,7 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Array:
     Array(11., dtype=float32)
     """
     p, x = promote_dtypes(array_like(p, "polyval", 0), array_like(x, "polyval", 1))
-    p, x = asarray(p), asarray(x)
+    p, x = shortened(asarray(p)), shortened(asarray(x))
     if p.ndim == 0:
         raise PolynomialError(says="`polyval` was given a scalar as coefficients.",
                               why="a polynomial is a vector of coefficients, the highest power first")
@@ -302,7 +302,7 @@ def poly(seq_of_zeros: Any) -> Array:
     >>> poly(jnp.array([1., 2.]))
     Array([ 1., -3.,  2.], dtype=float32)
     """
-    x = asarray(promote_args("poly", seq_of_zeros, inexact=True)[0])
+    x = shortened(asarray(promote_args("poly", seq_of_zeros, inexact=True)[0]))
     if x.ndim == 2 and x.shape[0] == x.shape[1] and x.shape[0]:
         x = eigvals(x)
     elif x.ndim == 0:

@@ -25,7 +25,7 @@ from perspicax.numpy.errors import ArgumentValueError, NoValuesError, UfuncDtype
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract
-from perspicax.numpy.promote import array_like, promote_dtypes
+from perspicax.numpy.promote import array_like, promote_dtypes, shortened
 from perspicax.numpy.shapes import expand_dims, moveaxis, reshaped
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf")
@@ -114,7 +114,8 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
     if method not in METHODS:
         raise ArgumentValueError(says=f"`{function}` was given method={method!r}.",
                                  why=f"it is one of {', '.join(map(repr, METHODS))}")
-    x, share = [asarray(v) for v in promote_dtypes(array_like(a, function, 0), array_like(q, function, 1), inexact=True)]
+    given = promote_dtypes(array_like(a, function, 0), array_like(q, function, 1), inexact=True)
+    x, share = [shortened(asarray(v)) for v in given]
     if kind(x) == "complex":
         raise UfuncDtypeError(function=function, type_text=x.aval.str_short(), kind="complex numbers are not ordered")
     if share.ndim > 2:

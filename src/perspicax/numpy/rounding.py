@@ -17,7 +17,7 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
-from perspicax.numpy.promote import array_like, promote_args
+from perspicax.numpy.promote import array_like, promote_args, shortened
 
 _EVEN = RoundingMethod.TO_NEAREST_EVEN
 
@@ -169,7 +169,7 @@ def copysign(x1: Any, x2: Any, /) -> Array:
         x2: real array.
     """
     x1, x2 = promote_args("copysign", x1, x2, inexact=True)
-    return fused_call(_copysign, (asarray(x1), asarray(x2)))
+    return fused_call(_copysign, (shortened(asarray(x1)), shortened(asarray(x2))))
 
 
 def _copysign(x1: Any, x2: Any) -> Any:
@@ -197,7 +197,7 @@ def frexp(x: Any, /) -> tuple[Array, Array]:
         x: real array.
     """
     (x,) = promote_args("frexp", x, inexact=True)
-    x = asarray(x)
+    x = shortened(asarray(x))
     if kind(x) == "complex":
         raise UfuncDtypeError(function="frexp", type_text=x.aval.str_short())
     return fused_call(_frexp, (x,))
@@ -243,7 +243,7 @@ def ldexp(x1: Any, x2: Any, /) -> Array:
     if kind(x) == "complex":
         raise UfuncDtypeError(function="ldexp", type_text=get_aval(x).str_short(), kind="only real numbers are scaled so")
     x, exponent = promote_args("ldexp", asarray(x), exponent)
-    return fused_call(_ldexp, (asarray(x), asarray(exponent)))
+    return fused_call(_ldexp, (shortened(asarray(x)), shortened(asarray(exponent))))
 
 
 def _ldexp(x: Any, exponent: Any) -> Any:

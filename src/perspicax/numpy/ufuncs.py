@@ -21,7 +21,7 @@ from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import greater, less, unary
-from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_args
+from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_args, shortened
 from perspicax.transform.custom import custom_jvp
 
 sign = unary("sign", elementwise.sign_p, "-1, 0 or 1, as the operand is; of complex numbers `x / |x|`.")
@@ -377,7 +377,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     x = asarray(array_like(x, "nan_to_num"))
     if kind(x) not in ("float", "complex"):
         return x
-    x = convert(x, x.dtype, False)
+    x = shortened(convert(x, x.dtype, False))
     part = lax_convert.PART_OF.get(x.dtype, x.dtype)
     info = dtypes.finfo(part)
     values = (nan, info.max if posinf is None else posinf, info.min if neginf is None else neginf)

@@ -4,7 +4,7 @@ import perspicax.numpy as jnp
 
 @jax.jit
 def spread(weights):
-    u, s, vh = jnp.linalg.svd(weights)
+    u, s, _ = jnp.linalg.svd(weights)
     return jnp.abs(u).sum() * s.max()
 
 
