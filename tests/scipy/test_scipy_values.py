@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 
 import perspicax as px
 import perspicax.numpy as jnp
@@ -23,6 +24,21 @@ def test_log_ndtr_is_accurate_in_the_far_tail():
 def test_hyp1f1_of_large_negative_arguments():
     # M(1, 2, x) = (exp(x) - 1) / x
     np.testing.assert_allclose(special.hyp1f1(1., 2., -100.), .01, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("a", "b", "c"), [
+    (1.5, .5, 2.),      # c - a - b is 0: a logarithm
+    (1.5, .5, 4.),      # 2: a sum, and a logarithm
+    (1.5, 2.5, 2.),     # -2: Euler's transformation first
+    (.3, .4, 1.5),      # no whole number
+    (2., -3., 2.),      # (1 - x)^3
+    (2., -1., 5.),      # a polynomial
+    (-2.2, 3., .8),
+])
+def test_hyp2f1_next_to_one(a, b, c):
+    x = np.array([.89, .95, .9991, .999995], np.float32)
+    truth = scipy.special.hyp2f1(a, b, c, x.astype(np.float64))
+    np.testing.assert_allclose(special.hyp2f1(a, b, c, x), truth, rtol=1e-5)
 
 
 def test_hyp2f1_below_minus_one():

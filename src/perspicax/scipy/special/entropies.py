@@ -11,7 +11,8 @@ from perspicax.lax.markers import stop_gradient
 from perspicax.lax.transcendental import logistic
 from perspicax.numpy.axes import reduced_axes
 from perspicax.numpy.fusion import fused_call
-from perspicax.scipy.special.operands import floating, inexact
+from perspicax.numpy.promote import type_of
+from perspicax.scipy.special.operands import floating, inexact, strong
 from perspicax.transform.custom import custom_jvp
 
 
@@ -80,6 +81,11 @@ def _entr(x: Any) -> Any:
     return jnp.where(x < 0, -np.inf, -x_log_y(x, x))
 
 
+def _weak_of_both(found: Any, p: Any, q: Any) -> Any:
+    """Weakly typed only where both operands are weak floating numbers; integers made floating are not."""
+    return found if all(t.weak_type and t.dtype.kind == "f" for t in (type_of(p), type_of(q))) else strong(found)
+
+
 def kl_div(p: Any, q: Any) -> Array:
     """`p log(p/q) - p + q`, element by element; infinite outside of the domain.
 
@@ -87,7 +93,7 @@ def kl_div(p: Any, q: Any) -> Array:
         p: real array of any shape, not negative.
         q: real array, not negative; shapes broadcast.
     """
-    return fused_call(_kl_div, tuple(floating("jsp.special.kl_div", p, q)))
+    return _weak_of_both(fused_call(_kl_div, tuple(floating("jsp.special.kl_div", p, q))), p, q)
 
 
 def _kl_div(p: Any, q: Any) -> Any:
@@ -101,7 +107,7 @@ def rel_entr(p: Any, q: Any) -> Array:
         p: real array of any shape, not negative.
         q: real array, not negative; shapes broadcast.
     """
-    return fused_call(_rel_entr, tuple(floating("jsp.special.rel_entr", p, q)))
+    return _weak_of_both(fused_call(_rel_entr, tuple(floating("jsp.special.rel_entr", p, q))), p, q)
 
 
 def _rel_entr(p: Any, q: Any) -> Any:

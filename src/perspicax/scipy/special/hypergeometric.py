@@ -9,7 +9,7 @@ import numpy as np
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
 from perspicax.lax.loops import while_loop
-from perspicax.lax.special import lgamma
+from perspicax.lax.special import digamma, lgamma
 from perspicax.numpy.fusion import fused_call
 from perspicax.scipy.special.gammas import _sign
 from perspicax.scipy.special.operands import floating, in_single, strong
@@ -200,34 +200,112 @@ def _hyp2f1(a: Any, b: Any, c: Any, x: Any) -> Any:
     return in_single(_gauss, a, b, c, x)
 
 
+NEAR = .9
+
+
 def _gauss(a: Any, b: Any, c: Any, x: Any) -> Any:
-    """Pfaff's transformation (DLMF 15.8.1) brings negative x into [0, 1); next to 1, the series in 1 - x (15.8.4)."""
+    """Pfaff's transformation (DLMF 15.8.1) brings negative x into [0, 1); next to 1, there are series in 1 - x."""
     negative = x < 0
-    ending = _is_pole(a) | _is_pole(b)
-    turned = negative & ~ending
+    turned = negative & ~(_is_pole(a) | _is_pole(b))
     y = jnp.where(turned, x / jnp.where(turned, x - 1, 1), x)
     q = jnp.where(turned, c - b, b)
     pole = _is_pole(c) & ~(_is_pole(a) & (a >= c)) & ~(_is_pole(b) & (b >= c))
-    rest = c - a - q
-    far_from_whole = jnp.abs(rest - jnp.round(rest)) > 1e-2
-    close = (y > .9) & (y < 1) & far_from_whole & ~ending
-    inside = (jnp.abs(y) < 1) | ending
     safe_c = jnp.where(pole, 1, c)
-    total = _gauss_series(a, q, safe_c, jnp.where(inside & ~close, y, 0), inside & ~close & ~pole)
-    near_one = _gauss_near_one(a, q, safe_c, jnp.where(close, y, .95), close)
-    found = jnp.where(close, near_one, total)
-    at_one = jnp.where(rest > 0, _quotient((safe_c, jnp.where(rest > 0, rest, 1)), (c - a, c - q)), np.inf)
-    found = jnp.where((y == 1) & ~ending, at_one, jnp.where(inside, found, np.inf))
+    found = _gauss_up_to_one(a, q, safe_c, y, ~pole)
     scale = jnp.where(turned, jnp.where(turned, 1 - x, 1) ** -a, 1)
     found = jnp.where(pole, np.inf, scale * found)
     bad = jnp.isnan(a) | jnp.isnan(b) | jnp.isnan(c) | jnp.isnan(x)
     return jnp.where(bad, np.nan, jnp.where((x == 0) | (a == 0) | (b == 0), 1, found))
 
 
+def _gauss_up_to_one(a: Any, b: Any, c: Any, y: Any, active: Any) -> Any:
+    """For y ≤ 1, and for all y where the series ends. Where both a and b have no such end but c - a or c - b has, or where
+    c - a - b is a negative whole number, Euler's transformation (DLMF 15.8.1) comes first."""
+    rest = c - a - b
+    whole = jnp.abs(rest - jnp.round(rest)) < np.sqrt(_epsilon(y))
+    near, late = (y > NEAR) & (y < 1), (y > .5) & (y < 1)
+    ends = _is_pole(a) | _is_pole(b)
+    # of the two ends the one that comes first leaves the shorter sum
+    ended = (_is_pole(c - a) | _is_pole(c - b)) & (~ends | (jnp.maximum(c - a, c - b) > jnp.minimum(a, b)) & (rest > 0))
+    swapped = (near & ~ends & whole & (rest < -.5)) | (late & ended)
+    a, b = jnp.where(swapped, c - a, a), jnp.where(swapped, c - b, b)
+    rest = jnp.where(swapped, -rest, rest)
+    ends = _is_pole(a) | _is_pole(b)
+    apart = jnp.abs(rest - jnp.round(rest)) > jnp.where(y > .99, 0, 1e-2)
+    by_end = late & ends & ~_is_pole(c)
+    by_log = near & ~ends & whole
+    by_two = near & ~ends & ~whole & apart
+    here = active & (by_end | near | (jnp.abs(y) < 1) | ends)
+    direct = here & ~(by_end | by_log | by_two)
+    found = _gauss_series(a, b, c, jnp.where(direct, y, 0), direct)
+    beside = jnp.where(late, y, .95)
+    found = jnp.where(by_two, _gauss_near_one(a, b, c, beside, by_two), found)
+    found = jnp.where(by_log, _gauss_whole(a, b, c, beside, by_log), found)
+    found = jnp.where(by_end, _gauss_ending(a, b, c, beside, by_end), found)
+    at_one = jnp.where(rest > 0, _quotient((c, jnp.where(rest > 0, rest, 1)), (c - a, c - b)), np.inf)
+    found = jnp.where((y == 1) & ~ends, at_one, jnp.where(here, found, np.inf))
+    return found * jnp.where(swapped, (1 - beside) ** -rest, 1)
+
+
+def _gauss_ending(a: Any, b: Any, c: Any, x: Any, active: Any) -> Any:
+    """A polynomial in 1 - x, whose terms do not cancel next to 1 as those in x do (DLMF 15.8.7)."""
+    first = _is_pole(a) & ~(_is_pole(b) & (b > a))
+    end, other = jnp.where(first, a, b), jnp.where(first, b, a)
+    gap = c - other
+    known = active & ~_is_pole(gap) & ~_is_pole(gap - end)
+    safe = jnp.where(known, gap, 1.5)
+    series = _gauss_series(end, other, 1 + end - safe, jnp.where(known, 1 - x, 0), known)
+    turned = _quotient((safe - end, c), (safe, c - end)) * series
+    return jnp.where(known, turned, _gauss_series(end, other, c, jnp.where(known, 0, x), active & ~known))
+
+
+def _gauss_whole(a: Any, b: Any, c: Any, x: Any, active: Any) -> Any:
+    """Where c - a - b is m = 0, 1, 2, …: a sum of m terms, and a series with a logarithm (DLMF 15.8.10)."""
+    y = 1 - x
+    m = jnp.where(active, jnp.round(c - a - b), 0)
+    off = c - a - b - m                                     # next to a whole number only in the last digits
+    a, b = jnp.where(active, a, .5), jnp.where(active, b, .5)
+
+    def falling(k: Any) -> Any:
+        inside = k + 1 < m
+        return jnp.where(inside, (a + k) * (b + k) * y / ((k + 1) * jnp.where(inside, k + 1 - m, 1)), 0)
+
+    some = m > 0
+    before = _quotient((c, jnp.where(some, m, 1)), (a + m, b + m)) * _series(falling, y, active & some)
+    before = jnp.where(some, before, 0)
+    log = jnp.log(y)
+    log = jnp.where(off == 0, log, jnp.expm1(off * log) / jnp.where(off == 0, 1, off))
+    start = log - digamma(jnp.ones_like(m)) - digamma(m + 1) + digamma(a + m) + digamma(b + m)
+    after = _with_logarithms(a + m, b + m, m, y, start, active)
+    sign = jnp.where(m % 2 == 0, 1, -1)
+    return before - sign * y ** m * _quotient((c,), (a, b, m + 1)) * after
+
+
+def _with_logarithms(p: Any, q: Any, m: Any, y: Any, start: Any, active: Any) -> Any:
+    """The sum of (p)_k (q)_k / (k! (m + 1)_k) y^k h_k, where h is a sum of digamma functions, by its recurrence."""
+    epsilon = _epsilon(y)
+
+    def going(s: Any) -> Any:
+        return (s[-1] > 0).any() & (s[0] < MOST_TERMS)
+
+    def step(s: Any) -> Any:
+        index, term, h, total, left = s
+        k = index.astype(y.dtype)
+        h = h - 1 / (k + 1) - 1 / (k + m + 1) + 1 / (p + k) + 1 / (q + k)
+        term = term * (p + k) * (q + k) / ((k + 1) * (m + 1 + k)) * y
+        new = total + term * h
+        still = jnp.abs(term * h) + jnp.abs(term) > epsilon * jnp.abs(new)
+        return index + 1, term, h, jnp.where(left > 0, new, total), jnp.where(left > 0, jnp.where(still, 3, left - 1), 0)
+
+    one = jnp.ones_like(y)
+    return while_loop(going, step, (jnp.zeros((), np.int32), one, start, start, jnp.where(active, 3, 0)))[3]
+
+
 def _gauss_series(a: Any, b: Any, c: Any, x: Any, active: Any) -> Any:
     def ratio(k: Any) -> Any:
         above = (a + k) * (b + k)
-        return jnp.where(above == 0, 0, above / jnp.where(above == 0, 1, c + k) * (x / (k + 1)))
+        ended = (above == 0) | (c + k == 0)  # a denominator is 0 behind the end alone
+        return jnp.where(ended, 0, above / jnp.where(ended, 1, c + k) * (x / (k + 1)))
 
     return _series(ratio, x, active)
 
@@ -270,9 +348,9 @@ def hyp2f1(a: Any, b: Any, c: Any, x: Any) -> Array:
         Floating array; infinite at the poles, and for `x` above 1, unless the series ends. Differs: it is accurate for
         `x` below -1 too, where JAX returns infinity.
 
-    By its series (DLMF 15.2.1), the transformations of Pfaff (DLMF 15.8.1) for negative `x` and of `1 - x` (DLMF 15.8.4)
-    next to 1; where `c - a - b` is next to an integer the latter cancels, and the series is summed as it is, up to
-    20000 terms.
+    By its series (DLMF 15.2.1), the transformations of Pfaff for negative `x` and of Euler (DLMF 15.8.1), and next to 1
+    the series in `1 - x`: DLMF 15.8.4, 15.8.7 where the series ends, 15.8.10 where `c - a - b` is an integer. Where it is
+    nearly one, half of the digits are lost next to 1.
 
     >>> hyp2f1(1., 2., 3., 0.)
     Array(1., dtype=float32)

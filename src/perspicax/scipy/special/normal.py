@@ -48,7 +48,7 @@ def ndtr(x: Any) -> Array:
     >>> ndtr(jnp.array(0.))
     Array(0.5, dtype=float32)
     """
-    return fused_call(normal_cdf, (single_or_double("jsp.special.ndtr", x),))
+    return strong(fused_call(normal_cdf, (single_or_double("jsp.special.ndtr", x),)))
 
 
 def normal_cdf(x: Any) -> Any:
@@ -75,7 +75,7 @@ def ndtri(p: Any) -> Array:
     >>> ndtri(jnp.array(0.5))
     Array(0., dtype=float32)
     """
-    return fused_call(normal_quantile, (single_or_double("jsp.special.ndtri", p),))
+    return strong(fused_call(normal_quantile, (single_or_double("jsp.special.ndtri", p),)))
 
 
 @custom_jvp
@@ -122,7 +122,7 @@ def log_ndtr(x: Any, series_order: int = 3) -> Array:
     if not 0 <= series_order <= MAX_SERIES_ORDER:
         raise ArgumentValueError(says=f"`log_ndtr` was given series_order={series_order}.",
                                  why=f"it is from 0 to {MAX_SERIES_ORDER}")
-    return fused_call(log_normal_cdf, (single_or_double("jsp.special.log_ndtr", x),))
+    return strong(fused_call(log_normal_cdf, (single_or_double("jsp.special.log_ndtr", x),)))
 
 
 @custom_jvp
