@@ -15,6 +15,7 @@ from perspicax.core.errors import ShapeError
 from perspicax.core.tracer import get_aval
 from perspicax.lax import shape
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
+from perspicax.lax.join_errors import JoinError, SplitError
 from perspicax.lax.reductions import reduce_sum
 from perspicax.transform.grad import grad, vjp
 from perspicax.transform.vmap import vmap
@@ -218,8 +219,8 @@ MISTAKES: list[tuple[str, Callable[[], Any], type]] = [
     ("a size that is no integer", lambda: shape.iota("int32", 2.5), OperationShapeError),
     ("pieces of no integers", lambda: shape.split(x23, (1.0, 1.0)), OperationShapeError),
     ("concatenate along an axis that is not there", lambda: shape.concatenate([x23, x23], 2), OperationShapeError),
-    ("concatenate other ranks", lambda: shape.concatenate([x23, np.ones(3, np.float32)], 0), OperationShapeError),
-    ("concatenate other sizes", lambda: shape.concatenate([x23, np.ones((2, 1), np.float32)], 0), OperationShapeError),
+    ("concatenate other ranks", lambda: shape.concatenate([x23, np.ones(3, np.float32)], 0), JoinError),
+    ("concatenate other sizes", lambda: shape.concatenate([x23, np.ones((2, 1), np.float32)], 0), JoinError),
     ("concatenate other dtypes", lambda: shape.concatenate([x23, np.ones((2, 3), np.int32)], 0), OperandMismatchError),
     ("concatenate scalars", lambda: shape.concatenate([1.0, 2.0], 0), OperationShapeError),
     ("pad with another dtype", lambda: shape.pad(x23, np.int32(0), ((0, 0, 0),) * 2), OperandMismatchError),
@@ -232,8 +233,8 @@ MISTAKES: list[tuple[str, Callable[[], Any], type]] = [
     ("iota of booleans", lambda: shape.iota(bool, 3), OperandDtypeError),
     ("iota of negative size", lambda: shape.iota(int, -3), ShapeError),
     ("iota along an axis that is not there", lambda: shape.broadcasted_iota(int, (2, 3), 2), OperationShapeError),
-    ("split into too little", lambda: shape.split(x23, (1,)), OperationShapeError),
-    ("split into a negative size", lambda: shape.split(x23, (-1, 3)), OperationShapeError),
+    ("split into too little", lambda: shape.split(x23, (1,)), SplitError),
+    ("split into a negative size", lambda: shape.split(x23, (-1, 3)), SplitError),
     ("split along an axis that is not there", lambda: shape.split(x23, (1, 1), 4), OperationShapeError),
 ]
 

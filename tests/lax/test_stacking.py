@@ -12,6 +12,7 @@ import perspicax
 from perspicax import lax
 from perspicax.core.dtype_errors import NotTypedError
 from perspicax.lax.errors import OperandMismatchError, OperationShapeError
+from perspicax.lax.join_errors import JoinError
 from perspicax.lax.index_errors import GatherDimensionsError
 
 X = np.arange(6.).reshape(2, 3).astype(np.float32)
@@ -80,7 +81,7 @@ def test_the_largest_numbers_of_narrow_floats_are_not_infinite() -> None:
 
 
 @pytest.mark.parametrize(("call", "error"), [
-    (lambda: lax.stack([]), OperationShapeError), (lambda: lax.stack([X, X[0]]), OperationShapeError),
+    (lambda: lax.stack([]), OperationShapeError), (lambda: lax.stack([X, X[0]]), JoinError),
     (lambda: lax.stack([X, X.astype(int)]), OperandMismatchError), (lambda: lax.unstack(X, 2), OperationShapeError),
     (lambda: lax.tile(X, (2,)), OperationShapeError), (lambda: lax.tile(X, (2, -1)), OperationShapeError),
     (lambda: lax.tile(X, (1.5, 1)), OperationShapeError), (lambda: lax.full((2,), X), OperationShapeError),

@@ -1,16 +1,21 @@
 """Errors of the operations: shapes, dtypes and axes that do not fit."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
+from perspicax.diagnose.expression import Expression
 from perspicax.diagnose.report import Label, Report
-from perspicax.diagnose.source import operands_at
+from perspicax.diagnose.source import Operands, operands_at
+from perspicax.lax.join_errors import JOINING, joined_at
 
 
 def operand_labels(error: PerspicaxError, types: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Label, ...]]:
     """The user's names of the operands of the operation that failed, and labels with their types."""
-    found = operands_at(error.position) if error.position is not None else None
+    found: Sequence[Expression] | None = operands_at(error.position) if error.position is not None else None
+    if isinstance(found, Operands) and found.operation in JOINING:
+        found = joined_at(found, len(types))
     names, labels = [], []
     ordinals = ("1st", "2nd", "3rd")
     for i, text in enumerate(types):

@@ -18,6 +18,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import NUMBER, kind, kinds_text
+from perspicax.lax.join_errors import JoinError, SplitError
 from perspicax.lax.operand import integer, integers, shape_of
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.sharding_errors import refuse_out_sharding
@@ -322,17 +323,14 @@ def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
 
 def _concatenate_type(*avals: ShapedArray, dimension: int) -> ShapedArray:
     first = avals[0]
+    if not 0 <= dimension < first.ndim:
+        raise OperationShapeError(says=f"`concatenate` along axis {dimension} was given arrays with {first.ndim} axes.",
+                                  why="there is no such axis")
     for i, a in enumerate(avals):
         if a.dtype != first.dtype:
             raise OperandMismatchError(operation="concatenate", avals=avals, index=i)
         if a.ndim != first.ndim or any(m != n for k, (m, n) in enumerate(zip(a.shape, first.shape)) if k != dimension):
-            rows = "\n".join([f"    operand {k}: {v.str_short()}" for k, v in enumerate(avals[:8])])
-            raise OperationShapeError(says=f"`concatenate` along axis {dimension} was given arrays that do not fit:\n{rows}",
-                                      why="they must have the same number of axes, and the same size in every axis but "
-                                          f"axis {dimension}")
-    if not 0 <= dimension < first.ndim:
-        raise OperationShapeError(says=f"`concatenate` along axis {dimension} was given arrays with {first.ndim} axes.",
-                                  why="there is no such axis")
+            raise JoinError(operation="concatenate", avals=avals, axis=dimension)
     shape = list(first.shape)
     shape[dimension] = sum([a.shape[dimension] for a in avals])
     return ShapedArray(tuple(shape), first.dtype, all(a.weak_type for a in avals))
@@ -374,7 +372,9 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     """Arrays put one behind the other along an axis; their other axes agree.
 
     Raises:
-        OperationShapeError: there are none, or their shapes do not fit.
+        OperationShapeError: there are none, or there is no such axis.
+        JoinError: their shapes do not fit.
+        OperandMismatchError: their dtypes differ.
     """
     xs = [as_operand(x) for x in operands]
     if not xs:
@@ -534,8 +534,7 @@ def iota(dtype: Any, size: int) -> Any:
 
 def _split_type(x: ShapedArray, *, sizes: tuple, axis: int) -> list[ShapedArray]:
     if sum(sizes) != x.shape[axis] or any(n < 0 for n in sizes):
-        raise OperationShapeError(says=f"Axis {axis} of {x.str_short()} cannot be split into {_dims_text(sizes)}.",
-                                  why=f"the sizes sum to {sum(sizes)}, the axis has {x.shape[axis]}")
+        raise SplitError(operation="split", aval=x, axis=axis, pieces=tuple(sizes))
     return [ShapedArray((*x.shape[:axis], n, *x.shape[axis + 1:]), x.dtype, x.weak_type) for n in sizes]
 
 

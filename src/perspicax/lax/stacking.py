@@ -13,6 +13,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.lax import shape
 from perspicax.lax.errors import OperandMismatchError, OperationShapeError
+from perspicax.lax.join_errors import JoinError
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.reductions import reduce_sum
@@ -34,9 +35,7 @@ def _stack_type(*avals: ShapedArray, axis: int) -> ShapedArray:
         if a.dtype != first.dtype:
             raise OperandMismatchError(operation="stack", avals=avals, index=i)
     if any(a.shape != first.shape for a in avals):
-        rows = "\n".join([f"    operand {i}: {a.str_short()}" for i, a in enumerate(avals[:8])])
-        raise OperationShapeError(says=f"stack was given arrays of different shapes:\n{rows}",
-                                  why="each of them becomes one entry of the new axis, so they have one shape")
+        raise JoinError(operation="stack", avals=avals, axis=axis)
     return ShapedArray((*first.shape[:axis], len(avals), *first.shape[axis:]), first.dtype,
                        all(a.weak_type for a in avals))
 
@@ -74,7 +73,8 @@ def stack(operands: Sequence[Any], axis: int = 0) -> Any:
         Array `[..., n, ...]`, where `n` is the number of arrays.
 
     Raises:
-        OperationShapeError: there are none, their shapes differ, or there is no such axis.
+        OperationShapeError: there are none, or there is no such axis.
+        JoinError: their shapes differ.
         OperandMismatchError: their dtypes differ.
 
     >>> stack([jnp.array([1, 2]), jnp.array([3, 4])], axis=1)

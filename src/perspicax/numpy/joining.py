@@ -11,10 +11,11 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import local
-from perspicax.core.tracer import Tracer
+from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
+from perspicax.lax.join_errors import JoinError, SplitError
 from perspicax.lax.shape import concatenate_p
 from perspicax.lax.slicing import slice_in_dim
 from perspicax.numpy.axes import one_axis
@@ -38,7 +39,8 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
 
     Raises:
-        ShapeMismatchError: there are none, or their shapes do not fit.
+        ShapeMismatchError: there are none.
+        JoinError: their shapes do not fit.
     """
     try:
         if dtype is None and (type(arrays) is list or type(arrays) is tuple):
@@ -76,7 +78,8 @@ def _promoted(xs: Sequence[Any], dtype: Any, function: str) -> list[Any]:
     return [convert(x, wanted, False) for x in xs]
 
 
-def _concatenate(arrays: Any, axis: int | None, dtype: Any) -> Any:
+def _concatenate(arrays: Any, axis: int | None, dtype: Any, original: Sequence[Any] = ()) -> Any:
+    """`concatenate`; `original` has the types of the arrays before they were given more axes."""
     given = sequence_of(arrays, "concatenate")
     xs = _promoted(given, dtype, "concatenate")
     if axis is None:
@@ -93,25 +96,19 @@ def _concatenate(arrays: Any, axis: int | None, dtype: Any) -> Any:
                 if len(_ready) >= MAX_PLANS:
                     _ready.clear()
                 _ready[key] = place
-    problem = _misfit(xs, place)
-    if problem:
-        raise ShapeMismatchError(says=f"`concatenate` along axis {place} was given arrays that do not fit: "
-                                      f"{', '.join([x.aval.str_short() for x in xs[:8]])}"
-                                      f"{', …' if len(xs) > 8 else ''}.", why=problem)
+    if _misfit(xs, place):
+        avals = tuple([x.aval for x in xs])
+        raise JoinError(operation="concatenate", avals=avals, axis=place, given=tuple(original) if original else avals)
     return xs[0] if len(xs) == 1 else local.trace.process(concatenate_p, tuple(xs), (place,))
 
 
-def _misfit(xs: Sequence[Any], place: int) -> str:
-    """Why arrays cannot be joined; empty if they can."""
+def _misfit(xs: Sequence[Any], place: int) -> bool:
+    """Whether arrays cannot be joined."""
     first = xs[0].aval
-    for i, x in enumerate(xs[1:], 1):
-        if x.aval.ndim != first.ndim:
-            return f"all must have the same number of axes; the 1st has {first.ndim}, number {i + 1} has {x.aval.ndim}"
-        for k, (m, n) in enumerate(zip(first.shape, x.aval.shape)):
-            if m != n and k != place:
-                return (f"all sizes but those along axis {place} must agree; along axis {k} the 1st has {m}, number "
-                        f"{i + 1} has {n}")
-    return ""
+    for x in xs[1:]:
+        if x.aval.ndim != first.ndim or any(m != n and k != place for k, (m, n) in enumerate(zip(first.shape, x.aval.shape))):
+            return True
+    return False
 
 
 @public
@@ -125,15 +122,15 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
         dtype: of the result; that in which they meet by default.
 
     Raises:
-        ShapeMismatchError: there are none, or their shapes differ.
+        ShapeMismatchError: there are none.
+        JoinError: their shapes differ.
     """
     refuse("stack", out=out)
     xs = _promoted(sequence_of(arrays, "stack"), dtype, "stack")
     shape = xs[0].aval.shape
-    for i, x in enumerate(xs):
+    for x in xs:
         if x.aval.shape != shape:
-            raise ShapeMismatchError(says=f"`stack` was given arrays of different shapes: {shape} and {x.aval.shape}.",
-                                     why=f"all must have the shape of the 1st; that of number {i + 1} differs")
+            raise JoinError(operation="stack", avals=tuple([x.aval for x in xs]), axis=axis)
     rank = len(shape) + 1
     place = one_axis(axis, rank, "stack")
     sizes = (*shape[:place], 1, *shape[place:])
@@ -142,8 +139,10 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
     return rows[0] if len(rows) == 1 else local.trace.process(concatenate_p, rows, (place,))
 
 
-def _grown(tup: Any, function: str, grow: Callable[..., Any]) -> list[Any]:
-    return [grow(x) for x in sequence_of(tup, function)]
+def _grown(tup: Any, function: str, grow: Callable[..., Any]) -> tuple[list[Any], list[Any]]:
+    """The arrays with as many axes as they are joined with, and their types before."""
+    xs = sequence_of(tup, function)
+    return [grow(x) for x in xs], [get_aval(x) for x in xs]
 
 
 @public
@@ -154,7 +153,8 @@ def vstack(tup: Any, dtype: Any = None) -> Array:
         tup: sequence of arrays.
         dtype: of the result; that in which they meet by default.
     """
-    return _concatenate(_grown(tup, "vstack", atleast_2d), 0, dtype)
+    xs, given = _grown(tup, "vstack", atleast_2d)
+    return _concatenate(xs, 0, dtype, given)
 
 
 @public
@@ -165,8 +165,8 @@ def hstack(tup: Any, dtype: Any = None) -> Array:
         tup: sequence of arrays.
         dtype: of the result; that in which they meet by default.
     """
-    xs = _grown(tup, "hstack", atleast_1d)
-    return _concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype)
+    xs, given = _grown(tup, "hstack", atleast_1d)
+    return _concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype, given)
 
 
 @public
@@ -177,7 +177,8 @@ def dstack(tup: Any, dtype: Any = None) -> Array:
         tup: sequence of arrays.
         dtype: of the result; that in which they meet by default.
     """
-    return _concatenate(_grown(tup, "dstack", atleast_3d), 2, dtype)
+    xs, given = _grown(tup, "dstack", atleast_3d)
+    return _concatenate(xs, 2, dtype, given)
 
 
 @public
@@ -191,7 +192,8 @@ def column_stack(tup: Any) -> Array:
         x = asarray(x)
         return lax_shape.reshape(x, (x.size, 1)) if x.ndim < 2 else x
 
-    return _concatenate(_grown(tup, "column_stack", column), 1, None)
+    xs, given = _grown(tup, "column_stack", column)
+    return _concatenate(xs, 1, None, given)
 
 
 @public
@@ -251,7 +253,14 @@ def _static_indices(indices: Any, function: str) -> list[int]:
     """Places where to cut, as integers; a traced one has its own report."""
     if isinstance(indices, Tracer):
         indices.__array__()
-    return [operator.index(i) for i in (np.asarray(indices).tolist() if isinstance(indices, (Array, np.ndarray)) else indices)]
+    listed = np.asarray(indices).tolist() if isinstance(indices, (Array, np.ndarray)) else indices
+    try:
+        return [operator.index(i) for i in listed]
+    except TypeError as error:
+        if type(error) is not TypeError:  # a traced one has its own report
+            raise
+        raise ArgumentKindError(says=f"`{function}` was told to cut at {listed!r}.", why="the places where to cut are "
+                                "integers") from None
 
 
 def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: bool) -> list[Any]:
@@ -268,12 +277,10 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: 
         return list(lax_shape.split(x, sizes, place))
     sections = operator.index(indices_or_sections)
     if sections < 1:
-        raise ArgumentValueError(says=f"`{function}` was asked for {sections} pieces.", why="there is at least one")
+        raise SplitError(operation=function, aval=x.aval, axis=place, pieces=sections)
     size, rest = divmod(n, sections)
     if rest and equal:
-        raise ArgumentValueError(says=f"`{function}` cannot cut axis {place} of {x.aval.str_short()} into {sections} equal "
-                                      "pieces.", why=f"{n} is not a multiple of {sections}; `jnp.array_split` makes pieces "
-                                                     "of nearly equal size")
+        raise SplitError(operation=function, aval=x.aval, axis=place, pieces=sections)
     return list(lax_shape.split(x, [size + 1] * rest + [size] * (sections - rest), place))
 
 
@@ -287,7 +294,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
         axis: the axis.
 
     Raises:
-        ArgumentValueError: the size is not a multiple of the number of pieces.
+        SplitError: the size is not a multiple of the number of pieces.
     """
     return _split(ary, indices_or_sections, axis, "split", True)
 
