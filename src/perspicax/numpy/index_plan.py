@@ -76,7 +76,7 @@ def _slice_item(x: Array, s: slice) -> Item:
             if isinstance(bound, Tracer) and bound.concrete() is None:
                 raise TracedSliceError(type_text=type_text(x))
             try:
-                bound = operator.index(bound)
+                bound = as_size(bound)
             except TypeError:
                 raise SliceBoundError(type_text=type_text(x), bound=repr(bound)) from None
         bounds.append(bound)
