@@ -73,13 +73,13 @@ def _while_jvp(primals: tuple, tangents: tuple, *, cond_nconsts: int, cond_jaxpr
     _, db, dk = _parts(tangents, cond_nconsts, body_nconsts)
     db, dk = [t for t in db if type(t) is not Zero], [instantiate(t) for t, m in zip(dk, mk) if m]
     body = reordered(derived, [len(more), len(bc), len(k), len(db), len(dk)], (0, 1, 3, 2, 4))
-    cond = _with_unread(cond_jaxpr, [v.aval for v in body.jaxpr.invars[len(body.jaxpr.invars) - len(dk):]])
+    cond = with_unread(cond_jaxpr, [v.aval for v in body.jaxpr.invars[len(body.jaxpr.invars) - len(dk):]])
     outs = bind_while(cond, cc, body, [*more, *bc, *db], [*k, *dk])
     rest = iter(outs[len(k):])
     return outs[:len(k)], [next(rest) if m else Zero.like(v) for v, m in zip(outs, mk)]
 
 
-def _with_unread(cond: ClosedJaxpr, avals: Sequence[Any]) -> ClosedJaxpr:
+def with_unread(cond: ClosedJaxpr, avals: Sequence[Any]) -> ClosedJaxpr:
     """The test of a loop whose carry has more to it, which the test does not read."""
     def make() -> ClosedJaxpr:
         body = cond.jaxpr
@@ -310,4 +310,4 @@ def _loop_in_python(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], 
     return value
 
 
-__all__ = ["bind_while", "while_loop", "while_p"]
+__all__ = ["bind_while", "while_loop", "while_p", "with_unread"]
