@@ -7,10 +7,13 @@ __getattr__, __dir__ = _on_demand(__name__, names={
     "AbstractValue": "perspicax.core.avals",
     "Atom": "perspicax.core.jaxpr",
     "Effect": "perspicax.core.effects",
+    "DeferringTrace": "perspicax.core.deferral",
     "ShapedArray": "perspicax.core.avals",
     "Trace": "perspicax.core.trace",
     "Tracer": "perspicax.core.tracer",
+    "at_once": "perspicax.core.deferral",
     "concrete_or_error": "perspicax.core.inspection",
+    "deferring": "perspicax.core.deferral",
     "ensure_compile_time_eval": "perspicax.core.folding",
     "eval_context": "perspicax.core.folding",
     "eval_jaxpr": "perspicax.core.jaxpr",
@@ -18,6 +21,8 @@ __getattr__, __dir__ = _on_demand(__name__, names={
     "get_opaque_trace_state": "perspicax.core.inspection",
     "max_dim": "perspicax.core.inspection",
     "min_dim": "perspicax.core.inspection",
+    "settled": "perspicax.core.deferral",
+    "stand_in": "perspicax.core.deferral",
 })
 
 __all__ = [

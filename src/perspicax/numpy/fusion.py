@@ -11,6 +11,7 @@ from typing import Any
 
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
+from perspicax.core.deferral import DeferringTrace
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
 
@@ -23,7 +24,8 @@ def fused_call(f: Callable[..., Any], arrays: tuple, **static: Any) -> Any:
     Args:
         f: a function at module level; its arguments are arrays or numbers, its keyword arguments hashable.
     """
-    if local.trace is not evaluator():
+    trace = local.trace
+    if trace is not evaluator() and type(trace) is not DeferringTrace:  # a program that waits is one program as well
         return f(*arrays, **static)
     key = (f, *static.items())
     program = _programs.get(key)

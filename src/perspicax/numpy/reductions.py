@@ -15,6 +15,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
+from perspicax.core.deferral import DeferringTrace
 from perspicax.core.primitive import Primitive
 from perspicax.core.promotion import lattice_result
 from perspicax.core.tracer import get_aval
@@ -342,7 +343,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
             plan = _means.get(key)
             if plan is not None:
                 trace = local.trace
-                if trace is _EVALUATOR:
+                if trace is _EVALUATOR or type(trace) is DeferringTrace:
                     return plan[3](a)
                 found = trace.process(reduce_sum_p, (a,), plan[0])
                 if plan[1] is not None:

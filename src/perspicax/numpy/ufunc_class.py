@@ -14,8 +14,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
-from perspicax.core.config import local
-from perspicax.core.context import evaluator
+from perspicax.core.deferral import eager_or_deferring
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public, public_methods
@@ -121,7 +120,7 @@ class ufunc:
 
     def _run(self, f: Callable[..., Any], *arrays: Any, **static: Any) -> Any:
         """One program when nothing is traced."""
-        if local.trace is not evaluator():
+        if not eager_or_deferring():
             return f(self.__call__, *arrays, **static)
         key = (f, *static.items())
         program = self._programs.get(key)

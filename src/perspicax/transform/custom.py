@@ -11,7 +11,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
-from perspicax.core.context import eager
+from perspicax.core.deferral import eager_or_deferring
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
@@ -123,7 +123,7 @@ class _Custom(BoundArguments):
 
 def _is_plain(values: Any) -> bool:
     """Whether nothing is being traced, so that the function can simply be called."""
-    return eager() and not any(isinstance(x, Tracer) for x in tree.leaves(values))
+    return eager_or_deferring(tree.leaves(values))
 
 
 # -- custom_jvp

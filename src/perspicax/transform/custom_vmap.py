@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.core import dtypes
-from perspicax.core.context import eager
+from perspicax.core.deferral import eager_or_deferring
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
-from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
@@ -68,7 +68,7 @@ class custom_vmap(BoundArguments):
             raise MissingBatchingRuleError(function=name)
         args = self.resolve(args, kwargs)
         leaves, in_tree = tree.flatten((args, {}))
-        if eager() and not any(isinstance(x, Tracer) for x in leaves):
+        if eager_or_deferring(leaves):
             return self.fun(*args)
         avals = check_arguments(leaves, in_tree, self.fun, "custom_vmap")
         flat = FlatFunction(self.fun, in_tree, "custom_vmap")

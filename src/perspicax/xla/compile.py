@@ -22,6 +22,7 @@ from perspicax.binding import runtime
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray, abstract_token, oversized
 from perspicax.core.config import config
+from perspicax.core.deferral import settled
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in
 from perspicax.core.option import on_change, option_named
@@ -112,13 +113,14 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         keep_unused: keep inputs that nothing reads.
         in_shardings, out_shardings: shardings of inputs and results, on several devices.
     """
-    check_alive(closed.consts)  # those of a function that another thread is tracing have no values here
+    consts = [settled(c) for c in closed.consts]
+    check_alive(consts)  # those of a function that another thread is tracing have no values here
     jaxpr, read = without_dead_equations(closed.jaxpr)
     keep = [True] * len(read) if keep_unused else read
     module = emit.Module(name, placed.devices[0].platform)
     module.num_partitions = len(placed.devices)
     small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
-             for i, (c, v) in enumerate(zip(closed.consts, jaxpr.constvars))
+             for i, (c, v) in enumerate(zip(consts, jaxpr.constvars))
              if v.aval is not abstract_token and (
                  v.aval.dtype == dtypes.float0  # which no buffer can hold
                  or (getattr(v.aval, "size", 0) <= emit.SMALL_CONSTANT and not v.aval.extended
@@ -129,7 +131,7 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         for s, a in zip(out_shardings, closed.out_avals)]
     effects = emit.emit_main(module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep,
                              argument_attributes=attributes, result_attributes=results, small=small)
-    hidden = [c for i, c in enumerate(closed.consts) if i not in small]
+    hidden = [c for i, c in enumerate(consts) if i not in small]
     return Lowered(module, module.text(), keep, hidden, closed.out_avals, effects, name,
                    donated, jaxpr, placed, out_shardings, in_shardings)
 

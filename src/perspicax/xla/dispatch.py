@@ -16,12 +16,14 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, local
 from perspicax.core.context import set_evaluator
+from perspicax.core.deferral import Deferred, settled
 from perspicax.core.errors import NotAnArrayError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.option import option_named
 from perspicax.core.primitive import Missing, Primitive
 from perspicax.core.trace import Trace, check_alive
 from perspicax.core.tracer import get_aval, wide_constants
+from perspicax.diagnose.watched import casts_watched
 from perspicax.xla import compile as compilation
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, beyond_numpy, failure, from_numpy
@@ -37,6 +39,8 @@ class EvalTrace(Trace):
     """Runs primitives."""
 
     __slots__ = ()
+
+    base = True
 
     def __init__(self) -> None:
         self.parent = None
@@ -58,6 +62,8 @@ class EvalTrace(Trace):
         return self.process(primitive, (x, y), ())
 
     def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
+        if Deferred in map(type, args):
+            args = tuple(map(settled, args))
         if primitive.evaluate is not None:
             return primitive.evaluate(*args, **primitive.unpack(values))
         return run_kernel(primitive, args, values)
@@ -105,6 +111,7 @@ def as_array(x: Any) -> ArrayImpl:
         NotAnArrayError: `x` has no values.
         UnexpectedTracerError: `x` is a tracer: there is no trace here to process it.
     """
+    x = settled(x)
     if type(x) is ArrayImpl:
         return x
     check_alive((x,))
@@ -116,6 +123,8 @@ def as_array(x: Any) -> ArrayImpl:
         raise NotAnArrayError(value_type=type(x).__name__, value=repr(x)[:60])
     if type(x) is int:
         dtypes.check_int_fits(x, aval.dtype)
+    if casts_watched and isinstance(x, np.ndarray | np.generic) and x.dtype != aval.dtype:
+        casts_watched[0](np.asarray(x), aval.dtype)
     value = np.array(x, dtype=aval.dtype)
     return ArrayImpl(aval, None, value, shardings.default_sharding() if checking.careful else None)
 

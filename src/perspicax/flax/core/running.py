@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+from perspicax.flax.core.as_needed import run_as_needed, run_lazily
 from perspicax.flax.core.filters import CollectionFilter, in_filter
 from perspicax.flax.core.frozen_dict import FrozenDict, unfreeze
-from perspicax.flax.core.partial_eval import lazy_init as run_lazily
 from perspicax.flax.core.rngs import checked_rngs
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.error_base import article
@@ -15,7 +15,7 @@ from perspicax.flax.scope_errors import ApplyScopeInvalidVariablesStructureError
 from perspicax.flax.traceback_util import api_boundary
 from perspicax.flax.typing import RNGSequences, VariableDict
 
-__all__ = ["apply", "bind", "init", "lazy_init"]
+__all__ = ["apply", "bind", "init", "init_variables", "lazy_init"]
 
 
 def _check_variables(variables: Any) -> None:
@@ -90,15 +90,34 @@ def init(fn: Callable[..., Any], mutable: CollectionFilter = True,
 
     Returns:
         A function of (rngs, further arguments): one random key, or one for each stream. It returns a pair of what `fn`
-        returns and of the variables.
+        returns and of the variables. What neither of them needs is not computed.
     """
+    made = _initialiser(fn, mutable, flags)
+
     @api_boundary
     @wraps(fn)
     def initialised(rngs: Any, *args: Any, **kwargs: Any) -> Any:
-        keys = checked_rngs(rngs)
-        return apply(fn, mutable=mutable, flags={**(flags or {}), "initializing": True})({}, *args, rngs=keys, **kwargs)
+        return run_as_needed(made, checked_rngs(rngs), args, kwargs)
 
     return initialised
+
+
+def init_variables(fn: Callable[..., Any], mutable: CollectionFilter = True,
+                   flags: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+    """As `init`, for the variables alone: what `fn` returns is not computed, unless a variable depends on it."""
+    made = _initialiser(fn, mutable, flags)
+
+    @api_boundary
+    @wraps(fn)
+    def initialised(rngs: Any, *args: Any, **kwargs: Any) -> Any:
+        return run_as_needed(lambda *args, **kwargs: made(*args, **kwargs)[1], checked_rngs(rngs), args, kwargs)
+
+    return initialised
+
+
+def _initialiser(fn: Callable[..., Any], mutable: CollectionFilter, flags: Mapping[str, Any] | None) -> Callable[..., Any]:
+    applied = apply(fn, mutable=mutable, flags={**(flags or {}), "initializing": True})
+    return lambda keys, *args, **kwargs: applied({}, *args, rngs=keys, **kwargs)
 
 
 def lazy_init(fn: Callable[..., Any], mutable: CollectionFilter = True,
@@ -117,12 +136,12 @@ def lazy_init(fn: Callable[..., Any], mutable: CollectionFilter = True,
     Raises:
         LazyInitError: a variable depends on a value that is not known.
     """
-    made = init(fn, mutable=mutable, flags=flags)
+    made = _initialiser(fn, mutable, flags)
 
     @api_boundary
     @wraps(fn)
     def initialised(rngs: Any, *args: Any, **kwargs: Any) -> Any:
-        keys = checked_rngs(rngs)
-        return run_lazily(lambda keys, *args: made(keys, *args, **kwargs)[1])(keys, *args)
+        return run_lazily(lambda *args, **kwargs: made(*args, **kwargs)[1], checked_rngs(rngs), args, kwargs,
+                          name=getattr(fn, "__name__", ""))
 
     return initialised

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import perspicax as jax
 from perspicax import tree_util
+from perspicax.core import at_once
 from perspicax.flax.configurations import config
 from perspicax.flax.core import meta
 from perspicax.flax.core.filters import CollectionFilter, in_filter
@@ -292,7 +293,9 @@ class Scope:
                 if self.is_collection_empty(col):
                     raise self._no_collection(col, name)
                 raise ScopeVariableNotFoundError(name, col, self.path_text, known=tuple(self._collection(col)))
-            self.put_variable(col, name, init_fn(*init_args, **init_kwargs))
+            with at_once():
+                value = init_fn(*init_args, **init_kwargs)
+            self.put_variable(col, name, value)
         return Variable(self, col, name, unbox=unbox)
 
     @api_boundary
@@ -328,7 +331,8 @@ class Scope:
                 raise ScopeParamNotFoundError(name, self.path_text, known=tuple(self._collection("params")))
             if not self.trace_mark.is_current():
                 raise self._transform_error("params", name, "make")
-            value = init_fn(self.make_rng("params"), *init_args, **init_kwargs)
+            with at_once():
+                value = init_fn(self.make_rng("params"), *init_args, **init_kwargs)
             self.put_variable("params", name, value)
         return meta.unbox(value) if unbox else value
 
@@ -455,7 +459,8 @@ class Scope:
         if stream not in self.rngs:
             raise InvalidRngError("", kind="missing", name=name, scope_path=self.path_text, given=tuple(self.rngs))
         self.rng_counters[stream] += 1
-        return LazyRng.create(self.rngs[stream], self.rng_counters[stream]).as_jax_rng()
+        with at_once():
+            return LazyRng.create(self.rngs[stream], self.rng_counters[stream]).as_jax_rng()
 
     def get_flag(self, key: str, default: Any = no_flag) -> Any:
         """A flag's value.

@@ -6,7 +6,7 @@ from typing import Any
 from weakref import ref
 
 from perspicax import tree_util
-from perspicax.core import Tracer
+from perspicax.core import DeferringTrace, Tracer
 from perspicax.extend.core import find_top_trace
 from perspicax.flax.scope_errors import JaxTransformError
 
@@ -19,7 +19,7 @@ class TraceMark:
     __slots__ = ("_trace",)
 
     def __init__(self) -> None:
-        self._trace = ref(find_top_trace())
+        self._trace = ref(_transforming())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TraceMark) and self._trace() is other._trace()
@@ -29,15 +29,22 @@ class TraceMark:
 
     def is_current(self) -> bool:
         """Whether operations are processed by that trace now."""
-        return self._trace() is find_top_trace()
+        return self._trace() is _transforming()
 
     def newer(self) -> Iterator[Any]:
         """The traces that were opened since and are still open, the innermost first."""
         mine = self._trace()
         trace: Any = find_top_trace()
         while trace is not None and trace is not mine:
-            yield trace
+            if not isinstance(trace, DeferringTrace):
+                yield trace
             trace = trace.parent
+
+
+def _transforming() -> Any:
+    """The current trace; for one that only puts operations off, that which will run them: it transforms nothing."""
+    trace: Any = find_top_trace()
+    return trace.parent if isinstance(trace, DeferringTrace) else trace
 
 
 def current_trace() -> TraceMark:

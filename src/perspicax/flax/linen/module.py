@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import Callable, Mapping
+from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -582,6 +583,7 @@ class Module(ModuleBase):
         """
         function = method_of(self, method)
 
+        @wraps(function)
         def run(scope: Any, *args: Any) -> Any:
             return function(self.clone(parent=scope, _deep_clone=True), *args, **kwargs)
 

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from perspicax.flax import core
+from perspicax.flax.core.running import init_variables
 from perspicax.flax.core.scope import CollectionFilter, DenyList, union_filters
 from perspicax.flax.linen.errors import MethodNotCallableError, UnknownMethodError, class_of
 from perspicax.flax.linen.module_state import ModuleBase, running
@@ -90,13 +91,8 @@ def init(fn: Callable[..., Any], module: Any, mutable: CollectionFilter = _MADE_
     Returns:
         A function of (rngs, further arguments), which returns the variables.
     """
-    made = init_with_output(fn, module, mutable, capture_intermediates)
-
-    @wraps(made)
-    def initialised(rngs: Any, *args: Any, **kwargs: Any) -> Any:
-        return made(rngs, *args, **kwargs)[1]
-
-    return initialised
+    mutable, captures = _with_intermediates(mutable, capture_intermediates)
+    return init_variables(_function_of_scope(fn, module, captures), mutable=mutable)
 
 
 def method_of(module: Any, method: Any) -> Callable[..., Any]:

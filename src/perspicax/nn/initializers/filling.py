@@ -4,12 +4,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 import perspicax.numpy as jnp
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.config import local
+from perspicax.core.context import evaluator
 from perspicax.diagnose.boundary import public
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.random import sampling
+from perspicax.xla.array import ArrayImpl
 
 
 class Initializer(Protocol):
@@ -38,6 +43,32 @@ def placed(x: Any, out_sharding: Any, function: str) -> Any:
     if out_sharding is not None:
         refuse_out_sharding(f"jax.nn.initializers.{function}", out_sharding)
     return x
+
+
+_FACTORS = 2.0**-60, 2.0**60
+_BOUNDED = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def scaled(samples: Any, factor: Any) -> Any:
+    """The product of samples and a number; by NumPy where both give the same bits, so that no shape has a kernel of its own.
+
+    Args:
+        samples: of a uniform or normal distribution whose width is about 1.
+        factor: array, or number of the samples' dtype.
+
+    NumPy and XLA round a product alike, but XLA takes subnormal numbers for zero. A sample is a random integer of 23 bits
+    (52 for float64) times a number near 1, less another one, and a function near the identity of that: zero, or at least
+    2**-50 (2**-110). So no product with a factor of these bounds is subnormal.
+    """
+    if type(samples) is ArrayImpl and samples._place is None and local.trace is evaluator() and samples.dtype in _BOUNDED \
+            and isinstance(factor, (np.ndarray, np.generic)) and _FACTORS[0] <= abs(float(factor)) <= _FACTORS[1]:
+        return ArrayImpl(samples.aval, None, np.multiply(samples.value(), factor, dtype=samples.dtype))
+    return jnp.multiply(samples, factor)
+
+
+def _number(value: Any, dtype: Any) -> Any:
+    """A number of the samples' dtype; an array stays one."""
+    return jnp.asarray(value, dtype) if isinstance(value, Array) else np.asarray(value, dtypes.to_numpy_dtype(dtype))
 
 
 @public
@@ -80,7 +111,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     @public
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
         chosen = dtype_of(dtype, None)
-        return placed(jnp.multiply(sampling.uniform(key, shape, chosen), jnp.asarray(scale, chosen)), out_sharding, "uniform")
+        return placed(scaled(sampling.uniform(key, shape, chosen), _number(scale, chosen)), out_sharding, "uniform")
 
     return init
 
@@ -95,7 +126,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     @public
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
         chosen = dtype_of(dtype, None)
-        return placed(jnp.multiply(sampling.normal(key, shape, chosen), jnp.asarray(stddev, chosen)), out_sharding, "normal")
+        return placed(scaled(sampling.normal(key, shape, chosen), _number(stddev, chosen)), out_sharding, "normal")
 
     return init
 
@@ -113,9 +144,16 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, u
     def init(key: Any, shape: Sequence[int], dtype: Any = dtype, out_sharding: Any = None) -> Array:
         chosen = dtype_of(dtype, None)
         samples = sampling.truncated_normal(key, lower, upper, shape, chosen)
-        return placed(jnp.multiply(samples, jnp.asarray(stddev, chosen)), out_sharding, "truncated_normal")
+        product = scaled if _is_wide(lower) and _is_wide(upper) else jnp.multiply
+        return placed(product(samples, _number(stddev, chosen)), out_sharding, "truncated_normal")
 
     return init
 
 
-__all__ = ["Initializer", "constant", "dtype_of", "normal", "ones", "placed", "truncated_normal", "uniform", "zeros"]
+def _is_wide(bound: Any) -> bool:
+    """Whether samples up to this bound are of the order of 1 or of 0.001, and not all tiny."""
+    return isinstance(bound, (int, float)) and (bound == 0 or abs(bound) >= 1e-3)
+
+
+__all__ = ["Initializer", "constant", "dtype_of", "normal", "ones", "placed", "scaled", "truncated_normal", "uniform",
+           "zeros"]

@@ -13,7 +13,7 @@ from perspicax.core.array import Array
 from perspicax.core.avals import canonical_shape
 from perspicax.diagnose.boundary import public
 from perspicax.nn.errors import InitializerError
-from perspicax.nn.initializers.filling import Initializer, dtype_of, placed
+from perspicax.nn.initializers.filling import Initializer, dtype_of, placed, scaled
 from perspicax.numpy.axes import many_axes
 from perspicax.random import keys, sampling
 
@@ -112,11 +112,11 @@ def _sample(key: Any, shape: tuple, dtype: Any, distribution: str, variance: Any
         samples = sampling.uniform(key, shape, dtype, -1)
         three = np.asarray(3, dtype)
         width = jnp.multiply(three, variance) if isinstance(variance, Array) else (three * variance).astype(dtype)
-        return jnp.multiply(samples, _root(width))
+        return scaled(samples, _root(width))
     if distribution == "normal":
-        return jnp.multiply(sampling.normal(key, shape, dtype), _root(variance))
+        return scaled(sampling.normal(key, shape, dtype), _root(variance))
     samples = sampling.truncated_normal(key, -2, 2, shape, dtype)
-    return jnp.multiply(samples, _divided(_root(variance), REAL_TRUNCATED, dtype))
+    return scaled(samples, _divided(_root(variance), REAL_TRUNCATED, dtype))
 
 
 def _complex_sample(key: Any, shape: tuple, dtype: Any, distribution: str, variance: Any) -> Any:
