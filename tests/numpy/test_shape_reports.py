@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from raising import Shaped
 
+import perspicax.numpy as jnp
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.place import resolve
+from perspicax.numpy.errors import BroadcastToError, EinsumError, MatmulShapeError
 
 # program, what it must say, the first proposal as the line that it makes
 CASES = {
@@ -117,3 +119,51 @@ def test_without_the_operands_in_the_source_they_are_counted() -> None:
     with pytest.raises(PerspicaxError) as caught:
         layer(Shaped(2, 3))
     assert "The 1st operand and the 2nd operand cannot be added" in " ".join(str(caught.value).split())
+
+
+class TestEinsum:
+    def caught(self, call):
+        with pytest.raises(EinsumError) as found:
+            call()
+        return found.value
+
+    def test_sizes_of_one_letter_are_drawn(self):
+        left, right = jnp.ones((2, 5, 16)), jnp.ones((2, 7, 8))
+        error = self.caught(lambda: jnp.einsum("...qd,...kd->...qk", left, right))
+        assert (error.kind, error.value, error.index, error.found, error.expected, error.first) == ("size", "d", 1, 8, 16, 0)
+        assert "has size 8 in `right`, but 16 in `left`" in error.report.says
+        assert "..  q   d" in error.report.why
+        error = self.caught(lambda: jnp.einsum("...ij,...jk", jnp.ones((3, 2, 2)), jnp.ones((4, 2, 2))))
+        assert "an axis that `...` stands for" in error.report.says
+        error = self.caught(lambda: jnp.einsum("ii->i", right[0]))
+        assert "has sizes 7 and 8 in `right[0]`" in error.report.says
+
+    @pytest.mark.parametrize("subscripts, kind", [("ij,jk", "count"), ("i", "rank"), ("ij->k", "unknown"), ("ij->ii", "twice"),
+                                                  ("i.j", "term")])
+    def test_kinds(self, subscripts, kind):
+        error = self.caught(lambda: jnp.einsum(subscripts, jnp.ones((2, 3))))
+        assert error.kind == kind
+        assert error.report.says.startswith("`einsum`")
+
+    def test_no_operands(self):
+        assert self.caught(lambda: jnp.einsum(3.0)).kind == "form"
+
+
+def test_leading_axes_of_a_matrix_product_are_told_of():
+    with pytest.raises(MatmulShapeError) as found:
+        jnp.matmul(jnp.ones((4, 7, 16)), jnp.ones((2, 5, 16, 7)))
+    assert (found.value.axes, found.value.batch) == ((0, 1), True)
+    assert "axis 0 of `jnp.ones((4, 7, 16))` has size 4" in found.value.report.says
+
+
+def test_broadcasting_to_a_shape():
+    bias = jnp.ones(3)
+    with pytest.raises(BroadcastToError) as found:
+        jnp.broadcast_to(bias, (3, 4))
+    error = found.value
+    assert (error.function, error.aval.shape, error.shape) == ("broadcast_to", (3,), (3, 4))
+    assert [edit.replacement for edit in error.report.fixes[0].edits] == ["bias[:, None]"]
+    assert jnp.broadcast_to(bias[:, None], (3, 4)).shape == (3, 4)
+    with pytest.raises(BroadcastToError) as found:
+        jnp.broadcast_to(jnp.ones((2, 2)), (2,))
+    assert "more than the 1 of" in found.value.report.why

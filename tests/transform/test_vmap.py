@@ -10,6 +10,7 @@ import perspicax as px
 import perspicax.numpy as jnp
 from perspicax import lax
 from perspicax.core.printer import check_jaxpr
+from perspicax.lax.errors import ElementwiseShapeError
 from perspicax.transform.errors import ArgumentTypeError, BatchAxisError, BatchSizeError
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
@@ -138,3 +139,10 @@ class TestReports:
     def test_a_batch_has_no_truth(self):
         with pytest.raises(px.errors.TracerBoolConversionError):
             px.vmap(lambda x: x if x > 0 else -x)(XS)
+
+
+def test_operands_that_do_not_fit_are_told_of_one_example():
+    with pytest.raises(ElementwiseShapeError) as caught:
+        px.vmap(px.vmap(lambda x, y: lax.add(x, y)))(jnp.ones((4, 5, 3)), jnp.ones((4, 5, 2)))
+    assert [a.shape for a in caught.value.avals] == [(3,), (2,)]
+    assert caught.value.__suppress_context__

@@ -70,6 +70,9 @@ class PaddingError(PerspicaxError, ValueError, TypeError, RuntimeError):
         return Report(says=f"{self.given} is not a padding.", why=why)
 
 
+SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
+
+
 class ConvolutionShapeError(OperationError):
     """The operands or parameters of a convolution do not fit each other.
 
@@ -127,4 +130,15 @@ class ConvolutionShapeError(OperationError):
             "padding": f"the padding {self.value} removes more entries than there are",
         }
         return Report(says=f"{names[0]} cannot be convolved with {names[1]}.\n{drawn}", labels=labels,
-                      why=rules[self.kind])
+                      why=rules[self.kind], fixes=self._layouts() if self.kind == "features" else ())
+
+    def _layouts(self) -> tuple[Fix, ...]:
+        """The other common layout, where the features would agree in it: they stand last, in the kernel last but one."""
+        spatial = len(self.lhs.shape) - 2
+        numbers = self.dimension_numbers
+        if spatial not in SPATIAL or self.lhs.shape[-1] != self.rhs.shape[-2] * self.feature_group_count or (
+                numbers.lhs_spec[1] == spatial + 1):
+            return ()
+        letters = SPATIAL[spatial]
+        layouts = f'("N{letters}C", "{letters}IO", "N{letters}C")'
+        return (Fix("say so, if the features stand last", code=f"dimension_numbers={layouts}"),)

@@ -127,8 +127,7 @@ def _interleaved(args: Sequence[Any]) -> tuple[str, tuple]:
 
     for labels in [*lists, *([] if output is None else [output])]:
         if not isinstance(labels, (list, tuple)):
-            raise EinsumError(says=f"`einsum` was given a {type(args[0]).__name__} as its first argument.",
-                              why="it takes subscripts and operands, or operands and lists of integers in turn")
+            raise EinsumError(kind="form", value=type(args[0]).__name__)
     joined = ",".join(map(text, lists))
     return (joined if output is None else f"{joined}->{text(output)}"), tuple(operands)
 
@@ -145,8 +144,7 @@ def read(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
     inputs, arrow, output = text.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ranks):
-        raise EinsumError(says=f"`einsum` was given {len(ranks)} operands for the subscripts {subscripts!r}.",
-                          why=f"they name {len(terms)}")
+        raise EinsumError(kind="count", subscripts=subscripts, found=len(ranks), expected=len(terms))
     found = [_labels(term, rank, subscripts, i) for i, (term, rank) in enumerate(zip(terms, ranks))]
     dots = max([sum([isinstance(v, tuple) for v in labels]) for labels in found], default=0)
     leading: Labels = tuple([("...", i) for i in range(dots, 0, -1)])
@@ -159,11 +157,9 @@ def read(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
     known = {v for labels in found for v in labels}
     for v in named:
         if v not in known:
-            raise EinsumError(says=f"`einsum`: the result is to have an axis {v!r}, which no operand has.",
-                              why=f"the subscripts are {subscripts!r}")
+            raise EinsumError(kind="unknown", subscripts=subscripts, value=v if isinstance(v, str) else "...")
         if named.count(v) > 1:
-            raise EinsumError(says=f"`einsum`: the result is to have the axis {v!r} twice.",
-                              why=f"the subscripts are {subscripts!r}")
+            raise EinsumError(kind="twice", subscripts=subscripts, value=v if isinstance(v, str) else "...")
     return found, tuple(named)
 
 
@@ -171,22 +167,24 @@ def _labels(term: str, rank: int, subscripts: str, index: int) -> Labels:
     before, ellipsis, after = term.partition("...")
     count = rank - len(before) - len(after)
     if "." in before + after:
-        raise EinsumError(says=f"`einsum`: {term!r} is no list of axes.", why="`...` may stand in it once")
+        raise EinsumError(kind="term", subscripts=subscripts, value=term, index=index)
     if count < 0 or (count and not ellipsis):
-        raise EinsumError(says=f"`einsum`: {term!r} names {len(before) + len(after)} axes, but operand {index + 1} has "
-                               f"{rank}.", why=f"the subscripts are {subscripts!r}: a letter stands for each axis")
+        raise EinsumError(kind="rank", subscripts=subscripts, value=term, index=index, found=rank,
+                          expected=len(before) + len(after))
     return (*before, *[("...", i) for i in range(count, 0, -1)], *after)
 
 
 def _sizes(inputs: Sequence[Labels], xs: Sequence[Any], subscripts: str) -> dict[Label, int]:
     sizes: dict[Label, int] = {}
+    seen: dict[Label, int] = {}  # the operand whose size it is
     for i, (labels, x) in enumerate(zip(inputs, xs)):
         for label, n in zip(labels, x.aval.shape):
             known = sizes.get(label, 1)
             if known != n and 1 not in (known, n):
-                name = "the axes that `...` stands for" if isinstance(label, tuple) else f"the axis {label!r}"
-                raise EinsumError(says=f"`einsum`: {name} has size {n} in operand {i + 1}, but {known} before.",
-                                  why=f"the subscripts are {subscripts!r}: axes of one name have one size, or 1")
+                raise EinsumError(kind="size", subscripts=subscripts, value=label if isinstance(label, str) else "...", index=i,
+                                  found=n, expected=known, first=seen[label], avals=tuple([y.aval for y in xs]))
+            if known == 1:
+                seen[label] = i
             sizes[label] = 0 if 0 in (known, n) else n if known == 1 else known
     return sizes
 
@@ -195,10 +193,14 @@ def _sizes(inputs: Sequence[Labels], xs: Sequence[Any], subscripts: str) -> dict
 
 def make_plan(subscripts: str, xs: Sequence[Any], optimize: Any, precision: Any, preferred: Any) -> Plan:
     """What to do for these subscripts and types."""
-    inputs, output = read(subscripts, [x.aval.ndim for x in xs])
+    try:
+        inputs, output = read(subscripts, [x.aval.ndim for x in xs])
+    except EinsumError as error:
+        error.avals = tuple([x.aval for x in xs])
+        raise
     dtype, weak = result_dtype([x.aval for x in xs], preferred, "einsum")
     if not xs:
-        raise EinsumError(says="`einsum` was given no operands.", why="there is nothing to multiply")
+        raise EinsumError(kind="none", subscripts=subscripts)
     sizes = _sizes(inputs, xs, subscripts)
     plan = Plan(dtype, weak)
     labels = list(inputs)

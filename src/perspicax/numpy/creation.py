@@ -29,7 +29,7 @@ from perspicax.lax.families import exact as exactly
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import array, asarray, look_at, make, placement, put, recording, wrap
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastToError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
@@ -139,17 +139,14 @@ def broadcast_to(x: Any, shape: tuple[int, ...], function: str = "full") -> Any:
     """An array repeated to `shape`.
 
     Raises:
-        ArgumentValueError: it does not broadcast to that.
+        BroadcastToError: it does not broadcast to that.
     """
     old = x.aval.shape
     if old == shape:
         return x
     rank = len(shape) - len(old)
     if rank < 0 or any(m not in (1, n) for m, n in zip(old, shape[rank:])):
-        raise ArgumentValueError(
-            says=f"`{function}`: {x.aval.str_short()} does not broadcast to the shape {shape}.",
-            why="axes are matched from the right; each has the size asked for, or 1"
-            if rank >= 0 else f"it has {len(old)} axes, which is more than {len(shape)}")
+        raise BroadcastToError(function=function, aval=x.aval, shape=tuple(shape))
     return lax_shape.broadcast_in_dim(x, shape, range(rank, len(shape)))
 
 

@@ -62,12 +62,13 @@ class MatmulShapeError(PerspicaxError, TypeError, ValueError):  # JAX raises Val
     operation: str
     avals: tuple[Any, ...]
     axes: tuple[int, int] | None = None
+    batch: bool = False
 
     @property
     def report(self) -> Report:
         from perspicax.numpy.shape_reports import matmul_report
 
-        return matmul_report(self, self.operation, self.avals, self.axes)
+        return matmul_report(self, self.operation, self.avals, self.axes, self.batch)
 
 
 class AxisError(PerspicaxError, ValueError, IndexError, TypeError):  # JAX wavers between these, by function
@@ -204,5 +205,50 @@ class UnsupportedArgumentError(PerspicaxError, NotImplementedError):
         return Report(says=f"`{self.function}` does not support the argument `{self.argument}`.", why=self.why)
 
 
-class EinsumError(ReportedError, ValueError, TypeError):
-    """The subscripts of `einsum` do not fit its operands."""
+class EinsumError(PerspicaxError, ValueError, TypeError):
+    """The subscripts of `einsum` do not fit its operands.
+
+    Attributes:
+        kind: `form`, `none` (no operands), `count`, `rank`, `term`, `unknown` or `twice` (axes of the result), `size`.
+        subscripts: as they were given.
+        value: what it is about: a term, a letter, a class.
+        index: which operand.
+        found, expected: the numbers that should agree.
+        first: for `size`, the operand that has the axis first.
+        avals: types of the operands, where they are known.
+    """
+
+    kind: str
+    subscripts: str = ""
+    value: Any = None
+    index: int = 0
+    found: int = 0
+    expected: int = 0
+    first: int = 0
+    avals: tuple[Any, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        from perspicax.numpy.shape_reports import einsum_report
+
+        return einsum_report(self, self.avals)
+
+
+class BroadcastToError(PerspicaxError, ValueError, TypeError):
+    """An array does not broadcast to the shape that was asked for.
+
+    Attributes:
+        function: what was called.
+        aval: type of the array.
+        shape: the shape.
+    """
+
+    function: str
+    aval: Any
+    shape: tuple[int, ...]
+
+    @property
+    def report(self) -> Report:
+        from perspicax.numpy.shape_reports import broadcast_to_report
+
+        return broadcast_to_report(self, self.function, self.aval, self.shape)

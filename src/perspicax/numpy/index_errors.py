@@ -249,9 +249,12 @@ class UpdateShapeError(PerspicaxError, ValueError):
     def report(self) -> Report:
         array, index = _parts(self)
         at = "the indexed part" if array is None or index is None else f"`{array.text}[{index.text}]`"
+        from perspicax.diagnose.render import draw_shapes  # only a printed error needs it
+
         return Report(says=f"Values of shape {self.shape} do not broadcast to {at}, which has shape {self.part}.",
                       labels=_labels(array, self.type_text),
-                      why="axes are matched from the right; each must be equal or 1, and there are no more of them")
+                      why="axes are matched from the right; each must be equal or 1, and there are no more of them:\n"
+                          + draw_shapes([("values", "", self.shape), ("part", "", self.part)]))
 
 
 _METHODS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",

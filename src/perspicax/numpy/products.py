@@ -21,7 +21,7 @@ from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.slicing import index_in_dim
 from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastError, MatmulShapeError, UfuncDtypeError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, MatmulShapeError, UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.joining import stack
 from perspicax.numpy.logic import kind, refuse
@@ -68,8 +68,7 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
         Array `[..., m, n]`, without the axis that a vector does not have.
 
     Raises:
-        MatmulShapeError: an operand is a scalar, or the inner sizes differ.
-        BroadcastError: the leading axes do not broadcast.
+        MatmulShapeError: an operand is a scalar, the inner sizes differ, or the leading axes do not broadcast.
     """
     try:
         if out_sharding is not None:
@@ -120,7 +119,7 @@ def _matmul_axes(a: Any, b: Any) -> tuple:
         places = [i if i >= 0 else None for i in (name - leading + max(x.ndim - 2, 0) for x in (a, b))]
         sizes = [1 if i is None else x.shape[i] for i, x in zip(places, (a, b))]
         if sizes[0] != sizes[1] and 1 not in sizes:
-            raise BroadcastError.of("matmul", (a, b))
+            raise MatmulShapeError(operation="matmul", avals=(a, b), axes=(places[0], places[1]), batch=True)
         for k in (0, 1):
             if places[k] is None:
                 continue

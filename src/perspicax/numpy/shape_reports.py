@@ -21,7 +21,10 @@ from perspicax.diagnose.render import draw_shapes
 from perspicax.diagnose.report import Edit, Fix, Label, Report
 from perspicax.diagnose.source import Operands, assignments_before, operands_at
 
-__all__ = ["Operand", "axis_report", "broadcast_report", "matmul_report", "operands_of", "reshape_report"]
+__all__ = [
+    "Operand", "axis_report", "broadcast_report", "broadcast_to_report", "einsum_report", "matmul_report", "operands_of",
+    "reshape_report",
+]
 
 Shape = tuple[int, ...]
 LONGEST_NAME = 40
@@ -107,9 +110,7 @@ def broadcast_report(error: PerspicaxError, operation: str, types: Sequence[Any]
     """Shapes that do not broadcast."""
     operands = operands_of(error.position, operation, types)
     verb = _VERBS.get(operation, f"combined by `{operation}`")
-    if operation == "where":
-        verb = "chosen from by `where`"
-    names = [o.name for o in operands]
+    names = [o.name for o in operands if o.type.shape]  # scalars go with everything
     sizes = [f"{o.type.shape[axis]} in {o.name}" for o in operands if len(o.type.shape) >= -axis]
     distinct = list(dict.fromkeys(s for s in sizes if not s.startswith("1 in ")))
     fixes = list(_broadcast_fixes(error.position, operands)) if len(operands) == 2 else []
@@ -212,9 +213,100 @@ def _literal_axis(call: Expression, node: ast.expr) -> tuple[Expression, int] | 
     return (call, value) if type(value) is int else None
 
 
+def broadcast_to_report(error: PerspicaxError, function: str, aval: Any, shape: Shape) -> Report:
+    """An array that does not broadcast to a shape."""
+    operand, = operands_of(error.position, function, [aval])
+    rows = [(operand.plain, aval.str_short().split("[")[0], aval.shape), ("wanted", "", shape)]
+    if len(aval.shape) > len(shape):
+        why = f"it has {len(aval.shape)} axes, which is more than the {len(shape)} of the shape."
+    else:
+        why = "axes are matched from the right; each has the size that is wanted, or 1:"
+    shape_text = f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    return Report(says=f"`{function}` cannot bring {operand.name} to the shape {shape_text}.", labels=_labels([operand]),
+                  why=f"{why}\n{draw_shapes(rows)}", fixes=tuple(_broadcast_to_fixes(operand, aval.shape, shape)))
+
+
+def _broadcast_to_fixes(operand: Operand, old: Shape, shape: Shape) -> Iterator[Fix]:
+    """`bias[:, None]`: the axes matched with other axes of the shape."""
+    if not 0 < len(old) < len(shape):
+        return
+    for matched in itertools.combinations(range(len(shape)), len(old)):
+        if tuple(shape[i] for i in matched) == old:
+            index = [":" if i in matched else "None" for i in range(matched[0], len(shape))]
+            yield _edit(f"let {operand.name} run along axis {', '.join(map(str, matched))}", operand, f"[{', '.join(index)}]")
+            return
+
+
+# -- einsum
+
+def einsum_report(error: Any, types: Sequence[Any]) -> Report:
+    """Subscripts that do not fit their operands."""
+    found = operands_at(error.position) if error.position is not None else Operands()
+    own = found.operation == "einsum" and len(found) == 1 + len(types) and bool(types)
+    shown = []
+    for i, type_ in enumerate(types):
+        text = found[1 + i].text if own else ""
+        named = own and len(text) <= LONGEST_NAME and "\n" not in text
+        ordinal = ("1st", "2nd", "3rd")[i] if i < 3 else f"{i + 1}th"
+        shown.append(Operand(f"`{text}`" if named else f"the {ordinal} operand", type_, found[1 + i].span if own else None))
+    name = shown[error.index].name if error.index < len(shown) else f"operand {error.index + 1}"
+    subscripts = f"the subscripts are {error.subscripts!r}"
+    value = error.value
+    match error.kind:
+        case "form":
+            says = f"`einsum` was given a {value} as its first argument."
+            why = "it takes subscripts and operands, or operands and lists of integers in turn"
+        case "none":
+            says, why = "`einsum` was given no operands.", "there is nothing to multiply"
+        case "count":
+            given = f"{error.found} operand{'' if error.found == 1 else 's'}"
+            says = f"`einsum` was given {given} for subscripts of {error.expected}: {error.subscripts!r}."
+            why = "the terms before `->` are separated by commas, one for each operand"
+        case "rank":
+            says = f"`einsum`: {value!r} names {error.expected} axes, but {name} has {error.found}."
+            why = f"{subscripts}: a letter stands for each axis, and `...` for any number of them"
+        case "term":
+            says, why = f"`einsum`: {value!r} is no list of axes.", "`...` may stand in it once"
+        case "unknown":
+            says = f"`einsum`: the result is to have an axis {value!r}, which no operand has."
+            why = f"{subscripts}: an axis of the result is one of an operand, or several multiplied"
+        case "twice":
+            says, why = f"`einsum`: the result is to have the axis {value!r} twice.", subscripts
+        case _:
+            axis = "an axis that `...` stands for" if value == "..." else f"the axis {value!r}"
+            before = shown[error.first].name
+            says = f"`einsum`: {axis} has size {error.found} in {name}, but {error.expected} in {before}."
+            if error.first == error.index:
+                says = f"`einsum`: {axis} has sizes {error.expected} and {error.found} in {name}."
+            why = f"axes of one letter have one size, or 1:\n{_drawn_letters(error.subscripts, shown, value)}"
+    labels = _labels(shown) if error.kind in ("rank", "size") else ()
+    return Report(says=says, labels=labels, why=why)
+
+
+def _drawn_letters(subscripts: str, operands: Sequence[Operand], letter: str) -> str:
+    """Each operand's shape below its letters, with a mark below the one in question."""
+    terms = subscripts.replace(" ", "").partition("->")[0].split(",")
+    width = max(len(o.plain) for o in operands)
+    dtype_width = max(len(o.type.str_short().split("[")[0]) for o in operands)
+    lines = []
+    for term, operand in zip(terms, operands):
+        sizes = [str(n) for n in operand.type.shape]
+        before, dots, after = term.partition("...")
+        letters = [*before, *[".." for _ in range(len(sizes) - len(before) - len(after))], *after] if dots else [*term]
+        widths = [max(len(a), len(b)) for a, b in zip(sizes, letters)]
+        marks = ["^" * w if x == letter or (letter == "..." and x == "..") else " " * w for x, w in zip(letters, widths)]
+        dtype = operand.type.str_short().split("[")[0]
+        head = f"  {operand.plain:<{width}}  {dtype:>{dtype_width}}["
+        lines += [" " * len(head) + "  ".join([x.rjust(w) for x, w in zip(letters, widths)]),
+                  head + ", ".join([n.rjust(w) for n, w in zip(sizes, widths)]) + "]",
+                  (" " * len(head) + "  ".join(marks)).rstrip()]
+    return "\n".join([line for line in lines if line])
+
+
 # -- matrix products
 
-def matmul_report(error: PerspicaxError, operation: str, types: Sequence[Any], axes: tuple[int, int] | None) -> Report:
+def matmul_report(error: PerspicaxError, operation: str, types: Sequence[Any], axes: tuple[int, int] | None,
+                  batch: bool = False) -> Report:
     """Operands of a matrix product that do not fit."""
     operands = operands_of(error.position, operation, types, ("dot", "matmul", "inner", "vdot"))
     left, right = operands
@@ -228,6 +320,13 @@ def matmul_report(error: PerspicaxError, operation: str, types: Sequence[Any], a
                       labels=_labels(operands), why="a matrix product needs at least one axis on both sides.", fixes=fixes)
     i, j = axes
     a, b = left.type.shape, right.type.shape
+    if batch:
+        return Report(
+            says=f"{_upper(left.name)} and {right.name} have no matrix product: axis {i} of {left.name} has size {a[i]}, axis "
+                 f"{j} of {right.name} has {b[j]}.", labels=_labels(operands),
+            why="all axes but the last two count matrices, and broadcast: they are equal, or one of them is 1.\n"
+                + draw_shapes([(o.plain, o.type.str_short().split("[")[0], o.type.shape) for o in operands],
+                              mark_axis=i - len(a)))
     return Report(
         says=f"{_upper(left.name)} and {right.name} have no matrix product: the inner sizes {a[i]} and {b[j]} differ.",
         labels=_labels(operands),

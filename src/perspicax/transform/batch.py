@@ -85,6 +85,11 @@ class BatchTrace(Trace):
             if rule is None or isinstance(rule, Missing):
                 rule = primitive.rule("batch")
             found = rule(self.axis, tuple(vals), tuple(axes), **primitive.unpack(values))
+        except (TypeError, ValueError):
+            told = _told_of_one(primitive, vals, axes, values)
+            if told is not None:
+                raise told from None
+            raise
         finally:
             local.trace = before
         try:
@@ -128,6 +133,16 @@ class BatchTrace(Trace):
                 vals.append(x)
                 axes.append(None)
         return vals, axes
+
+
+def _told_of_one(primitive: Primitive, vals: Sequence[Any], axes: Sequence[int | None], values: tuple) -> Exception | None:
+    """Where operands do not fit: what the type rule says of one element of the batch, whose shapes the user knows."""
+    avals = [get_aval(x) if a is None else get_aval(x).unbatched(a) for x, a in zip(vals, axes)]
+    try:
+        primitive.infer(tuple(avals), values)
+    except (TypeError, ValueError) as error:
+        return error
+    return None
 
 
 def _names_axis(primitive: Primitive, values: tuple, name: Any) -> bool:

@@ -1,0 +1,4 @@
+import perspicax.numpy as jnp
+
+x = jnp.ones((2, 5))
+y = jnp.einsum("ij->ik", x)

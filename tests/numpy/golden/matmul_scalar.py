@@ -1,0 +1,4 @@
+import perspicax.numpy as jnp
+
+weights = jnp.ones((3, 3))
+scaled = weights @ 2.0
