@@ -1,6 +1,8 @@
 """Loops and branches: laws of the transformations, what is compiled how often, effects in order."""
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -397,3 +399,51 @@ def test_cond_traces_its_true_function_first() -> None:
     traced: list[str] = []
     px.jit(lambda p: lax.cond(p, lambda: traced.append("true"), lambda: traced.append("false")))(True)
     assert traced[:2] == ["true", "false"]
+
+
+def test_an_eager_loop_is_compiled_once_for_all_lengths() -> None:
+    def body(i: Any, v: Any) -> Any:
+        return v * 2 + i
+
+    def expected(n: int) -> float:
+        v = 1.
+        for i in range(n):
+            v = v * 2 + i
+        return v
+
+    x = jnp.float32(1)
+    assert float(lax.fori_loop(0, 3, body, x)) == expected(3)
+    compiled = compilation.compiled["count"] + compilation.compiled["loaded"]
+    lengths = (5, 0, 1, 12)
+    assert [float(lax.fori_loop(0, n, body, x)) for n in lengths] == [expected(n) for n in lengths]
+    assert compilation.compiled["count"] + compilation.compiled["loaded"] == compiled
+    assert "scan" in str(px.make_jaxpr(lambda v: lax.fori_loop(0, 3, body, v))(x))
+
+
+def test_the_functions_of_a_solver_are_traced_once() -> None:
+    traced: list[str] = []
+
+    def matvec(x: Any) -> Any:
+        traced.append("matvec")
+        return 2 * x
+
+    def solve(f: Any, b: Any) -> Any:
+        traced.append("solve")
+        return b / 2
+
+    def inverse(g: Any, y: Any) -> Any:
+        traced.append("inverse")
+        return y / g(jnp.ones_like(y))
+
+    b = jnp.ones(2)
+    lax.custom_linear_solve(matvec, b, solve, solve)
+    lax.custom_root(matvec, b, solve, inverse)
+    before = list(traced)
+    for _ in range(3):
+        np.testing.assert_array_equal(lax.custom_linear_solve(matvec, b, solve, solve), [0.5, 0.5])
+        lax.custom_root(matvec, b, solve, inverse)
+    assert traced == before
+    kept = [weakref.ref(f) for f in (matvec, solve, inverse)]
+    del matvec, solve, inverse
+    gc.collect()
+    assert [r() for r in kept] == [None] * 3

@@ -11,7 +11,7 @@ from inspect import ismethod
 from typing import Any
 
 from perspicax.core.config import state_key
-from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
+from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr
 from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import Tracer
 from perspicax.diagnose.place import Position
@@ -21,6 +21,7 @@ from perspicax.transform.batch import axis_frames
 from perspicax.transform.jit import also_cleared
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.stage import FlatFunction, debug_info, function_name, positional_names
+from perspicax.xla.compile import without_dead_equations
 
 Wrap = Callable[[FlatFunction], Callable[..., Sequence[Any]]]
 
@@ -97,6 +98,17 @@ def stage_body(fun: Callable[..., Any], transform: str, in_tree: Any, in_avals: 
     return body
 
 
+def live_part(closed: ClosedJaxpr, used: tuple) -> tuple[Jaxpr, list[bool]]:
+    """A jaxpr without the equations that only unused results need, and which inputs are read."""
+    return closed.derive(("live", used), lambda: _live_part(closed.jaxpr, used))
+
+
+def _live_part(jaxpr: Jaxpr, used: tuple) -> tuple[Jaxpr, list[bool]]:
+    kept = jaxpr.replace(outvars=[v for v, u in zip(jaxpr.outvars, used) if u])
+    live, reads = without_dead_equations(kept)
+    return live.replace(outvars=jaxpr.outvars), reads
+
+
 def check_callable(fun: Any, transform: str, parameter: str) -> None:
     """Raise when what should be a function is none.
 
@@ -132,5 +144,5 @@ def definition_of(fun: Any) -> Position | None:
     return None if code is None else Position(code, 0)
 
 
-__all__ = ["Body", "axis_names", "check_callable", "definition_of", "leaf_paths", "open_consts", "parameter_name",
+__all__ = ["Body", "axis_names", "check_callable", "definition_of", "leaf_paths", "live_part", "open_consts", "parameter_name",
            "stage_body"]

@@ -18,13 +18,12 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, shape
-from perspicax.lax.bodies import axis_names
+from perspicax.lax.bodies import axis_names, live_part
 from perspicax.lax.branch_errors import PlatformError
 from perspicax.lax.control_errors import LoopEffectError
 from perspicax.lax.loop_emission import emit_case, run_body
 from perspicax.lax.markers import stop_gradient_p
 from perspicax.lax.random_bits import random_clone_p
-from perspicax.lax.scanning import live_part
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.hooks import filled, lax
 from perspicax.transform.jit_primitive import run_jaxpr

@@ -18,15 +18,16 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
-from perspicax.lax.bodies import axis_names, open_consts
+from perspicax.lax.bodies import axis_names, live_part, open_consts
 from perspicax.lax.carry import carry_fixpoint, reordered, stacked
+from perspicax.lax.compare import lt
 from perspicax.lax.loop_emission import INDEX, emit_while, empty, put, run_body, take
+from perspicax.lax.while_loops import bind_while
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.hooks import add_tangents, instantiate, lax
 from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.transpose import transpose_linear
-from perspicax.xla.compile import without_dead_equations
 from perspicax.xla.dispatch import as_array
 
 
@@ -273,10 +274,31 @@ def _scan_batch(axis: BatchAxis, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr
 
 def _scan_evaluate(*args: Any, jaxpr: ClosedJaxpr, **params: Any) -> list:
     arrays = [as_array(x) for x in args]
+    search = lambda: _run_steps(arrays, jaxpr=jaxpr, **params)
+    num_consts, num_carry, length = params["num_consts"], params["num_carry"], params["length"]
+    if len(jaxpr.out_avals) == num_carry and len(arrays) == num_consts + num_carry and params["unroll"] == 1:
+        operands = [*arrays[:num_consts], as_array(np.int32(length)), as_array(np.int32(0)), *arrays[num_consts:]]
+        avals = tuple([x.aval for x in operands])
+        whole = jaxpr.derive(("counted program", avals), lambda: _counted(jaxpr, avals, num_consts))
+        return run_jaxpr(whole, operands, name="scan", search=search)[2:]
     avals = tuple([x.aval for x in arrays])
     whole = jaxpr.derive(("scan program", avals, *params.items()), lambda: stage_flat(
         lambda *xs: scan_p(*xs, jaxpr=jaxpr, **params), avals, jaxpr.debug_info))
-    return run_jaxpr(whole, arrays, name="scan", search=lambda: _run_steps(arrays, jaxpr=jaxpr, **params))
+    return run_jaxpr(whole, arrays, name="scan", search=search)
+
+
+def _counted(jaxpr: ClosedJaxpr, avals: tuple, num_consts: int) -> ClosedJaxpr:
+    """The program of a scan that only carries: its length is an operand, so that one program serves for all lengths."""
+    count = get_aval(np.int32(0))
+    carry = list(avals[num_consts + 2:])
+
+    def body(*xs: Any) -> list:
+        consts, (length, i, *carry) = xs[:num_consts], xs[num_consts:]
+        return [length, lax().add(i, np.int32(1)), *eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *consts, *carry)]
+
+    step = stage_flat(body, avals, jaxpr.debug_info)
+    test = stage_flat(lambda length, i, *_: [lt(i, length)], [count, count, *carry], jaxpr.debug_info)
+    return stage_flat(lambda *xs: bind_while(test, [], step, xs[:num_consts], xs[num_consts:]), avals, jaxpr.debug_info)
 
 
 def _run_steps(args: Sequence[Any], *, jaxpr: ClosedJaxpr, length: int, reverse: bool, num_consts: int, num_carry: int,
@@ -293,7 +315,10 @@ def _scan_emit(b: Any, *args: Any, jaxpr: ClosedJaxpr, num_consts: int, num_carr
     """A while loop over a counter, which does `unroll` steps a round; what is left over is written out behind it."""
     consts, carry, xs = _parts(args, num_consts, num_carry)
     stack = [empty(b, stacked(a, length)) for a in jaxpr.out_avals[num_carry:]]
+    known = type(length) is int
+    unroll = unroll if known else 1
     rounds = length // max(unroll, 1)
+    looped = not known or rounds > 1
 
     def one(inner: Any, k: Sequence[Any], ys: Sequence[Any], at: Any) -> tuple[list, list]:
         place = at
@@ -311,12 +336,12 @@ def _scan_emit(b: Any, *args: Any, jaxpr: ClosedJaxpr, num_consts: int, num_carr
             k, ys = one(inner, k, ys, here)
         return [inner.op("add", [at, inner.constant(unroll, INDEX)], INDEX), *k, *ys]
 
-    if rounds > 1:
+    if looped:
         bound = rounds * unroll
         test = lambda inner, at, *_: inner.compare(at, inner.constant(bound, INDEX), "LT", "SIGNED")
         _, *state = emit_while(b, [b.constant(0, INDEX), *carry, *stack], test, step, ordered(jaxpr.effects))
         carry, stack = state[:num_carry], state[num_carry:]
-    for i in range(rounds * unroll if rounds > 1 else 0, length):
+    for i in range(rounds * unroll if looped else 0, length) if known else ():
         carry, stack = one(b, carry, stack, i)
     return [*carry, *stack]
 
@@ -341,17 +366,6 @@ def _scan_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], l
     return {**params, "jaxpr": made, "num_consts": sum(reads[:num_consts]), "num_carry": sum(uk)}, reads, [*uk, *uy]
 
 
-def live_part(closed: ClosedJaxpr, used: tuple) -> tuple[Jaxpr, list[bool]]:
-    """A jaxpr without the equations that only unused results need, and which inputs are read."""
-    return closed.derive(("live", used), lambda: _live_part(closed.jaxpr, used))
-
-
-def _live_part(jaxpr: Jaxpr, used: tuple) -> tuple[Jaxpr, list[bool]]:
-    kept = jaxpr.replace(outvars=[v for v, u in zip(jaxpr.outvars, used) if u])
-    live, reads = without_dead_equations(kept)
-    return live.replace(outvars=jaxpr.outvars), reads
-
-
 scan_p = Primitive(
     "scan",
     params=("jaxpr", "length", "reverse", "unroll", "num_consts", "num_carry"),
@@ -365,4 +379,4 @@ scan_p = Primitive(
 scan_p.extra["axis_names"] = lambda jaxpr, **_: axis_names([jaxpr])
 scan_p.extra["prune"] = _scan_prune
 
-__all__ = ["bind_scan", "live_part", "scan_p"]
+__all__ = ["bind_scan", "scan_p"]

@@ -5,7 +5,9 @@ The derivative of a solution does not depend on how it was found: where `A x = b
 """
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
+from inspect import ismethod
 from typing import Any, NamedTuple
 
 from perspicax.core.config import local
@@ -26,7 +28,7 @@ from perspicax.transform.grad import linearize
 from perspicax.transform.hooks import add_tangents, instantiate
 from perspicax.transform.jvp import jvp_jaxpr
 from perspicax.transform.linear_transpose import linear_transpose
-from perspicax.transform.stage import check_arguments
+from perspicax.transform.stage import check_arguments, function_name
 
 
 class Solver(NamedTuple):
@@ -187,22 +189,71 @@ def custom_linear_solve(matvec: Callable[..., Any], b: Any, solve: Callable[...,
         return body
 
     forward = staged(matvec, "matvec", False)
-    solver = staged(_given(solve, matvec), "solve", has_aux)
+    solver = staged(_given(forward, solve, matvec), "solve", has_aux)
     bodies: Solver = Solver(forward, None, solver, None)
     if symmetric:
         bodies = Solver(forward, forward, solver, solver)
     elif transpose_solve is not None:
-        pull = linear_transpose(matvec, b)
-        vecmat = lambda y: pull(y)[0]
+        vecmat = forward.found.get("vecmat")
+        if vecmat is None:
+            vecmat = forward.found["vecmat"] = _Transposed(_reference(matvec), b_tree.unflatten(avals))
         bodies = Solver(forward, staged(vecmat, "vecmat", False), solver,
-                        staged(_given(transpose_solve, vecmat), "transpose_solve", has_aux))
+                        staged(_given(forward, transpose_solve, vecmat), "transpose_solve", has_aux))
     outs = _bind_solve(Solver(*[[] if body is None else body.consts for body in bodies]), leaves,
                        Solver(*[None if body is None else body.closed for body in bodies]))
     return solver.out_tree.unflatten(outs)
 
 
-def _given(solve: Callable[..., Any], matvec: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda b: solve(matvec, b)
+class _Given:
+    """A solver as a function of the rest; it does not keep the two functions alive, so that what is staged goes with them."""
+
+    __slots__ = ("__name__", "__weakref__", "first", "function", "linear")
+
+    def __init__(self, function: Callable[[], Any], first: Callable[[], Any], linear: bool = False) -> None:
+        self.function, self.first, self.linear = function, first, linear
+        self.__name__ = function_name(function())
+
+    def __call__(self, *args: Any) -> Any:
+        first = self.first()
+        return self.function()(linearize(first, args[0])[1] if self.linear else first, *args[self.linear:])
+
+
+class _Transposed:
+    """`vecmat`: the transpose of `matvec`, which it does not keep alive."""
+
+    __slots__ = ("__name__", "__weakref__", "like", "matvec")
+
+    def __init__(self, matvec: Callable[[], Any], like: Any) -> None:
+        self.matvec, self.like = matvec, like
+        self.__name__ = function_name(matvec())
+
+    def __call__(self, y: Any) -> Any:
+        return linear_transpose(self.matvec(), self.like)(y)[0]
+
+
+def _reference(fun: Any) -> Callable[[], Any]:
+    """What returns the function: a weak reference where there can be one that lasts."""
+    if not ismethod(fun):
+        try:
+            return weakref.ref(fun)
+        except TypeError:
+            pass
+    return lambda: fun
+
+
+def _given(forward: Body, solve: Any, first: Any, linear: bool = False) -> _Given:
+    """`solve` with its first argument (`linear`: the linear function that this is near a point); the same object for the
+    same functions, so that it is staged once.
+
+    Args:
+        forward: the body of the equation, which keeps the object as long as the equation and the solver live.
+    """
+    made = _Given(_reference(solve), _reference(first), linear)
+    kept = forward.found.setdefault(("given", linear, type(first) is _Transposed), weakref.WeakKeyDictionary())
+    try:
+        return made if ismethod(solve) else kept.setdefault(solve, made)
+    except TypeError:  # it cannot be hashed, or weakly referenced
+        return made
 
 
 def _check_like(body: Body, name: str, b_tree: Any, avals: Sequence[Any], aux: bool) -> None:
@@ -257,19 +308,15 @@ def custom_root(f: Callable[..., Any], initial_guess: Any, solve: Callable[..., 
     in_tree = tree.flatten(((initial_guess,), {}))[1]
     avals = check_arguments(leaves, in_tree, f, "custom_root")
     leaves = [operand(x) for x in leaves]
-    solver = stage_body(lambda guess: solve(f, guess), "custom_root", in_tree, avals)
+    equation = stage_body(f, "custom_root", in_tree, avals)
+    solver = stage_body(_given(equation, solve, f), "custom_root", in_tree, avals)
     root_avals = list(solver.closed.out_avals[:len(leaves)])
     _check_root("solve", solver, guess_tree, has_aux)
-    equation = stage_body(f, "custom_root", in_tree, avals)
     _check_root("f", equation, guess_tree, False)
     if root_avals != list(avals):
         equation = stage_body(f, "custom_root", in_tree, root_avals)
-
-    def tangent(x: Any, y: Any) -> Any:
-        return tangent_solve(linearize(f, x)[1], y)
-
     pair_tree = tree.flatten(((initial_guess, initial_guess), {}))[1]
-    inverse = stage_body(tangent, "custom_root", pair_tree,
+    inverse = stage_body(_given(equation, tangent_solve, f, linear=True), "custom_root", pair_tree,
                          [*root_avals, *[a.to_tangent_aval() for a in equation.closed.out_avals]])
     _check_root("tangent_solve", inverse, guess_tree, False)
     return solver.out_tree.unflatten(_Root(equation, solver, inverse, len(leaves))(leaves))

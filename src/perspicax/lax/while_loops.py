@@ -18,7 +18,16 @@ from perspicax.core.jaxpr import ClosedJaxpr, Var, eval_jaxpr
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.diagnose.boundary import public
-from perspicax.lax.bodies import Body, axis_names, check_callable, definition_of, open_consts, parameter_name, stage_body
+from perspicax.lax.bodies import (
+    Body,
+    axis_names,
+    check_callable,
+    definition_of,
+    live_part,
+    open_consts,
+    parameter_name,
+    stage_body,
+)
 from perspicax.lax.branch_errors import PredicateError
 from perspicax.lax.carry import (
     as_typed,
@@ -32,7 +41,6 @@ from perspicax.lax.control_errors import LoopEffectError, WhileTransposeError
 from perspicax.lax.loop_emission import emit_while, run_body
 from perspicax.lax.operand import operand
 from perspicax.lax.ref_threads import while_with_refs
-from perspicax.lax.scanning import live_part
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
 from perspicax.transform.hooks import instantiate
