@@ -18,14 +18,15 @@ from typing import Any, NamedTuple
 from perspicax.diagnose.conditions import Branches, Condition, condition_at, link_of, on_device
 from perspicax.diagnose.expression import Expression, expression_at, located
 from perspicax.diagnose.files import source_file
-from perspicax.diagnose.frames import kind_of, mark_internal, user_place, user_position, user_stack
+from perspicax.diagnose.frames import USER, kind_of, mark_internal, user_place, user_position, user_stack
 from perspicax.diagnose.place import Place, Position, Span, function_name, node_span, resolve
 
 __all__ = [
     "Assignment", "Branches", "Condition", "Expression", "Operands", "Place", "Position", "Span",
-    "assignments_before", "callee_at", "code_of", "condition_at", "decorator_span", "expression_at", "function_name",
-    "function_span", "imported_as", "kind_of", "mark_internal", "mentions", "on_device", "operand_name",
-    "operands_at", "parameter_names", "resolve", "shorten", "source_line", "user_place", "user_position", "user_stack",
+    "assignments_before", "callee_at", "code_of", "condition_at", "decorator_span", "error_position", "expression_at",
+    "field_span", "function_name", "function_span", "imported_as", "kind_of", "mark_internal", "mentions", "on_device",
+    "operand_name", "operands_at", "parameter_names", "resolve", "shorten", "source_line", "user_place", "user_position",
+    "user_stack",
 ]
 
 _BINARY: dict[type[ast.operator], str] = {
@@ -298,6 +299,35 @@ def parameter_names(fun: object) -> tuple[str, ...]:
     starred = [code.co_varnames[extra]] if code.co_flags & 0x04 else []
     double = [code.co_varnames[extra + len(starred)]] if code.co_flags & 0x08 else []
     return tuple(name for name in (*positional, *starred, *rest, *double) if name not in filled)
+
+
+def field_span(position: Place, cls: str, field: str) -> Span | None:
+    """Where the class `cls`, of the file at `position`, annotates `field`; None where the source does not tell.
+
+    Args:
+        position: any place in the file, or the statement that makes the class.
+        cls: the class.
+        field: the name.
+    """
+    span = resolve(position)
+    file = source_file(span.filename) if span is not None else None
+    found = None
+    for node in ast.walk(file.tree) if file is not None and file.tree is not None else ():
+        if isinstance(node, ast.ClassDef) and node.name == cls:
+            for each in node.body:
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.target.id == field:
+                    found = node_span(file, each, cls)  # type: ignore[arg-type]
+    return found
+
+
+def error_position(error: BaseException) -> Position | None:
+    """The innermost place in the user's code that an error passed through; None if there is none."""
+    entry, found = error.__traceback__, None
+    while entry is not None:
+        if kind_of(entry.tb_frame.f_code.co_filename) == USER:
+            found = Position(entry.tb_frame.f_code, entry.tb_lasti)
+        entry = entry.tb_next
+    return found
 
 
 def source_line(span: Span) -> str | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 import operator
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -255,7 +256,9 @@ class Cursor(Generic[A]):
         """
         found = list(self.find_all(cond_fn))
         if len(found) != 1:
-            raise CursorFindError(*found[:2], paths=tuple([place._path for place in found]))
+            known = () if found else tuple(itertools.islice(_all_paths(self._obj, ""), MOST_PATHS))
+            raise CursorFindError(*found[:2], paths=tuple([place._path for place in found]), known=known,
+                                  condition=getattr(cond_fn, "__name__", ""))
         return found[0]
 
     def find_all(self, cond_fn: Callable[[str, Any], bool]) -> Generator[Cursor[Any], None, None]:
@@ -315,6 +318,16 @@ def _entries(obj: Any, path: str, links: Links) -> Iterator[tuple[str, Links, An
         return
     for key, access, value in found:
         yield (f"{path}/{key}" if path else str(key)), (*links, (key, access)), value
+
+
+MOST_PATHS = 200  # that a report looks at
+
+
+def _all_paths(obj: Any, path: str) -> Iterator[str]:
+    """The paths of all nodes and leaves."""
+    for inner, _, value in _entries(obj, path, ()):
+        yield inner
+        yield from _all_paths(value, inner)
 
 
 def _note(obj: Any, key: Any, access: AccessType) -> Any:

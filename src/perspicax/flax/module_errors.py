@@ -3,7 +3,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.place import Place
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.source import field_span
 from perspicax.flax.error_base import FlaxError, article, listed
 
 __all__ = [
@@ -100,12 +102,20 @@ class SetAttributeFrozenModuleError(FlaxError):
     def report(self) -> Report:
         cls, name = _class_name(self.module_cls), self.attr_name
         return Report(
-            says=f"`{name}` of `{cls}` cannot be set: modules are frozen outside of `setup`.",
+            says=f"`{name}` of `{cls}` cannot be set to {_value(self.attr_val)}: modules are frozen outside of `setup`.",
             why="a module describes what to compute and may be called often; what changes between calls is a variable, what "
                 "is configured is a field",
-            fixes=(Fix("in a method, use a local variable", code=f"{name} = ..."),
+            fixes=(Fix("in a method, use a local variable", code=f"{name} = {_value(self.attr_val)}"),
                    Fix("outside, make a changed copy", code=f"module = module.copy({name}=...)"),
                    Fix("for state, use a variable", code=f"{name} = self.variable('state', {name!r}, lambda: ...)")))
+
+
+def _value(value: Any) -> str:
+    """A value as a report shows it; of an array, its type."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return article(value)
+    text = repr(value)
+    return text if len(text) <= 40 else article(value)
 
 
 class MultipleMethodsCompactError(FlaxError):
@@ -151,8 +161,9 @@ class ReservedModuleAttributeError(FlaxError):
     def report(self) -> Report:
         names = [name for name in ("parent", "name") if name in self.annotations] if self.annotations else []
         which = f"`{self.module}`" if self.module else "A module"
+        here = field_span(self.position, self.module, names[0]) if names and self.module else None
         return Report(
-            says=f"{which} declares {listed(names) if names else 'a reserved name'} as a field of its own.",
+            says=f"{which} declares {listed(names) if names else 'a reserved name'} as a field of its own.", primary=here,
             why="every module has the fields `parent` (the module that it is in) and `name` already",
             fixes=(Fix("choose another name", code=f"{names[0] if names else 'name'}_: ..."),))
 
@@ -308,9 +319,11 @@ class IncorrectPostInitOverrideError(FlaxError):
 
     Attributes:
         module: the module's class.
+        defined: where it does.
     """
 
     module: str = ""
+    defined: Place = None
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**facts)
@@ -318,7 +331,9 @@ class IncorrectPostInitOverrideError(FlaxError):
     @property
     def report(self) -> Report:
         which = f"`{self.module}`" if self.module else "A module"
+        labels = (Label(self.position, "found here"),) if self.defined is not None and self.position is not None else ()
         return Report(says=f"{which} has a `__post_init__` that does not call `super().__post_init__()`.",
+                      primary=self.defined, labels=labels,
                       why="there a module is entered into the one that it is made in, and gets its name",
                       fixes=(Fix(code="def __post_init__(self):\n    ...\n    super().__post_init__()"),))
 
@@ -330,11 +345,13 @@ class DescriptorAttributeError(FlaxError):
         module: the module's class.
         descriptor: the property.
         attribute: the attribute that was missing.
+        asked: where the property was asked for, if the error points at the line within it.
     """
 
     module: str = ""
     descriptor: str = ""
     attribute: str = ""
+    asked: Place = None
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**facts)
@@ -343,7 +360,8 @@ class DescriptorAttributeError(FlaxError):
     def report(self) -> Report:
         prop = f"`{self.module + '.' if self.module else ''}{self.descriptor}`" if self.descriptor else "A property of a module"
         lacks = f" asked for `{self.attribute}`, which is not there" if self.attribute else " asked for an attribute in vain"
-        return Report(says=f"{prop}{lacks}.",
+        labels = (Label(self.asked, "the property is asked for here"),) if self.asked is not None else ()
+        return Report(says=f"{prop}{lacks}.", labels=labels,
                       why="the attribute is missing inside the property; the property itself is there",
                       fixes=(Fix("declare the attribute as a field, or make it in `setup`"),))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 from typing import Any
 
 from perspicax.diagnose.errors import ReportedError
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.place import Place
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.flax.applied import AppliedError, Collision, collision, opened_at, transform_made_at, variable_made_at
 from perspicax.flax.error_base import FlaxError, entry, lifted_by, listed, near_fixes, place_of, shape_of
 
 __all__ = [
@@ -35,7 +37,10 @@ class LazyInitError(FlaxError):
         name = f"`{self.path}`" if self.path else "A variable"
         kind = getattr(self.partial_val, "shape", None)
         drawn = f" ({getattr(self.partial_val, 'dtype', '')}{shape_of(kind)})" if kind is not None else ""
+        made = variable_made_at(self.position, self.path)
+        labels = (Label(self.position, "initialised lazily here"),) if made is not None and self.position is not None else ()
         return Report(
+            primary=made, labels=labels,
             says=f"{name}{drawn} cannot be initialised lazily: its value depends on an input that was given as a shape.",
             why="`lazy_init` runs no computation on its inputs: a `jax.ShapeDtypeStruct` has a shape and a dtype, but no "
                 "value",
@@ -44,7 +49,7 @@ class LazyInitError(FlaxError):
                    Fix("initialise with arrays", code="module.init(rngs, jnp.ones((8, 4)))")))
 
 
-class InvalidRngError(FlaxError):
+class InvalidRngError(AppliedError):
     """A stream of random keys is missing, or what was given as one is no key.
 
     Attributes:
@@ -76,7 +81,7 @@ class InvalidRngError(FlaxError):
                 argument = _RNGS_OF.get(transform, "rngs")
                 only = "" if self.name == "params" else f"; `{self.name}` has none, and there is no `params` to fall back on"
                 fix = (Fix(code="variables = module.init(jax.random.key(0), x)") if self.name == "params" else
-                       Fix("pass a key for it", code=f"module.apply(variables, x, rngs={{{name!r}: jax.random.key(0)}})"))
+                       Fix("pass a key for it", code=self.call(more=f"rngs={{{name!r}: jax.random.key(0)}}")))
                 carried: tuple[Fix, ...] = ()
                 if transform:
                     carried = (Fix(f"if the call has it, let `{transform}` take it in",
@@ -172,7 +177,7 @@ def _names(tree: Any) -> list[Any]:
     return list(tree) if hasattr(tree, "keys") else []
 
 
-class ScopeParamNotFoundError(FlaxError):
+class ScopeParamNotFoundError(AppliedError):
     """A module asked for a parameter that the given variables do not have.
 
     Attributes:
@@ -201,7 +206,7 @@ class ScopeParamNotFoundError(FlaxError):
                        code="variables = module.init(jax.random.key(0), x)")))
 
 
-class ScopeCollectionNotFound(FlaxError):
+class ScopeCollectionNotFound(AppliedError):
     """A module asked for a variable of a collection that was not passed, or is empty.
 
     Attributes:
@@ -229,12 +234,12 @@ class ScopeCollectionNotFound(FlaxError):
         if transform:
             return self._lifted(transform, fixes)
         if self.col_name == "params" and self.given and not fixes:
-            fixes = (Fix("if these are the parameters themselves, say so", code="module.apply({'params': params}, x)"),)
+            fixes = (Fix("if these are the parameters themselves, say so", code=self.call("{'params': {}}")),)
         if self.col_name == "params":
             fixes += (Fix("pass what `init` returned", code="module.apply(module.init(jax.random.key(0), x), x)"),)
         else:
             fixes += (Fix("pass the collection", code=f"module.apply({{'params': params, {self.col_name!r}: ...}}, x)"),
-                      Fix("let this call make it", code=f"module.apply(variables, x, mutable=[{self.col_name!r}])"))
+                      Fix("let this call make it", code=self.call(more=f"mutable=[{self.col_name!r}]")))
         return Report(
             says=f"There is no collection {self.col_name!r}, but {place_of(self.scope_path)} needs "
                  f"`{entry(self.scope_path, self.var_name, self.col_name)}`.",
@@ -260,7 +265,7 @@ _VARIABLES_OF = {"vmap": "variable_axes", "scan": "variable_axes", "while_loop":
 _RNGS_OF = {"vmap": "split_rngs", "scan": "split_rngs", "while_loop": "split_rngs"}
 
 
-class ScopeParamShapeError(FlaxError):
+class ScopeParamShapeError(AppliedError):
     """A parameter has another shape than the module would make now.
 
     Attributes:
@@ -281,10 +286,14 @@ class ScopeParamShapeError(FlaxError):
 
     def __init__(self, param_name: str, scope_path: str, value_shape: Any, init_shape: Any, **facts: Any) -> None:
         super().__init__(param_name=param_name, scope_path=scope_path, value_shape=value_shape, init_shape=init_shape, **facts)
+        self.__dict__["_methods"] = collision() if self._entry != "apply" else None
 
     @property
     def report(self) -> Report:
         given, made = shape_of(self.value_shape), shape_of(self.init_shape)
+        methods = self.__dict__.get("_methods")
+        if methods is not None:
+            return self._made_twice(methods, given, made)
         return Report(
             says=f"`{entry(self.scope_path, self.param_name)}` has shape {given}, but {place_of(self.scope_path)} needs "
                  f"{made}.\n    passed to apply       {given}\n    the module makes now  {made}",
@@ -292,6 +301,19 @@ class ScopeParamShapeError(FlaxError):
                 "of the module and the input of this call" + self._where(),
             fixes=(Fix("pass inputs of the shape that `init` saw, but for the batch"),
                    Fix("initialise again for the new ones", code="variables = module.init(jax.random.key(0), x)")))
+
+    def _made_twice(self, several: Collision, given: str, made: str) -> Report:
+        """Two compact methods count their submodules from 0, and so mean the same parameters."""
+        return Report(
+            says=f"The compact methods {listed(several.methods)} of `{several.module}` make the same parameter, "
+                 f"`{entry(self.scope_path, self.param_name)}`, in two shapes: {given} and {made}.",
+            primary=several.place,
+            labels=(Label(self.position, f"makes it as {made}"),),
+            why="submodules without a name are counted from 0 in each compact method, so that those of two methods have the "
+                "same names; a module should have only one compact method",
+            fixes=(Fix("make the submodules in `setup`, and use them in all methods",
+                       code="def setup(self):\n    self.encoder = nn.Dense(...)\n    self.decoder = nn.Dense(...)"),
+                   Fix("give each submodule a `name` of its own, or split the module into two modules")))
 
     def _where(self) -> str:
         try:
@@ -306,7 +328,7 @@ class ScopeParamShapeError(FlaxError):
         return f"; they differ in ax{'is' if len(off) == 1 else 'es'} {', '.join(map(str, off))}" if off else ""
 
 
-class ScopeVariableNotFoundError(FlaxError):
+class ScopeVariableNotFoundError(AppliedError):
     """A module asked for a variable that is not there, of a collection that may not change.
 
     Attributes:
@@ -333,7 +355,7 @@ class ScopeVariableNotFoundError(FlaxError):
             why=f"a variable that is not among those passed is made only where its collection is mutable{there}",
             fixes=(*near_fixes(self.name, self.known),
                    Fix("let this call make it",
-                       code=f"out, updates = module.apply(variables, x, mutable=[{self.col!r}])")))
+                       code=f"out, updates = {self.call(more=f'mutable=[{self.col!r}]')}")))
 
 
 class InvalidFilterError(FlaxError):
@@ -380,7 +402,7 @@ class InvalidScopeError(FlaxError):
                        code="module = module.bind(variables)"),))
 
 
-class ModifyScopeVariableError(FlaxError):
+class ModifyScopeVariableError(AppliedError):
     """A variable was set whose collection may not change in this call.
 
     Attributes:
@@ -408,7 +430,7 @@ class ModifyScopeVariableError(FlaxError):
             says=f"`{entry(self.scope_path, self.variable_name, self.col)}` cannot be set: the collection {self.col!r} is not "
                  "mutable in this call.",
             why=now + "; the changed collections are returned beside the result",
-            fixes=(Fix(code=f"out, updates = module.apply(variables, x, mutable=[{self.col!r}])"),))
+            fixes=(Fix(code=f"out, updates = {self.call(more=f'mutable=[{self.col!r}]')}"),))
 
 
 class ImmutableVariableError(FlaxError):
@@ -437,6 +459,7 @@ class JaxTransformError(FlaxError):
         scope_path: the module.
         action: `make` or `set`.
         transform: the transformation, `jit`, where it is known.
+        opened: where it was opened.
     """
 
     name: str = ""
@@ -444,8 +467,10 @@ class JaxTransformError(FlaxError):
     scope_path: str = ""
     action: str = "make"
     transform: str = ""
+    opened: Place = None
 
     def __init__(self, **facts: Any) -> None:
+        facts.setdefault("opened", opened_at())
         super().__init__(**facts)
 
     @property
@@ -453,23 +478,28 @@ class JaxTransformError(FlaxError):
         by = f"`jax.{self.transform}`" if self.transform else "a transformation of JAX"
         what = f"`{entry(self.scope_path, self.name, self.collection)}`" if self.name else "A variable"
         done = "made" if self.action == "make" else "set"
-        lifted = f"nn.{_LIFTED.get(self.transform, self.transform)}" if self.transform else "nn.jit, nn.vmap, nn.scan, ..."
-        fixes = (Fix("use Flax's transformation, which carries variables in and out",
-                     code=f"{lifted}(nn.Dense)(3)(x)" if self.transform else
-                     "nn.jit(nn.Dense)(3)(x)    # likewise nn.vmap, nn.scan, nn.remat, ..."),
-                 Fix("make the variables before, and transform a function of arrays",
-                     code="kernel = self.param('kernel', init, shape)\ny = jax.jit(lambda a: a @ kernel)(x)"))
+        lifted = _LIFTED.get(self.transform, self.transform)
+        flax = f"`nn.{lifted}`" if lifted else "`nn.jit`, `nn.vmap`, `nn.scan` and their like"
+        code = _CODE.get(lifted, f"nn.{lifted}(nn.Dense)(3)(x)" if lifted else
+                         "nn.jit(nn.Dense)(3)(x)    # likewise nn.vmap, nn.scan, nn.remat, ...")
+        labels = (Label(self.position, f"{done} here"),) if self.opened is not None and self.position is not None else ()
         return Report(
-            says=f"{what} was {done} inside of {by} that was opened within the module.",
+            says=f"{what} was {done} inside of {by} that was opened within the module.", primary=self.opened, labels=labels,
             why="the function that a transformation of JAX runs must be pure: what it stores in the module are placeholders, "
-                f"which mean nothing outside of it. {lifted} hand the variables in and take them out again"
-                if not self.transform else
-                "the function that a transformation of JAX runs must be pure: what it stores in the module are placeholders, "
-                f"which mean nothing outside of it. `{lifted}` hands the variables in and takes them out again",
-            fixes=fixes)
+                f"which mean nothing outside of it. {flax} {'hands' if lifted else 'hand'} the variables in and "
+                f"take{'s' if lifted else ''} them out again",
+            fixes=(Fix("use Flax's own (lifted) transformation, which carries variables in and out", code=code),
+                   Fix("make the variables before, and transform a function of arrays",
+                       code="kernel = self.param('kernel', init, shape)\ny = jax.jit(lambda a: a @ kernel)(x)")))
 
 
-_LIFTED = {"checkpoint": "remat"}
+_CODE = {
+    "scan": "step = nn.scan(lambda module, x, _: (layer(x), None), variable_broadcast='params',\n"
+            "               split_rngs={'params': False}, length=n)\nx, _ = step(self, x, None)",
+    "while_loop": "nn.while_loop(condition, body, self, x)", "cond": "nn.cond(condition, true_branch, false_branch, self, x)",
+    "switch": "nn.switch(index, branches, self, x)",
+}
+_LIFTED = {"checkpoint": "remat", "fori_loop": "scan", "map": "scan", "associative_scan": "scan", "linearize": "jvp"}
 
 
 class PartitioningUnspecifiedError(FlaxError):
@@ -487,12 +517,16 @@ class PartitioningUnspecifiedError(FlaxError):
     @property
     def report(self) -> Report:
         names = getattr(self.target, "names", None)
+        made = transform_made_at(self.position)
+        transform = made.called if made is not None else "nn.scan"
+        labels = (Label(self.position, "adds the axis here"),) if made is not None and self.position is not None else ()
         return Report(
+            primary=None if made is None else made.span, labels=labels,
             says="A transformation adds an axis to a partitioned variable"
                  f"{f' with axes {names!r}' if names is not None else ''}, but does not name it.",
             why="each axis of a partitioned variable has a name, or None; a transformation that adds or removes one takes it "
                 "from `metadata_params`",
-            fixes=(Fix(code="nn.scan(..., metadata_params={nn.PARTITION_NAME: 'layers'})"),))
+            fixes=(Fix(code=f"{transform}(..., metadata_params={{nn.PARTITION_NAME: 'layers'}})"),))
 
 
 class NameInUseError(FlaxError):

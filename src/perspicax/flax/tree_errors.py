@@ -5,7 +5,7 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
-from perspicax.flax.error_base import FlaxError
+from perspicax.flax.error_base import FlaxError, listed
 
 __all__ = [
     "AxisRuleError", "BatchSizesError", "ConfigurationError", "CursorAttributeError", "CursorError", "CursorFindError",
@@ -21,11 +21,15 @@ class CursorFindError(FlaxError):
         cursor: the first place that was found.
         cursor2: the second one.
         paths: all places that were found, as far as they were looked for.
+        known: the paths that there are, where none was found.
+        condition: the name of the condition.
     """
 
     cursor: Any
     cursor2: Any
     paths: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    condition: str = ""
 
     def __init__(self, cursor: Any = None, cursor2: Any = None, **facts: Any) -> None:
         if "paths" not in facts:
@@ -35,8 +39,10 @@ class CursorFindError(FlaxError):
     @property
     def report(self) -> Report:
         if not self.paths:
-            return Report(says="`find` found no place where the condition holds.",
-                          why="the condition gets the path of each node and leaf, as 'a/b/c', and its value",
+            name = f"`{self.condition}`" if self.condition.isidentifier() else "the condition"
+            there = f"; the paths are {listed(self.known)}" if self.known else ""
+            return Report(says=f"`find` found no place where {name} holds: it matches none of the paths.",
+                          why=f"the condition gets the path of each node and leaf, as 'a/b/c', and its value{there}",
                           fixes=(Fix("see what there is",
                                      code="for place in c.find_all(lambda path, value: True):\n    print(place)"),))
         drawn = "".join(f"\n    {path}" for path in self.paths[:8])

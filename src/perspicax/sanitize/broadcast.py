@@ -56,7 +56,7 @@ def _fixes(operands: list[Expression], first: tuple, expression: Expression) -> 
     column, vector = (operands[1], operands[0]) if len(first) == 1 else (operands[0], operands[1])
     return (Fix(f"give both one axis: take the column of `{column.text}` out",
                 edits=(Edit(column.span, f"{column.grouped}[:, 0]"),)),
-            Fix(f"or make a column of `{vector.text}`", edits=(Edit(vector.span, f"{vector.grouped}[:, None]"),)),
+            Fix(f"make a column of `{vector.text}`", edits=(Edit(vector.span, f"{vector.grouped}[:, None]"),)),
             Fix("if all pairs are meant, say so where the operands meet", code=f"{vector.grouped}[None, :]"))
 
 

@@ -281,7 +281,7 @@ class IntegerOverflow(Finding):
             labels=self.labels,
             why=f"{self.dtype} holds {self.low} to {self.high}; beyond that, integers wrap around without a word",
             fixes=(Fix("compute with floating point", code="x = x.astype(jnp.float32)"),
-                   Fix("or use a wider type; 64 bits need", code='jax.config.update("jax_enable_x64", True)')))
+                   Fix("use a wider type; 64 bits need", code='jax.config.update("jax_enable_x64", True)')))
 
 
 class SideEffect(Finding):
@@ -318,12 +318,12 @@ class SideEffect(Finding):
                 return Report(
                     says=f"`{text}`{inside} prints only while {runs}, not at each call.", why=once,
                     fixes=(Fix("print the values at each call", code=self.code or 'jax.debug.print("{}", x)'),
-                           Fix("or print outside the jitted function, what it returns")))
+                           Fix("print outside the jitted function, what it returns")))
             case "random":
                 return Report(
                     says=f"`{text}`{inside} draws numbers once, while {runs}: every call gets the same ones.", why=once,
                     fixes=(Fix("draw with a key that is an argument", code=self.code or "jax.random.normal(key, shape)"),
-                           Fix("or draw outside the jitted function and pass the numbers as an argument")))
+                           Fix("draw outside the jitted function and pass the numbers as an argument")))
             case "time":
                 return Report(
                     says=f"`{text}`{inside} is read once, while {runs}: every call gets that same time.", why=once,
@@ -339,7 +339,7 @@ class SideEffect(Finding):
             says=f"`{text}`{inside} changes `{self.holder}` only while {runs}, not at each call.", why=once,
             fixes=(Fix(f"return the new value, and store it outside the jitted function: `{self.holder}` is then an argument "
                        "and a result"),
-                   Fix("or call back to Python at each call", code="jax.debug.callback(update, x)")))
+                   Fix("call back to Python at each call", code="jax.debug.callback(update, x)")))
 
 
 class SuspiciousBroadcast(Finding):

@@ -397,22 +397,22 @@ def _fixes(first: Origin, operands: list[str], position: Position | None) -> tup
     if first.backward:
         return (Fix("make the argument safe before the function, and choose the result after it (a guard on both sides)",
                     code=f"{jnp}.where({x} > 0, f({jnp}.where({x} > 0, {x}, 1.0)), 0.0)"),
-                Fix(f"or add a small epsilon: {x} + 1e-12"))
+                Fix(f"add a small epsilon: {x} + 1e-12"))
     match first.primitive:
         case "log" | "log1p" | "lgamma" | "digamma":
             return (Fix("guard the argument: keep it above 0", code=f"{jnp}.log({jnp}.where({x} > 0, {x}, 1.0))"),
-                    Fix("or add a small epsilon", code=f"{jnp}.log({x} + 1e-12)"),
+                    Fix("add a small epsilon", code=f"{jnp}.log({x} + 1e-12)"),
                     Fix("for `p * log(p)`, which is 0 at 0, there is", code="jax.scipy.special.xlogy(p, p)"))
         case "div" | "rem":
             return (Fix("guard the denominator",
                         code=f"{jnp}.where({last} == 0, 0.0, {x} / {jnp}.where({last} == 0, 1.0, {last}))"),
-                    Fix(f"or add a small epsilon: {last} + 1e-12"))
+                    Fix(f"add a small epsilon: {last} + 1e-12"))
         case "sqrt" | "rsqrt" | "pow":
             return (Fix("guard the argument: keep it above 0", code=f"{jnp}.maximum({x}, 1e-12)"),)
         case "exp" | "exp2" | "expm1" | "cosh" | "sinh":
             return (Fix("subtract the largest exponent first, as `jax.nn.softmax` and `jax.nn.logsumexp` do",
                         code=f"{jnp}.exp({x} - {jnp}.max({x}))"),
-                    Fix("or limit the argument", code=f"{jnp}.exp({jnp}.clip({x}, None, 80.0))"))
+                    Fix("limit the argument", code=f"{jnp}.exp({jnp}.clip({x}, None, 80.0))"))
         case "acos" | "asin" | "atanh":
             return (Fix("keep the argument inside", code=f"{jnp}.clip({x}, -1.0, 1.0)"),)
     return (Fix(f"guard the operands, by `{jnp}.where` or `{jnp}.clip`, or scale them down"),)

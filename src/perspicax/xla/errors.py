@@ -6,7 +6,8 @@ from typing import Any
 
 from perspicax.binding import runtime
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.source import error_position
 
 
 class UnknownPlatformError(PerspicaxError, RuntimeError):
@@ -179,10 +180,15 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
     def report(self) -> Report:
         if self.callback:
             during = f" while `{self.program}` ran" if self.program.isidentifier() else ""
+            call = self.where or self.position
+            inside = error_position(self.__cause__) if self.__cause__ is not None else None
+            labels = (Label(call, f"calls `{self.callback}` back"),) if inside is not None and call is not None else ()
             return Report(says=f"The callback `{self.callback}` raised {self.detail}{during}.",
-                          primary=self.where or self.position,
-                          why="what a Python function raises that a program calls back ends the program; the error is the "
-                              "cause of this one, with its traceback")
+                          primary=inside or call, labels=labels,
+                          why="what is raised inside the callback ends the program that calls it; the error is the cause of "
+                              "this one, with its traceback",
+                          fixes=(Fix("mend the callback function, or let it return a value that marks the case; it runs on "
+                                     "the host, with NumPy arrays"),))
         if self.emitter:
             complaints = "; ".join(re.findall(r"^-:\d+:\d+: error: (.*)", self.detail, re.M))
             return Report(says=f"XLA cannot read the program `{self.program}`: {complaints or self.detail}",

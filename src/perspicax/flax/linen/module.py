@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 import perspicax as jax
 from perspicax import tree_util
 from perspicax.diagnose.boundary import public_methods
+from perspicax.diagnose.source import function_span
 from perspicax.diagnose.watched import results_watched
 from perspicax.flax import core
 from perspicax.flax.configurations import config
@@ -84,7 +85,7 @@ def _on_instance(method: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(module, ModuleBase):
             raise InvalidInstanceModuleError(method=name)
         if "_id" not in vars(module):
-            raise IncorrectPostInitOverrideError(module=class_of(module))
+            raise IncorrectPostInitOverrideError(module=class_of(module), defined=function_span(type(module).__post_init__))
         return method(*args, **kwargs)
 
     return nowrap(api_boundary(checked))

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from perspicax.diagnose.source import error_position, user_position
 from perspicax.flax.configurations import config
 from perspicax.flax.linen.kw_only_dataclasses import dataclass, field
 from perspicax.flax.linen.module_calls import call_in_name_scope, call_method
@@ -162,5 +163,9 @@ class _Property(property):
             return super().__get__(instance, owner)
         except AttributeError as error:
             name = self._name or getattr(self.fget, "__name__", "")
+            facts: dict[str, Any] = {}
+            inside = error_position(error)
+            if inside is not None:
+                facts = {"position": inside, "asked": user_position()}
             raise DescriptorAttributeError(module=type(instance).__name__, descriptor=name,
-                                           attribute=getattr(error, "name", None) or "") from error
+                                           attribute=getattr(error, "name", None) or "", **facts) from error
