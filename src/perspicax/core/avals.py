@@ -9,6 +9,7 @@ import collections
 import math
 import operator
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -238,17 +239,17 @@ def canonical_shape(shape: Any) -> Shape:
     try:
         sizes = tuple(operator.index(n) for n in shape)
     except SymbolicSizeConversionError:
-        sizes = tuple([as_size(n) for n in _listed(shape)])
+        if not isinstance(shape, Sequence):  # some of an iterator is gone
+            raise ShapeError(shape=repr(shape), why="a shape with a symbolic size is a tuple or a list") from None
+        sizes = tuple([as_size(n) for n in shape])
     except TypeError as error:
+        if type(shape) is SymbolicSize:
+            return (shape,)  # type: ignore[return-value]
         raise_if_traced(shape, error)
         raise ShapeError(shape=repr(shape), why="a shape is a sequence of integers") from None
     if any(n < 0 for n in sizes):
         raise ShapeError(shape=repr(sizes), why="the size of an axis is at least 0")
     return sizes
-
-
-def _listed(shape: Any) -> Any:
-    return shape if isinstance(shape, tuple | list) else (shape,) if type(shape) is SymbolicSize else list(shape)
 
 
 def raise_if_traced(shape: Any, error: TypeError) -> None:

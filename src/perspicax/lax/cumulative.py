@@ -14,10 +14,12 @@ import numpy as np
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.primitive import NotLinear, OfPrimitive, Primitive
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, elementwise, shape, slicing, transcendental
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.families import FLOATING, NUMBER, exact, kind, kinds_text
+from perspicax.lax.loop_emission import INDEX, emit_while
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.reductions import emit_pair, highest, lowest
@@ -25,6 +27,7 @@ from perspicax.lax.window import emit_window
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.hooks import add_tangents, instantiate
 from perspicax.transform.jvp import LINEAR, jvp_flat
+from perspicax.xla.emit import i64_array
 
 # -- the parallel prefix
 
@@ -132,10 +135,36 @@ def _emit(body: Callable[[Any, Any, Any], Any], identity: Callable[[Any], Any]) 
             return x
         scalar = ShapedArray((), x.dtype)
         start = b.constant(np.asarray(identity(x.dtype)).astype(x.dtype), scalar)
+        if type(x.shape[axis]) is SymbolicSize:
+            return _emit_doubling(b, x, start, body, axis, reverse)
         return emit_window(b, [x], [start], lambda inner, p, q: [body(inner, p, q)], b.out,
                            **_window(x.shape, axis, reverse))[0]
 
     return emit
+
+
+def _emit_doubling(b: Any, x: Any, start: Any, body: Callable[[Any, Any, Any], Any], axis: int, reverse: bool) -> Any:
+    """Along an axis of symbolic size, since a window's size is known: each entry takes in the ones 1, 2, 4, … before it.
+
+    Hillis and Steele, Data Parallel Algorithms (1986).
+    """
+    n = x.shape[axis]
+    filler = b.broadcast(start, x.shape, ())
+    wide = ShapedArray((*x.shape[:axis], 2 * n, *x.shape[axis + 1:]), x.dtype)
+
+    def test(inner: Any, distance: Any, y: Any) -> Any:
+        return inner.compare(distance, inner.constant(n, INDEX), "LT", "SIGNED")
+
+    def round(inner: Any, distance: Any, y: Any) -> list:
+        padded = inner.hlo("concatenate", [y, filler] if reverse else [filler, y], wide, f"dimension = {axis} : i64")
+        at = distance if reverse else inner.op("subtract", [inner.constant(n, INDEX), distance], INDEX)
+        zero = inner.constant(0, INDEX)
+        moved = inner.hlo("dynamic_slice", [padded, *[at if i == axis else zero for i in range(x.ndim)]], y.aval,
+                          f"slice_sizes = {i64_array(x.shape)}")
+        # not `distance + distance`: XLA ends the process over a counter that is added to itself
+        return [inner.op("shift_left", [distance, inner.constant(1, INDEX)], INDEX), body(inner, moved, y)]
+
+    return emit_while(b, [b.constant(1, INDEX), x], test, round)[1]
 
 
 def _log_add_exp_emit(b: Any, x: Any, y: Any) -> Any:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import perspicax.numpy as jnp
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import config
+from perspicax.core.symbolic import as_size
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
@@ -197,7 +197,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: Any = -1) -> A
     """
     classes = static_value(num_classes, "jax.nn.one_hot", "num_classes") if isinstance(num_classes, Tracer) else num_classes
     try:
-        n = operator.index(classes)
+        n = as_size(classes)
     except TypeError:
         n = -1
     if n < 0:

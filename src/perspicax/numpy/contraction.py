@@ -237,6 +237,9 @@ def make_plan(subscripts: str, xs: Sequence[Any], optimize: Any, precision: Any,
     return plan
 
 
+SOME_SIZE = 64  # taken for a symbolic size where the costs of orders are compared
+
+
 def _path(inputs: Sequence[Labels], output: Labels, sizes: dict[Label, int], optimize: Any) -> list[tuple[int, ...]]:
     """The order of the products, as pairs of places in the list of operands; results go to its end."""
     if isinstance(optimize, (list, tuple)) and optimize and not isinstance(optimize[0], str):
@@ -247,7 +250,7 @@ def _path(inputs: Sequence[Labels], output: Labels, sizes: dict[Label, int], opt
 
     names = {v: opt_einsum.get_symbol(i) for i, v in enumerate(sizes)}
     text = ",".join(["".join([names[v] for v in labels]) for labels in inputs])
-    shapes = [tuple([sizes[v] for v in labels]) for labels in inputs]
+    shapes = [tuple([sizes[v] if type(sizes[v]) is int else SOME_SIZE for v in labels]) for labels in inputs]
     path, _ = opt_einsum.contract_path(f"{text}->{''.join([names[v] for v in output])}", *shapes, shapes=True,
                                        optimize="optimal" if optimize is True else optimize)
     pairs: list[tuple[int, ...]] = []

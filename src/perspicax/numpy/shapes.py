@@ -11,7 +11,8 @@ import numpy as np
 from perspicax.core.array import Array
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
-from perspicax.core.symbolic import as_size
+from perspicax.core.symbolic import SymbolicSize, as_size
+from perspicax.core.symbolic_errors import InconclusiveDimensionOperation
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
@@ -99,7 +100,14 @@ def _reshape_type(aval: Any, shape: tuple) -> Any:
     if any(n < -1 for n in wanted):
         raise ReshapeError(type_text=aval.str_short(), shape=wanted, size=aval.size, kind="negative")
     if unknown:
-        if known == 0 or aval.size % known:
+        rest = 1 if known == 0 else aval.size % known
+        if type(rest) is SymbolicSize:
+            raise InconclusiveDimensionOperation(
+                says=f"Whether {aval.str_short()} can be reshaped to {wanted} depends on the size, which is not known while "
+                     "the function is traced.",
+                why=f"-1 stands for {aval.size} elements divided by {known}, which must leave no remainder; a constraint can "
+                    "state that, such as `mod(b, 3) == 0`")
+        if rest:
             raise ReshapeError(type_text=aval.str_short(), shape=wanted, size=aval.size)
         full = tuple([aval.size // known if n == -1 else n for n in wanted])
     else:

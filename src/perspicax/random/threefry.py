@@ -13,6 +13,7 @@ import numpy as np
 
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import threefry_partitionable
+from perspicax.core.symbolic import surely_less
 from perspicax.lax import bitwise, elementwise
 from perspicax.lax import shape as shapes
 from perspicax.lax.convert import convert_element_type
@@ -118,7 +119,7 @@ def _emit_blocks(b: Any, words: Any, n: int) -> tuple[Any, Any]:
     k0, k1 = _word(b, words, 0), _word(b, words, 1)
     if keys:
         k0, k1 = [b.broadcast(k, aval.shape, range(len(keys))) for k in (k0, k1)]
-    if n <= MASK + 1:
+    if not surely_less(MASK + 1, n):  # an unknown number is taken for one that 32 bits count
         low = b.hlo("iota", [], aval, f"iota_dimension = {len(keys)} : i64")
         high = b.constant(np.uint32(0), aval)
     else:

@@ -126,10 +126,10 @@ class DynamicBuilder(Builder):
         if layouts is not None:
             options["operand_layouts"] = [*layouts, *[(0,)] * len(shapes)]
         places = list(range(len(operands), len(operands) + len(shapes)))
+        found = super().custom_call(target, [*operands, *shapes], out, **options)
         marks = f"indices_of_shape_operands = dense<{places}> : tensor<{len(places)}xi64>"
-        extra = options.get("extra", "")
-        options["extra"] = f"{extra}, {marks}" if extra else marks
-        return super().custom_call(target, [*operands, *shapes], out, **options)
+        self.lines[-1] = self.lines[-1].replace("}> : (", f"}}> {{{marks}}} : (", 1)  # no property of the operation
+        return found
 
     def slice(self, x: Value, start: Sequence[int], limit: Sequence[int], strides: Sequence[int] | None = None) -> Value:
         if not symbolic_in((*start, *limit)):
@@ -315,5 +315,4 @@ _DYNAMIC: dict[str, Callable[..., Any]] = {
     "stablehlo.broadcast_in_dim": _broadcast, "stablehlo.reshape": _reshape, "stablehlo.iota": _iota, "stablehlo.slice": _slice,
     "stablehlo.dynamic_slice": _dynamic_slice, "stablehlo.pad": _pad, "stablehlo.gather": _gather,
     "stablehlo.convolution": _convolution}
-_NOT_YET = frozenset(("stablehlo.rng_bit_generator", "stablehlo.fft", "stablehlo.composite", "stablehlo.rng",
-                      "stablehlo.bitcast_convert"))
+_NOT_YET = frozenset(("stablehlo.rng_bit_generator", "stablehlo.composite", "stablehlo.rng"))

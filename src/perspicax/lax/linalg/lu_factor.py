@@ -39,7 +39,7 @@ from perspicax.lax.linalg.matrices import (
 from perspicax.lax.linalg.triangular import triangular_solve
 from perspicax.lax.operand import operand
 from perspicax.lax.shape import broadcasted_iota
-from perspicax.xla.emit import Value
+from perspicax.xla.emit import Value, i64_array
 
 # -- lu
 
@@ -157,7 +157,7 @@ def _emit_permutation(b: Any, pivots: Value, aval: ShapedArray) -> Any:
         zero = c.constant(0, counter)
         places = _counting(c, aval)
         cut = c.hlo("dynamic_slice", [swaps, *[zero] * n, i], ShapedArray((*stack, 1), dtypes.int32),
-                    f"slice_sizes = array<i64: {', '.join([str(s) for s in (*stack, 1)])}>")
+                    f"slice_sizes = {i64_array((*stack, 1))}")
         other = c.broadcast(c.reshape(cut, stack), aval.shape, range(n))
         mine = c.broadcast(i, aval.shape, ())
         at_mine, at_other = c.compare(places, mine, "EQ", "SIGNED"), c.compare(places, other, "EQ", "SIGNED")
