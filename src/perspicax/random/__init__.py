@@ -27,15 +27,15 @@ from perspicax.random.sampling import (
 )
 
 __getattr__, __dir__ = _on_demand(__name__, names={
-    "ball": "perspicax.random.gammas", "beta": "perspicax.random.gammas", "binomial": "perspicax.random.counting",
-    "chisquare": "perspicax.random.gammas", "dirichlet": "perspicax.random.gammas", "double_sided_maxwell":
-    "perspicax.random.continuous", "f": "perspicax.random.gammas", "gamma": "perspicax.random.gammas",
-    "generalized_normal": "perspicax.random.gammas", "geometric": "perspicax.random.counting", "loggamma":
+    "ball": "perspicax.random.of_gammas", "beta": "perspicax.random.of_gammas", "binomial": "perspicax.random.trials",
+    "chisquare": "perspicax.random.of_gammas", "dirichlet": "perspicax.random.of_gammas", "double_sided_maxwell":
+    "perspicax.random.continuous", "f": "perspicax.random.of_gammas", "gamma": "perspicax.random.gammas",
+    "generalized_normal": "perspicax.random.of_gammas", "geometric": "perspicax.random.counting", "loggamma":
     "perspicax.random.gammas", "lognormal": "perspicax.random.continuous", "maxwell": "perspicax.random.continuous",
-    "multinomial": "perspicax.random.counting", "multivariate_normal": "perspicax.random.matrices", "orthogonal":
+    "multinomial": "perspicax.random.trials", "multivariate_normal": "perspicax.random.matrices", "orthogonal":
     "perspicax.random.matrices", "pareto": "perspicax.random.continuous", "poisson": "perspicax.random.counting",
     "random_gamma_p": "perspicax.random.gammas", "rayleigh": "perspicax.random.continuous", "t":
-    "perspicax.random.gammas", "triangular": "perspicax.random.continuous", "wald": "perspicax.random.continuous",
+    "perspicax.random.of_gammas", "triangular": "perspicax.random.continuous", "wald": "perspicax.random.continuous",
     "weibull_min": "perspicax.random.continuous",
 })
 

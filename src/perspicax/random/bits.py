@@ -17,6 +17,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import config, local
+from perspicax.core.deferral import DeferringTrace, eager_or_deferring
 from perspicax.core.errors import ShapeError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.sanitizing import WatchingTrace
@@ -24,7 +25,7 @@ from perspicax.core.trace import JaxprTrace, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
-from perspicax.random.chunks import FixedProgram, run_counted, run_pieces
+from perspicax.random.chunks import FEW, FixedProgram, mapped, run_counted
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
@@ -71,6 +72,11 @@ def staged_here() -> bool:
             return True
         trace = trace.parent
     return False
+
+
+def concrete(first: Any, *operands: Any) -> bool:
+    """Whether something of these operands, the first an array, can be computed at once."""
+    return type(first) is ArrayImpl and not any(isinstance(x, Tracer) for x in operands) and not staged_here()
 
 
 # -- the arguments that all distributions have
@@ -157,7 +163,13 @@ class Staged:
     def __call__(self, key: Any, *operands: Any, **static: Any) -> Any:
         if type(key) is GivenBits or config.jax_disable_jit or (self.inline and staged_here()):
             return self.body(key, *operands, **static)
-        avals = tuple([get_aval(x) for x in (key, *operands)])
+        closed = self.staged((key, *operands), static)
+        return jit_p(key, *operands, jaxpr=closed, name=self.name, donated_invars=(False,) * (1 + len(operands)),
+                     in_shardings=None, out_shardings=None, keep_unused=False, inline=False, compiler_options=())[0]
+
+    def staged(self, args: Sequence[Any], static: dict[str, Any]) -> ClosedJaxpr:
+        """The function for arguments of these types."""
+        avals = tuple([get_aval(x) for x in args])
         kept = (avals, tuple(static.items()), state_key())
         closed = self.cache.get(kept)
         if closed is None:
@@ -165,8 +177,7 @@ class Staged:
             if len(self.cache) >= MAX_STAGED:
                 self.cache.clear()
             self.cache[kept] = closed
-        return jit_p(key, *operands, jaxpr=closed, name=self.name, donated_invars=(False,) * len(avals),
-                     in_shardings=None, out_shardings=None, keep_unused=False, inline=False, compiler_options=())[0]
+        return closed
 
 
 class Distribution:
@@ -177,13 +188,15 @@ class Distribution:
         draws: how many unsigned integers one sample takes.
         host: samples of bits by NumPy, where that gives the same bits: `host(bits, operands, dtype)`, or
             `NotImplemented`.
+        fast: see `FixedProgram`.
+        inline: see `Staged`.
     """
 
     __slots__ = ("calls", "counted", "draws", "host", "program", "staged")
 
     def __init__(self, body: Callable[..., Any], draws: Callable[..., int] = lambda **_: 1,
-                 host: Callable[..., Any] | None = None) -> None:
-        self.staged, self.draws, self.host = Staged(body), draws, host
+                 host: Callable[..., Any] | None = None, fast: bool = False, inline: bool = False) -> None:
+        self.staged, self.draws, self.host = Staged(body, inline), draws, host
 
         def of_bits(bits: Any, *operands: Any, dtype: Any, **static: Any) -> Any:
             return body(GivenBits(bits), *operands, shape=bits.shape[-1:], dtype=dtype, **static)
@@ -192,13 +205,17 @@ class Distribution:
             made = counted_bits(words, size, bit_width(dtype))
             return body(GivenBits(made), *operands, shape=(size,), dtype=dtype, **static)
 
-        self.program = FixedProgram(body.__name__, of_bits)
+        self.program = FixedProgram(body.__name__, of_bits, fast)
         self.counted = FixedProgram(body.__name__, of_count)
         self.calls = 0
 
     def __call__(self, key: Any, *operands: Any, shape: tuple[int, ...], dtype: Any, **static: Any) -> Any:
-        if type(key) is ArrayImpl and 0 not in shape and not any(isinstance(x, Tracer) for x in operands) \
-                and not staged_here():
+        trace = local.trace
+        if type(trace) is DeferringTrace and eager_or_deferring((key, *operands)):
+            static.update(shape=shape, dtype=dtype)
+            types = self.staged.staged((key, *operands), static).out_avals
+            return trace.defer(lambda values: [self(*values, **static)], (key, *operands), types)[0]
+        if 0 not in shape and concrete(key, *operands):
             found = self._eager(key, operands, shape, dtype, static)
             if found is not None:
                 return found
@@ -213,7 +230,7 @@ class Distribution:
         n, width, draws = math.prod(shape), bit_width(dtype), self.draws(**static)
         values = [_operand(x, shape, dtype) for x in arrays]
         self.calls += 1
-        if draws == 1 and (n > HOST_BITS or self.calls > OFTEN) and counts(key.aval.dtype.generator) and not _watched():
+        if draws == 1 and self._counted_pays(n) and counts(key.aval.dtype.generator) and not watched():
             samples = run_counted(self.counted, place, key.value(), n, values, (("dtype", dtype), *static.items()))
             return self._made(samples, shape, place)
         drawn = random_bits_p(key, bit_width=width, shape=shape if draws == 1 else (draws, *shape))
@@ -221,8 +238,17 @@ class Distribution:
         samples = NotImplemented if self.host is None else self.host(bits, operands, dtype)
         if samples is NotImplemented:
             fixed = (("dtype", dtype), *static.items())
-            samples = run_pieces(self.program, place, bits, values, fixed)
+            samples = mapped(self.program, place, [bits, *values], fixed)[0]
         return self._made(samples, shape, place)
+
+    def _counted_pays(self, n: int) -> bool:
+        """Whether `n` samples shall be made by a kernel that makes its own bits.
+
+        Where NumPy makes the samples, that needs many of them. Else there is a kernel anyway, and one for everything is
+        enough: whoever wants many samples, wants some more of other shapes.
+        """
+        many = HOST_BITS if self.host is not None else FEW
+        return n > many or self.calls > OFTEN or (self.host is None and bool(self.counted.cut))
 
     def _made(self, samples: np.ndarray, shape: tuple[int, ...], place: Place) -> ArrayImpl:
         made = ArrayImpl(ShapedArray(shape, samples.dtype), None, samples.reshape(shape), place.sharding, place.committed)
@@ -231,7 +257,7 @@ class Distribution:
         return made
 
 
-def _watched() -> bool:
+def watched() -> bool:
     """Whether a sanitizer wants to see the primitives that are applied."""
     trace = local.trace
     while trace is not None:
@@ -284,5 +310,5 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
     return random_bits_p(found, bit_width=width, shape=sample_shape("bits", shape, out_sharding))
 
 
-__all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "check_broadcast", "draw",
-           "parameter", "sample_dtype", "sample_shape", "staged_here"]
+__all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "check_broadcast", "concrete", "draw",
+           "parameter", "sample_dtype", "sample_shape", "staged_here", "watched"]

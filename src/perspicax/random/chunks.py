@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import config as config_module
+from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.trace import stage_flat
@@ -19,11 +20,13 @@ from perspicax.lax.random_bits import Place
 from perspicax.transform.jit_primitive import program_for
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, on_host
+from perspicax.xla.compile import FAST_COMPILE
 
 TINY = 1 << 2  # XLA runs a program of so few elements in the caller's thread, without the way to another and back
 SMALL, LARGE = 1 << 10, 1 << 15
 FEW = 1 << 13  # up to so many elements, pieces of the small size cost less than one of the large size
 MAX_PROGRAMS = 1024
+SPARED = 100  # times that a program for a large piece is run on a smaller one: then a program for small ones would have paid
 
 state_key = config_module.state_key
 
@@ -33,17 +36,39 @@ class FixedProgram:
 
     Args:
         name: of the compiled module.
-        body: `body(*arrays, **static)` returns one array.
+        body: `body(*arrays, **static)` returns one array, or several.
+        fast: whether `FAST_COMPILE` gives the same bits where all its numbers are float32, as a test of all bits found.
     """
 
-    __slots__ = ("body", "name", "staged")
+    __slots__ = ("body", "cut", "fast", "name", "spared", "staged")
 
-    def __init__(self, name: str, body: Callable[..., Any]) -> None:
-        self.name, self.body = name, body
+    def __init__(self, name: str, body: Callable[..., Any], fast: bool = False) -> None:
+        self.name, self.body, self.fast = name, body, fast
         self.staged: dict[Any, ClosedJaxpr] = {}
+        self.cut: set[tuple] = set()
+        """The sizes of pieces that it was run on, with what it depends on otherwise."""
+        self.spared = 0
 
-    def __call__(self, place: Place, values: Sequence[np.ndarray], static: tuple[tuple[str, Any], ...]) -> ArrayImpl:
-        """Start it; the result may not be ready yet."""
+    def pieces(self, n: int, cut: Iterable[tuple[int, int, int]], static: tuple) -> Iterable[tuple[int, int, int]]:
+        """The pieces of `n` elements: those of `cut`, or large ones alone, as long as that spares a compilation.
+
+        Args:
+            n: how many elements.
+            cut: `(start, stop, size)` of each.
+            static: what the program depends on besides the size.
+        """
+        found = list(cut)
+        sizes = {(size, static) for _, _, size in found}
+        large = (LARGE, static)
+        if (large in sizes or large in self.cut) and not sizes - {large} <= self.cut and self.spared < SPARED:
+            self.spared += 1
+            found = [(start, min(start + LARGE, n), LARGE) for start in range(0, n, LARGE)]
+            sizes = {large}
+        self.cut |= sizes
+        return found
+
+    def __call__(self, place: Place, values: Sequence[np.ndarray], static: tuple[tuple[str, Any], ...]) -> list[ArrayImpl]:
+        """Start it; the results may not be ready yet."""
         avals = tuple([ShapedArray(x.shape, x.dtype) for x in values])
         key = (avals, static, state_key())
         closed = self.staged.get(key)
@@ -52,11 +77,22 @@ class FixedProgram:
             if len(self.staged) >= MAX_PROGRAMS:
                 self.staged.clear()
             self.staged[key] = closed
-        program = program_for(closed, place.sharding or shardings.default_sharding(), place.committed, name=self.name)
-        return program([ArrayImpl(a, None, x, *place) for a, x in zip(avals, values)])[0]
+        program = program_for(closed, place.sharding or shardings.default_sharding(), place.committed, name=self.name,
+                              compiler_options=FAST_COMPILE if self.fast and _single(closed) else ())
+        return program([ArrayImpl(a, None, x, *place) for a, x in zip(avals, values)])
 
     def _stage(self, avals: tuple, static: tuple[tuple[str, Any], ...]) -> ClosedJaxpr:
-        return stage_flat(lambda *arrays: [self.body(*arrays, **dict(static))], avals, DebugInfo("eager", self.name))
+        def results(*arrays: Any) -> list[Any]:
+            made = self.body(*arrays, **dict(static))
+            return list(made) if type(made) is tuple else [made]
+
+        return stage_flat(results, avals, DebugInfo("eager", self.name))
+
+
+def _single(closed: ClosedJaxpr) -> bool:
+    """Whether a program takes and returns no floating numbers but those of float32."""
+    kinds = {a.dtype for a in (*closed.in_avals, *closed.out_avals) if dtypes.issubdtype(a.dtype, np.inexact)}
+    return kinds <= {dtypes.float32}
 
 
 def pieces(n: int) -> Iterator[tuple[int, int, int]]:
@@ -69,22 +105,23 @@ def pieces(n: int) -> Iterator[tuple[int, int, int]]:
         yield at, min(at + SMALL, n), SMALL
 
 
-def run_pieces(program: FixedProgram, place: Place, bits: np.ndarray, operands: Sequence[np.ndarray],
-               static: tuple[tuple[str, Any], ...]) -> np.ndarray:
-    """Samples of `bits`.
+def mapped(program: FixedProgram, place: Place, operands: Sequence[np.ndarray],
+           static: tuple[tuple[str, Any], ...] = ()) -> list[np.ndarray]:
+    """The results of a program for each element.
 
     Args:
-        program: its body takes `bits` and the operands, and returns one sample for each element of the last axis.
+        program: takes the operands, and returns arrays whose first axis is that of the elements, `[n, ...]`.
         place: where it runs.
-        bits: unsigned integers of shape `[draws..., n]`.
-        operands: parameters of the distribution, scalars or of shape `[n]`.
+        operands: scalars, or arrays `[..., n]`. Of scalars alone the results are scalars.
         static: what the program depends on otherwise.
     """
-    n = bits.shape[-1]
+    n = next((x.shape[-1] for x in operands if x.ndim), None)
+    if n is None:
+        return [np.asarray(x.value()) for x in program(place, operands, static)]
 
-    def started() -> Iterator[tuple[int, int, ArrayImpl]]:
-        for start, stop, size in pieces(n):
-            values = [piece(bits, start, stop, size), *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
+    def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
+        for start, stop, size in program.pieces(n, pieces(n), tuple([(x.shape[:-1], x.dtype) for x in operands])):
+            values = [piece(x, start, stop, size) if x.ndim else x for x in operands]
             yield start, stop, program(place, values, static)
 
     return joined(started(), n)
@@ -98,13 +135,13 @@ def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, 
         program: its body takes four words (the key, then the number of the first sample in two words) and the operands.
         words: of the key, two.
     """
-    def started() -> Iterator[tuple[int, int, ArrayImpl]]:
-        for start, stop, size in counted_pieces(n):
+    def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
+        for start, stop, size in program.pieces(n, counted_pieces(n), static):
             seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
             values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
             yield start, stop, program(place, values, (("size", size), *static))
 
-    return joined(started(), n)
+    return joined(started(), n)[0]
 
 
 def counted_pieces(n: int) -> Iterable[tuple[int, int, int]]:
@@ -112,19 +149,23 @@ def counted_pieces(n: int) -> Iterable[tuple[int, int, int]]:
     return [(0, n, TINY)] if n <= TINY else pieces(n)
 
 
-def joined(started: Iterator[tuple[int, int, ArrayImpl]], n: int) -> np.ndarray:
+def joined(started: Iterator[tuple[int, int, list[ArrayImpl]]], n: int) -> list[np.ndarray]:
     """The results of all pieces, one behind the other; starts them all, then waits for them.
 
-    The memory for the whole is asked for when the first is started, which tells the dtype: what does not fit fails at once.
+    The memory for the whole is asked for when the first is started, which tells the types: what does not fit fails at once.
     """
     first = next(started)
     if first[1] == n:
-        return first[2].value()[:n].copy()  # a copy, not a view: that would keep the whole piece alive
-    aval = ShapedArray((n,), first[2].dtype)
-    found = on_host(aval, lambda: np.empty(n, aval.dtype))
-    for start, stop, part in [first, *started]:
-        found[start:stop] = part.value()[:stop - start]
+        return [x.value()[:n].copy() for x in first[2]]  # copies, not views: those would keep the whole pieces alive
+    found = [_room(ShapedArray((n, *x.shape[1:]), x.dtype)) for x in first[2]]
+    for start, stop, parts in [first, *started]:
+        for whole, part in zip(found, parts):
+            whole[start:stop] = part.value()[:stop - start]
     return found
+
+
+def _room(aval: ShapedArray) -> np.ndarray:
+    return on_host(aval, lambda: np.empty(aval.shape, aval.dtype))
 
 
 def piece(x: np.ndarray, start: int, stop: int, size: int) -> np.ndarray:

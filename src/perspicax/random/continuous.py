@@ -19,6 +19,7 @@ from perspicax.random.bits import Distribution, Staged, parameter, sample_dtype,
 from perspicax.random.discrete import signs_of
 from perspicax.random.gammas import sampled, shared_shape, spread
 from perspicax.random.keys import single_key, split_in_two
+from perspicax.random.piecewise import Composite, Piecewise
 from perspicax.random.sampling import exponential_of, normal_of, uniform_of
 
 SIGMA = np.float32(1)
@@ -61,8 +62,9 @@ def _triangular(key: Any, left: Any, mode: Any, right: Any, *, shape: tuple[int,
     return select(lt(u, share), rising, falling)
 
 
-_staged_lognormal, _staged_triangular = Staged(_lognormal, inline=True), Staged(_triangular, inline=True)
-_pareto_samples, _rayleigh_samples, _weibull_samples = Distribution(_pareto), Distribution(_rayleigh), Staged(_weibull)
+_lognormal_samples, _triangular_samples = [Distribution(body, inline=True, fast=True) for body in (_lognormal, _triangular)]
+_pareto_samples, _rayleigh_samples, _weibull_samples = [
+    Distribution(body, fast=True) for body in (_pareto, _rayleigh, _weibull)]
 
 
 def _single(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any, argument: str,
@@ -144,7 +146,7 @@ def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None
     dtype = sample_dtype("lognormal", dtype)
     sigma = parameter("lognormal", "sigma", sigma)
     shape = shared_shape("lognormal", shape, out_sharding, sigma=sigma)
-    return _staged_lognormal(found, sigma, shape=shape, dtype=dtype)
+    return _lognormal_samples(found, sigma, shape=shape, dtype=dtype)
 
 
 @public
@@ -169,7 +171,7 @@ def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dt
     given = {"left": left, "mode": mode, "right": right}
     values = {name: parameter("triangular", name, x) for name, x in given.items()}
     shape = shared_shape("triangular", shape, out_sharding, **values)
-    return _staged_triangular(found, *values.values(), shape=shape, dtype=dtype)
+    return _triangular_samples(found, *values.values(), shape=shape, dtype=dtype)
 
 
 # -- of several samples
@@ -177,16 +179,20 @@ def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dt
 def _wald(key: Any, mean: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     """Michael, Schucany and Haas, "Generating random variates using transformations with multiple roots" (1976)."""
     first, second = split_in_two(key)
-    two, four = dtype.type(2), dtype.type(4)
     mean = spread(convert_element_type(mean, dtype), shape)
-    v, u = normal_of(first, shape, dtype), uniform_of(second, 0., 1., shape, dtype)
+    return _one_of_two_roots(mean, normal_of(first, shape, dtype), uniform_of(second, 0., 1., shape, dtype))
+
+
+def _root(mean: Any, v: Any, u: Any) -> Any:
+    real = get_aval(v).dtype.type  # type: ignore[attr-defined]
     y, square = integer_pow(v, 2), integer_pow(mean, 2)
-    root = sqrt(add(mul(mul(four, mean), y), mul(square, integer_pow(y, 2))))
-    x = sub(add(mean, div(mul(square, y), two)), mul(div(mean, two), root))
+    root = sqrt(add(mul(mul(real(4), mean), y), mul(square, integer_pow(y, 2))))
+    x = sub(add(mean, div(mul(square, y), real(2))), mul(div(mean, real(2)), root))
     return select(le(u, div(mean, add(mean, x))), x, div(square, x))
 
 
-_staged_wald = Staged(_wald)
+_one_of_two_roots = Piecewise(_root)
+_wald_samples = Composite(_wald)
 
 
 @public
@@ -196,25 +202,30 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_shard
     Args:
         mean: positive number or array that broadcasts to `shape`. The rest is as for `pareto`.
     """
-    return sampled("wald", _staged_wald, key, shape, dtype, out_sharding, mean=mean)
+    return sampled("wald", _wald_samples, key, shape, dtype, out_sharding, mean=mean)
 
 
 def _maxwell(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    x = normal_of(key, (*shape, 3), dtype)
-    return sqrt(reduce_sum(mul(x, x), (len(shape),)))
+    return _lengths(normal_of(key, (*shape, 3), dtype))
 
 
-_staged_maxwell = Staged(_maxwell)
+def _norm(x: Any) -> Any:
+    return sqrt(reduce_sum(mul(x, x), (len(get_aval(x).shape) - 1,)))  # type: ignore[attr-defined]
+
+
+_lengths = Staged(_norm, inline=True)
+_maxwell_samples = Composite(_maxwell)
 
 
 def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     first, second = split_in_two(key)
-    length, sign = _staged_maxwell(first, shape=shape, dtype=dtype), signs_of(second, shape, dtype)
+    length, sign = _maxwell_samples(first, shape=shape, dtype=dtype), signs_of(second, shape, dtype)
     scale, loc = [spread(convert_element_type(x, dtype), shape) for x in (scale, loc)]
-    return add(mul(mul(sign, length), scale), loc)
+    return _moved(sign, length, scale, loc)
 
 
-_staged_double_sided = Staged(_double_sided)
+_moved = Piecewise(lambda sign, length, scale, loc: add(mul(mul(sign, length), scale), loc))
+_double_sided_samples = Composite(_double_sided)
 
 
 @public
@@ -232,7 +243,7 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
     """
     found, _ = single_key("maxwell", key)
     dtype = sample_dtype("maxwell", dtype)
-    return _staged_maxwell(found, shape=sample_shape("maxwell", shape, out_sharding), dtype=dtype)
+    return _maxwell_samples(found, shape=sample_shape("maxwell", shape, out_sharding), dtype=dtype)
 
 
 @public
@@ -256,7 +267,7 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
     loc, scale = [parameter("double_sided_maxwell", name, x) for name, x in (("loc", loc), ("scale", scale))]
     own = broadcast_shapes(get_aval(loc).shape, get_aval(scale).shape)  # type: ignore[attr-defined]
     shape = (*(sample_shape("double_sided_maxwell", shape) or own), *own)
-    return _staged_double_sided(found, loc, scale, shape=shape, dtype=dtype)
+    return _double_sided_samples(found, loc, scale, shape=shape, dtype=dtype)
 
 
 __all__ = ["double_sided_maxwell", "lognormal", "maxwell", "pareto", "rayleigh", "triangular", "wald", "weibull_min"]

@@ -55,7 +55,7 @@ def _bernoulli(key: Any, p: Any, *, shape: tuple[int, ...], dtype: Any, mode: st
     return lt(fine, sub(p, high))
 
 
-_coins = Distribution(_bernoulli, draws=lambda *, mode: 2 if mode == "high" else 1)
+_coins = Distribution(_bernoulli, draws=lambda *, mode: 2 if mode == "high" else 1, fast=True)
 
 
 @public
@@ -87,21 +87,21 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, o
     return _coins(found, convert_element_type(p, aval.dtype), shape=shape, dtype=aval.dtype, mode=mode)
 
 
-def _rademacher(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    real: Any = dtypes.default_dtype("float")
-    coins = _coins.staged(key, real.type(0.5), shape=shape, dtype=real, mode="low")
-    working = np.dtype(np.int32) if dtype == np.dtype(bool) else dtype
+def _rademacher(key: Any, *, shape: tuple[int, ...], dtype: Any, wanted: Any) -> Any:
+    """Signs of coins, which are drawn by uniform samples of `dtype`."""
+    coins = _coins.staged(key, dtype.type(0.5), shape=shape, dtype=dtype, mode="low")
+    working = np.dtype(np.int32) if wanted == np.dtype(bool) else wanted
     one = np.ones((), working)[()]
     signs = sub(mul(np.asarray(2, working)[()], convert_element_type(coins, working)), one)
-    return signs if working is dtype else convert_element_type(signs, dtype)
+    return signs if working is wanted else convert_element_type(signs, wanted)
 
 
-_signs = Staged(_rademacher)
+_signs = Distribution(_rademacher, fast=True)
 
 
 def signs_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Signs inside of another distribution."""
-    return _signs(key, shape=shape, dtype=dtype)
+    return _signs(key, shape=shape, dtype=dtypes.default_dtype("float"), wanted=dtype)
 
 
 @public

@@ -1,4 +1,4 @@
-"""The gamma distribution, and those that are made of gamma samples.
+"""The gamma distribution.
 
 Samples are found by the method of Marsaglia and Tsang ("A simple method for generating gamma variables", ACM TOMS 26,
 2000): a cubed normal sample is proposed until one is accepted. Each element has a key of its own, so that its sample
@@ -22,26 +22,31 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax.bitwise import bitwise_and, bitwise_or
 from perspicax.lax.compare import eq, ge, le, select
 from perspicax.lax.convert import convert_element_type
-from perspicax.lax.elementwise import abs as absolute
 from perspicax.lax.elementwise import add, div, log, mul, neg, sqrt, sub
-from perspicax.lax.elementwise import max as maximum
 from perspicax.lax.elementwise import pow as power
 from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.incomplete import random_gamma_grad
 from perspicax.lax.loops import map as loop_over
-from perspicax.lax.markers import stop_gradient
-from perspicax.lax.random_bits import KeyDType, host_place, random_wrap_p
-from perspicax.lax.reductions import reduce_max, reduce_sum
-from perspicax.lax.shape import broadcast_in_dim, broadcast_shapes, expand_dims, reshape, transpose
+from perspicax.lax.markers import optimization_barrier
+from perspicax.lax.random_bits import KeyDType, Place, host_place, random_wrap_p
+from perspicax.lax.shape import broadcast_in_dim, broadcast_shapes, reshape, transpose
 from perspicax.lax.transcendental import exp
 from perspicax.lax.while_loops import while_loop
-from perspicax.random.bits import Staged, check_broadcast, parameter, sample_dtype, sample_shape, staged_here
-from perspicax.random.chunks import FixedProgram, run_pieces
-from perspicax.random.discrete import signs_of
-from perspicax.random.errors import SampleShapeError, SamplingError
+from perspicax.random.bits import (
+    GivenBits,
+    Staged,
+    bit_width,
+    check_broadcast,
+    concrete,
+    parameter,
+    sample_dtype,
+    sample_shape,
+)
+from perspicax.random.chunks import FixedProgram, mapped
 from perspicax.random.keys import parts_of, single_key, split_in_two, split_keys
+from perspicax.random.piecewise import Composite, Rental
 from perspicax.random.sampling import exponential_of, normal_of, uniform_of
-from perspicax.random.threefry import threefry
+from perspicax.random.threefry import Words, counts, joined_bits, numbered_blocks, threefry
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.vmap import vmap
 from perspicax.xla import dispatch
@@ -52,26 +57,51 @@ SQUEEZE = 0.0331  # accepts most proposals without a logarithm, section 2 of the
 
 # -- one sample
 
-def _sample(key: Any, a: Any, log_space: bool) -> Any:
-    """The sample of one element.
-
-    A shape below 1 is raised by 1, and the sample scaled by a power of a uniform one (section 6 of the paper).
-    """
+def _constants(a: Any) -> tuple[Any, Any]:
+    """What the proposals of a shape depend on. One below 1 is raised by 1 (section 6 of the paper)."""
     dtype: Any = get_aval(a).dtype  # type: ignore[attr-defined]
     one, third = dtype.type(1), dtype.type(1 / 3)
-    enough = ge(a, one)
-    d = sub(select(enough, a, add(a, one)), third)
-    c = div(third, sqrt(d))
+    d = sub(select(ge(a, one), a, add(a, one)), third)
+    return d, div(third, sqrt(d))
+
+
+def _sample(key: Any, a: Any, log_space: bool) -> Any:
+    """The sample of one element."""
+    dtype: Any = get_aval(a).dtype  # type: ignore[attr-defined]
+    one = dtype.type(1)
+    d, c = _constants(a)
     key, scaling = split_in_two(key)
     _, _, cube, _ = while_loop(lambda state: _refused(d, *state[1:]), lambda state: _propose(c, state[0], dtype),
                                (key, dtype.type(0), one, dtype.type(2)))
-    if not log_space:
-        scale = power(sub(one, uniform_of(scaling, 0., 1., (), dtype)), div(one, a))
-        return mul(mul(d, cube), select(enough, one, scale))
-    logarithm = neg(exponential_of(scaling, (), dtype))
-    unscaled = bitwise_or(enough, eq(logarithm, dtype.type(0)))
-    scale = select(unscaled, dtype.type(0), mul(logarithm, div(one, a)))
+    return _scaled(scaling, a, d, cube, log_space)
+
+
+def _scaled(key: Any, a: Any, d: Any, cube: Any, log_space: bool) -> Any:
+    """The sample that was accepted, scaled by a power of a uniform one where its shape was raised."""
+    aval: Any = get_aval(a)
+    dtype, shape = aval.dtype, aval.shape
+    one, enough = dtype.type(1), ge(a, dtype.type(1))
+    if log_space:
+        return logarithm(d, cube, _log_scale(key, a))
+    scale = power(sub(one, uniform_of(key, 0., 1., shape, dtype)), div(one, a))
+    return mul(mul(d, cube), select(enough, _full(one, shape), scale))
+
+
+def _log_scale(key: Any, a: Any) -> Any:
+    """The logarithm of the power."""
+    aval: Any = get_aval(a)
+    dtype, shape = aval.dtype, aval.shape
+    logarithm = neg(exponential_of(key, shape, dtype))
+    unscaled = bitwise_or(ge(a, dtype.type(1)), eq(logarithm, dtype.type(0)))
+    return select(unscaled, _full(dtype.type(0), shape), mul(logarithm, div(dtype.type(1), a)))
+
+
+def logarithm(d: Any, cube: Any, scale: Any) -> Any:
     return add(add(log(d), log(cube)), scale)
+
+
+def _full(value: Any, shape: tuple[int, ...]) -> Any:
+    return np.broadcast_to(value, shape) if shape else value
 
 
 def _refused(d: Any, square: Any, cube: Any, u: Any) -> Any:
@@ -87,13 +117,85 @@ def _propose(c: Any, key: Any, dtype: Any) -> tuple[Any, Any, Any, Any]:
     key, normal_key, uniform_key = parts_of(key, 3)
     _, x, v = while_loop(lambda state: le(state[2], dtype.type(0)), lambda state: _positive(c, state[0], dtype),
                          (normal_key, dtype.type(0), dtype.type(-1)))
-    return key, mul(x, x), mul(mul(v, v), v), uniform_of(uniform_key, 0., 1., (), dtype)
+    return key, *_powers(x, v), uniform_of(uniform_key, 0., 1., (), dtype)
+
+
+def _powers(x: Any, v: Any) -> tuple[Any, Any]:
+    return mul(x, x), mul(mul(v, v), v)
 
 
 def _positive(c: Any, key: Any, dtype: Any) -> tuple[Any, Any, Any]:
     key, used = split_in_two(key)
-    x = normal_of(used, (), dtype)
-    return key, x, add(dtype.type(1), mul(x, c))
+    return key, *_tried(c, used)
+
+
+def _tried(c: Any, key: Any) -> tuple[Any, Any]:
+    """A normal sample `x`, and `1 + c x`."""
+    aval: Any = get_aval(c)
+    x = normal_of(key, aval.shape, aval.dtype)
+    return x, add(aval.dtype.type(1), mul(x, c))
+
+
+# -- samples of all elements on the host, in pieces
+
+def _tried_of_bits(bits: Any, c: Any) -> tuple[Any, Any, Any]:
+    x, v = _tried(c, GivenBits(bits))
+    return x, v, le(v, v.dtype.type(0))
+
+
+def _judged(bits: Any, d: Any, x: Any, v: Any) -> tuple[Any, Any]:
+    """The cube of a proposal, and whether it is refused.
+
+    A barrier stands where one step of the loop hands its state to the next: no product before it is contracted with a
+    sum behind it.
+    """
+    aval: Any = get_aval(x)
+    state = (*_powers(x, v), uniform_of(GivenBits(bits), 0., 1., aval.shape, aval.dtype))
+    square, cube, u = optimization_barrier(state)
+    return cube, _refused(d, square, cube, u)
+
+
+_constants_program, _tried_program, _judged_program = [
+    FixedProgram(f"gamma_{body.__name__.strip('_')}", body) for body in (_constants, _tried_of_bits, _judged)]
+_scaled_program = FixedProgram("gamma_scaled", lambda bits, a, d, cube, *, log_space:
+                               _scaled(GivenBits(bits), a, d, cube, log_space))
+log_scale_program = FixedProgram("gamma_log_scale", lambda bits, a: _log_scale(GivenBits(bits), a))
+
+
+def accepted_on_host(place: Place, words: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The loop of `_sample` for each key of `words` `[n, 2]`: each step for those elements alone that need it.
+
+    A step takes a few blocks of the generator and three small programs; the loop as one program takes seconds to compile.
+
+    Returns:
+        `d`, the cubes that were accepted, and the bits for scaling.
+    """
+    d, c = mapped(_constants_program, place, [a])
+    width = bit_width(a.dtype)
+    own = words[:, 0], words[:, 1]
+    key, scaling = numbered_blocks([own, own], (0, 1), place)
+    cube = np.empty(len(words), a.dtype)
+    left = np.arange(len(words))
+    while left.size:
+        key, normal_key, uniform_key = numbered_blocks([key] * 3, (0, 1, 2), place)
+        x, v = _positiveaccepted_on_host(place, normal_key, c[left], width)
+        bits = joined_bits(numbered_blocks([uniform_key], (0,), place)[0], width)
+        cube[left], refused = mapped(_judged_program, place, [bits, d[left], x, v])
+        left, key = left[refused], (key[0][refused], key[1][refused])
+    return d, cube, joined_bits(numbered_blocks([scaling], (0,), place)[0], width)
+
+
+def _positiveaccepted_on_host(place: Place, key: Words, c: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """`_tried`, for each key until `v` is positive."""
+    n = len(key[0])
+    x, v = np.empty(n, c.dtype), np.empty(n, c.dtype)
+    left = np.arange(n)
+    while left.size:
+        key, used = numbered_blocks([key] * 2, (0, 1), place)
+        bits = joined_bits(numbered_blocks([used], (0,), place)[0], width)
+        x[left], v[left], again = mapped(_tried_program, place, [bits, c[left]])
+        left, key = left[again], (key[0][again], key[1][again])
+    return x, v
 
 
 # -- the primitive
@@ -153,13 +255,16 @@ def _of_words(words: Any, a: Any, *, generator: Any, log_space: bool) -> Any:
 _programs = FixedProgram("gamma", lambda words, a, **static: _of_words(_turned(words), a, **static))
 
 
+_rental = Rental()
+
+
 def _turned(words: Any) -> Any:
     """`[words, n]` as `[n, words]`."""
     return transpose(words, (1, 0))
 
 
 def _gamma_evaluate(keys: Any, a: Any, *, log_space: bool) -> Any:
-    """On the CPU in pieces of fixed size: nothing is compiled for the shape, and quick pieces do not wait for slow ones."""
+    """On the CPU without a program for the shape."""
     arrays = [dispatch.as_array(keys), dispatch.as_array(a)]
     values = random_gamma_p.pack(dict(log_space=log_space))
     aval = random_gamma_p.infer((arrays[0].aval, arrays[1].aval), values)
@@ -171,7 +276,13 @@ def _gamma_evaluate(keys: Any, a: Any, *, log_space: bool) -> Any:
     if words is NotImplemented:
         words = split_keys(arrays[0], (aval.size,)).value()
     fixed = (("generator", generator), ("log_space", log_space))
-    samples = run_pieces(_programs, place, words.T, [np.ascontiguousarray(arrays[1].value()).reshape(-1)], fixed)
+    a = np.ascontiguousarray(arrays[1].value()).reshape(-1)
+    if not counts(generator) or not _rental.cheap():
+        samples = mapped(_programs, place, [words.T, a], fixed)[0]
+    else:
+        with _rental.time():
+            d, cube, bits = accepted_on_host(place, words, a)
+            samples = mapped(_scaled_program, place, [bits, a, d, cube], (("log_space", log_space),))[0]
     return ArrayImpl(aval, None, samples.reshape(aval.shape), place.sharding, place.committed)
 
 
@@ -212,7 +323,9 @@ def shared_shape(function: str, shape: Any, out_sharding: Any, **parameters: Any
 
 
 def gamma_of(key: Any, a: Any, shape: tuple[int, ...], dtype: Any, log_space: bool = True) -> Any:
-    """Gamma samples, or their logarithms, inside of another distribution."""
+    """Gamma samples, or their logarithms."""
+    if concrete(key, a):
+        return _gamma(key, a, shape=shape, dtype=dtype, log_space=log_space)
     return _staged_gamma(key, a, shape=shape, dtype=dtype, log_space=log_space)
 
 
@@ -221,8 +334,6 @@ def _checked_gamma(name: str, key: Any, a: Any, shape: Any, dtype: Any, out_shar
     dtype = sample_dtype(name, dtype)
     a = parameter(name, "a", a)
     shape = shared_shape(name, shape, out_sharding, a=a)
-    if type(found) is ArrayImpl and type(a) in (ArrayImpl, int, float, np.ndarray) and not staged_here():
-        return random_gamma_p(found, spread(convert_element_type(a, dtype), shape), log_space=name == "loggamma")
     return gamma_of(found, a, shape, dtype, name == "loggamma")
 
 
@@ -258,83 +369,7 @@ def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_shar
     return _checked_gamma("loggamma", key, a, shape, dtype, out_sharding)
 
 
-# -- made of gamma samples
-
-def _beta(key: Any, a: Any, b: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    a, b = [convert_element_type(x, dtype) for x in (a, b)]
-    first, second = split_in_two(key)
-    x, y = gamma_of(first, spread(a, shape), shape, dtype), gamma_of(second, spread(b, shape), shape, dtype)
-    most = maximum(x, y)  # the logarithms are shifted, so that the larger sample is 1
-    x, y = exp(sub(x, most)), exp(sub(y, most))
-    return div(x, add(x, y))
-
-
-def _chisquare(key: Any, df: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    two = dtype.type(2)
-    return mul(exp(gamma_of(key, div(convert_element_type(df, dtype), two), shape, dtype)), two)
-
-
-def _f(key: Any, dfnum: Any, dfden: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    dfden, dfnum = convert_element_type(dfden, dtype), convert_element_type(dfnum, dtype)
-    below, above = split_in_two(key)
-    over = _staged_chisquare(above, dfnum, shape=shape, dtype=dtype)
-    under = _staged_chisquare(below, dfden, shape=shape, dtype=dtype)
-    return div(div(over, spread(dfnum, shape)), div(under, spread(dfden, shape)))
-
-
-def _t(key: Any, df: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    df = convert_element_type(df, dtype)
-    first, second = split_in_two(key)
-    n = normal_of(first, shape, dtype)
-    half = div(df, dtype.type(2))
-    g = gamma_of(second, half, shape, dtype, False)
-    return mul(n, sqrt(div(spread(half, shape), g)))
-
-
-def _generalized_normal(key: Any, p: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    first, second = split_in_two(key)
-    p = _floating(p)
-    inverse = div(get_aval(p).dtype.type(1), p)  # type: ignore[attr-defined]
-    g = gamma_of(first, inverse, shape, dtype, False)
-    return mul(signs_of(second, shape, dtype), power(g, convert_element_type(inverse, dtype)))
-
-
-def _floating(x: Any) -> Any:
-    aval: Any = get_aval(x)
-    if dtypes.issubdtype(aval.dtype, np.floating):
-        return convert_element_type(x, aval.dtype)
-    return convert_element_type(x, dtypes.default_dtype("float"))
-
-
-def _ball(key: Any, p: Any, *, d: int, shape: tuple[int, ...], dtype: Any) -> Any:
-    """A point on no sphere: coordinates of a generalised normal distribution, divided by their norm with one more
-    coordinate that is dropped (Barthe, Guédon, Mendelson, Naor, Annals of Probability 33, 2005)."""
-    first, second = split_in_two(key)
-    p = _floating(p)
-    g = _staged_generalized(first, p, shape=(*shape, d), dtype=dtype)
-    e = exponential_of(second, shape, dtype)
-    total = add(reduce_sum(power(absolute(g), convert_element_type(p, dtype)), (len(shape),)), e)
-    inverse = div(get_aval(p).dtype.type(1), p)  # type: ignore[attr-defined]
-    norm = power(total, convert_element_type(inverse, dtype))
-    return div(g, expand_dims(norm, (len(shape),)))
-
-
-def _dirichlet(key: Any, alpha: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    last = len(shape)
-    size: int = get_aval(alpha).shape[-1]  # type: ignore[attr-defined]
-    logarithms = gamma_of(key, convert_element_type(alpha, dtype), (*shape, size), dtype)
-    if size == 0:
-        return logarithms
-    most = stop_gradient(expand_dims(reduce_max(logarithms, (last,)), (last,)))
-    weights = exp(sub(logarithms, most))
-    return div(weights, expand_dims(reduce_sum(weights, (last,)), (last,)))
-
-
-_staged_beta, _staged_chisquare, _staged_f, _staged_t = Staged(_beta), Staged(_chisquare), Staged(_f), Staged(_t)
-_staged_generalized, _staged_ball, _staged_dirichlet = Staged(_generalized_normal), Staged(_ball), Staged(_dirichlet)
-
-
-def sampled(name: str, samples: Staged, key: Any, shape: Any, dtype: Any, out_sharding: Any, **parameters: Any) -> Any:
+def sampled(name: str, samples: Composite, key: Any, shape: Any, dtype: Any, out_sharding: Any, **parameters: Any) -> Any:
     """Samples of a distribution whose parameters broadcast to `shape`."""
     found, _ = single_key(name, key)
     dtype = sample_dtype(name, dtype)
@@ -343,128 +378,5 @@ def sampled(name: str, samples: Staged, key: Any, shape: Any, dtype: Any, out_sh
     return samples(found, *parameters.values(), shape=shape, dtype=dtype)
 
 
-@public
-def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Samples of the beta distribution, from (0, 1).
-
-    Args:
-        key: one key.
-        a, b: positive numbers or arrays that broadcast to `shape`.
-        shape: of the samples; what the parameters broadcast to by default.
-        dtype: floating.
-
-    Raises:
-        KeyTypeError: `key` is no key.
-        ParameterTypeError: a parameter is no array or number.
-        SampleDTypeError: `dtype` is not floating.
-        SampleShapeError: a parameter does not broadcast to `shape`.
-    """
-    return sampled("beta", _staged_beta, key, shape, dtype, out_sharding, a=a, b=b)
-
-
-@public
-def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Samples of the chi-square distribution of `df` degrees of freedom. The rest is as for `beta`."""
-    return sampled("chisquare", _staged_chisquare, key, shape, dtype, out_sharding, df=df)
-
-
-@public
-def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Samples of the F distribution, a ratio of two chi-square samples, each by its degrees of freedom.
-
-    Args:
-        dfnum, dfden: degrees of freedom above and below. The rest is as for `beta`.
-    """
-    return sampled("f", _staged_f, key, shape, dtype, out_sharding, dfnum=dfnum, dfden=dfden)
-
-
-@public
-def t(key: Any, df: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Samples of Student's t distribution of `df` degrees of freedom. The rest is as for `beta`."""
-    return sampled("t", _staged_t, key, shape, dtype, out_sharding, df=df)
-
-
-@public
-def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Samples of the generalised normal distribution, whose density is proportional to `exp(-|x| ** p)`.
-
-    Args:
-        key: one key.
-        p: positive number.
-        shape: of the samples.
-        dtype: floating.
-
-    Raises:
-        KeyTypeError: `key` is no key.
-        SampleDTypeError: `dtype` is not floating.
-        SampleShapeError: `p` does not broadcast to `shape`.
-    """
-    return sampled("generalized_normal", _staged_generalized, key, shape, dtype, out_sharding, p=p)
-
-
-@public
-def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Points that are uniform in the unit ball of the p-norm in `d` dimensions.
-
-    Args:
-        key: one key.
-        d: number of dimensions.
-        p: positive number, the norm.
-        shape: of the points.
-        dtype: floating.
-
-    Returns:
-        Array `[*shape, d]`.
-
-    Raises:
-        KeyTypeError: `key` is no key.
-        SampleDTypeError: `dtype` is not floating.
-        SampleShapeError: `p` does not broadcast to `shape`.
-    """
-    found, _ = single_key("ball", key)
-    dtype = sample_dtype("ball", dtype)
-    shape = sample_shape("ball", shape, out_sharding)
-    p = parameter("ball", "p", p)
-    check_broadcast("ball", (), p=p)
-    return _staged_ball(found, p, d=_dimension(d), shape=shape, dtype=dtype)
-
-
-def _dimension(d: Any) -> int:
-    return sample_shape("ball", (d,))[0]
-
-
-@public
-def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
-    """Samples of the Dirichlet distribution: weights that sum to 1.
-
-    Args:
-        key: one key.
-        alpha: array `[..., n]` of positive numbers, one for each weight.
-        shape: of the samples, without the weights; that of `alpha` without its last axis by default.
-        dtype: floating.
-
-    Returns:
-        Array `[*shape, n]`.
-
-    Raises:
-        KeyTypeError: `key` is no key.
-        ParameterTypeError: `alpha` is no array.
-        SampleDTypeError: `dtype` is not floating.
-        SampleShapeError: `alpha` without its last axis does not broadcast to `shape`.
-        SamplingError: `alpha` has no axis.
-    """
-    found, _ = single_key("dirichlet", key)
-    dtype = sample_dtype("dirichlet", dtype)
-    alpha = parameter("dirichlet", "alpha", alpha)
-    own: tuple[int, ...] = get_aval(alpha).shape  # type: ignore[attr-defined]
-    if not own:
-        raise SamplingError(says="`alpha` of `dirichlet` is one number.",
-                            why="it is an array with one number for each weight along its last axis")
-    shape = sample_shape("dirichlet", own[:-1] if shape is None else shape, out_sharding)
-    if len(own) - 1 > len(shape) or any(m not in (1, n) for m, n in zip(own[-2::-1], shape[::-1])):
-        raise SampleShapeError(function="dirichlet", shape=shape, parameters=(("alpha without its last axis", own[:-1]),))
-    return _staged_dirichlet(found, alpha, shape=shape, dtype=dtype)
-
-
-__all__ = ["ball", "beta", "chisquare", "dirichlet", "f", "gamma", "gamma_of", "generalized_normal", "loggamma",
-           "random_gamma_p", "sampled", "shared_shape", "spread", "t"]
+__all__ = ["accepted_on_host", "gamma", "gamma_of", "log_scale_program", "logarithm", "loggamma", "random_gamma_p", "sampled",
+           "shared_shape", "spread"]

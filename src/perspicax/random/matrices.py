@@ -20,6 +20,7 @@ from perspicax.random.bits import Staged, parameter, sample_dtype, sample_shape
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import spread
 from perspicax.random.keys import single_key
+from perspicax.random.piecewise import Composite
 from perspicax.random.sampling import normal_of
 
 METHODS = ("cholesky", "eigh", "svd")
@@ -38,13 +39,16 @@ def _factor(cov: Any, method: str) -> Any:
 
 
 def _multivariate(key: Any, mean: Any, cov: Any, *, shape: tuple[int, ...], dtype: Any, method: str) -> Any:
-    size = get_aval(mean).shape[-1]  # type: ignore[attr-defined]
-    factor = _factor(cov, method)
-    noise = normal_of(key, (*shape, size), dtype)
-    return add(spread(mean, (*shape, size)), einsum("...ij,...j->...i", factor, noise))
+    noise = normal_of(key, (*shape, get_aval(mean).shape[-1]), dtype)  # type: ignore[attr-defined]
+    return _correlated(noise, mean, cov, method=method)
 
 
-_staged_multivariate = Staged(_multivariate)
+def _correlated_noise(noise: Any, mean: Any, cov: Any, *, method: str) -> Any:
+    return add(spread(mean, get_aval(noise).shape), einsum("...ij,...j->...i", _factor(cov, method), noise))  # type: ignore[attr-defined]
+
+
+_correlated = Staged(_correlated_noise, inline=True)
+_multivariate_samples = Composite(_multivariate)
 
 
 @public
@@ -90,21 +94,26 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
         if len(size) > len(shape) or any(m not in (1, n) for m, n in zip(size[::-1], shape[::-1])):
             raise SampleShapeError(function="multivariate_normal", shape=shape, parameters=tuple(leading.items()))
     mean, cov = convert_element_type(mean, dtype), convert_element_type(cov, dtype)
-    return _staged_multivariate(found, mean, cov, shape=shape, dtype=dtype, method=method)
+    return _multivariate_samples(found, mean, cov, shape=shape, dtype=dtype, method=method)
 
 
 def _orthogonal(key: Any, *, n: int, m: int, shape: tuple[int, ...], dtype: Any) -> Any:
     """The orthogonal factor of a normal matrix, with the signs that make it unique (Mezzadri, Notices AMS 54, 2007)."""
-    rank = len(shape)
-    noise = normal_of(key, (*shape, max(n, m), min(n, m)), dtype)
+    return _orthogonalized(normal_of(key, (*shape, max(n, m), min(n, m)), dtype), wide=n < m)
+
+
+def _orthogonal_factor(noise: Any, *, wide: bool) -> Any:
+    aval: Any = get_aval(noise)
+    rank, dtype = aval.ndim - 2, aval.dtype
     q, r = linalg.qr(noise)
     d = diagonal(r, 0, -2, -1)
     d = div(d, convert_element_type(absolute(d), dtype)) if dtypes.issubdtype(dtype, np.complexfloating) else sign(d)
     q = mul(q, spread(expand_dims(d, (rank,)), get_aval(q).shape))  # type: ignore[attr-defined]
-    return transpose(q, (*range(rank), rank + 1, rank)) if n < m else q
+    return transpose(q, (*range(rank), rank + 1, rank)) if wide else q
 
 
-_staged_orthogonal = Staged(_orthogonal)
+_orthogonalized = Staged(_orthogonal_factor, inline=True)
+_orthogonal_samples = Composite(_orthogonal)
 
 
 @public
@@ -131,7 +140,7 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
     dtype = sample_dtype("orthogonal", dtype, "inexact")
     shape = sample_shape("orthogonal", shape, out_sharding)
     rows, columns = sample_shape("orthogonal", (n, n if m is None else m))
-    return _staged_orthogonal(found, n=rows, m=columns, shape=shape, dtype=dtype)
+    return _orthogonal_samples(found, n=rows, m=columns, shape=shape, dtype=dtype)
 
 
 __all__ = ["multivariate_normal", "orthogonal"]

@@ -28,6 +28,7 @@ from perspicax.random.bits import (
     Staged,
     bit_width,
     check_broadcast,
+    concrete,
     draw,
     parameter,
     sample_dtype,
@@ -35,6 +36,7 @@ from perspicax.random.bits import (
 )
 from perspicax.random.errors import SamplingError
 from perspicax.random.keys import single_key, split_in_two
+from perspicax.random.piecewise import Composite, Piecewise
 
 INEXACT_ON_HOST = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64), dtypes.bfloat16)
 
@@ -80,12 +82,12 @@ def _uniform_on_host(bits: np.ndarray, operands: tuple, dtype: Any) -> Any:
     return NotImplemented
 
 
-_uniform_samples = Distribution(_uniform, host=_uniform_on_host)
+_uniform_samples = Distribution(_uniform, host=_uniform_on_host, fast=True)
 
 
 def uniform_of(key: Any, low: Any, high: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Uniform samples inside of another distribution."""
-    return _uniform_samples.staged(key, low, high, shape=shape, dtype=dtype)
+    return _uniform_samples(key, low, high, shape=shape, dtype=dtype)
 
 
 def uniform_apart(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -141,12 +143,20 @@ def _normal(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
         return _real_normal(key, shape=shape, dtype=dtype)
     part = np.dtype(f"f{dtype.itemsize // 2}")
     first, second = split_in_two(key)
-    real = convert_element_type(_real_normal(first, shape=shape, dtype=part), dtype)
-    imaginary = convert_element_type(_real_normal(second, shape=shape, dtype=part), dtype)
+    draw_part = _normal_samples if concrete(key) else _real_normal
+    return _complex_of(draw_part(first, shape=shape, dtype=part), draw_part(second, shape=shape, dtype=part))
+
+
+def _complex_normal(real: Any, imaginary: Any) -> Any:
+    """A complex sample of variance 1, of two real ones."""
+    part: Any = get_aval(real).dtype  # type: ignore[attr-defined]
+    dtype = np.result_type(part, np.complex64)
+    real, imaginary = convert_element_type(real, dtype), convert_element_type(imaginary, dtype)
     return div(add(real, mul(_number(1j, dtype), imaginary)), _number(np.sqrt(2), part).astype(dtype))
 
 
-_normal_samples = Distribution(_normal)
+_complex_of = Piecewise(_complex_normal)
+_normal_samples, _complex_samples = Distribution(_normal), Composite(_normal)
 
 
 @public
@@ -170,14 +180,12 @@ def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
     found, _ = single_key("normal", key)
     dtype = sample_dtype("normal", dtype, "inexact")
     shape = sample_shape("normal", shape, out_sharding)
-    if dtype.kind == "c":
-        return _normal_samples.staged(found, shape=shape, dtype=dtype)
-    return _normal_samples(found, shape=shape, dtype=dtype)
+    return normal_of(found, shape, dtype)
 
 
 def normal_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Normal samples inside of another distribution."""
-    return _normal_samples.staged(key, shape=shape, dtype=dtype)
+    return (_complex_samples if dtype.kind == "c" else _normal_samples)(key, shape=shape, dtype=dtype)
 
 
 # -- truncated normal
@@ -197,7 +205,7 @@ def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...
     return _clip(found, *inside)
 
 
-_truncated_samples = Distribution(_truncated_normal)
+_truncated_samples = Distribution(_truncated_normal, fast=True)
 
 
 @public
@@ -260,7 +268,7 @@ def two_uniforms(key: Any, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any
     return index_in_dim(both, 0, 0, False), index_in_dim(both, 1, 0, False)
 
 
-_gumbel_samples = Distribution(_gumbel, draws=_two_draws)
+_gumbel_samples = Distribution(_gumbel, draws=_two_draws, fast=True)
 
 
 @public
@@ -310,15 +318,15 @@ def _cauchy(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     return tan(mul(_number(np.pi, dtype), sub(u, _number(0.5, dtype))))
 
 
-_exponential_samples = Distribution(_exponential)
-_laplace_samples = Distribution(_laplace)
-_logistic_samples = Distribution(_logistic)
+_exponential_samples = Distribution(_exponential, fast=True)
+_laplace_samples = Distribution(_laplace, fast=True)
+_logistic_samples = Distribution(_logistic, fast=True)
 _cauchy_samples = Distribution(_cauchy)
 
 
 def exponential_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Exponential samples inside of another distribution."""
-    return _exponential_samples.staged(key, shape=shape, dtype=dtype)
+    return _exponential_samples(key, shape=shape, dtype=dtype)
 
 
 def _plain(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any) -> Any:

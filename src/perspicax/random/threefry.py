@@ -7,6 +7,7 @@ too. With the option off, counters are the positions of the words in two halves.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from perspicax.lax.convert import convert_element_type
 from perspicax.lax.random_bits import BITS_DTYPES, Generator, Place, register, threefry2x32_p
 from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.threefry import MASK, UINT32, block_in_place, block_of_ints, emit_block
-from perspicax.random.chunks import FixedProgram, run_counted
+from perspicax.random.chunks import FixedProgram, mapped, run_counted
 from perspicax.xla.array import on_host
 
 FEW_BLOCKS = 12  # up to so many, Python's integers are faster than NumPy
 IN_CACHE = 1 << 12  # counters that NumPy works on at a time
 HOST_BITS = 1 << 15  # blocks; above it a compiled kernel pays, which takes 60 ms to compile
+MANY_KEYS = 1 << 15  # blocks under different keys; above it a compiled kernel pays
+OFTEN = 400  # calls for blocks under different keys; then it pays for fewer too
 HALF = np.uint64(32)
 
 Words = tuple[np.ndarray, np.ndarray]
@@ -77,7 +80,9 @@ def _halves(k0: Any, k1: Any, n: int) -> np.ndarray:
     return counters[:n]
 
 
-def _join(first: np.ndarray, second: np.ndarray, bit_width: int) -> np.ndarray:
+def joined_bits(words: Words, bit_width: int) -> np.ndarray:
+    """The bits of blocks."""
+    first, second = words
     if bit_width == 64:
         return first.astype(np.uint64) << HALF | second
     return (first ^ second).astype(BITS_DTYPES[bit_width], copy=False)
@@ -95,6 +100,42 @@ def counted_bits(words: Any, size: int, bit_width: int) -> Any:
     return convert_element_type(bitwise.bitwise_xor(first, second), BITS_DTYPES[bit_width])
 
 
+def blocks_at(k0: np.ndarray, k1: np.ndarray, counters: np.ndarray, place: Place) -> Words:
+    """A block of each counter (integers `[n]` below 2**64), under keys of its own `[n]`, or under one key.
+
+    By NumPy, and by a kernel where there are many, or when this is done often.
+    """
+    first = (counters >> HALF).astype(UINT32) if counters.dtype.itemsize == 8 else np.zeros(counters.size, UINT32)
+    second = counters.astype(UINT32)
+    _one_block.calls += 1
+    if counters.size > MANY_KEYS or _one_block.calls > OFTEN:
+        made = mapped(_one_block.program, place, [k0, k1, first, second])
+        return made[0], made[1]
+    for low in range(0, counters.size, IN_CACHE):
+        part = slice(low, low + IN_CACHE)
+        keys = (k0[part], k1[part]) if k0.ndim else (k0, k1)
+        block_in_place(*keys, first[part], second[part])
+    return first, second
+
+
+def numbered_blocks(keys: Sequence[Words], numbers: Sequence[int], place: Place) -> list[Words]:
+    """For each key array `[n]` in turn the blocks of the number beside it."""
+    n = keys[0][0].size
+    k0, k1 = [np.concatenate([k[i] for k in keys]) for i in range(2)]
+    first, second = blocks_at(k0, k1, np.repeat(np.array(numbers, UINT32), n), place)
+    return [(first[at:at + n], second[at:at + n]) for at in range(0, n * len(numbers), n)]
+
+
+class _Counted:
+    """A program with the number of calls."""
+
+    __slots__ = ("calls", "program")
+
+    def __init__(self, program: FixedProgram) -> None:
+        self.program, self.calls = program, 0
+
+
+_one_block = _Counted(FixedProgram("threefry_block", lambda *words: tuple(threefry2x32_p(*words))))
 _many_bits = FixedProgram("threefry_bits", lambda words, *, size, bit_width: counted_bits(words, size, bit_width))
 
 
@@ -213,7 +254,7 @@ class Threefry(Generator):
         if not threefry_partitionable.value:
             return self._bits_in_halves(words, bit_width, shape)
         if n * math.prod(keys) <= HOST_BITS:
-            return _join(*blocks(words[..., 0], words[..., 1], n), bit_width).reshape((*keys, *shape))
+            return joined_bits(blocks(words[..., 0], words[..., 1], n), bit_width).reshape((*keys, *shape))
         if keys:
             return NotImplemented
         return run_counted(_many_bits, place, words, n, (), (("bit_width", bit_width),)).reshape(shape)
@@ -226,7 +267,7 @@ class Threefry(Generator):
         for at in np.ndindex(keys):
             made = _halves(words[at][0], words[at][1], count)
             if bit_width == 64:
-                found[at] = _join(made[:n], made[n:], 64)
+                found[at] = joined_bits((made[:n], made[n:]), 64)
             else:
                 found[at] = made.view(BITS_DTYPES[bit_width])[:n]
         return found.reshape((*keys, *shape))

@@ -1,0 +1,137 @@
+"""Samples that are computed at once are those of the program of the whole distribution, and need none for each shape."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import perspicax as jax
+from perspicax import random
+from perspicax.core.config import threefry_partitionable
+from perspicax.random import chunks, continuous, counting, discrete, gammas, piecewise, sampling, threefry, trials
+from perspicax.xla import compile as compilation
+
+KEY = random.key(11)
+F32 = np.float32
+
+# parameters are operands of both programs: XLA would fold constants
+LOOPS = {
+    "gamma": (random.gamma, (F32([2.5, .3, 40., 1.]),)),
+    "poisson": (random.poisson, (F32([3, 300, 0, np.nan]),)),
+    "binomial": (random.binomial, (F32([10, 1000, -1, np.inf]), F32([.2, .7, .5, .5]))),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_on_the_host_give_the_samples_of_the_program(name):
+    """What is drawn depends on the key and the index, and of transformed rejection on when all elements are done."""
+    draw, parameters = LOOPS[name]
+    parameters = [np.broadcast_to(x, (50, 4)) for x in parameters]
+    at_once = np.asarray(draw(KEY, *parameters))
+    whole = np.asarray(jax.jit(draw)(KEY, *parameters))
+    assert at_once.tobytes() == whole.tobytes()
+
+
+def test_the_other_layout_of_counters_on_the_host():
+    with threefry_partitionable(False):
+        for draw, parameters in LOOPS.values():
+            parameters = [x[:2] for x in parameters]
+            assert np.asarray(draw(KEY, *parameters)).tobytes() == np.asarray(jax.jit(draw)(KEY, *parameters)).tobytes()
+
+
+def compilations(call):
+    before = compilation.compiled["count"] + compilation.compiled["loaded"]
+    np.asarray(call())
+    return compilation.compiled["count"] + compilation.compiled["loaded"] - before
+
+
+SHAPELESS = {
+    "beta": lambda s: random.beta(KEY, 2., 3., s),
+    "binomial": lambda s: random.binomial(KEY, 10., .2, s),
+    "chisquare": lambda s: random.chisquare(KEY, 3., s),
+    "complex normal": lambda s: random.normal(KEY, s, "complex64"),
+    "gamma": lambda s: random.gamma(KEY, 2.5, s),
+    "geometric": lambda s: random.geometric(KEY, .2, s),
+    "lognormal": lambda s: random.lognormal(KEY, 1.5, s),
+    "poisson": lambda s: random.poisson(KEY, 3., s),
+    "rademacher": lambda s: random.rademacher(KEY, s),
+    "t": lambda s: random.t(KEY, 3., s),
+    "triangular": lambda s: random.triangular(KEY, 0., .3, 1., s),
+    "wald": lambda s: random.wald(KEY, 2., s),
+    "weibull_min": lambda s: random.weibull_min(KEY, 2., 3., s),
+}
+
+
+@pytest.mark.parametrize("name", SHAPELESS)
+def test_a_new_shape_needs_no_new_program(name):
+    draw = SHAPELESS[name]
+    draw((7,))
+    draw((40, 3))
+    assert compilations(lambda: draw((5, 6))) == compilations(lambda: draw((31,))) == 0
+
+
+def test_what_is_drawn_often_gets_a_program_of_its_own(monkeypatch):
+    """Steps on the host are a rent: when as much is paid as a program costs to compile, there is one; the samples stay."""
+    once = np.asarray(random.poisson(KEY, 4., (3,)))
+    monkeypatch.setattr(piecewise, "PRICE", 0.)
+    assert np.asarray(random.poisson(KEY, 4., (3,))).tolist() == once.tolist()
+
+
+FAST = [
+    (sampling._uniform_samples, (-1.25, 2.5)), (sampling._truncated_samples, (-2., 1.5)), (sampling._exponential_samples, ()),
+    (sampling._laplace_samples, ()), (sampling._logistic_samples, ()), (continuous._lognormal_samples, (1.5,)),
+    (continuous._triangular_samples, (0., .3, 1.)), (continuous._pareto_samples, (2.5,)),
+    (continuous._rayleigh_samples, (2.5,)), (continuous._weibull_samples, (2.5, 1.5)), (discrete._coins, (.3,)),
+    (counting._geometric_samples, (.2,)), (discrete._signs, ()), (sampling._gumbel_samples, ()),
+]
+STATIC = {"_bernoulli": (("mode", "low"),), "_geometric": (("wanted", np.dtype(np.int32)),), "_gumbel": (("mode", "low"),),
+          "_rademacher": (("wanted", np.dtype(np.int32)),)}
+
+
+@pytest.mark.parametrize(("samples", "parameters"), FAST, ids=lambda x: getattr(getattr(x, "program", None), "name", None))
+def test_fast_compilation_gives_the_same_samples(samples, parameters):
+    """Of one in 32 of all 2**23 uniform numbers that float32 samples are made of."""
+    program = samples.program
+    assert program.fast
+    slow = chunks.FixedProgram(program.name, program.body)
+    place = gammas.Place(None, False)
+    words = (np.arange(0, 1 << 23, 32, dtype=np.uint32) + 5 << np.uint32(9))
+    static = (("dtype", np.dtype(F32)), *STATIC.get(program.name, ()))
+    operands = [words, *[np.asarray(x, F32) for x in parameters]]
+    found = [chunks.mapped(p, place, operands, static)[0] for p in (program, slow)]
+    assert found[0].tobytes() == found[1].tobytes()
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_blocks_under_different_keys(n, monkeypatch):
+    """By NumPy and by the kernel; counters of more than 32 bits too."""
+    rng = np.random.default_rng(0)
+    k0, k1 = rng.integers(0, 1 << 32, (2, n), np.uint64).astype(np.uint32)
+    counters = rng.integers(0, 1 << 63, n, np.uint64)
+    place = gammas.Place(None, False)
+    by_numpy = threefry.blocks_at(k0, k1, counters, place)
+    monkeypatch.setattr(threefry, "OFTEN", 0)
+    by_kernel = threefry.blocks_at(k0, k1, counters, place)
+    for a, b in zip(by_numpy, by_kernel):
+        assert a.tolist() == b.tolist()
+    i = n // 2
+    whole = threefry.block_of_ints(int(k0[i]), int(k1[i]), int(counters[i]) >> 32, int(counters[i]) & 0xFFFFFFFF)
+    assert (int(by_numpy[0][i]), int(by_numpy[1][i])) == whole
+
+
+def test_the_first_array_does_not_search_for_plugins():
+    """Looking for accelerators among all installed packages takes 30 ms, and nobody asked for one."""
+    program = "import sys, perspicax as p; p.random.normal(p.random.key(0)); print('importlib.metadata' in sys.modules)"
+    env = {k: v for k, v in os.environ.items() if k != "JAX_PLATFORMS"}
+    shown = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "False"
+
+
+def test_counts_of_trials_when_all_or_none_are_few():
+    for n, p in ((1e4, .5), (3., .1)):
+        x = np.asarray(random.binomial(KEY, n, p, (200,)))
+        assert abs(x.mean() - n * p) < 6 * np.sqrt(n * p * (1 - p) / 200)
+    assert trials._binomial_samples.rents
