@@ -118,8 +118,8 @@ def _export(closed: ClosedJaxpr, name: str, in_tree: Any, in_avals: tuple, out_t
     steps = plan(shapes)
     _check_known(name, in_avals, [*shapes, *_shapes_in(closed.jaxpr)], steps)
     jaxpr, read = without_dead_equations(closed.jaxpr)
-    needed = {step.argument for step in steps}
-    keep = [(r or i in needed) and a.dtype != dtypes.float0 for i, (r, a) in enumerate(zip(read, in_avals))]
+    # with symbolic sizes all are kept, as in JAX: one that is not read may tell a size
+    keep = [(r or scope is not None) and a.dtype != dtypes.float0 for r, a in zip(read, in_avals)]
     text = portable_text(f"jit_{name}", jaxpr, closed.consts, platforms=platforms, keep=keep, steps=steps, scope=scope)
     _check_custom_calls(text, name, disabled)
     n, m = len(in_avals), len(closed.out_avals)
