@@ -213,6 +213,8 @@ PROGRAMS: dict[str, tuple[Callable[[Any], Callable[..., Any]], tuple]] = {
     "platform": (lambda j: lambda x: j.lax.platform_dependent(x, cpu=lambda x: x + 1, default=lambda x: x * 2), (X3,)),
     "vmap_while": (lambda j: j.vmap(lambda x: j.lax.while_loop(lambda c: c[0] < x, lambda c: (c[0] + 1, c[1] * 2),
                                                                (j.numpy.float32(0), 1.0))), (X3,)),
+    "scan_split": (lambda j: j.grad(lambda x: j.lax.scan(lambda c, y: (j.numpy.sin(c * y), c), x, x,
+                                                         _split_transpose=True)[0].sum()), (X3,)),
     "vmap_cond": (lambda j: j.vmap(lambda x, p: j.lax.cond(p, lambda x: j.numpy.cos(x) * x, j.numpy.sin, x)), (X3, X3 > 0)),
 }
 
@@ -223,6 +225,48 @@ def test_the_equations_are_those_of_jax(name: str) -> None:
     ours, theirs = perspicax.make_jaxpr(make(perspicax))(*args), jax.make_jaxpr(make(jax))(*args)
     assert _names(ours.jaxpr) == _names(theirs.jaxpr)
     assert [a.str_short() for a in ours.out_avals] == [a.str_short() for a in theirs.out_avals]
+
+
+def _handed_on(j: Any) -> dict[str, Callable[..., Any]]:
+    lax = j.lax
+    return {
+        "cond": lambda p, x, y: lax.cond(p, lambda x, y: (x, y * 2), lambda x, y: (x, y), x, y),
+        "cond, all": lambda p, x, y: lax.cond(p, lambda x, y: (x, y), lambda x, y: (x, y), x, y),
+        "cond, exchanged": lambda p, x, y: lax.cond(p, lambda x, y: (x, y), lambda x, y: (y, x), x, y),
+        "cond, from outside": lambda p, x, y: lax.cond(p, lambda z: (x * z, y), lambda z: (z, y * 2), x),
+        "switch": lambda p, x, y: lax.switch(
+            p.astype("int32"), [lambda x, y: (x, y), lambda x, y: (x, y + 1), lambda x, y: (x, x)], x, y),
+        "scan": lambda p, x, y: lax.scan(lambda c, a: ((c[0], c[1] + a * x[0]), (c[0], a, c[1])), (y, 0.), x),
+        "scan, all": lambda p, x, y: lax.scan(lambda c, a: (c, a), x, y),
+        "scan, number": lambda p, x, y: lax.scan(lambda c, a: ((c[0], c[1] + a), None), (2.0, 0.), x),
+        "while": lambda p, x, y: lax.while_loop(lambda c: c[1] < x[0], lambda c: (c[0], c[1] + y[0]), (1., 0.)),
+        "while, tested": lambda p, x, y: lax.while_loop(lambda c: c[1] < c[0][0], lambda c: (c[0], c[1] + x[0]), (y, 0.)),
+        "fori": lambda p, x, y: lax.fori_loop(0, 3, lambda i, c: (c[0], c[1] + c[0]), (x, y)),
+        "fori, traced bound": lambda p, x, y: lax.fori_loop(0, x[0].astype("int32"), lambda i, c: (c[0], c[1] + c[0]), (x, y)),
+        "map": lambda p, x, y: lax.map(lambda a: (a, a * y), x),
+    }
+
+
+def _flow(jaxpr: Any) -> list[Any]:
+    """The loops and branches: how many operands and results, how many constants, which results are inputs of the jaxpr."""
+    inputs = {id(v): i for i, v in enumerate(jaxpr.invars)}
+    found: list[Any] = [inputs.get(id(v), hasattr(v, "val")) for v in jaxpr.outvars]
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name in ("cond", "scan", "while"):
+            inner = [_flow(getattr(v, "jaxpr", v)) for value in (eqn.params[k] for k in sorted(eqn.params))
+                     for v in (value if isinstance(value, tuple) else (value,)) if hasattr(v, "eqns")]
+            found.append((eqn.primitive.name, len(eqn.invars), len(eqn.outvars),
+                          {k: v for k, v in eqn.params.items() if k.startswith(("num", "body_n", "cond_n"))}, inner))
+    return found
+
+
+@pytest.mark.parametrize("name", _handed_on(jax))
+def test_what_is_only_handed_on_goes_around_the_loop(name: str) -> None:
+    ours, theirs = _handed_on(perspicax)[name], _handed_on(jax)[name]
+    args = (np.bool_(True), X3, X3 + 1)
+    assert _flow(perspicax.make_jaxpr(ours)(*args).jaxpr) == _flow(jax.make_jaxpr(theirs)(*args).jaxpr)
+    assert same(described(perspicax.jit(ours)(*args)), described(jax.jit(theirs)(*args)))
+    assert same(described(ours(*args)), described(theirs(*args)))
 
 
 # -- nested programs, drawn from a seed

@@ -16,9 +16,11 @@ from perspicax.lax.bodies import Body, check_callable, definition_of, leaf_paths
 from perspicax.lax.branch_errors import BranchCallError, BranchOutputError, NoBranchesError, PredicateError
 from perspicax.lax.branch_rules import Branches, by_platform, cond_p
 from perspicax.lax.control_errors import NotAFunctionError
+from perspicax.lax.forwarding import branches_around
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.ref_threads import branches_with_refs
 from perspicax.transform import trees as tree
+from perspicax.transform.hooks import as_traced
 from perspicax.transform.stage import check_arguments, function_name
 
 _ABSENT: Any = object()
@@ -163,9 +165,11 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     staged = {i: stage_body(functions[i], transform, in_tree, avals) for i in order}
     bodies = [staged[i] for i in range(len(functions))]
     _check_results(transform, [functions[i] for i in order], [names[i] for i in order], [bodies[i] for i in order])
-    closed, consts = _with_common_consts(bodies)
-    outs = cond_p(index, *consts, *leaves, branches=closed, **by_platform(platforms))
-    return bodies[0].out_tree.unflatten(outs)
+    closed, consts = _with_common_consts(bodies, order)
+    closed, handed_on = branches_around(closed)
+    operands = [*consts, *leaves]
+    outs = iter(cond_p(index, *operands, branches=closed, **by_platform(platforms)))
+    return bodies[0].out_tree.unflatten([next(outs) if i is None else as_traced(operands[i]) for i in handed_on])
 
 
 def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str], bodies: Sequence[Body]) -> None:
@@ -187,23 +191,32 @@ def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str
                                     definitions=(definition_of(functions[0]), definition_of(f)))
 
 
-def _with_common_consts(bodies: Sequence[Body]) -> tuple[Branches, list[Any]]:
-    """The jaxprs with the constants of all of them in front; kept with the first body."""
+def _with_common_consts(bodies: Sequence[Body], order: Sequence[int]) -> tuple[Branches, list[Any]]:
+    """The jaxprs with the constants of all of them in front, each once, in the order in which the bodies were staged."""
     if not any(b.consts for b in bodies):
         return tuple([b.closed for b in bodies]), []
-    counts = [len(b.consts) for b in bodies]
-    avals = [[v.aval for v in b.closed.jaxpr.invars[:n]] for b, n in zip(bodies, counts)]
+    numbers: dict[int, int] = {}
+    consts: list[Any] = []
+    avals: list[Any] = []
+    for i in order:
+        body = bodies[i]
+        for x, v in zip(body.consts, body.closed.jaxpr.invars):
+            if id(x) not in numbers:
+                numbers[id(x)] = len(consts)
+                consts.append(x)
+                avals.append(v.aval)
     made = []
-    for i, b in enumerate(bodies):
-        def wide(b: Body = b, i: int = i) -> ClosedJaxpr:
-            body = b.closed.jaxpr
-            before = [Var(a) for group in avals[:i] for a in group]
-            behind = [Var(a) for group in avals[i + 1:] for a in group]
-            own, rest = body.invars[:counts[i]], body.invars[counts[i]:]
-            return ClosedJaxpr(body.replace(invars=[*before, *own, *behind, *rest]))
+    for b in bodies:
+        places = tuple([numbers[id(x)] for x in b.consts])
 
-        made.append(b.closed.derive(("common constants", i, tuple(map(tuple, avals))), wide))
-    return tuple(made), [c for b in bodies for c in b.consts]
+        def wide(b: Body = b, places: tuple[int, ...] = places) -> ClosedJaxpr:
+            body = b.closed.jaxpr
+            own = dict(zip(places, body.invars))
+            front = [own[k] if k in own else Var(a) for k, a in enumerate(avals)]
+            return ClosedJaxpr(body.replace(invars=[*front, *body.invars[len(places):]]))
+
+        made.append(b.closed.derive(("common constants", places, tuple(avals)), wide))
+    return tuple(made), consts
 
 
 __all__ = ["apply_branches", "cond", "switch"]

@@ -52,6 +52,22 @@ def reordered(closed: ClosedJaxpr, sizes: Sequence[int], order: Sequence[int], o
     return closed.derive(("reordered", tuple(sizes), tuple(order), tuple(out_sizes), tuple(out_order)), make)
 
 
+def chosen(closed: ClosedJaxpr, invars: Sequence[int], outvars: Sequence[int]) -> ClosedJaxpr:
+    """The jaxpr with these of its inputs, in this order, and these of its results; one object for each choice."""
+    def make() -> ClosedJaxpr:
+        body = closed.jaxpr
+        return ClosedJaxpr(body.replace(invars=[body.invars[i] for i in invars], outvars=[body.outvars[i] for i in outvars]),
+                           closed.consts)
+
+    return closed.derive(("chosen", tuple(invars), tuple(outvars)), make)
+
+
+def unchanged(closed: ClosedJaxpr, start: int, count: int) -> list[bool]:
+    """Which carries come out as they go in; they are the inputs from `start` on, and the first results."""
+    invars, outvars = closed.jaxpr.invars, closed.jaxpr.outvars
+    return [outvars[i] is invars[start + i] for i in range(count)]
+
+
 def _promoted(given: Any, returned: Any) -> Any:
     """The type to start with, when a weakly typed carry comes back as another type; `None` where there is none."""
     if not given.weak_type or given.shape != returned.shape or given.extended or returned.extended:
@@ -117,5 +133,5 @@ def as_typed(leaves: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
     return [x if get_aval(x) is a else lax().convert(x, a) for x, a in zip(leaves, avals)]
 
 
-__all__ = ["as_typed", "carry_fixpoint", "carry_type_error", "check_carry_structure", "regroup", "reordered",
-           "settle_carry", "stacked"]
+__all__ = ["as_typed", "carry_fixpoint", "carry_type_error", "check_carry_structure", "chosen", "regroup", "reordered",
+           "settle_carry", "stacked", "unchanged"]

@@ -21,10 +21,10 @@ from perspicax.lax.branch_errors import PredicateError
 from perspicax.lax.carry import as_typed, carry_type_error, check_carry_structure, settle_carry
 from perspicax.lax.compare import lt
 from perspicax.lax.control_errors import BoundsTypeError, CarryTypeError, ScanLengthError, UnrollError
+from perspicax.lax.forwarding import scan_around
 from perspicax.lax.operand import operand
 from perspicax.lax.ref_threads import fori_with_refs, map_with_refs, scan_with_refs
-from perspicax.lax.scanning import scan_p
-from perspicax.lax.while_loops import bind_while, while_loop
+from perspicax.lax.while_loops import while_around, while_loop
 from perspicax.transform import trees as tree
 from perspicax.transform.hooks import lax
 from perspicax.transform.stage import FlatFunction, check_arguments, function_name
@@ -44,7 +44,7 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
         length: number of steps, where `xs` does not tell it.
         reverse: go from the last entry to the first; the results `y` stand in the order of `xs` all the same.
         unroll: how many steps one round of the compiled loop does; `True` for all of them.
-        _split_transpose: taken for JAX's sake. Differs: the backward loop is the same either way.
+        _split_transpose: taken for JAX's sake; the backward loop is the same either way, as it is there.
 
     Returns:
         The last carry, and the `y` of all steps stacked along a new leading axis.
@@ -82,8 +82,7 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
                                      lambda wrong: carry_type_error(f, "scan", name(), init_tree, wrong))
     y_tree = body.found["scan"][1]
     count = len(init_leaves)
-    outs = scan_p(*body.consts, *as_typed(init_leaves, carry_avals), *xs_leaves, jaxpr=body.closed, length=n,
-                  reverse=bool(reverse), unroll=steps, num_consts=len(body.consts), num_carry=count)
+    outs = scan_around(body, as_typed(init_leaves, carry_avals), xs_leaves, length=n, reverse=bool(reverse), unroll=steps)
     result = init_tree.unflatten(outs[:count]), y_tree.unflatten(outs[count:])
     return list(result) if body.found["scan"][2] else result
 
@@ -197,8 +196,7 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
     if config.jax_disable_jit:
         return _scan_in_python(lambda _, x: (None, f(x)), None, xs, n, False)[1]
     body = stage_body(f, "map", in_tree, [a.unbatched(0) for a in avals])
-    outs = scan_p(*body.consts, *leaves, jaxpr=body.closed, length=n, reverse=False, unroll=1,
-                  num_consts=len(body.consts), num_carry=0)
+    outs = scan_around(body, (), leaves, length=n, reverse=False, unroll=1)
     return body.out_tree.unflatten(outs)
 
 
@@ -277,12 +275,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
     start = [first] if in_scan else as_typed([lower], [counter])
     if in_scan:
         n = max(last - first, 0)
-        outs = scan_p(*body.consts, *start, *leaves, jaxpr=body.closed, length=n, reverse=False,
-                      unroll=_unrolled(1 if unroll is None else unroll, n, "fori_loop"), num_consts=len(body.consts),
-                      num_carry=1 + len(leaves))
+        outs = scan_around(body, [*start, *leaves], (), length=n, reverse=False,
+                           unroll=_unrolled(1 if unroll is None else unroll, n, "fori_loop"))
     else:
-        outs = bind_while(_below(body, [counter, counter, *avals]), [], body.closed, body.consts,
-                          [*start, *as_typed([upper], [counter]), *leaves])
+        outs = while_around(_below(body, [counter, counter, *avals]), [], body.closed, body.consts,
+                            [*start, *as_typed([upper], [counter]), *leaves])
     return value_tree.unflatten(outs[extra:])
 
 

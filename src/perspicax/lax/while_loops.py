@@ -34,8 +34,10 @@ from perspicax.lax.carry import (
     carry_fixpoint,
     carry_type_error,
     check_carry_structure,
+    chosen,
     reordered,
     settle_carry,
+    unchanged,
 )
 from perspicax.lax.control_errors import LoopEffectError, WhileTransposeError
 from perspicax.lax.loop_emission import emit_while, run_body
@@ -43,7 +45,7 @@ from perspicax.lax.operand import operand
 from perspicax.lax.ref_threads import while_with_refs
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
-from perspicax.transform.hooks import instantiate
+from perspicax.transform.hooks import as_traced, instantiate
 from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.transform.jvp import jvp_jaxpr
 from perspicax.transform.stage import check_arguments, function_name
@@ -60,6 +62,24 @@ def bind_while(cond: ClosedJaxpr, cond_consts: Sequence[Any], body: ClosedJaxpr,
     body, others = open_consts(body)
     return while_p(*more, *cond_consts, *others, *body_consts, *carry, cond_nconsts=len(more) + len(cond_consts),
                    cond_jaxpr=cond, body_nconsts=len(others) + len(body_consts), body_jaxpr=body)
+
+
+def while_around(cond: ClosedJaxpr, cond_consts: Sequence[Any], body: ClosedJaxpr, body_consts: Sequence[Any],
+                 carry: Sequence[Any]) -> list[Any]:
+    """A while loop; carries that no round changes and that the test does not read are constants of its body."""
+    nc, nb = len(cond_consts), len(body_consts)
+    constant = unchanged(body, nb, len(carry))
+    if any(constant):
+        reads = live_part(cond, (True,))[1][nc:]
+        constant = [c and not r for c, r in zip(constant, reads)]
+    if not any(constant) or all(constant):
+        return bind_while(cond, cond_consts, body, body_consts, carry)
+    stay = [i for i, c in enumerate(constant) if not c]
+    moved = [i for i, c in enumerate(constant) if c]
+    test = chosen(cond, [*range(nc), *[nc + i for i in stay]], [0])
+    step = chosen(body, [*[nb + i for i in moved], *range(nb), *[nb + i for i in stay]], stay)
+    outs = iter(bind_while(test, cond_consts, step, [*[carry[i] for i in moved], *body_consts], [carry[i] for i in stay]))
+    return [as_traced(x) if c else next(outs) for x, c in zip(carry, constant)]
 
 
 def _parts(items: Sequence[Any], cond_nconsts: int, body_nconsts: int) -> tuple[list, list, list]:
@@ -284,8 +304,7 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
     if settled != avals:
         cond = stage_body(cond_fun, "while_loop", in_tree, settled)
         _check_test(cond_fun, cond)
-    outs = while_p(*cond.consts, *body.consts, *as_typed(leaves, settled), cond_nconsts=len(cond.consts),
-                   cond_jaxpr=cond.closed, body_nconsts=len(body.consts), body_jaxpr=body.closed)
+    outs = while_around(cond.closed, cond.consts, body.closed, body.consts, as_typed(leaves, settled))
     return value_tree.unflatten(outs)
 
 
@@ -318,4 +337,4 @@ def _loop_in_python(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], 
     return value
 
 
-__all__ = ["bind_while", "while_loop", "while_p", "with_unread"]
+__all__ = ["bind_while", "while_around", "while_loop", "while_p", "with_unread"]
