@@ -103,8 +103,9 @@ class TestArguments:
 
 class TestResults:
     @pytest.mark.parametrize(("result", "kind"), [
-        (lambda x: jnp.ones(3) * x, "shape"), (lambda x: (x, x), "tree"), (lambda x: {"a": x}, "tree"),
-        (lambda x: None, "tree"), (lambda x: x.astype(jnp.int32), "integer"), (lambda x: x * 1j, "complex"),
+        (lambda x: jnp.ones(3) * x, "shape"), (lambda x: (x, x), "pair"), (lambda x: {"a": x}, "tree"),
+        (lambda x: None, "none"), (lambda x: (x * jnp.ones(2), x), "tree"),
+        (lambda x: x.astype(jnp.int32), "integer"), (lambda x: x * 1j, "complex"),
     ])
     def test_no_scalar(self, result, kind):
         with pytest.raises(NonScalarGradError) as caught:

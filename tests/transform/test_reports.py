@@ -7,16 +7,19 @@ import pytest
 import perspicax as px
 from perspicax import numpy as jnp
 from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.place import resolve
 from perspicax.transform.custom import CotangentTypeError
 from perspicax.transform.custom_errors import CallSignatureError, NondiffArgumentError, RuleFunctionError
 from perspicax.transform.errors import (
     BatchAxisError,
+    BatchSizeError,
     CustomRuleError,
     DifferentiationInputError,
     NonScalarGradError,
     TangentError,
 )
 from perspicax.transform.late_rules import RuleClosureError
+from perspicax.xla.errors import DeletedArrayError
 
 XS = np.array([0.5, 1.0, 2.0], np.float32)
 PARAMS = {"w": XS, "b": np.float32(1.0)}
@@ -154,7 +157,7 @@ class TestRules:
         f = px.custom_jvp(lambda x: {"a": x, "b": x})
         f.defjvp(lambda primals, tangents: ({"a": primals[0], "b": primals[0]}, {"a": tangents[0], "b": XS}))
         error = raised(CustomRuleError, lambda: px.jvp(f, (1.0,), (1.0,)))
-        assert "`primal_out['b']`" in error.report.says
+        assert "`<lambda>(...)['b']`" in error.report.says
 
     def test_names_that_are_not_there(self):
         for decorator in (px.custom_jvp, px.custom_vjp):
@@ -253,3 +256,31 @@ class TestMistakesWithDecorators:
         error = raised(DifferentiationInputError, lambda: transform(predict, argnums="x")(PARAMS, 1.0))
         assert error.report.fixes[0].code == f"jax.{error.transform}(predict, argnums=1)"
         assert raised(DifferentiationInputError, lambda: px.fwd_and_bwd(predict, 1.5)).transform == "fwd_and_bwd"
+
+
+class TestProposals:
+    def test_a_value_with_more_is_told_of_has_aux(self):
+        error = raised(NonScalarGradError, lambda: px.value_and_grad(lambda x: (x, x))(1.0))
+        assert (error.kind, error.transform) == ("pair", "value_and_grad")
+        assert error.report.fixes[0].code == "jax.value_and_grad(f, has_aux=True)"
+        value_and_more, gradient = px.value_and_grad(lambda x: (x, x), has_aux=True)(1.0)
+        assert (float(value_and_more[0]), float(gradient)) == (1.0, 1.0)
+
+    def test_in_axes_for_most_arguments(self):
+        error = raised(BatchSizeError, lambda: px.vmap(lambda x, y, z: x, in_axes=(0, 1, 0))(
+            np.ones(4), np.ones((3, 4)), np.ones(5)))
+        assert error.in_axes == (0, 1, None)
+        assert error.report.fixes[0].code == "in_axes=(0, 1, None)"
+        assert raised(BatchSizeError, lambda: px.vmap(lambda x, y, z: x)(np.ones(4), np.ones(3), np.ones(5))).in_axes == ()
+        error = raised(BatchSizeError, lambda: px.vmap(lambda t, y: y, axis_size=3)({"a": np.ones(4)}, np.ones(3)))
+        assert error.in_axes == (None, 0)
+
+    def test_donation_is_told_with_its_line(self):
+        give = px.jit(lambda x: x + 1, donate_argnums=0)
+        x = px.numpy.ones(3)
+        give(x)
+        error = raised(DeletedArrayError, lambda: x + 1)
+        assert error.donated_to == "<lambda>"
+        assert [label.text for label in error.report.labels] == ["is used here", "was donated to `<lambda>` here"]
+        lines = [resolve(label.span).line for label in error.report.labels]
+        assert lines[0] == lines[1] + 1

@@ -25,7 +25,6 @@ class NotCallableError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         name = self.transform
-        article = "an" if self.value_type[:1] in "aeiouAEIOU" else "a"
         fixes: tuple[Fix, ...] = ()
         if self.value_type == "generator function":
             return Report(says=f"`{name}` was given a generator function: {self.value}.",
@@ -36,7 +35,9 @@ class NotCallableError(PerspicaxError, TypeError):
                          code=f"{name}(f)(x)    # not {name}(f(x))"),)
         if self.value_type == "str" and name == "jit":
             fixes = (Fix("options are given by keyword", code="@partial(jax.jit, static_argnames=('n',))"),)
-        return Report(says=f"`{name}` takes a function, not {article} {self.value_type}: {self.value}.",
+        kind = "array" if self.value_type in ("ArrayImpl", "ndarray") or "Tracer" in self.value_type else self.value_type
+        article = "an" if kind[:1] in "aeiouAEIOU" else "a"
+        return Report(says=f"`{name}` takes a function, not {article} {kind}: {self.value}.",
                       why=f"what `{name}` returns is a function as well, of the same arguments", fixes=fixes)
 
 

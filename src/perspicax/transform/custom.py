@@ -224,19 +224,19 @@ class _JVPRule:
                         self.in_tree.unflatten(tangents)[0])
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise CustomRuleError(function=self.name, kind="pair", rule=self.__name__, got=described(pair),
-                                  expected="(primal_out, tangent_out)",
+                                  expected="(result, tangent)",
                                   position=return_place(self.user))
         outs, out_tree = tree.flatten(pair[0])
         douts, dout_tree = tree.flatten(pair[1])
         if out_tree != dout_tree:
             raise CustomRuleError(function=self.name, kind="structure", rule=self.__name__, got=dout_tree,
-                                  expected=out_tree, names=("primal_out", "tangent_out"),
+                                  expected=out_tree, names=(f"{self.name}(...)", f"tangent of {self.name}(...)"),
                                   position=return_place(self.user))
         if self.flat.out_tree is None:
             self.flat.out_tree = out_tree
         elif out_tree != self.flat.out_tree:
             raise CustomRuleError(function=self.name, kind="structure", rule=self.__name__, got=out_tree,
-                                  expected=self.flat.out_tree, names=(f"{self.name}(...)", "primal_out"),
+                                  expected=self.flat.out_tree, names=(f"{self.name}(...)", "result of the rule"),
                                   position=return_place(self.user))
         paths = lambda i: tree.keystr(tree.flatten_with_path(pair[1])[0][i][0])
         return outs, [_checked_tangent(from_user(t), x, self, i, paths) for i, (t, x) in enumerate(zip(douts, outs))]
@@ -251,7 +251,7 @@ def _checked_tangent(t: Any, primal: Any, rule: _JVPRule, index: int, path: Call
     given: Any = get_aval(t)
     if given.shape != wanted.shape or given.dtype != wanted.dtype:
         raise CustomRuleError(function=rule.name, kind="tangent type", rule=rule.__name__, got=given.str_short(),
-                              expected=wanted.str_short(), path=path(index), names=("primal_out", "tangent_out"),
+                              expected=wanted.str_short(), path=path(index), names=(f"{rule.name}(...)", "tangent"),
                               position=return_place(rule.user))
     return t
 

@@ -40,7 +40,10 @@ class ArgumentTypeError(PerspicaxError, TypeError):
                                f"{self.value}.", why=f"`{self.function}` takes arrays, NumPy arrays and numbers")
         fixes: tuple[Fix, ...] = ()
         root = self.name.split("[")[0].split(".")[0]
-        if self.transform == "jit":
+        if self.transform == "jit" and root != self.name:
+            fixes = (Fix(f"take it out of `{root}`, and pass it by a static argument of its own"),
+                     Fix("let the function close over it", code=f"jax.jit(partial({callable_name(self.function)}, ...))"))
+        elif self.transform == "jit":
             fixes = (Fix(f"if `{root}` is no data but a setting, make it static",
                          code=f"@partial(jax.jit, static_argnames=({root!r},))"),)
         elif self.transform == "eval_shape":
@@ -99,6 +102,14 @@ class StaticArgumentError(PerspicaxError, ValueError, TypeError):
     @property
     def report(self) -> Report:
         names = ", ".join(f"`{p}`" for p in self.parameters) or "none"
+        if self.kind == "unhashable" and self.value_type.endswith("] array"):
+            return Report(
+                says=f"The static argument `{self.given}` of `{self.function}` is an array, "
+                     f"{self.value_type.removesuffix(' array')}, which cannot be hashed.",
+                why="jit compiles once for each value of a static argument, and looks the values up by hash and equality",
+                fixes=(Fix("pass a Python number", code=f"{self.given}=int({self.given})") if "[]" in self.value_type else
+                       Fix("pass a tuple of Python numbers", code=f"{self.given}=tuple({self.given}.tolist())"),
+                       Fix(f"let `{self.given}` be an ordinary argument, if it is data")))
         if self.kind == "unhashable":
             return Report(
                 says=f"The static argument `{self.given}` of `{self.function}` is {with_article(self.value_type)}, which "
@@ -226,6 +237,7 @@ class NonScalarGradError(PerspicaxError, TypeError):
     function: str
     kind: str
     got: str
+    transform: str = "grad"
 
     @property
     def report(self) -> Report:
@@ -233,21 +245,34 @@ class NonScalarGradError(PerspicaxError, TypeError):
         return found._replace(labels=(Label(self.position, self.got),)) if self.position is not None else found
 
     def _words(self) -> Report:
-        name = self.function
+        name, transform = self.function, self.transform
+        f = callable_name(name)
+        says = f"`{transform}` needs a function that returns a scalar, but `{name}` returned {self.got}."
+        if self.kind == "none":
+            return Report(says=says, why="a function without `return` returns None", fixes=(Fix("return the number"),))
+        if self.kind == "pair":
+            return Report(says=says, why="one number is differentiated",
+                          fixes=(Fix("if only the first is to be differentiated, say that something comes with it",
+                                     code=f"jax.{transform}({f}, has_aux=True)"),))
         if self.kind == "shape":
-            return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
+            return Report(says=says,
                           why="a gradient has one entry for each input; an output of several elements has a Jacobian",
                           fixes=(Fix("reduce the result to one number", code="return result.mean()"),
-                                 Fix("for all derivatives of all outputs", code=f"jax.jacrev({callable_name(name)})")))
+                                 Fix("for all derivatives of all outputs", code=f"jax.jacrev({f})")))
         if self.kind == "tree":
-            return Report(says=f"`grad` needs a function that returns a scalar, but `{name}` returned {self.got}.",
-                          why="one number is differentiated",
-                          fixes=(Fix("to hand further results through, return a pair",
-                                     code=f"jax.grad({callable_name(name)}, has_aux=True)"),))
+            return Report(says=says, why="one number is differentiated",
+                          fixes=(Fix("to hand further results through, return a pair of the number and the rest",
+                                     code=f"jax.{transform}({f}, has_aux=True)"),))
         why = {"integer": "only floating-point numbers have derivatives",
-               "complex": "for a complex result say `holomorphic=True`, or return a real number",
+               "complex": "the gradient of a complex number has two meanings",
                "holomorphic": "with holomorphic=True the result is complex"}[self.kind]
-        return Report(says=f"`grad` cannot differentiate the result of `{name}`, which is {self.got}.", why=why)
+        fixes = {"integer": (Fix("return a floating-point number that depends on the arguments smoothly"),),
+                 "complex": (Fix("return a real number", code="jnp.abs(result) ** 2"),
+                             Fix("the complex derivative of a holomorphic function",
+                                 code=f"jax.{transform}({f}, holomorphic=True)")),
+                 "holomorphic": (Fix("leave it out", code=f"jax.{transform}({f})"),)}[self.kind]
+        return Report(says=f"`{transform}` cannot differentiate the result of `{name}`, which is {self.got}.", why=why,
+                      fixes=fixes)
 
 
 class AccumulatorError(PerspicaxError, TypeError, ValueError):
@@ -421,11 +446,18 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
 
 
 class BatchSizeError(PerspicaxError, ValueError):
-    """The arguments of a vmapped function disagree on the size of the batch."""
+    """The arguments of a vmapped function disagree on the size of the batch.
+
+    Attributes:
+        rows: the mapped leaves: name, type, axis, size.
+        axis_size: as it was given.
+        in_axes: the axis of each argument with None for those whose size few others have; empty where that is unclear.
+    """
 
     function: str
     rows: tuple[tuple[str, str, int, int], ...]
     axis_size: int | None = None
+    in_axes: tuple[int | None, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -434,7 +466,8 @@ class BatchSizeError(PerspicaxError, ValueError):
             lines.append(f"    axis_size={self.axis_size}")
         return Report(says=f"vmap of `{self.function}` got arguments whose mapped axes differ in size:\n" + "\n".join(lines),
                       why="all mapped axes are one batch, so they have one size",
-                      fixes=(Fix("map another axis, or say None for what is the same for all", code="in_axes=(0, None)"),))
+                      fixes=(Fix("map another axis, or say None for what is the same for all",
+                                 code=f"in_axes={self.in_axes}" if self.in_axes else ""),))
 
 
 class CustomRuleError(PerspicaxError, TypeError):

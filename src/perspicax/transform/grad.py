@@ -55,7 +55,7 @@ def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: boo
     >>> grad(lambda x: x ** 2)(3.0)
     Array(6., dtype=float32, weak_type=True)
     """
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
+    both = _value_and_grad("grad", fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
@@ -72,6 +72,11 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
     Returns:
         A function that returns `(value, gradient)`, or with `has_aux` `((value, aux), gradient)`.
     """
+    return _value_and_grad("value_and_grad", fun, argnums, has_aux, holomorphic, allow_int, reduce_axes)
+
+
+def _value_and_grad(transform: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool,
+                    allow_int: bool, reduce_axes: Sequence[Any]) -> Callable[..., Any]:
     refuse_reduce_axes("grad", reduce_axes)
     several = not hasattr(argnums, "__index__")
     numbers = argument_numbers("grad", fun, argnums)
@@ -96,10 +101,10 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, ha
         result = flat.out_tree.unflatten(outs)
         value_tree = flat.value_tree if has_aux else flat.out_tree
         if value_tree.num_nodes != 1 or value_tree.num_leaves != 1:
-            raise NonScalarGradError(function=function_name(fun), kind="tree", got=_structure_words(value_tree),
-                                     position=return_place(fun))
+            raise NonScalarGradError(function=function_name(fun), kind=_kind_of_structure(value_tree, outs, has_aux),
+                                     got=_structure_words(value_tree), transform=transform, position=return_place(fun))
         value = outs[0]
-        ct = _output_cotangent(value, fun, holomorphic)
+        ct = _output_cotangent(value, fun, holomorphic, transform)
         cts = _pull_back(tape, tangents[:1], [ct])
         found = iter(cts)
         grads = [_finish(next(found), a) if m else np.zeros(a.shape, dtypes.float0) for m, a in zip(moving, avals)]
@@ -162,15 +167,27 @@ def _leaf_name(fun: Any, index: int, in_tree: Any, numbers: Sequence[int], args:
     return f"argument {index}"
 
 
-def _output_cotangent(value: Any, fun: Any, holomorphic: bool) -> Any:
+def _kind_of_structure(structure: Any, outs: Sequence[Any], has_aux: bool) -> str:
+    """What was returned in place of a scalar: nothing (`none`), a scalar and something besides (`pair`), or a `tree`."""
+    if structure.num_leaves == 0 and structure.num_nodes == 1:
+        return "none"
+    children = structure.children()
+    if not has_aux and len(children) == 2 and structure.num_nodes == 1 + sum([c.num_nodes for c in children]) and (
+            children[0].num_nodes == 1 and children[0].num_leaves == 1 and get_aval(outs[0]).shape == ()):
+        return "pair"
+    return "tree"
+
+
+def _output_cotangent(value: Any, fun: Any, holomorphic: bool, transform: str) -> Any:
     aval: Any = get_aval(value)
     if aval.shape != ():
-        raise NonScalarGradError(function=function_name(fun), kind="shape", got=aval.str_short(),
+        raise NonScalarGradError(function=function_name(fun), kind="shape", got=aval.str_short(), transform=transform,
                                  position=return_place(fun))
     complex_ = dtypes.issubdtype(aval.dtype, np.complexfloating)
     if not dtypes.issubdtype(aval.dtype, np.inexact) or complex_ != holomorphic:
         kind = "holomorphic" if holomorphic else "complex" if complex_ else "integer"
-        raise NonScalarGradError(function=function_name(fun), kind=kind, got=aval.str_short(), position=return_place(fun))
+        raise NonScalarGradError(function=function_name(fun), kind=kind, got=aval.str_short(), transform=transform,
+                                 position=return_place(fun))
     return filled(aval, 1)
 
 

@@ -1,6 +1,7 @@
 """`vmap`: a function of single examples becomes a function of batches."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -129,7 +130,29 @@ def _batch_size(fun: Any, axes: list, avals: list, in_tree: Any, axis_size: int 
     if not distinct:
         raise BatchAxisError(function=function_name(fun), option="in_axes", kind="none mapped", got="None")
     rows = tuple((_name(fun, in_tree, i), avals[i].str_short(), axes[i], n) for i, n in sizes.items())
-    raise BatchSizeError(function=function_name(fun), rows=rows, axis_size=axis_size)
+    raise BatchSizeError(function=function_name(fun), rows=rows, axis_size=axis_size,
+                         in_axes=_agreeing_axes(axes, sizes, in_tree, axis_size))
+
+
+def _agreeing_axes(axes: list, sizes: dict[int, int], in_tree: Any, axis_size: int | None) -> tuple:
+    """`in_axes` with None for the arguments whose size is not the commonest one; empty where that is no tuple of numbers."""
+    if axis_size is None:
+        common, count = Counter(sizes.values()).most_common(1)[0]
+        if 2 * count <= len(sizes) and len(sizes) > 2:
+            return ()
+    else:
+        common = axis_size
+    args, kwargs = in_tree.unflatten(list(range(in_tree.num_leaves)))
+    if kwargs:
+        return ()
+    found = []
+    for arg in args:
+        leaves = tree.leaves(arg)
+        own = {axes[i] for i in leaves}
+        if len(own) != 1:
+            return ()
+        found.append(own.pop() if all(sizes.get(i, common) == common for i in leaves) else None)
+    return tuple(found) if any(a is not None for a in found) else ()
 
 
 def _flat_out_axes(fun: Any, out_axes: Any, out_tree: Any, outs: list) -> list[int | None]:

@@ -104,11 +104,12 @@ class ArrayImpl(Array):
         return whole
 
     def _deleted_error(self, what: str = "used") -> DeletedArrayError:
-        return DeletedArrayError(type_text=self.aval.str_short(), what=what, donated_to=getattr(self, "_donated_to", ""))
+        function, place = getattr(self, "_donated_to", ("", None))
+        return DeletedArrayError(type_text=self.aval.str_short(), what=what, donated_to=function, donated_at=place)
 
-    def donate(self, function: str) -> None:
-        """The memory has been given to a program: forget it, and remember to which."""
-        self._donated_to = function
+    def donate(self, function: str, place: Any = None) -> None:
+        """The memory has been given to a program: forget it, and remember to which, and where."""
+        self._donated_to = function, place
         self._buf = self._np = None
 
     # -- placement

@@ -27,7 +27,7 @@ from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in
 from perspicax.core.option import on_change, option_named
 from perspicax.core.trace import check_alive
-from perspicax.diagnose.frames import user_frame
+from perspicax.diagnose.frames import user_frame, user_place
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
 from perspicax.xla import emit, sharding
@@ -243,9 +243,10 @@ class Executable:
         except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
             raise self._failed(error, args) from callback_cause(error)
         if self.any_donated:
+            place = user_place()
             for x, given in zip(args, self.donated):
                 if given:
-                    x.donate(self.name.removeprefix("jit_"))
+                    x.donate(self.name.removeprefix("jit_"), place)
         if self.effects:
             outs = _keep_tokens(self, outs)
         return [ArrayImpl(a, o, None, s, self.committed)

@@ -64,17 +64,22 @@ class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
     type_text: str
     donated_to: str = ""
     what: str = "used"
+    donated_at: Any = None
 
     @property
     def report(self) -> Report:
+        labels: tuple[Label, ...] = ()
         if self.donated_to:
             why = f"it was donated to `{self.donated_to}` (`donate_argnums` / `donate_argnames`), which reused its memory"
             fix = Fix(f"use the result of `{self.donated_to}` from then on, or donate a copy", code="x.copy()")
+            if self.donated_at is not None and self.position is not None:
+                labels = (Label(self.position, f"is {self.what} here"),
+                          Label(self.donated_at, f"was donated to `{self.donated_to}` here"))
         else:
             why = "`delete()` was called on it, or its memory was donated to a compiled function"
             fix = Fix("keep a copy where the value is needed later", code="x.copy()")
         return Report(says=f"An array of type {self.type_text} was {self.what} after it was deleted.",
-                      primary=self.position, why=why, fixes=(fix,))
+                      primary=self.position, labels=labels, why=why, fixes=(fix,))
 
 
 class DLPackError(PerspicaxError, TypeError, ValueError):

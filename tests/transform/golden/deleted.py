@@ -1,0 +1,5 @@
+import perspicax.numpy as jnp
+
+x = jnp.ones(3)
+x.delete()
+print(x + 1)
