@@ -1,4 +1,4 @@
-"""The examples of the guides for those who work on Perspicax run, each guide's as one program."""
+"""The examples of the guides run, each guide's as one program."""
 from __future__ import annotations
 
 import re
@@ -11,7 +11,7 @@ import pytest
 import perspicax as px
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("primitives.md", "transformations.md")
+GUIDES = ("export.md", "primitives.md", "transformations.md")
 
 
 def examples(text: str) -> str:

@@ -107,7 +107,7 @@ def _values_of(exported: Exported, avals: Sequence[Any]) -> dict[str, Size]:
                 known = ", ".join([f"{name} = {value}" for name, value in values.items()])
                 raise refuse(i, f"axis {axis} is {actual} in place of {expected}",
                              f"the size `{size}` is {expected} where {known}" if is_symbolic_dim(size)
-                             else "this size is not symbolic")
+                             else "this size was not symbolic when the function was exported")
     _check_constraints(exported, values)
     return values
 
@@ -123,8 +123,8 @@ def _check_constraints(exported: Exported, values: dict[str, Size]) -> None:
         if not holds:
             known = ", ".join([f"{name} = {value}" for name, value in values.items()])
             raise ExportedCallError(says=f"`{exported.fun_name}` was exported for sizes with {text}, and called with {known}.",
-                                    why=f"the program was made on the condition that `{text}` holds; here `{left}` is {a} and "
-                                        f"`{right}` is {b}")
+                                    why=f"the program was made on the condition that `{text}` holds; here " + " and ".join(
+                                        [f"`{size}` is {n}" for size, n in ((left, a), (right, b)) if is_symbolic_dim(size)]))
 
 
 # -- with its derivative

@@ -20,7 +20,7 @@ from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.grad import vjp
 from perspicax.transform.jit import BoundFunction, JitFunction
 from perspicax.transform.jit_options import JitOptions
-from perspicax.transform.stage import short_repr
+from perspicax.transform.stage import function_name, short_repr
 from perspicax.xla import client
 from perspicax.xla.compile import without_dead_equations
 from perspicax.xla.portable import portable_text
@@ -75,7 +75,8 @@ def export(fun_jit: Any, *, platforms: Sequence[str] | None = None, disabled_che
     Array([0., 0., 0.], dtype=float32)
     """
     if not isinstance(fun_jit, JitFunction | BoundFunction):
-        raise ExportError(says=f"`export` was given {short_repr(fun_jit)}, which is no jitted function.",
+        given = f"the function `{function_name(fun_jit)}`" if callable(fun_jit) else short_repr(fun_jit)
+        raise ExportError(says=f"`export` was given {given}, which is not jitted.",
                           why="what is exported is what `jit` compiles, with its static arguments and names",
                           fixes=(Fix(code=f"jax.export.export(jax.jit({getattr(fun_jit, '__name__', 'f')}))(...)"),))
     if _override_lowering_rules:
