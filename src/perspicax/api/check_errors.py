@@ -64,7 +64,8 @@ class CheckifyError(PerspicaxError, ValueError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"A check failed: {self.message}.", primary=self.where,
+        # The message comes first: libraries (chex) tell their own failures by how the text begins.
+        return Report(says=f"{self.message}.", primary=self.where,
                       why="values were checked while the program ran, and this is the first that did not pass")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
 from perspicax.compat.errors import ReferenceImportedError
 from perspicax.compat.modules import ROOTS, VERSIONS, is_public
-from perspicax.compat.private import PRIVATE, private_module
+from perspicax.compat.private import PRIVATE, STAND_IN_NAMES, STAND_IN_NAMES_FOR_FLAX, STAND_INS, private_module
 from perspicax.diagnose.facade import ModuleNotThereYet
 
 __all__ = ["Finder", "install"]
@@ -30,6 +30,8 @@ class Finder:
             ModuleNotFoundError: the package has no such module. (Python would go on to look for a file of this name
                 in our package's folder, and load it a second time.)
         """
+        if fullname in STAND_INS and self.roots and not _has_file(fullname, path):
+            return ModuleSpec(fullname, SameModule(STAND_INS[fullname]), is_package=True)  # type: ignore[arg-type]
         root, _, rest = fullname.partition(".")
         ours = self.roots.get(root)
         if ours is None:
@@ -51,6 +53,11 @@ class Finder:
 
     def invalidate_caches(self) -> None:
         """Nothing is cached."""
+
+
+def _has_file(fullname: str, path: Sequence[str] | None) -> bool:
+    """Whether Perspicax has a module of this name itself: then nothing stands for it."""
+    return fullname.startswith("perspicax.") and PathFinder.find_spec(fullname, path) is not None
 
 
 class SameModule:
@@ -126,5 +133,11 @@ def install(flax: bool = True) -> None:
         sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
     import perspicax
 
+    for name in STAND_IN_NAMES if flax else STAND_IN_NAMES + STAND_IN_NAMES_FOR_FLAX:
+        module, _, attribute = name.rpartition(".")
+        if not hasattr(import_module(module), attribute):
+            from perspicax.compat.stand_ins import absent_names
+
+            setattr(sys.modules[module], attribute, getattr(absent_names, attribute))
     perspicax.__version__ = VERSIONS["jax"]
     perspicax.__version_info__ = tuple(int(part) for part in VERSIONS["jax"].split("."))
