@@ -193,3 +193,43 @@ def test_reports_of_loops_name_the_users_own_carry() -> None:
         lax.while_loop(lambda state: state["n"] < 3, count, {"n": jnp.int32(0)})
     text = str(caught.value)
     assert "`count`" in text and "state['n']" in text and "ref_threads" not in text
+
+
+def add(ref: Any, x: Any) -> Any:
+    ref[...] += x
+    return ref[...]
+
+
+def test_vmap_takes_references_as_arguments() -> None:
+    ref, table = px.new_ref(jnp.zeros(3)), px.new_ref(jnp.ones((2, 3)))
+    np.testing.assert_array_equal(px.vmap(add)(ref, jnp.arange(3.)), [0, 1, 2])
+    np.testing.assert_array_equal(ref[...], [0, 1, 2])
+    sums = px.vmap(lambda p, x: add(p["t"], x).sum(), ({"t": 1}, 0))({"t": table}, jnp.arange(3.))
+    np.testing.assert_array_equal(sums, [2, 4, 6])
+    np.testing.assert_array_equal(table[...], [[1, 2, 3]] * 2)
+    np.testing.assert_array_equal(px.jit(lambda r: px.vmap(add)(r, jnp.arange(3.)))(ref), [0, 2, 4])
+
+
+def test_vmap_takes_references_that_are_the_same_for_all() -> None:
+    ref = px.new_ref(jnp.float32(2))
+    np.testing.assert_array_equal(px.vmap(lambda r, x: r[...] * x, (None, 0))(ref, jnp.arange(3.)), [0, 2, 4])
+    px.vmap(lambda r, x: add(r, 1.) * x, (None, 0))(ref, jnp.arange(3.))
+    assert float(ref[...]) == 3
+    with pytest.raises(OuterRefError) as caught:
+        px.vmap(add, (None, 0))(ref, jnp.arange(3.))
+    assert caught.value.kind == "write"
+    with pytest.raises(RefValueError):
+        px.vmap(lambda a, b: a[...])(ref, ref)
+
+
+def test_branches_take_references_as_operands() -> None:
+    ref = px.new_ref(jnp.float32(2))
+    assert float(lax.cond(True, lambda r, x: add(r, x), lambda r, x: x, ref, jnp.float32(1))) == 3
+    assert float(px.jit(lambda r: lax.switch(1, [lambda r: 0., lambda r: add(r, 1.)], r))(ref)) == 4
+    assert float(ref[...]) == 4
+
+
+def test_eval_shape_and_gradients_take_references() -> None:
+    ref = px.new_ref(jnp.float32(2))
+    assert px.eval_shape(add, ref, 1.).shape == () and float(ref[...]) == 2
+    assert float(px.grad(lambda x, r: x * add(r, 1.))(5., ref)) == 3

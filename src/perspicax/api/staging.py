@@ -17,7 +17,8 @@ from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.batch import BatchAxis, BatchTrace
 from perspicax.transform.jit import JitFunction, clear_caches
 from perspicax.transform.jit_options import JitOptions
-from perspicax.transform.stage import function_name
+from perspicax.transform.ref_calls import passed_for, with_arguments
+from perspicax.transform.stage import function_name, wraps
 
 __all__ = ["clear_caches", "eval_shape", "make_jaxpr", "named_call", "named_scope", "typeof"]
 
@@ -87,6 +88,10 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         A pytree like the result, of `ShapeDtypeStruct`s.
     """
     check_callable("eval_shape", fun)
+    cells, (args, kwargs) = passed_for((args, kwargs))
+    if cells:
+        with_values = with_arguments(fun)
+        return eval_shape(wraps(fun, lambda *xs, **named: with_values(*xs, **named)[1]), *args, **kwargs)
     args, kwargs = tree.tree_map(_typed, (args, kwargs))
     if isinstance(fun, JitFunction):
         return fun.eval_shape(*args, **kwargs)

@@ -167,9 +167,9 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     _check_results(transform, [functions[i] for i in order], [names[i] for i in order], [bodies[i] for i in order])
     closed, consts = _with_common_consts(bodies, order)
     closed, handed_on = branches_around(closed)
-    operands = [*consts, *leaves]
-    outs = iter(cond_p(index, *operands, branches=closed, **by_platform(platforms)))
-    return bodies[0].out_tree.unflatten([next(outs) if i is None else as_traced(operands[i]) for i in handed_on])
+    given = [*consts, *leaves]
+    outs = iter(cond_p(index, *given, branches=closed, **by_platform(platforms)))
+    return bodies[0].out_tree.unflatten([next(outs) if i is None else as_traced(given[i]) for i in handed_on])
 
 
 def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str], bodies: Sequence[Body]) -> None:

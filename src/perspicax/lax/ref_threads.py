@@ -7,6 +7,8 @@ from typing import Any
 
 from perspicax.core.refs import RefCell, carried, read_all, taking_refs, write_all
 from perspicax.core.tree_register import register_pytree_with_keys
+from perspicax.transform.errors import ArgumentTypeError
+from perspicax.transform.ref_calls import held, releasing
 
 
 class WithRefs:
@@ -125,7 +127,13 @@ def branches_with_refs(apply_branches: Callable[..., Any]) -> Callable[..., Any]
              *rest: Any) -> Any:
         def attempt(cells: Cells) -> Any:
             if not cells:
-                return apply_branches(transform, index, functions, names, operands, *rest)
+                try:
+                    return apply_branches(transform, index, functions, names, operands, *rest)
+                except ArgumentTypeError:
+                    others = held(operands)
+                    if others is None:
+                        raise
+                return call(transform, index, [releasing(f) for f in functions], names, others, *rest)
             result = apply_branches(transform, index, [_branch(cells, f) for f in functions], names,
                                     (read_all(cells), *operands), *rest)
             write_all(cells, result.values)

@@ -1,9 +1,9 @@
-"""Jitted functions that use references: their values are further arguments, and further results."""
+"""Transformed functions that get references: their values become arguments and results, or they are closed over."""
 from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.core.ref_errors import RefValueError
@@ -63,9 +63,9 @@ class RefCalls:
         cells = [x for x in leaves if isinstance(x, RefCell)]
         if len({id(c) for c in cells}) < len(cells):
             raise RefValueError(kind="alias", operation="jit", expected="", got="")
-        passed = structure.unflatten([Passed(type(x), x.read()) if isinstance(x, RefCell) else x for x in leaves])
+        passed = _passed(leaves, structure)
         if self._as_arguments is None:
-            self._as_arguments = self.wrap(_with_arguments(self.fun))
+            self._as_arguments = self.wrap(with_arguments(self.fun))
         values, result = self._as_arguments(*passed[0], **passed[1])
         write_all(cells, values)
         return result
@@ -80,7 +80,12 @@ def _with_closed(fun: Callable[..., Any], cells: list[weakref.ref[RefCell]]) -> 
     return call
 
 
-def _with_arguments(fun: Callable[..., Any]) -> Callable[..., Any]:
+def _passed(leaves: Sequence[Any], structure: Any) -> Any:
+    return structure.unflatten([Passed(type(x), x.read()) if isinstance(x, RefCell) else x for x in leaves])
+
+
+def with_arguments(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """`fun` as a function of `Passed` values in place of references: it returns their new values, and the result."""
     @functools.wraps(fun)
     def call(*args: Any, **kwargs: Any) -> tuple[list, Any]:
         made: list[RefCell] = []
@@ -98,4 +103,50 @@ def _with_arguments(fun: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-__all__ = ["RefCalls"]
+# -- references as arguments of other transformations
+
+def passed_for(args: Any) -> tuple[list[RefCell], Any]:
+    """The references among the leaves of `args`, and `args` with `Passed` values in their place.
+
+    Raises:
+        RefValueError: one of them is given twice.
+    """
+    leaves, structure = tree.flatten(args)
+    cells = [x for x in leaves if isinstance(x, RefCell)]
+    if len({id(c) for c in cells}) < len(cells):
+        raise RefValueError(kind="alias", operation="vmap", expected="", got="")
+    return cells, _passed(leaves, structure) if cells else args
+
+
+class Held:
+    """A node without leaves in the place of a reference that is an argument."""
+
+    __slots__ = ("cell",)
+
+    def __init__(self, cell: RefCell) -> None:
+        self.cell = cell
+
+
+tree.register_pytree_node(Held, lambda h: ((), h.cell), lambda cell, _: Held(cell))
+
+
+def held(args: Any) -> Any:
+    """`args` with the references out of the way; `None` where there are none."""
+    leaves, structure = tree.flatten(args)
+    if not any(isinstance(x, RefCell) for x in leaves):
+        return None
+    return structure.unflatten([Held(x) if isinstance(x, RefCell) else x for x in leaves])
+
+
+def releasing(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """`fun` as a function of arguments that `held` gave: it uses the references as if it closed over them."""
+    @functools.wraps(fun, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = tree.tree_map(lambda x: x.cell if isinstance(x, Held) else x, (args, kwargs),
+                                     is_leaf=lambda x: isinstance(x, Held))
+        return fun(*args, **kwargs)
+
+    return call
+
+
+__all__ = ["Held", "RefCalls", "held", "passed_for", "releasing", "with_arguments"]

@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from perspicax.core.ref_errors import OuterRefError
+from perspicax.core.refs import RefCell, write_all
 from perspicax.core.tracer import get_aval
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
-from perspicax.transform.errors import BatchAxisError, BatchSizeError
+from perspicax.transform.errors import ArgumentTypeError, BatchAxisError, BatchSizeError
+from perspicax.transform.ref_calls import Passed, passed_for, with_arguments
 from perspicax.transform.stage import (
     FlatFunction,
     check_arguments,
@@ -56,7 +59,13 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name
             raise BatchAxisError(function=function_name(fun), option="in_axes", kind="count",
                                  got=f"{len(in_axes)}", expected=f"{len(args)}")
         leaves, in_tree = tree.flatten((args, kwargs))
-        avals = check_arguments(leaves, in_tree, fun, "vmap")
+        try:
+            avals = check_arguments(leaves, in_tree, fun, "vmap")
+        except ArgumentTypeError:
+            if not any(isinstance(x, RefCell) for x in leaves):
+                raise
+            return _mapped_with_refs(fun, in_axes, out_axes, args, kwargs, axis_name=axis_name, axis_size=axis_size,
+                                     spmd_axis_name=spmd_axis_name)
         axes = _flat_in_axes(fun, in_axes, args, kwargs, in_tree)
         axes = [_normal(fun, a, aval, i, in_tree) for i, (a, aval) in enumerate(zip(axes, avals))]
         size = _batch_size(fun, axes, avals, in_tree, axis_size)
@@ -81,6 +90,23 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name
         return flat.out_tree.unflatten(placed)
 
     return wraps(fun, mapped)
+
+
+def _mapped_with_refs(fun: Any, in_axes: Any, out_axes: Any, args: tuple, kwargs: dict, **options: Any) -> Any:
+    """A call with references among the arguments: their values are mapped as arrays are, and the new ones written back."""
+    cells, (args, kwargs) = passed_for((args, kwargs))
+    axes = iter(_flat_in_axes(fun, in_axes, args, kwargs, tree.flatten((args, kwargs))[1]))
+    nodes = tree.leaves((args, kwargs), is_leaf=lambda x: isinstance(x, Passed))
+    own = [a for node, a in zip(nodes, axes) if isinstance(node, Passed)]
+    try:
+        values, result = vmap(with_arguments(fun), in_axes, (own, out_axes), **options)(*args, **kwargs)
+    except BatchAxisError as error:
+        if error.option == "out_axes" and error.kind == "mapped result" and error.got.startswith("result[0]"):
+            wrong = cells[int(error.got[len("result[0]["):-1])]
+            raise OuterRefError(type_text=get_aval(wrong.read()).str_short(), kind="write", position=error.position) from None
+        raise
+    write_all(cells, values)
+    return result
 
 
 def _flat_in_axes(fun: Any, in_axes: Any, args: tuple, kwargs: dict, in_tree: Any) -> list[int | None]:
