@@ -251,7 +251,7 @@ def _index_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: St
         window = params["slice_sizes"] if gathers else window_sizes(sizes, eqn.invars[2].aval.shape, numbers)
         columns = [slicing.index_in_dim(args[1], i, -1, keepdims=False) for i in range(len(axes))]
     for axis, column in zip(axes, columns):
-        facts = primitive, params.get("mode"), eqn.invars[0].aval
+        facts = primitive, params.get("mode"), eqn.invars[0].aval, sizes[axis] - window[axis]
         state = _column_check(checker, state, column, int(axis), sizes, sizes[axis] - window[axis], facts)
     return state
 

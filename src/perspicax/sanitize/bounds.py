@@ -27,11 +27,13 @@ from perspicax.sanitize.reading import library_function
 from perspicax.sanitize.telling import found
 from perspicax.xla.array import ArrayImpl
 
-INDEXING = frozenset("""
-    getitem get set add subtract multiply mul min max divide power apply take take_along_axis dynamic_slice dynamic_slice_in_dim
-    dynamic_index_in_dim dynamic_update_slice dynamic_update_slice_in_dim dynamic_update_index_in_dim gather scatter scatter_add
-    scatter_sub scatter_mul scatter_min scatter_max put_along_axis
+UPDATES = frozenset("getitem get set add subtract multiply mul min max divide power apply".split())
+FUNCTIONS = frozenset("""
+    take take_along_axis dynamic_slice dynamic_slice_in_dim dynamic_index_in_dim dynamic_update_slice
+    dynamic_update_slice_in_dim dynamic_update_index_in_dim gather scatter scatter_add scatter_sub scatter_mul
+    scatter_min scatter_max put_along_axis
 """.split())
+INDEXING = UPDATES | FUNCTIONS
 """What users call to index; other functions of the library index for themselves, and know what they do."""
 
 
@@ -46,7 +48,7 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
     for axis, column, last in _columns(primitive, args, params):
         outside = column[(column < 0) | (column > last)]
         if outside.size:
-            facts = primitive, params.get("mode"), get_aval(args[0])
+            facts = primitive, params.get("mode"), get_aval(args[0]), last
             _tell(local.place or user_place(), int(outside.reshape(-1)[0]), axis, facts, "")
             return
 
@@ -76,7 +78,7 @@ def tell_site(site: Site, values: Sequence[np.ndarray], name: str) -> None:
 
 
 def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> None:
-    primitive, mode, aval = facts
+    primitive, mode, aval, last = facts
     position = None if place is None else Position(*place)
     operands = operands_at(position)
     if operands.operation and operands.operation not in INDEXING and library_function(position):
@@ -86,7 +88,7 @@ def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> Non
     array, written = _operands(position)
     size = aval.shape[axis]
     writes = primitive.name.startswith("scatter") or primitive is dynamic_update_slice_p
-    slices = primitive is dynamic_slice_p or primitive is dynamic_update_slice_p
+    slices = last != size - 1  # several entries at once
     labels = []
     if array is not None:
         labels.append(Label(array.span, aval.str_short()))
@@ -94,6 +96,8 @@ def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> Non
         labels.append(Label(written.span, f"has the index {index}"))
     if slices:
         instead = "the slice was moved so that it fits"
+    elif primitive is dynamic_update_slice_p:
+        instead = "the nearest entry was written in its place"
     elif writes:
         instead = "that update was left out"
     elif mode is GatherScatterMode.FILL_OR_DROP:
@@ -102,7 +106,7 @@ def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> Non
         instead = "the nearest entry was read in its place"
     shown = index - size if index < 0 and not slices and operands.operation in ("getitem", "set", "add", "get") else index
     found(OutOfBoundsIndex(array=array.text if array is not None else "", type_text=aval.str_short(), index=shown,
-                           written=written.text if written is not None else "", axis=axis, size=size, writes=writes,
+                           written=written.text if written is not None else "", axis=axis, size=size, last=last, writes=writes,
                            instead=instead, labels=tuple(labels), function=function, position=position))
 
 
@@ -129,10 +133,13 @@ def _operands(position: Position | None) -> tuple[Expression | None, Expression 
             return expression.at(array), expression.at(index)
         case ast.Call():
             operands = operands_at(position)
+            if operands.operation not in FUNCTIONS:  # a layer, say, that indexes inside
+                given = list(expression.node.args)
+                return None, expression.at(given[0]) if len(given) == 1 and not expression.node.keywords else None
             if len(operands) > 1:
                 return operands[0], operands[1]
             return (operands[0] if operands else None), operands.keyword("indices")
     return None, None
 
 
-__all__ = ["INDEXING", "look", "tell_site"]
+__all__ = ["FUNCTIONS", "INDEXING", "UPDATES", "look", "tell_site"]

@@ -197,6 +197,8 @@ def _holds_tracer(value: Any) -> bool:
 
 def _draw(scope: Scope, node: ast.Call, func: ast.Attribute) -> Iterable[Watched]:
     owner = scope.means(func.value)
+    if isinstance(func.value, ast.Attribute) and func.value.attr == "random" and scope.means(func.value.value) is np:
+        owner = np.random  # NumPy loads it when it is first asked for
     state: Callable[[], Any] | None = None
     if owner is np.random:
         state = lambda: np.random.get_state(legacy=False)["state"]

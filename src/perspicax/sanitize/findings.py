@@ -76,6 +76,7 @@ class OutOfBoundsIndex(Finding):
         index: the index that lies outside.
         written: the index as the user wrote it.
         axis, size: where.
+        last: the largest index that fits; less than `size - 1` for a slice of several entries.
         writes: whether entries are written there, and not read.
         reads: what happened instead: "the last entry was read", …
         labels: the operands.
@@ -88,6 +89,7 @@ class OutOfBoundsIndex(Finding):
     written: str
     axis: int
     size: int
+    last: int
     writes: bool
     instead: str
     labels: tuple[Label, ...] = ()
@@ -95,20 +97,23 @@ class OutOfBoundsIndex(Finding):
 
     @property
     def report(self) -> Report:
-        array = f"`{self.array}`" if self.array else "the array"
+        array = f"`{self.array}`" if self.array else f"an array {self.type_text}"
         by = f" of `{self.written}`" if self.written and self.written != str(self.index) else ""
-        inside = f"from 0 to {self.size - 1}" if self.size > 1 else "0 alone" if self.size else "none: the axis is empty"
+        slices = self.last != self.size - 1
+        inside = f"from 0 to {self.last}" if self.last > 0 else "0 alone" if self.last == 0 else "none: the axis is too short"
         check = self.written if self.written.isidentifier() else "index"
-        fixes = [Fix(f"keep the index inside: valid are 0 to {self.size - 1}",
-                     code=f"{check} = jnp.clip({check}, 0, {self.size - 1})")] if self.size else []
-        fixes.append(Fix('say that entries outside are meant to be left out, by `mode="drop"`' if self.writes else
-                         'say what to read outside, by `.at[...].get(mode="fill", fill_value=...)` or `mode="clip"`'))
+        fixes = [Fix(f"keep the index inside: valid are 0 to {self.last}",
+                     code=f"{check} = jnp.clip({check}, 0, {self.last})")] if self.last > 0 else []
+        if not slices:
+            fixes.append(Fix('say that entries outside are meant to be left out, by `mode="drop"`' if self.writes else
+                             'say what to read outside, by `.at[...].get(mode="fill", fill_value=...)` or `mode="clip"`'))
         return Report(
             says=f"The index {self.index}{by} lies outside of axis {self.axis} of {array}, which has size {self.size}: "
                  f"{self.instead}.",
             labels=self.labels,
-            why=f"valid indices are {inside}{f', or -{self.size} to -1 from the end' if self.size else ''}; compiled programs "
-                f"cannot raise, so that an index outside gives a result without a word",
+            why=f"valid {'starts of this slice' if slices else 'indices'} are {inside}"
+                f"{f', or -{self.size} to -1 from the end' if self.size and not slices else ''}; compiled programs cannot "
+                "raise, so that an index outside gives a result without a word",
             fixes=tuple(fixes),
             notes=(f"This happened while `{self.function}` ran.",) if self.function else ())
 

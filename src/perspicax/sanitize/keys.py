@@ -41,7 +41,6 @@ from perspicax.sanitize.telling import found as tell
 from perspicax.transform.jit_primitive import argument_names
 from perspicax.xla.array import ArrayImpl, copies_noted
 
-FUNCTIONS = frozenset({"custom_vmap_call", "remat2"})  # these run others, in sight of the ledger, as user's functions do
 SMALL = 1 << 12  # elements of an index that is looked at
 
 
@@ -225,8 +224,9 @@ class LedgerTrace(WatchingTrace):
 
     def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
         params = primitive.unpack(values)
-        if primitive.jvp_call is not None or primitive.name in FUNCTIONS:
-            if not params.get("differentiated", False):
+        if primitive.in_sight:  # it runs others, in sight of the ledger, as the user's functions do
+            inside = primitive.inside(**params) if primitive.inside is not None else None
+            if inside is None or not inside.again:
                 return self.parent.process(primitive, args, values)  # type: ignore[union-attr]
             return self._hand_on(primitive, args, values)
         if not self._concerns(primitive, args, params):
@@ -260,8 +260,9 @@ class LedgerTrace(WatchingTrace):
         place = local.place or user_place()
         callers = _callers() if local.place is None else ()
         flows = [self.ledger.flow(x) for x in args]
-        if primitive.name == "jit":
-            return self._through(params["jaxpr"], flows, place, tracker, callers)
+        inside = primitive.inside(**params) if primitive.inside is not None else None
+        if inside is not None and inside.kind == "call" and not inside.again:
+            return self._through(inside.inner[0].jaxpr, flows, place, tracker, callers)
         flow = KeyFlow(tracker)
         flow.way = callers
         return flow.apply(primitive, params, [get_aval(x) for x in args], Operands(flow, None, args, flows), place)

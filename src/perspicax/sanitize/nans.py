@@ -173,7 +173,8 @@ def _origin(primitive: Primitive, args: Sequence[Any], out: Any, kind: str, orig
         if primitive.name not in OVERFLOWS:
             return None
         cause = None
-    return Origin(kind, place, primitive.name, _facts(primitive, args, place), cause, _in_backward(primitive.name, place))
+    backward = _in_backward(primitive.name, place)
+    return Origin(kind, place, primitive.name, () if backward else _facts(primitive, args, place), cause, backward)
 
 
 def _value(x: Any) -> Any:
@@ -212,7 +213,7 @@ def _facts(primitive: Primitive, args: Sequence[Any], place: Any) -> tuple[str, 
             facts.append(f"{name} {whole} {value.reshape(-1)[np.abs(value).argmax()]:.6g}")
         elif value.size and primitive.name in ("acos", "asin", "atanh", "acosh"):
             facts.append(f"{name} {whole} {value.min():.6g} to {value.max():.6g}")
-    return tuple(facts[:2])
+    return tuple(dict.fromkeys(facts))[:2]
 
 
 def _is_natural(origin: Origin) -> bool:

@@ -59,7 +59,7 @@ class _Overflow:
     """The check that is put into programs."""
 
     def signature(self, eqn: JaxprEqn) -> Signature | None:
-        return SIGNATURE if _concerns(eqn.primitive, eqn.outvars[0].aval, eqn.place) else None
+        return SIGNATURE if len(eqn.outvars) == 1 and _concerns(eqn.primitive, eqn.outvars[0].aval, eqn.place) else None
 
     def check(self, checker: Checker, eqn: JaxprEqn, args: Sequence[Any], outs: Sequence[Any], state: list) -> list:
         out = outs[0]

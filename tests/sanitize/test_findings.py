@@ -1,0 +1,346 @@
+"""The sanitizers: each finds mistakes of its kind at their line, and stays quiet on sound programs."""
+from __future__ import annotations
+
+import linecache
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import perspicax
+from perspicax.diagnose.place import resolve
+from perspicax.sanitize import Finding
+from perspicax.sanitize.names import CHEAP, NAMES, parse
+
+HEAD = "import perspicax as jax\nimport perspicax.numpy as jnp\nimport perspicax.flax as flax\nimport numpy as np\n"
+COUNT = iter(range(10_000))
+
+
+def findings(program: str, names: str = "all") -> list[tuple[str, str]]:
+    """What is found in a program: the finding, and the text of the line that it points at."""
+    source = HEAD + program
+    filename = f"/program_{next(COUNT)}.py"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with perspicax.sanitize(names):
+            exec(compile(source, filename, "exec"), {"__name__": __name__})
+    found = []
+    for each in caught:
+        if isinstance(each.message, Finding):
+            span = resolve(each.message.full_report.primary)
+            line = source.splitlines()[span.line - 1].strip() if span is not None else ""
+            found.append((type(each.message).__name__, line))
+    return found
+
+
+WRONG: dict[str, tuple[str, str, str]] = {
+    "update in a jitted function": ("DiscardedUpdate", "x.at[i].set(0.0)", """
+@jax.jit
+def clear(x, i):
+    x.at[i].set(0.0)
+    return x
+clear(jnp.ones(4), 2)
+"""),
+    "append": ("DiscardedUpdate", "jnp.append(log, 1.0)", """
+log = jnp.zeros(2)
+jnp.append(log, 1.0)
+"""),
+    "tree.map": ("DiscardedUpdate", "jax.tree.map(lambda p: 0.9 * p, params)", """
+params = {"w": jnp.ones(3)}
+jax.tree.map(lambda p: 0.9 * p, params)
+"""),
+    "replace": ("DiscardedUpdate", "state.replace(step=1)", """
+@flax.struct.dataclass
+class State:
+    step: int
+state = State(0)
+state.replace(step=1)
+"""),
+    "a sorting method": ("DiscardedUpdate", "x.sort()", """
+x = jnp.array([3, 1, 2])
+x.sort()
+"""),
+    "a table that is too small": ("OutOfBoundsIndex", "return table[labels]", """
+table = jnp.arange(3.0)
+@jax.jit
+def look_up(labels):
+    return table[labels]
+look_up(jnp.array([1, 3]))
+"""),
+    "an update outside": ("OutOfBoundsIndex", "y = x.at[jnp.array([4])].add(1.0)", """
+x = jnp.zeros(4)
+y = x.at[jnp.array([4])].add(1.0)
+"""),
+    "an index in a loop": ("OutOfBoundsIndex", "return acc + x[i + 1]", """
+@jax.jit
+def total(x):
+    def body(i, acc):
+        return acc + x[i + 1]
+    return jax.lax.fori_loop(0, 4, body, 0.0)
+total(jnp.arange(4.0))
+"""),
+    "a slice that does not fit": ("OutOfBoundsIndex", "y = jax.lax.dynamic_slice(jnp.arange(10), (8,), (4,))", """
+y = jax.lax.dynamic_slice(jnp.arange(10), (8,), (4,))
+"""),
+    "log of zero": ("NonFinite", "return jnp.log(p)", """
+def logs(p):
+    return jnp.log(p)
+@jax.jit
+def entropy(p):
+    return -(p * logs(p)).sum()
+entropy(jnp.array([0.0, 1.0, 0.0, 0.0]))
+"""),
+    "zero by zero": ("NonFinite", "v / n", """
+v = jnp.zeros(4)
+n = v.sum()
+v / n
+"""),
+    "the derivative of a root": ("NonFinite", "return jnp.where(x > 0, jnp.sqrt(x), 0.0).sum()", """
+def f(x):
+    return jnp.where(x > 0, jnp.sqrt(x), 0.0).sum()
+jax.grad(f)(jnp.arange(4.0))
+"""),
+    "a growing argument": ("Recompilation", "total(jnp.ones(n))", """
+total = jax.jit(lambda x: x.sum())
+for n in (1, 2, 3, 4):
+    total(jnp.ones(n))
+"""),
+    "a function made anew": ("Recompilation", "jax.jit(lambda x: 2 * x)(jnp.ones(4))", """
+for _ in range(4):
+    jax.jit(lambda x: 2 * x)(jnp.ones(4))
+"""),
+    "a large integer": ("DtypeTruncation", "jnp.asarray(ids)", """
+ids = np.array([4_294_967_297, 5])
+jnp.asarray(ids)
+"""),
+    "a dtype that is not there": ("DtypeTruncation", 'jnp.zeros(4, "float64")', """
+jnp.zeros(4, "float64")
+"""),
+    "a product of integers": ("IntegerOverflow", "return seconds * 1000000", """
+@jax.jit
+def microseconds(seconds):
+    return seconds * 1000000
+microseconds(jnp.array([10, 4000, 1, 2]))
+"""),
+    "bytes": ("IntegerOverflow", "a - b", """
+a, b = jnp.array([10, 200], jnp.uint8), jnp.array([20, 100], jnp.uint8)
+a - b
+"""),
+    "a counter": ("SideEffect", "self.calls += 1", """
+class Model:
+    calls = 0
+    def run(self, x):
+        self.calls += 1
+        return 2 * x
+jax.jit(Model().run)(jnp.ones(4))
+"""),
+    "print": ("SideEffect", "print('y is', y)", """
+@jax.jit
+def step(x):
+    y = 2 * x
+    print('y is', y)
+    return y
+step(jnp.ones(4))
+"""),
+    "numbers of NumPy": ("SideEffect", "return x + np.random.normal(size=4)", """
+@jax.jit
+def noisy(x):
+    return x + np.random.normal(size=4)
+noisy(jnp.ones(4))
+"""),
+    "the clock": ("SideEffect", "started = time.time()", """
+import time
+@jax.jit
+def timed(x):
+    started = time.time()
+    return x + started % 1.0
+timed(jnp.ones(4))
+"""),
+    "a column in a loss": ("SuspiciousBroadcast", "return jnp.mean((p - y) ** 2)", """
+def loss(p, y):
+    return jnp.mean((p - y) ** 2)
+loss(jnp.ones((4, 4)) @ jnp.ones((4, 1)), jnp.ones(4))
+"""),
+    "one key for two layers": ("KeyReuse", "second = layer(key)", """
+def layer(key):
+    return jax.random.normal(key, (4,))
+key = jax.random.key(0)
+first = layer(key)
+second = layer(key)
+"""),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_is_found_at_its_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    kind, line, program = WRONG[name]
+    assert findings(program) == [(kind, line)]
+
+
+RIGHT = {
+    "guarded values": """
+x = jnp.array([-1.0, 2.0, 0.0, 4.0])
+a = jnp.where(x > 0, jnp.log(x), 0.0).sum()
+b = jnp.nanmean(jnp.log(x))
+c = jax.nn.softmax(jnp.where(x > 0, x, -jnp.inf))
+d = jax.scipy.special.xlogy(jnp.zeros(4), jnp.zeros(4))
+""",
+    "indices that are meant": """
+x = jnp.arange(4.0)
+w = x.at[7].set(1.0, mode="drop")
+y = x.at[9].get(mode="fill", fill_value=0.0)
+z = jax.ops.segment_sum(x, jnp.array([0, 1, 5, 1]), num_segments=2)
+places = jnp.nonzero(x > 2, size=3)
+print(x[-1], x[jnp.array([-4])])
+""",
+    "pairs that are meant": """
+x = jnp.arange(4.0)
+def pairs(a, b):
+    return jnp.abs(a - b).mean()
+a = pairs(x[:, None], x)
+column = x.reshape(-1, 1)
+b = ((column - x) ** 2).sum()
+""",
+    "calls for their effects": """
+f = jax.jit(lambda x: 2 * x)
+x = jnp.ones(4)
+f(x)
+f(x).block_until_ready()
+jax.block_until_ready(x)
+jax.tree.map(lambda a: a.block_until_ready(), {"x": x})
+jax.tree.map(print, {"x": 1})
+""",
+    "traces that are counted": """
+trace_count, cache = 0, {}
+def table(n):
+    if n not in cache:
+        cache[n] = np.arange(n, dtype=np.float32)
+    return cache[n]
+@jax.jit
+def f(x):
+    global trace_count
+    trace_count += 1
+    print("tracing f")
+    parts = []
+    for i in range(3):
+        parts.append(x * i)
+    return sum(parts) + table(4)
+f(jnp.ones(4)) + f(jnp.ones(4))
+""",
+    "callbacks": """
+seen = []
+def note(x):
+    seen.append(float(x))
+    print("value", x)
+@jax.jit
+def f(x):
+    jax.debug.callback(note, x.sum())
+    return x
+f(jnp.ones(4)).block_until_ready()
+jax.effects_barrier()
+assert len(seen) == 1
+""",
+    "hashes and usual numbers": """
+x = jnp.arange(4).astype(jnp.uint32)
+x * jnp.uint32(2654435761)
+jnp.asarray(np.linspace(0, 1e6, 4)) + jnp.asarray(np.arange(4))
+""",
+    "few shapes": """
+f = jax.jit(lambda x: x.sum())
+f(jnp.ones(3)), f(jnp.ones(4))
+for i in range(4):
+    f(jnp.ones(4) * i)
+""",
+    "keys that are split": """
+key = jax.random.key(0)
+for _ in range(3):
+    key, used = jax.random.split(key)
+    jax.random.normal(used, (4,)) + 0
+""",
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_sound_program_has_no_finding(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert findings(RIGHT[name]) == []
+
+
+def test_what_is_found_may_be_raised_and_caught() -> None:
+    x = jnp_ones()
+    with perspicax.sanitize("updates,error"):
+        with pytest.raises(perspicax.sanitize.DiscardedUpdate) as caught:
+            for _ in range(2):
+                x.at[0].set(2.0)
+    assert caught.value.target == "x"
+    assert issubclass(perspicax.sanitize.DiscardedUpdate, UserWarning)
+    assert x[0] == 1.0
+
+
+def jnp_ones() -> Any:
+    return perspicax.numpy.ones(4)
+
+
+def test_a_finding_is_told_once_for_each_place() -> None:
+    program = "x = jnp.ones(4)\nfor _ in range(5):\n    x.at[0].set(2.0)\n"
+    assert findings(program, "updates") == [("DiscardedUpdate", "x.at[0].set(2.0)")]
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_only_the_sanitizers_that_are_on_speak(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if WRONG[name][0] in ("DiscardedUpdate", "SideEffect", "KeyReuse"):
+        assert findings(WRONG[name][2], "bounds,broadcast") == []
+
+
+def test_nothing_is_watched_while_all_are_off() -> None:
+    from perspicax.core.config import local
+    from perspicax.core.context import evaluator
+    from perspicax.core.report_hooks import ends_watched
+    from perspicax.diagnose.watched import broadcasts_watched, casts_watched, results_watched
+    from perspicax.transform.jit import traces_watched
+    from perspicax.transform.stage import calls_watched
+
+    with perspicax.sanitize("all"):
+        assert local.trace is not evaluator()
+        assert calls_watched
+    assert local.trace is evaluator()
+    for place in (ends_watched, broadcasts_watched, casts_watched, results_watched, traces_watched, calls_watched):
+        assert place == []
+
+
+def test_a_program_without_keys_takes_the_short_way_of_jit_under_the_default_sanitizers() -> None:
+    from perspicax.core.config import local
+
+    f = perspicax.jit(lambda x: 2 * x)
+    x = perspicax.numpy.ones(4)
+    with perspicax.sanitize("default"):
+        f(x)
+        f(x)
+        assert local.trace.base
+        assert f._short.flat  # type: ignore[attr-defined]
+
+
+def test_names() -> None:
+    assert parse("all") == frozenset(NAMES)
+    assert parse("default,bounds,error") == frozenset({*CHEAP, "bounds", "error"})
+    assert parse("none") == parse("") == frozenset()
+    with pytest.raises(ValueError, match="no sanitizer `nan`"):
+        perspicax.sanitize("nan")
+
+
+def test_donated_arguments_are_gone_under_sanitizers_too() -> None:
+    f = perspicax.jit(lambda x: x + 1, donate_argnums=0)
+    x = perspicax.numpy.ones(4)
+    with perspicax.sanitize("nans"):
+        assert f(x)[0] == 2.0
+    assert x.is_deleted()
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    from perspicax.sanitize import constants, recompiles
+
+    yield
+    constants._seen.clear()
+    recompiles.forget()
