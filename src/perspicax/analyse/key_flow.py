@@ -28,7 +28,7 @@ from perspicax.analyse.key_identity import (
 )
 from perspicax.core.context import evaluator, use_trace
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inside, Primitive
 from perspicax.lax.random_bits import KeyDType
 from perspicax.xla.array import ArrayImpl
 
@@ -42,8 +42,6 @@ MOVES = frozenset({
 })
 PASSES = frozenset({"copy", "copy_p", "device_put", "name", "optimization_barrier", "sharding_constraint", "stop_gradient",
                     "reduce_precision", "convert_element_type"})
-CALLS = {"jit": "jaxpr", "remat2": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
-         "custom_vmap_call": "call", "composite": "jaxpr"}
 
 
 class Flow(NamedTuple):
@@ -232,10 +230,8 @@ class KeyFlow:
             return [Flow(operands.cells(i)) for i in range(len(avals))]
         if name in MOVES:
             return self._move(primitive, params, avals, operands)
-        if name in CALLS:
-            return self._call(name, params, operands, place)
-        walk = {"cond": self._branches, "while": self._while, "scan": self._scan}.get(name)
-        return walk(params, operands, place) if walk is not None else ()
+        inside = primitive.inside(**params) if primitive.inside is not None else None
+        return () if inside is None else self._within(inside, operands, place)
 
     # -- data that moves
 
@@ -283,16 +279,18 @@ class KeyFlow:
             self.selected[key] = found, cells  # which keeps alive whose ids are in the key
         return (Flow(found),)
 
-    # -- calls
+    # -- jaxprs within
 
-    def _call(self, name: str, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
-        if name == "remat2" and params["differentiated"]:
+    def _within(self, inside: Inside, operands: Operands, place: Any) -> Sequence[Flow]:
+        if inside.again:
             return ()  # what is computed again was drawn already, by the same key on purpose
-        inner = params[CALLS[name]]
-        closed = getattr(inner, "jaxpr", None) if not isinstance(inner, ClosedJaxpr) else inner
-        if not isinstance(closed, ClosedJaxpr):
-            return ()
-        return self._into(closed, operands.flows(), place)
+        flows = operands.flows()
+        if inside.kind == "loop":
+            return self._loop(inside, flows, place)
+        if inside.kind == "branch":
+            return self._branches(inside, flows, place)
+        inner, = inside.inner
+        return self._into(inner.jaxpr, [flows[i] for _, i in inner.inputs], place)
 
     def _into(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, turn: str = "") -> list[Flow]:
         before = self.way, self.sealed
@@ -304,48 +302,37 @@ class KeyFlow:
         finally:
             self.way, self.sealed = before
 
-    def _branches(self, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
+    def _branches(self, inside: Inside, flows: Sequence[Flow], place: Any) -> Sequence[Flow]:
         """Each branch from the same state; afterwards all that any of them used up is used up."""
-        flows = operands.flows()[1:]
         uses: list[tuple[Key, Use]] = []
         outs: list[list[Flow]] = []
-        for branch in params["branches"]:
+        for branch in inside.inner:
             mark = self.tracker.mark()
-            outs.append(self._into(branch, flows, place))
+            outs.append(self._into(branch.jaxpr, [flows[i] for _, i in branch.inputs], place))
             uses += self.tracker.take_back(mark)
         self.tracker.put_back(uses)
         return [_either(column) for column in zip(*outs)]
 
-    # -- loops
-
-    def _while(self, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
-        flows = operands.flows()
-        n, m = params["cond_nconsts"], params["body_nconsts"]
-        test_consts, consts, carry = flows[:n], flows[n:n + m], flows[n + m:]
-        for turn in ("", "while_loop"):
-            carry = [_of_a_turn(f) for f in carry]
-            self._into(params["cond_jaxpr"], [*test_consts, *carry], place, turn)
-            carry = self._into(params["body_jaxpr"], [*consts, *carry], place, turn)
-        return [Flow(f.cells) for f in carry]
-
-    def _scan(self, params: dict[str, Any], operands: Operands, place: Any) -> Sequence[Flow]:
-        flows = operands.flows()
-        n, m, length = params["num_consts"], params["num_carry"], params["length"]
-        consts, carry, rows = flows[:n], flows[n:n + m], flows[n + m:]
-        turns = min(length, 2)
-        order = range(length - 1, -1, -1) if params["reverse"] else range(length)
+    def _loop(self, inside: Inside, flows: Sequence[Flow], place: Any) -> Sequence[Flow]:
+        """Two rounds, where there are two: what the second finds used up was used by the first."""
+        length = 2 if inside.length is None else inside.length
+        order = range(length - 1, -1, -1) if inside.reverse else range(length)
+        inputs = inside.inner[-1].inputs
+        carry = {i: flows[i] for kind, i in inputs if kind == "carry"}
         stacked: list[list[Flow]] = []
-        for turn in range(turns):
-            at = order[turn]
-            carry = [_of_a_turn(f) for f in carry]
-            slices = [Flow(None if f.cells is None else f.cells[at:at + 1].reshape(f.cells.shape[1:])) for f in rows]
-            out = self._into(params["jaxpr"], [*consts, *carry, *slices], place, "scan" if turn else "")
-            carry, ys = out[:m], out[m:]
-            stacked.append(ys)
-        if not turns:
+        for turn, at in enumerate(order[:2]):
+            carry = {i: _of_a_turn(f) for i, f in carry.items()}
+            out: list[Flow] = []
+            for inner in inside.inner:
+                fed = [carry[i] if kind == "carry" else _row(flows[i], at) if kind == "row" else flows[i]
+                       for kind, i in inner.inputs]
+                out = self._into(inner.jaxpr, fed, place, inside.word if turn else "")
+            stacked.append(out[len(carry):])
+            carry = dict(zip(carry, out))
+        if not stacked:
             return ()
-        self._rest_of_rows(rows, order)
-        return [*[Flow(f.cells) for f in carry], *[_stack(column, order) for column in zip(*stacked)]]
+        self._rest_of_rows([flows[i] for kind, i in inputs if kind == "row"], order)
+        return [*[Flow(f.cells) for f in carry.values()], *[_stack(column, order) for column in zip(*stacked)]]
 
     def _rest_of_rows(self, rows: Sequence[Flow], order: range) -> None:
         """What the first round used of its row, the others use of theirs."""
@@ -446,6 +433,11 @@ def _taken(table: np.ndarray, places: np.ndarray) -> Cells:
 def _of_a_turn(flow: Flow) -> Flow:
     """A value carried by a loop: nothing is known of it but its keys."""
     return Flow(flow.cells)
+
+
+def _row(flow: Flow, at: int) -> Flow:
+    """One entry along the first axis."""
+    return Flow(None if flow.cells is None else flow.cells[at:at + 1].reshape(flow.cells.shape[1:]))
 
 
 def _either(flows: Sequence[Flow]) -> Flow:

@@ -18,13 +18,14 @@ The rules, and how they are called:
     host(*arrays, **params)                                    optional: NumPy, equal to the bit; NotImplemented to decline
     physical(params, in_avals, out_avals) -> params            optional: the same on the words of an extended dtype
     effects(**params)                                          optional: the effects of one call
+    inside(**params) -> Inside, or None                        optional: the jaxprs that it runs, for who reads programs
     sanitize[name](args, params)                               optional: what a sanitizer looks at before it runs
 """
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from perspicax.core.avals import AbstractValue
 from perspicax.core.config import local
@@ -62,6 +63,47 @@ class OfPrimitive:
         self.make = make
 
 
+class Inner(NamedTuple):
+    """A jaxpr that a primitive runs, and what feeds its inputs.
+
+    Attributes:
+        jaxpr: a closed jaxpr.
+        inputs: for each of its inputs the index of an operand of the primitive, and how it comes from there: `operand`, as
+            it is; `carry`, so in the first round of a loop, and what the round before handed on in the others; `row`, one
+            entry along axis 0 in each round.
+    """
+
+    jaxpr: Any
+    inputs: tuple[tuple[Literal["operand", "carry", "row"], int], ...]
+
+
+class Inside(NamedTuple):
+    """How a primitive runs the jaxprs in its parameters, for whoever reads programs without running them.
+
+    Attributes:
+        kind: `call` (the one jaxpr runs once, its results are the primitive's), `branch` (one of them does) or `loop` (all of
+            them run in each round, in order; the last returns what is carried, in the order of its carried inputs, and
+            then rows, which the primitive returns stacked along axis 0).
+        inner: the jaxprs.
+        length: how many rounds a loop has; `None` where that is not known before it runs.
+        reverse: whether the rounds of a loop go through the rows from the last to the first.
+        again: whether it computes again what another equation has computed already.
+        word: what users call a loop.
+    """
+
+    kind: Literal["call", "branch", "loop"]
+    inner: tuple[Inner, ...]
+    length: int | None = None
+    reverse: bool = False
+    again: bool = False
+    word: str = ""
+
+    @classmethod
+    def call(cls, jaxpr: Any, again: bool = False) -> Inside:
+        """A call of `jaxpr` with the primitive's operands."""
+        return cls("call", (Inner(jaxpr, tuple([("operand", i) for i in range(len(jaxpr.in_avals))])),), again=again)
+
+
 class _Required:
     def __repr__(self) -> str:
         return "REQUIRED"
@@ -85,6 +127,8 @@ class Primitive:
         "extra",
         "handles_extended",
         "host",
+        "in_sight",
+        "inside",
         "jvp",
         "jvp_call",
         "kernels",
@@ -125,6 +169,8 @@ class Primitive:
         handles_extended: bool = False,
         effects: Callable[..., Effects] | None = None,
         sanitize: dict[str, Callable[..., Any]] | None = None,
+        inside: Callable[..., Inside | None] | None = None,
+        in_sight: bool = False,
         multiple_results: bool = False,
         cache_types: bool = True,
         source: str = "",
@@ -142,6 +188,7 @@ class Primitive:
         self.jvp_call, self.batch_call = jvp_call, batch_call
         self.physical, self.handles_extended, self.effects = physical, handles_extended, effects
         self.sanitize = sanitize or {}
+        self.inside, self.in_sight = inside, in_sight
         self.multiple_results, self.cache_types, self.source = multiple_results, cache_types, source
         self.types: dict[Any, Any] = {}
         self.types1: dict[AbstractValue, Any] = {}

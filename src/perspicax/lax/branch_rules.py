@@ -14,7 +14,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.effects import Effects, ordered
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, Var, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inner, Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, shape
@@ -318,11 +318,16 @@ def _cond_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], l
     return {**params, "branches": tuple(made)}, [True, *reads], list(used)
 
 
+def _cond_inside(branches: tuple, **_: Any) -> Inside:
+    return Inside("branch", tuple([Inner(b, tuple([("operand", 1 + i) for i in range(len(b.in_avals))])) for b in branches]))
+
+
 cond_p = Primitive(
     "cond", params=None, multiple_results=True, cache_types=False, handles_extended=True,
     type_rule=lambda index, *avals, branches, **_: list(branches[0].out_avals), jvp=_cond_jvp, linearize=_cond_linearize,
     transpose=_cond_transpose, batch=_cond_batch,
-    emit=_cond_emit, evaluate=_cond_evaluate, effects=_cond_effects, source="StableHLO specification, `case`")
+    emit=_cond_emit, evaluate=_cond_evaluate, effects=_cond_effects, inside=_cond_inside,
+    source="StableHLO specification, `case`")
 cond_p.extra["axis_names"] = lambda branches, **_: axis_names(branches)
 cond_p.extra["prune"] = _cond_prune
 

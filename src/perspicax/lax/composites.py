@@ -11,7 +11,7 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.leaks import UnexpectedTracerError
-from perspicax.core.primitive import NotLinear, Primitive
+from perspicax.core.primitive import Inside, NotLinear, Primitive
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
@@ -123,7 +123,7 @@ composite_p: Primitive = Primitive(
     "composite", params=("attributes", "jaxpr", "name", "version"), multiple_results=True,
     type_rule=lambda *avals, jaxpr, **_: list(jaxpr.out_avals), jvp=_jvp,
     transpose=NotLinear("it is differentiated by its decomposition"), batch=_batch, emit=_emit,
-    source="StableHLO specification, `composite`")
+    inside=lambda jaxpr, **_: Inside.call(jaxpr), source="StableHLO specification, `composite`")
 
 
 def composite(decomposition: Callable[..., Any], name: str, version: int = 0) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from perspicax.core import dtypes
 from perspicax.core.effects import ordered
 from perspicax.core.errors import RuleMissingError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, Literal, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inner, Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
@@ -366,6 +366,12 @@ def _scan_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], l
     return {**params, "jaxpr": made, "num_consts": sum(reads[:num_consts]), "num_carry": sum(uk)}, reads, [*uk, *uy]
 
 
+def _scan_inside(jaxpr: ClosedJaxpr, length: int, reverse: bool, num_consts: int, num_carry: int, **_: Any) -> Inside:
+    kinds = ["operand"] * num_consts + ["carry"] * num_carry + ["row"] * (len(jaxpr.in_avals) - num_consts - num_carry)
+    inputs: Any = tuple(zip(kinds, range(len(kinds))))
+    return Inside("loop", (Inner(jaxpr, inputs),), length, reverse, word="scan")
+
+
 scan_p = Primitive(
     "scan",
     params=("jaxpr", "length", "reverse", "unroll", "num_consts", "num_carry"),
@@ -373,6 +379,7 @@ scan_p = Primitive(
     type_rule=_scan_type, jvp=_scan_jvp, linearize=_scan_linearize, transpose=_scan_transpose, batch=_scan_batch,
     emit=_scan_emit, evaluate=_scan_evaluate,
     effects=lambda jaxpr, **_: jaxpr.effects,
+    inside=_scan_inside,
     source="StableHLO specification, `while`",
 )
 

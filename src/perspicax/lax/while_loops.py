@@ -15,7 +15,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, local
 from perspicax.core.effects import Effects, ordered
 from perspicax.core.jaxpr import ClosedJaxpr, Var, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inner, Inside, Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.diagnose.boundary import public
 from perspicax.lax.bodies import (
@@ -249,13 +249,21 @@ def _while_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], 
             "body_nconsts": sum(reads[:nb])}, kept, marks
 
 
+def _while_inside(cond_nconsts: int, cond_jaxpr: ClosedJaxpr, body_nconsts: int, body_jaxpr: ClosedJaxpr) -> Inside:
+    first = cond_nconsts + body_nconsts
+    carry = [("carry", i) for i in range(first, first + len(body_jaxpr.out_avals))]
+    test: Any = (*[("operand", i) for i in range(cond_nconsts)], *carry)
+    body: Any = (*[("operand", i) for i in range(cond_nconsts, first)], *carry)
+    return Inside("loop", (Inner(cond_jaxpr, test), Inner(body_jaxpr, body)), word="while_loop")
+
+
 while_p = Primitive(
     "while",
     params=("cond_nconsts", "cond_jaxpr", "body_nconsts", "body_jaxpr"),
     multiple_results=True, cache_types=False, handles_extended=True,
     type_rule=lambda *avals, body_jaxpr, **_: list(body_jaxpr.out_avals),
     jvp=_while_jvp, linearize=_while_linearize, transpose=_while_transpose, batch=_while_batch,
-    emit=_while_emit, evaluate=_while_evaluate, effects=_while_effects,
+    emit=_while_emit, evaluate=_while_evaluate, effects=_while_effects, inside=_while_inside,
     source="StableHLO specification, `while`",
 )
 while_p.extra["axis_names"] = lambda cond_jaxpr, body_jaxpr, **_: axis_names([cond_jaxpr, body_jaxpr])

@@ -14,8 +14,6 @@ from perspicax.sanitize.programs import Programs
 Look = Callable[[Primitive, tuple, tuple, Sequence[Any]], None]
 """Called with the primitive, its operands, its parameters, and its results."""
 
-FUNCTIONS = frozenset({"custom_jvp_call", "custom_vjp_call", "custom_vmap_call", "remat2"})  # run Python functions, in sight
-
 
 class Eye(WatchingTrace):
     """Stands between the evaluator and those who use it.
@@ -41,7 +39,7 @@ class Eye(WatchingTrace):
 
     def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
         parent: Any = self.parent
-        if primitive.name in FUNCTIONS:
+        if primitive.in_sight:
             return parent.process(primitive, args, values)
         before = local.trace
         local.trace = parent
@@ -58,4 +56,4 @@ class Eye(WatchingTrace):
         return out
 
 
-__all__ = ["FUNCTIONS", "Eye", "Look"]
+__all__ = ["Eye", "Look"]

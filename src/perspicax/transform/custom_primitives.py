@@ -15,7 +15,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform.batch import BatchTrace, batch_flat, to_axis
@@ -235,6 +235,11 @@ def _custom_jvp_in_batch(trace: BatchTrace, args: tuple, axes: tuple, *, name: s
     return outs, batched.out or []
 
 
+def _inside(call_jaxpr: Any, **_: Any) -> Inside | None:
+    """The function where it is staged; a Python function that is not cannot be read."""
+    return Inside.call(call_jaxpr) if isinstance(call_jaxpr, ClosedJaxpr) else None
+
+
 custom_jvp_call = Primitive(
     "custom_jvp_call",
     params=("name", "call_jaxpr", "jvp", "num_consts", "symbolic_zeros"),
@@ -248,6 +253,8 @@ custom_jvp_call = Primitive(
     emit=lambda b, *xs, name, call_jaxpr, **_: b.call(call_jaxpr, xs, name),
     evaluate=lambda *args, call_jaxpr, **_: call_flat(call_jaxpr, *args),
     effects=_call_effects,
+    inside=_inside,
+    in_sight=True,
     source="a function with a derivative of its own",
 )
 custom_jvp_call.stage = _stage_call(custom_jvp_call)
@@ -338,6 +345,8 @@ custom_vjp_call = Primitive(
     emit=lambda b, *xs, name, call_jaxpr, **_: b.call(call_jaxpr, xs, name),
     evaluate=lambda *args, call_jaxpr, **_: call_flat(call_jaxpr, *args),
     effects=_call_effects,
+    inside=_inside,
+    in_sight=True,
     source="a function with a pull-back of its own",
 )
 custom_vjp_call.stage = _stage_call(custom_vjp_call)

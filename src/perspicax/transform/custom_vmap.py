@@ -11,7 +11,7 @@ from typing import Any
 from perspicax.core import dtypes
 from perspicax.core.deferral import eager_or_deferring
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
@@ -193,5 +193,7 @@ custom_vmap_call = Primitive(
     emit=lambda b, *xs, call, rule, **_: b.call(call, xs, rule.name),
     evaluate=lambda *args, call, **_: eval_jaxpr(call.jaxpr, call.consts, *args),
     effects=lambda call, **_: call.effects,
+    inside=lambda call, **_: Inside.call(call),
+    in_sight=True,
     source="a function with a batching rule of its own",
 )

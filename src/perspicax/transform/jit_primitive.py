@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, subjaxprs
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import Tracer
 from perspicax.transform.batch import batch_jaxpr, to_axis
@@ -156,6 +156,7 @@ jit_p = Primitive(
         b, b.call(jaxpr, _placed(b, operands, in_shardings), name), out_shardings),
     evaluate=_jit_evaluate,
     effects=lambda jaxpr, **_: jaxpr.effects,
+    inside=lambda jaxpr, **_: Inside.call(jaxpr),
     source="a call of a staged function",
 )
 

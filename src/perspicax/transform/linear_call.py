@@ -6,7 +6,7 @@ from typing import Any
 
 from perspicax.core.errors import RuleMissingError
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.transform import trees as tree
@@ -137,5 +137,7 @@ linear_call_p = Primitive(
     batch=_batch,
     emit=lambda b, *xs, callee, **_: b.call(callee, xs, "linear_call"),
     evaluate=lambda *args, callee, **_: eval_jaxpr(callee.jaxpr, callee.consts, *args),
+    inside=lambda callee, **_: Inside.call(callee),
+    in_sight=True,
     source="a linear function with a transposition of its own",
 )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from perspicax.core.config import config, state_key
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, jaxprs_in
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer
 from perspicax.transform import trees as tree
@@ -218,6 +218,8 @@ remat_p = Primitive(
     emit=_emit,
     evaluate=lambda *args, jaxpr, **_: eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, *args),
     effects=lambda jaxpr, **_: jaxpr.effects,
+    inside=lambda jaxpr, differentiated, **_: Inside.call(jaxpr, again=differentiated),
+    in_sight=True,
     source="Griewank and Walther, Evaluating Derivatives, chapter 12 (checkpointing)",
 )
 remat_p.extra["axis_names"] = jit_p.extra["axis_names"]
