@@ -109,6 +109,8 @@ __getattr__, __dir__ = _on_demand(
         "Ref": "perspicax.api.refs", "empty_ref": "perspicax.api.refs", "free_ref": "perspicax.api.refs",
         "freeze": "perspicax.api.refs", "new_ref": "perspicax.api.refs",
         "jacrev": "perspicax.api.jacobian", "remat": "perspicax.api.remat",
+        "explain_value": "perspicax.api.explaining", "load_ipython_extension": "perspicax.cli.notebook",
+        "unload_ipython_extension": "perspicax.cli.notebook",
     },
     absent=(
         "ds", "pmap", "reshard", "set_mesh", "shard_map", "smap",

@@ -71,3 +71,19 @@ class Report(NamedTuple):
     fixes: tuple[Fix, ...] = ()
     notes: tuple[str, ...] = ()
     more: str = ""
+
+    def to_json(self, name: str | None = None) -> str:
+        """As one JSON object; its keys are told in `render/json.py`.
+
+        Args:
+            name: the error's class name, where it shall be in it.
+        """
+        from perspicax.diagnose.render.json import render_json  # to the right of this file, and rarely wanted
+
+        return render_json(self, name)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from perspicax.diagnose.render.html import render_html
+
+        return render_html(self)
