@@ -11,7 +11,6 @@ from perspicax.lax.markers import stop_gradient
 from perspicax.lax.transcendental import logistic
 from perspicax.numpy.axes import reduced_axes
 from perspicax.numpy.fusion import fused_call
-from perspicax.numpy.promote import type_of
 from perspicax.scipy.special.operands import floating, inexact, strong
 from perspicax.transform.custom import custom_jvp
 
@@ -81,9 +80,9 @@ def _entr(x: Any) -> Any:
     return jnp.where(x < 0, -np.inf, -x_log_y(x, x))
 
 
-def _weak_of_both(found: Any, p: Any, q: Any) -> Any:
-    """Weakly typed only where both operands are weak floating numbers; integers made floating are not."""
-    return found if all(t.weak_type and t.dtype.kind == "f" for t in (type_of(p), type_of(q))) else strong(found)
+def _weak_scalar(found: Any) -> Any:
+    """Only a number may be weakly typed."""
+    return strong(found) if found.ndim else found
 
 
 def kl_div(p: Any, q: Any) -> Array:
@@ -93,7 +92,7 @@ def kl_div(p: Any, q: Any) -> Array:
         p: real array of any shape, not negative.
         q: real array, not negative; shapes broadcast.
     """
-    return _weak_of_both(fused_call(_kl_div, tuple(floating("jsp.special.kl_div", p, q))), p, q)
+    return _weak_scalar(fused_call(_kl_div, tuple(floating("jsp.special.kl_div", p, q))))
 
 
 def _kl_div(p: Any, q: Any) -> Any:
@@ -107,7 +106,7 @@ def rel_entr(p: Any, q: Any) -> Array:
         p: real array of any shape, not negative.
         q: real array, not negative; shapes broadcast.
     """
-    return _weak_of_both(fused_call(_rel_entr, tuple(floating("jsp.special.rel_entr", p, q))), p, q)
+    return _weak_scalar(fused_call(_rel_entr, tuple(floating("jsp.special.rel_entr", p, q))))
 
 
 def _rel_entr(p: Any, q: Any) -> Any:
