@@ -30,6 +30,18 @@ class Target:
         return self.against or self.metric
 
 
+KERNELS = (
+    "matmul matvec einsum outer conv conv_grad conv_transpose max_pool attention attention_grad softmax log_softmax_grad "
+    "logsumexp layer_norm layer_norm_grad gelu one_hot variance resize cumsum cumprod sort argsort top_k gather gather_rows "
+    "scatter_add segment_sum where median quantile histogram searchsorted interp fft rfft2 convolve cholesky solve inverse "
+    "svd eigh qr expm gammaln erfinv"
+).split()
+EAGER = (
+    "ones full eye linspace array_of_list asarray_of_numpy zeros_like transpose ravel expand_dims squeeze broadcast_to "
+    "swapaxes concatenate stack split flip roll pad tile repeat index_array index_newaxis take at_add astype tril one_hot "
+    "sort argsort argmax where nonzero unique"
+).split()
+
 TARGETS = (
     Target("import/time", "import", "ms", "import jax, jax.numpy", 0.6, 0.4),
     Target("import/memory", "import", "MB", "resident memory after the import", 0.8, 0.6),
@@ -65,5 +77,10 @@ TARGETS = (
     Target("start/first", "start", "ms", "first process, defaults (the cache is filled)", None, None),
     Target("start/second", "start", "ms", "second process v JAX's default (no cache)", 0.25, 0.12),
     Target("start/second_v_cache", "start", "ms", "second process v JAX with its cache", 0.9, 0.5, "start/own_cache"),
+    Target("trace/library", "trace_library", "us/call", "trace a mix of 400 calls of the library", 0.3, 0.2),
+    *[Target(f"eager/{name}", "eager_arrays", "us", f"{name}, outside jit", 0.4, 0.2) for name in EAGER],
+    Target("eager/arrays", "eager_arrays", "us", "geometric mean of these", 0.4, 0.2),
+    *[Target(f"kernels/{name}", "kernels", "us", f"{name}, compiled", 1.1, 1.0) for name in KERNELS],
+    Target("kernels/all", "kernels", "us", "geometric mean of the compiled kernels", 1.0, 1.0),
     Target("steady/digits_step", "steady", "us", "the compiled training step of digits", 1.03, 1.0),
 )
