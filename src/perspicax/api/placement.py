@@ -157,6 +157,8 @@ def block_until_ready(x: Any) -> Any:
     Raises:
         JaxRuntimeError: computing one of them failed.
     """
+    if type(x) is ArrayImpl:
+        return x.block_until_ready()
     try:
         leaves = trees.flatten(x)[0]
     except SystemError:  # too deep, or a container in itself: the slower way tells

@@ -1,6 +1,7 @@
 """`where` with three arguments: the choice that nearly every other function needs."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,12 @@ from perspicax.core.promotion import lattice_result
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import ne, select_n_p
 from perspicax.lax.convert import convert
+from perspicax.numpy.hosted import host_value
 from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker, type_of
+from perspicax.xla.kept import KeptArrays
 
 MAX_PLANS = 8192
+MAX_SPREAD = 16
 
 Step = Callable[[Any], Any] | None
 _plans: dict[Any, dict[tuple, tuple[Step, Step, Step]]] = {}
@@ -70,13 +74,32 @@ def _condition_step(aval: Any, shape: tuple) -> Step:
 def _case_step(v: Any, aval: Any, dtype: Any, weak: bool, shape: tuple) -> Step:
     if type(v) in SCALARS:
         constant = constant_maker(dtype, weak)
-        return constant if shape == () else lambda x: lax_shape.broadcast_in_dim(constant(x), shape, ())
+        return constant if shape == () else _spread_constant(constant, shape)
     if isinstance(v, Array) and aval is ShapedArray(shape, dtype, weak):
         return None
 
     def step(x: Any) -> Any:
         x = convert(x, dtype, weak)
         return x if aval.shape == shape else spread(x, aval.shape, shape)
+
+    return step
+
+
+def _spread_constant(constant: Callable[[Any], Any], shape: tuple) -> Callable[[Any], Any]:
+    """A number in every entry; the arrays of a few numbers are kept, as `where(…, x, 0)` comes again and again."""
+    kept = KeptArrays()
+
+    def step(x: Any) -> Any:
+        scalar = constant(x)
+        if host_value(scalar, math.prod(shape)) is None:
+            return lax_shape.broadcast_in_dim(scalar, shape, ())
+        key = x if x or type(x) is int else repr(x)  # 0.0 and -0.0 are equal
+        found = kept.get(key)
+        if found is None:
+            if len(kept) >= MAX_SPREAD:
+                kept.clear()
+            found = kept[key] = lax_shape.broadcast_in_dim(scalar, shape, ())
+        return found
 
     return step
 

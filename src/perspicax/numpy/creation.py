@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray, canonical_shape
-from perspicax.core.config import default_device, local
+from perspicax.core.config import default_device, enable_x64, local
 from perspicax.core.context import evaluator
 from perspicax.core.promotion import result_type
 from perspicax.core.symbolic import SymbolicSize, as_size, largest, surely_less
@@ -31,8 +31,9 @@ from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import array, asarray, look_at, make, placement, put, recording, wrap
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastToError
 from perspicax.numpy.fusion import fused_call
+from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
-from perspicax.numpy.promote import array_like, to_inexact
+from perspicax.numpy.promote import array_like, constant_maker, to_inexact
 from perspicax.xla.array import ArrayImpl, beyond_numpy, on_host
 from perspicax.xla.dispatch import checking
 
@@ -392,9 +393,25 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     else:
         dtype = dtypes.requested_dtype(dtype, "linspace")
     axis = operator.index(axis)
-    out, step = fused_call(_linspace, (asarray(start), asarray(stop)), n=n, endpoint=bool(endpoint), dtype=dtype, axis=axis)
+    bounds = _bound_array(start), _bound_array(stop)
+    out, step = fused_call(_linspace, bounds, n=n, endpoint=bool(endpoint), dtype=dtype, axis=axis)
     out = _put(out, device, None)
     return (out, step) if retstep else out
+
+
+_bounds: dict[tuple, Callable[[Any], Array]] = {}
+
+
+def _bound_array(x: Any) -> Array:
+    """A bound as an array; those of Python's numbers are kept, so that they are brought to the device once."""
+    if type(x) not in (int, float):
+        return asarray(x)
+    key = (type(x), enable_x64.value)
+    made = _bounds.get(key)
+    if made is None:
+        aval: Any = asarray(x).aval  # type: ignore[attr-defined]
+        made = _bounds[key] = constant_maker(aval.dtype, aval.weak_type)
+    return made(x)
 
 
 def _linspace(start: Any, stop: Any, *, n: int, endpoint: bool, dtype: Any, axis: int) -> tuple[Any, Any]:
@@ -497,6 +514,9 @@ def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
     if len(shape) < 2:
         raise ArgumentValueError(says=f"`{function}` was given {x.aval.str_short()}.",  # type: ignore[attr-defined]
                                  why="only matrices, and stacks of them, have triangles")
+    value = host_value(x) if type(k) is int else None
+    if value is not None:
+        return moved(x, np.tril(value, k) if lower else np.triu(value, k))
     mask = diagonal_mask(shape[-2], shape[-1], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
     if len(shape) > 2:
         mask = lax_shape.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))

@@ -21,9 +21,11 @@ from perspicax.lax.slicing import slice_in_dim
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ShapeMismatchError
+from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.logic import refuse
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.numpy.shapes import atleast_1d, atleast_2d, atleast_3d, ravel
+from perspicax.xla.array import NUMPY_AXES
 
 MAX_PLANS = 8192
 _ready: dict[tuple, int] = {}
@@ -133,6 +135,9 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
             raise JoinError(operation="stack", avals=tuple([x.aval for x in xs]), axis=axis)
     rank = len(shape) + 1
     place = one_axis(axis, rank, "stack")
+    values = [host_value(x, len(xs)) for x in xs]
+    if len(xs) > 1 and all(v is not None for v in values) and rank <= NUMPY_AXES:
+        return moved(xs[0], np.stack(values, place))  # type: ignore[arg-type]
     sizes = (*shape[:place], 1, *shape[place:])
     kept = (*range(place), *range(place + 1, rank))
     rows = tuple([lax_shape.broadcast_in_dim(x, sizes, kept) for x in xs])

@@ -25,11 +25,13 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import broadcast_to
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
+from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.numpy.search import index_dtype, known_value, searchsorted
 from perspicax.numpy.shapes import ravel, reshaped
+from perspicax.xla.array import NUMPY_AXES
 
 _INT32 = np.dtype(np.int32)
 
@@ -52,6 +54,9 @@ def tile(A: Any, reps: Any) -> Array:
     sizes = (1,) * (rank - x.ndim) + x.shape
     if all(n == 1 for n in counts):
         return lax_shape.broadcast_to_rank(x, rank) if rank > x.ndim else x
+    value = host_value(x, math.prod(counts)) if rank <= NUMPY_AXES else None
+    if value is not None:
+        return moved(x, np.tile(value, counts))
     pairs = [v for n, size in zip(counts, sizes) for v in (n, size)]
     places = tuple([2 * i + 1 for i in range(rank)])
     spread = lax_shape.broadcast_in_dim(reshaped(x, sizes), tuple(pairs), places)
@@ -110,6 +115,9 @@ class NegativeRepeatsError(ArgumentValueError, ArgumentKindError):
 
 
 def _each(x: Any, axis: int, count: int) -> Any:
+    value = host_value(x, count)
+    if value is not None:
+        return moved(x, value.repeat(count, axis))
     sizes = (*x.shape[:axis + 1], count, *x.shape[axis + 1:])
     spread = lax_shape.broadcast_in_dim(x, sizes, (*range(axis + 1), *range(axis + 2, x.ndim + 1)))
     return reshaped(spread, (*x.shape[:axis], x.shape[axis] * count, *x.shape[axis + 1:]))
@@ -164,6 +172,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
         axis: an axis, or several; `None` for the elements along one axis.
     """
     x = asarray(array_like(a, "roll"))
+    value = host_value(x) if type(shift) is int and (axis is None or type(axis) is int) else None
+    if value is not None:
+        return moved(x, np.roll(value, shift, None if axis is None else one_axis(axis, x.ndim, "roll")))
     if axis is None:
         return reshaped(_rolled(ravel(x), shift, (0,)), x.shape)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)

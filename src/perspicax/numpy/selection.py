@@ -22,6 +22,7 @@ from perspicax.numpy.choice import spread, where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import broadcast_to
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, UfuncDtypeError
+from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.indexing import at
 from perspicax.numpy.logic import kind, refuse, truth
 from perspicax.numpy.operators import maximum, minimum
@@ -29,6 +30,7 @@ from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_dtyp
 from perspicax.numpy.repeating import resize
 from perspicax.numpy.search import index_dtype, known_value, nonzero
 from perspicax.numpy.shapes import ravel, reshaped
+from perspicax.xla.dispatch import HOST_LIMIT
 
 _MODES = {None: GatherScatterMode.FILL_OR_DROP, "fill": GatherScatterMode.FILL_OR_DROP, "wrap": GatherScatterMode.CLIP,
           "clip": GatherScatterMode.CLIP, "raise": None, "promise_in_bounds": GatherScatterMode.PROMISE_IN_BOUNDS}
@@ -244,6 +246,11 @@ def wrapped(index: Any, n: int) -> Any:
 
 def _take(x: Any, index: Any, axis: int, mode: str | None, unique: bool, is_sorted: bool, fill_value: Any) -> Any:
     n = x.shape[axis]
+    value, at = host_value(x), host_value(index)
+    if value is not None and at is not None and at.size and x.aval.size * at.size <= max(n, 1) * HOST_LIMIT:
+        first, last = int(at.min()), int(at.max())
+        if first >= (0 if mode == "clip" else -n) and last < n:  # nothing lies outside, and every mode reads the same
+            return moved(x, value.take(at, axis))
     index = remainder(index, np.asarray(n, index.dtype)) if mode == "wrap" else \
         index if mode == "clip" else wrapped(index, n)
     chosen: Any = _MODES[mode]

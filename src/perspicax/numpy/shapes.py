@@ -29,8 +29,9 @@ from perspicax.numpy.errors import (
     ReshapeError,
     UnsupportedArgumentError,
 )
+from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.promote import array_like, broadcast_shape_of, joined_shapes
-from perspicax.xla.array import ArrayImpl, beyond_numpy
+from perspicax.xla.array import NUMPY_AXES, ArrayImpl, beyond_numpy
 from perspicax.xla.dispatch import HOST_LIMIT
 
 MAX_PLANS = 16384
@@ -343,6 +344,9 @@ def expand_dims(a: Any, axis: Any) -> Array:
     x = asarray(array_like(a, "expand_dims"))
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     places = many_axes(axis, x.ndim + count, "expand_dims")
+    value = host_value(x) if x.ndim + count <= NUMPY_AXES else None
+    if value is not None:
+        return moved(x, np.expand_dims(value, places))
     return lax_shape.expand_dims(x, places)
 
 
