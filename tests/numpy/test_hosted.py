@@ -9,7 +9,8 @@ import perspicax.numpy as jnp
 
 CALLS = {
     "tril": lambda x, i: jnp.tril(x), "triu": lambda x, i: jnp.triu(x, -1), "take": lambda x, i: jnp.take(x, i, axis=1),
-    "take flat": lambda x, i: jnp.take(x, i), "take one": lambda x, i: jnp.take(x, i[1]), "take outside": lambda x, i: jnp.take(x, i + 2, axis=1),
+    "take flat": lambda x, i: jnp.take(x, i), "take one": lambda x, i: jnp.take(x, i[1]),
+    "take outside": lambda x, i: jnp.take(x, i + 2, axis=1),
     "take clip": lambda x, i: jnp.take(x, i, axis=1, mode="clip"), "take wrap": lambda x, i: jnp.take(x, i - 3, 1, mode="wrap"),
     "stack": lambda x, i: jnp.stack([x, x, x], 1), "repeat": lambda x, i: jnp.repeat(x, 3, axis=0),
     "tile": lambda x, i: jnp.tile(x, (2, 1, 2)), "tile none": lambda x, i: jnp.tile(x, (0, 2)),

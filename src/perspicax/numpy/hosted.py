@@ -35,7 +35,7 @@ def host_value(x: Any, times: int = 1) -> np.ndarray | None:
 
 def moved(x: Any, value: np.ndarray) -> ArrayImpl:
     """An array with what NumPy made of the entries of `x`, in its dtype and weak type."""
-    return ArrayImpl(x.aval.at_shape(value.shape), None, np.asarray(value))  # of one entry NumPy makes a scalar
+    return ArrayImpl(x.aval.at_shape(value.shape), None, np.asarray(value))  # one entry is a scalar of NumPy
 
 
 __all__ = ["host_value", "moved"]
