@@ -37,7 +37,7 @@ from perspicax.flax.core.tracers import check_trace_level as check_trace_level
 from perspicax.flax.core.tracers import current_trace as current_trace
 from perspicax.flax.typing import Array as Array
 
-__getattr__, __dir__ = _on_demand(__name__, absent=("nn",))
+__getattr__, __dir__ = _on_demand(__name__, modules=("nn",))
 
 __all__ = [
     "Array", "AxisMetadata", "DenyList", "FrozenDict", "Scope", "apply", "axes_scan", "bind", "broadcast", "check_trace_level",
