@@ -12,7 +12,7 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray, canonical_shape
 from perspicax.core.config import local
 from perspicax.core.primitive import Missing, NotLinear, OfPrimitive, Primitive
-from perspicax.core.symbolic import largest, surely_less
+from perspicax.core.symbolic import SymbolicSize, largest, surely_less
 from perspicax.core.trace import Linear
 from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
@@ -527,7 +527,7 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any =
 
 def iota(dtype: Any, size: int) -> Any:
     """`0, 1, …, size - 1`."""
-    return broadcasted_iota(dtype, (integer(size, "iota", "size"),), 0)
+    return broadcasted_iota(dtype, (size if type(size) is SymbolicSize else integer(size, "iota", "size"),), 0)
 
 
 # -- split

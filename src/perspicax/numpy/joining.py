@@ -11,6 +11,8 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import local
+from perspicax.core.symbolic import SymbolicSize
+from perspicax.core.symbolic_errors import InconclusiveDimensionOperation
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
@@ -284,6 +286,11 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: 
     if sections < 1:
         raise SplitError(operation=function, aval=x.aval, axis=place, pieces=sections)
     size, rest = divmod(n, sections)
+    if type(rest) is SymbolicSize:
+        raise InconclusiveDimensionOperation(
+            says=f"Whether an axis of size {n} can be cut into {sections} pieces of one size depends on the size, which is not "
+                 "known while the function is traced.",
+            why=f"that is so where {sections} divides it; a constraint can state that, such as `mod(b, {sections}) == 0`")
     if rest and equal:
         raise SplitError(operation=function, aval=x.aval, axis=place, pieces=sections)
     return list(lax_shape.split(x, [size + 1] * rest + [size] * (sections - rest), place))

@@ -17,6 +17,7 @@ from perspicax.lax.reductions import reduce_or, reduce_sum
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.lax.sorting import take_along
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import many_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
@@ -150,7 +151,7 @@ def _quantiles(x: Any, q: Any, *, axes: tuple, method: str, keepdims: bool, skip
         empty = compare.eq(counts, np.zeros((), x.dtype))
         top = elementwise.max(subtract(counts, 1), np.zeros((), x.dtype))
     else:
-        top = np.asarray(n - 1, x.dtype)
+        top = size_in(n - 1, x.dtype)
         empty = reduce_or(missing, (last,))
     found = _interpolated(sorted_, q, top, method)  # [*sizes, *shape of q]
     spoilt = lax_shape.broadcast_in_dim(empty, found.shape, range(last))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.expression import Expression
 from perspicax.diagnose.place import Place, Span
@@ -125,7 +126,7 @@ def broadcast_report(error: PerspicaxError, operation: str, types: Sequence[Any]
 def _broadcasts(*shapes: Shape) -> Shape | None:
     try:
         return np.broadcast_shapes(*shapes)
-    except ValueError:
+    except (ValueError, SymbolicSizeConversionError):
         return None
 
 

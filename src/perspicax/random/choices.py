@@ -25,6 +25,7 @@ from perspicax.random.errors import SampleDTypeError, SampleShapeError, Sampling
 from perspicax.random.keys import single_key
 from perspicax.random.sampling import gumbel_mode, gumbel_of, uniform
 from perspicax.random.selection import search, taken
+from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.xla.array import ArrayImpl
 
 # -- choice
@@ -137,7 +138,7 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None, replac
     at = checked_axis(axis, aval.ndim)
     batch = aval.shape[:at] + aval.shape[at + 1:]
     shape = batch if shape is None else sample_shape("categorical", shape, out_sharding)
-    check_broadcast("categorical", shape, logits=np.empty(batch, bool))
+    check_broadcast("categorical", shape, logits=ShapeDtypeStruct(batch, bool))
     if shape[len(shape) - len(batch):] != batch and not all(
             m in (1, n) for m, n in zip(batch, shape[len(shape) - len(batch):])):
         raise SampleShapeError(function="categorical", shape=shape, parameters=(("logits", batch),))

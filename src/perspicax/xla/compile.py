@@ -26,6 +26,7 @@ from perspicax.core.deferral import settled
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in
 from perspicax.core.option import on_change, option_named
+from perspicax.core.symbolic_errors import SymbolicShapeError
 from perspicax.core.trace import check_alive
 from perspicax.diagnose.frames import user_frame, user_place
 from perspicax.xla import cache as cache_module
@@ -115,6 +116,12 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
     """
     consts = [settled(c) for c in closed.consts]
     check_alive(consts)  # those of a function that another thread is tracing have no values here
+    open_type = next((v.aval for v in closed.jaxpr.invars if getattr(v.aval, "symbolic", False)), None)
+    if open_type is not None:
+        raise SymbolicShapeError(says=f"`{name.removeprefix('jit_')}` was to be compiled for an argument of type "
+                                      f"{open_type.str_short()}.",
+                                 why="a compiled program is for known sizes; `jax.export` keeps symbolic ones open",
+                                 code="jax.export.export(f)(...)")
     jaxpr, read = without_dead_equations(closed.jaxpr)
     keep = [True] * len(read) if keep_unused else read
     module = emit.Module(name, placed.devices[0].platform)

@@ -20,6 +20,7 @@ from perspicax.core.errors import RuleResultError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from perspicax.core.primitive import Missing
 from perspicax.core.symbolic import SymbolicSize
+from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 from perspicax.xla import templates
 from perspicax.xla.errors import EmissionError
 
@@ -560,7 +561,12 @@ def _integer_text(value: Any) -> str:
 
 def i64_array(values: Sequence[int]) -> str:
     """A dense array attribute of 64-bit integers."""
-    return f"array<i64: {', '.join([_integer_text(v) for v in values])}>" if len(values) else "array<i64>"
+    if not len(values):
+        return "array<i64>"
+    try:
+        return f"array<i64: {', '.join([str(int(v)) for v in values])}>"
+    except SymbolicSizeConversionError:
+        return f"array<i64: {', '.join([_integer_text(v) for v in values])}>"
 
 
 def i64(value: int) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 import perspicax.nn
 import perspicax.numpy as jnp
 import perspicax.random as random
@@ -106,8 +104,8 @@ def _product(equation: str, a: Any, b: Any, precision: PrecisionLike, dot_genera
 
 def _check_mask(mask: Any, weights: tuple[int, ...]) -> None:
     try:
-        fits = np.broadcast_shapes(jnp.shape(mask), weights) == weights
-    except ValueError:
+        fits = jnp.broadcast_shapes(jnp.shape(mask), weights) == weights
+    except (TypeError, ValueError):
         fits = False
     if not fits:
         raise LayerInputError(says=f"The mask of attention, {described(mask)}, does not broadcast to the weights, "
