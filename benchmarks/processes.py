@@ -85,6 +85,8 @@ def measure(workload: str, side: Side, clock: str, is_baseline: bool) -> dict[st
             return measure_import(side, clock)
         case "start":
             return measure_start(side, clock, is_baseline)
+        case "linen_resnet50" | "linen_transformer":
+            return measure_linen(workload.removeprefix("linen_"), side, clock)
     with tempfile.TemporaryDirectory(prefix="bench_home_") as home:
         env = environment(home, side.impl, clock)
         out, _ = output([side.python, "-m", "benchmarks.child", workload, side.impl], env)
@@ -151,6 +153,42 @@ def start_to_first_step(side: Side, env: dict[str, str], clock: str) -> float:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return (cpu if clock == "cpu" else wall) * 1e3
+
+
+# ------------------------------------------------------ models of Linen
+
+def measure_linen(model: str, side: Side, clock: str) -> dict[str, float]:
+    """One training step of a model, in a process without a disk cache; and in the second process with one.
+
+    JAX has no disk cache by default: its first process is its second one as well.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench_home_") as home:
+        values = start_to_step(model, side, environment(home, side.impl, clock, NO_CACHE), clock)
+        if left := files_in(home):
+            raise Failed(f"with its cache turned off it left {left[0]}")
+    second = values
+    if not is_real_jax(side.impl):
+        with tempfile.TemporaryDirectory(prefix="bench_home_") as home:
+            env = environment(home, side.impl, clock)
+            start_to_step(model, side, env, clock, "once")
+            second = start_to_step(model, side, env, clock, "once")
+    found = {f"{model}/{name}": value for name, value in values.items()}
+    return {**found, f"{model}/init_second": second["init"], f"{model}/start_second": second["start"]}
+
+
+def start_to_step(model: str, side: Side, env: dict[str, str], clock: str, once: str = "") -> dict[str, float]:
+    """What the program tells, and `start`: milliseconds from the start of its process to its end after one step.
+
+    Further steps, which are made to be timed, are not counted.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = time.perf_counter()
+    out, _ = output([side.python, "-m", "benchmarks.linen", model, side.impl, *([once] if once else [])], env)
+    wall = (time.perf_counter() - begin) * 1e3
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
+    values: dict[str, float] = json.loads(out.rpartition(MARK)[2])
+    return {**values, "start": (cpu if clock == "cpu" else wall) - values.pop("more", 0.0)}
 
 
 def check_program(side: Side) -> None:
