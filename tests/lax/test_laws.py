@@ -5,6 +5,10 @@
     forward    jvp against central differences
     reverse    <y, J dx> = <Jᵀ y, dx>
     vmap       vmap(f)(xs)[i] = f(xs[i]), for two choices of batch axes that are drawn with a seed
+    second     jvp of a gradient against central differences of the gradient; for a sample that is drawn with a seed
+    low        bfloat16 and float16 against float64 of the same values; for a sample likewise
+
+`PERSPICAX_SWEEP=1` takes all in place of the samples.
 
 Programs are compiled in the quickest way: what is tested are our rules, not XLA's optimisation.
 """
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
 import pkgutil
 import random
 from collections.abc import Iterator
@@ -35,6 +40,7 @@ from perspicax.transform.vmap import vmap
 from perspicax.xla.dispatch import as_array
 
 CHOICES = 2  # of batch axes, for each entry
+SHARE = float(os.environ.get("PERSPICAX_SWEEP", "0.1"))  # of the entries, for the laws that cost most
 QUICKLY = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 by_entry = pytest.mark.parametrize("case", TABLE, ids=str)
 with_derivative = pytest.mark.parametrize("case", [e for e in TABLE if e.order], ids=str)
@@ -166,3 +172,72 @@ def test_vmap(case: Entry) -> None:
                 assert get_aval(x) is get_aval(ones[0]).batched(2, 0)  # type: ignore[attr-defined]
                 rtol = 64 * float(dtypes.finfo(get_aval(x).dtype).eps) if laws.is_inexact(x) else 0  # type: ignore
                 laws.assert_close(x, np.stack([np.asarray(v) for v in ones]), rtol, rtol, f"vmap with in_axes={axes}")
+
+
+# -- laws for a sample
+
+ONCE_ALONE = {
+    "igamma-f": "the derivative of the incomplete gamma function with respect to its order has none, as in JAX",
+    "igammac-f": "likewise",
+    "scatter-max": "two of its updates tie: there the gradient jumps", "scatter-min": "likewise",
+}
+"""Entries that can be differentiated once, and why not twice."""
+
+OF_ONE_DTYPE = {
+    "complex": "it takes float32 and float64", "convert_element_type-to complex": "the entry names a dtype",
+    "convert_element_type-weak": "the entry names a dtype", "empty": "the entry names a dtype",
+    "reduce": "the entry closes over a number of its dtype", "dot_general-preferred": "the entry names a dtype",
+    "fft-rfft(3,)": "it takes float32 and float64", "fft-rfft(3, 4)": "it takes float32 and float64",
+}
+"""Entries that do not take any floating dtype, and why."""
+
+
+def sample(cases: list[Any]) -> list[Any]:
+    return random.Random(20).sample(cases, max(1, round(min(SHARE, 1) * len(cases))))
+
+
+@pytest.mark.parametrize("case", sample([e for e in TABLE if e.order and str(e) not in ONCE_ALONE]), ids=str)
+def test_second_derivatives(case: Entry) -> None:
+    """Forward over reverse, against central differences of the gradient."""
+    with laws.double():
+        f, points = partial(case)
+        rng, k = np.random.default_rng(2), len(points)
+        cts = [laws.tangent_like(np.zeros_like(x), rng) for x in laws.numpy(f(*points))]
+        direction = [laws.tangent_like(x, rng) for x in points]
+
+        def gradient(*xs: Any) -> list[Any]:
+            return list(vjp(f, *xs)[1](cts))
+
+        moved = jit(lambda *xs: jvp(gradient, xs[:k], xs[k:])[1])(*points, *direction)
+        compiled = jit(gradient)
+        ahead, behind = (laws.numpy(compiled(*[x + h * v for x, v in zip(points, direction)]))
+                         for h in (laws.STEP, -laws.STEP))
+        laws.assert_close(moved, [(a - b) / (2 * laws.STEP) for a, b in zip(ahead, behind)], 10 * case.tolerance,
+                          10 * case.tolerance, "jvp of the gradient against its central differences")
+
+
+def takes_low_precision(case: Entry) -> bool:
+    kinds = {x.dtype for x in case.operands}
+    return np.dtype(np.float64) in kinds and np.dtype(np.complex128) not in kinds and str(case) not in OF_ONE_DTYPE
+
+
+@pytest.mark.parametrize(("case", "dtype"), sample([(e, d) for e in TABLE if takes_low_precision(e)
+                                                    for d in (dtypes.bfloat16, np.dtype(np.float16))]), ids=str)
+def test_low_precision(case: Entry, dtype: np.dtype) -> None:
+    """The values are those of float64, rounded; sums may be kept in the low precision, so a few roundings more."""
+    operands = [x.astype(dtype) if x.dtype == np.float64 else x for x in case.operands]
+    found = laws.listed(jit(case.call)(*operands))
+    with laws.double():
+        wide = [x.astype(np.float64) if x.dtype == dtype else x for x in operands]
+        wanted = laws.numpy(jit(case.call)(*wide))
+    rounding = 16 * float(dtypes.finfo(dtype).eps)
+    for x, y in zip(found, wanted, strict=True):
+        if laws.is_inexact(x):
+            assert x.dtype == dtype
+            laws.assert_close(x, y, rounding, rounding * max(1, np.abs(y).max(initial=0)), str(dtype))
+        else:
+            assert np.array_equal(x, y)
+
+
+def test_reasons_are_given_for_entries_that_exist() -> None:
+    assert set(ONCE_ALONE) | set(OF_ONE_DTYPE) <= {str(e) for e in TABLE}
