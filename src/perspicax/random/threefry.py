@@ -6,6 +6,7 @@ too. With the option off, counters are the positions of the words in two halves.
 """
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,9 @@ import numpy as np
 
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import threefry_partitionable
+from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.symbolic import surely_less
+from perspicax.core.trace import stage_flat
 from perspicax.lax import bitwise, elementwise
 from perspicax.lax import shape as shapes
 from perspicax.lax.convert import convert_element_type
@@ -145,6 +148,12 @@ def counts(generator: Generator) -> bool:
 
 
 # -- StableHLO
+
+@functools.lru_cache(maxsize=256)
+def _block_of(aval: ShapedArray) -> ClosedJaxpr:
+    """A block for each element of four arrays of one type, as a jaxpr."""
+    return stage_flat(threefry2x32_p, [aval] * 4, DebugInfo("jit", "threefry2x32"))
+
 
 def _word(b: Any, words: Any, index: int) -> Any:
     """Word number `index` of each key."""
@@ -289,7 +298,9 @@ class Threefry(Generator):
 
     def emit_fold_in(self, b: Any, words: Any, data: Any) -> Any:
         k0, k1 = _word(b, words, 0), _word(b, words, 1)
-        return _apart(b, _emit_stack(b, *emit_block(b, k0, k1, b.constant(np.uint32(0), data.aval), data)))
+        # One function of the module for all: a program with dropout in every layer folds many numbers into its key.
+        made = b.call(_block_of(data.aval), [k0, k1, b.constant(np.uint32(0), data.aval), data], "threefry2x32")
+        return _apart(b, _emit_stack(b, *made))
 
     def emit_bits(self, b: Any, words: Any, bit_width: int, shape: tuple[int, ...]) -> Any:
         n, keys = math.prod(shape), words.shape[:-1]
