@@ -185,6 +185,7 @@ primitive_named: dict[str, Primitive] = {}
 def _primitive(name: str, uses: tuple[int, ...] = (), **rules: Any) -> Primitive:
     made = Primitive(name, jvp=FLAT, transpose=NotLinear(f"`{name}` is not linear"), handles_extended=True,
                      sanitize=_uses(*uses), source="JAX documentation, jax.random", **rules)
+    made.extra["reads_options"] = True
     primitive_named[name] = made
     return made
 

@@ -269,12 +269,13 @@ def _gamma_evaluate(keys: Any, a: Any, *, log_space: bool) -> Any:
     values = random_gamma_p.pack(dict(log_space=log_space))
     aval = random_gamma_p.infer((arrays[0].aval, arrays[1].aval), values)
     place = host_place(arrays)
-    if place is None or arrays[0].shape or aval.size == 0:
+    if place is None or aval.size == 0:
         return dispatch.run_kernel(random_gamma_p, tuple(arrays), values)
-    generator = arrays[0].aval.dtype.generator
-    words = generator.split(arrays[0].value(), (aval.size,))
+    generator, each = arrays[0].aval.dtype.generator, aval.size // arrays[0].size
+    words = generator.split(arrays[0].value(), (each,))
     if words is NotImplemented:
-        words = split_keys(arrays[0], (aval.size,)).value()
+        words = split_keys(arrays[0], (each,)).value()
+    words = words.reshape((aval.size, *generator.key_shape))
     fixed = (("generator", generator), ("log_space", log_space))
     a = np.ascontiguousarray(arrays[1].value()).reshape(-1)
     if not counts(generator) or not _rental.cheap():
@@ -291,6 +292,7 @@ random_gamma_p: Primitive = Primitive(
     transpose=NotLinear("gamma samples are not linear in their parameter"), batch=_gamma_batch, emit=_gamma_emit,
     evaluate=_gamma_evaluate, handles_extended=True, sanitize={"keys": lambda args, params: (args[0],)},
     source="Marsaglia and Tsang, ACM TOMS 26 (2000)")
+random_gamma_p.extra["reads_options"] = True
 
 
 # -- gamma itself

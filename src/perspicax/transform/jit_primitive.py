@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from perspicax.core import config as config_module
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, subjaxprs
 from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero
@@ -16,6 +17,8 @@ from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.errors import ShardingMismatchError
+
+state_key = config_module.state_key
 
 # -- rules
 
@@ -183,8 +186,12 @@ jit_p.extra["split"] = _jit_split
 def program_for(closed: ClosedJaxpr, placed: Any, committed: bool, *, name: str, donated: Sequence[bool] = (),
                 keep_unused: bool = False, in_shardings: Any = None, out_shardings: Any = None, compiler_options: tuple = (),
                 lowered: compilation.Lowered | None = None) -> compilation.Executable:
-    """The executable of a jaxpr on the devices of `placed`, compiled once; `lowered` where it was lowered already."""
-    key = ("program", placed, committed, tuple(donated), keep_unused, in_shardings, out_shardings, compiler_options)
+    """The executable of a jaxpr on the devices of `placed`, compiled once; `lowered` where it was lowered already.
+
+    Once under the same options: a jaxpr may be staged under other ones than those that its emission reads.
+    """
+    key = ("program", state_key(), placed, committed, tuple(donated), keep_unused, in_shardings, out_shardings,
+           compiler_options)
 
     def make() -> compilation.Executable:
         module = lowered or compilation.lower(closed, name=f"jit_{name}", placed=placed, donated=donated,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.binding import runtime
+from perspicax.core import config as config_module
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import config, local
@@ -33,6 +34,11 @@ from perspicax.xla.errors import IncompatibleDevicesError, ShardingMismatchError
 HOST_LIMIT = 1 << 16  # elements; above it XLA's threads beat NumPy's one
 
 MAX_KERNELS = 2048
+
+READS_OPTIONS = frozenset(("reads_options", "user"))
+"""Marks of primitives whose rules read options: they have a kernel for each state of them, and no short way to it."""
+
+state_key = config_module.state_key
 
 
 class EvalTrace(Trace):
@@ -73,6 +79,8 @@ def run_kernel(primitive: Primitive, args: tuple, values: tuple) -> Any:
     """Run `primitive` by its own kernel, made on first use."""
     arrays = tuple([x if type(x) is ArrayImpl else as_array(x) for x in args])
     key: Any = (tuple([x.aval for x in arrays]), values)
+    if primitive.extra and not READS_OPTIONS.isdisjoint(primitive.extra):
+        key = (*key, state_key())
     try:
         kernel = primitive.kernels.get(key)
     except TypeError:  # a parameter that cannot be hashed
@@ -95,8 +103,10 @@ def remember(primitive: Primitive, key: tuple, kernel: Callable[..., Any]) -> No
     """Keep a kernel, bounded."""
     if len(primitive.kernels) >= MAX_KERNELS:
         primitive.clear_caches()
-    avals, values = key
     primitive.kernels[key] = kernel
+    if len(key) != 2:
+        return
+    avals, values = key
     if values == () and not primitive.multiple_results and primitive.evaluate is None:
         if len(avals) == 1:
             primitive.kernels1[avals[0]] = kernel
