@@ -48,18 +48,13 @@ class InconclusiveDimensionOperation(PerspicaxError):
             labels=(Label(made, "the variables are made here"),) if made is not None else ())
 
     def _stated(self) -> str:
-        """The question as a constraint, which knows `>=` and `<=` alone."""
-        if self.comparison == ">":
-            return f"{self.left} >= {_plus_one(self.right, 1)}"
-        if self.comparison == "<":
-            return f"{self.left} <= {_plus_one(self.right, -1)}"
-        return f"{self.left} {self.comparison} {self.right}"
+        """A constraint that answers the question: sizes are large rather than small."""
+        least = self.right if self.comparison in (">=", "<") else _plus_one(self.right)
+        return f"{self.left} >= {least}"
 
 
-def _plus_one(text: str, step: int) -> str:
-    if text.lstrip("-").isdigit():
-        return str(int(text) + step)
-    return f"{text} {'+' if step > 0 else '-'} 1"
+def _plus_one(text: str) -> str:
+    return str(int(text) + 1) if text.lstrip("-").isdigit() else f"{text} + 1"
 
 
 def _listed(texts: tuple[str, ...]) -> str:
