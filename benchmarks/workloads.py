@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.control import callbacks, loops
+from benchmarks.files import files
 from benchmarks.kernels import eager_arrays, kernels, trace_library
 from benchmarks.measure import best, best_fresh
 from benchmarks.mixed import mixed
@@ -187,5 +188,5 @@ def steady(jax: ModuleType) -> Values:
 WORKLOADS: dict[str, Callable[[ModuleType], Values]] = {
     function.__name__: function
     for function in (trace, autodiff, mixed, lower, jit, jit_leaves, eager_arithmetic, eager_shapes, eager_transforms, steady,
-                     trace_library, eager_arrays, kernels, loops, callbacks)
+                     trace_library, eager_arrays, kernels, loops, callbacks, files)
 }
