@@ -1,6 +1,7 @@
 """`flax.io`: files of this machine and of other storages."""
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 from perspicax.diagnose.optional import MissingPackageError
 from perspicax.flax import errors, io
 from perspicax.flax.file_errors import BackendModeError
+from perspicax.flax.metrics.tensorboard import SummaryWriter
+from perspicax.flax.training import orbax_utils
+from perspicax.flax.training.orbax_files import read_orbax
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -75,6 +79,21 @@ def test_modes() -> None:
             io.set_mode(io.BackendMode.TF)
         assert caught.value.package.startswith("tensorflow")
     assert io.io_mode is io.BackendMode.DEFAULT
+
+
+@pytest.mark.parametrize("package, extra, call", [
+    ("fsspec", "remote", lambda: io.exists("s3://bucket/file")),
+    ("tensorboardX", "tensorboard", lambda: SummaryWriter("nowhere")),
+    ("tensorstore", "checkpoint", lambda: read_orbax("nowhere")),
+    ("orbax", "orbax", lambda: orbax_utils.save_args_from_target({"a": 1}))])
+def test_an_extra_that_is_missing_is_named(package: str, extra: str, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*sys.modules, package]:
+        if name.partition(".")[0] == package:
+            monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingPackageError) as caught:
+        call()
+    assert caught.value.extra == extra and caught.value.package.startswith(package)
+    assert f'pip install "perspicax[{extra}]"' in str(caught.value)
 
 
 def test_two_storages(tmp_path: Path) -> None:

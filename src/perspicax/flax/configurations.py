@@ -181,7 +181,8 @@ flax_filter_frames = bool_flag(
 flax_profile = bool_flag(
     "flax_profile", default=True, help="Run each method of a module in a `named_scope`, so that profiles show it.")
 flax_use_orbax_checkpointing = bool_flag(
-    "flax_use_orbax_checkpointing", default=True, help="Let `flax.training.checkpoints` save through Orbax.")
+    "flax_use_orbax_checkpointing", default=True,
+    help="Accepted; checkpoints are saved as Flax's own files, and those of Orbax are read.")
 flax_preserve_adopted_names = bool_flag(
     "flax_preserve_adopted_names", default=False,
     help="A module that is made outside and assigned in `setup` keeps its own name in the tree of variables.")

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from perspicax import numpy as jnp
 from perspicax import tree
+from perspicax.diagnose import public
 from perspicax.flax import struct
 
 __all__ = ["OVERWRITE_WITH_GRADIENT", "TrainState"]
@@ -34,6 +35,7 @@ class TrainState(struct.PyTreeNode):
     tx: Any = struct.field(pytree_node=False)
     opt_state: Any = struct.field(pytree_node=True)
 
+    @public
     def apply_gradients(self, *, grads: Any, **kwargs: Any) -> Self:
         """The state after an update.
 
@@ -52,6 +54,7 @@ class TrainState(struct.PyTreeNode):
         return self.replace(step=self.step + 1, params=params, opt_state=opt_state, **kwargs)
 
     @classmethod
+    @public
     def create(cls, *, apply_fn: Callable[..., Any], params: Any, tx: Any, **kwargs: Any) -> Self:
         """The state at step 0, with a fresh optimizer's state.
 
