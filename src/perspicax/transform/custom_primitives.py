@@ -14,6 +14,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
+from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
 from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
@@ -356,7 +357,11 @@ custom_vjp_call.stage = _stage_call(custom_vjp_call)
 
 def _custom_lin_transpose(cts: Sequence[Any], *operands: Any, count: int, pattern: tuple, bwd: Callable,
                           in_avals: tuple, out_avals: tuple, name: str) -> list:
-    back = bwd(operands[:count], [ct if type(ct) is not Zero else Zero(a) for ct, a in zip(cts, out_avals)])
+    before, local.place = local.place, None  # the rule has lines of its own
+    try:
+        back = bwd(operands[:count], [ct if type(ct) is not Zero else Zero(a) for ct, a in zip(cts, out_avals)])
+    finally:
+        local.place = before
     return [None] * count + [g for g, m in zip(back, pattern) if m]
 
 

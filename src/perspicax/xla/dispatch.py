@@ -202,7 +202,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
             if single and placed is shardings.first_sharding() and program.all_kept and not committed:
                 fast[:] = [program.loaded.execute_sharded, program.handlers, outs[0]]
         results = program(move_all(arrays, placed, in_shardings))
-        check_results(results, primitive.name)
+        check_results(results, primitive.name, arrays)
         return results[0] if single else results
 
     if not single or len(avals) not in (1, 2):
@@ -400,22 +400,32 @@ for _option in _watched.values():
 _follow_options()
 
 
-def check_results(results: Sequence[ArrayImpl], what: str) -> None:
-    """With `jax_debug_nans` or `jax_debug_infs`: raise when a result holds one."""
+def check_results(results: Sequence[ArrayImpl], what: str, operands: Sequence[ArrayImpl] = ()) -> None:
+    """With `jax_debug_nans` or `jax_debug_infs`: raise when a result holds one.
+
+    Args:
+        operands: what the results were computed from; those that hold one themselves are named.
+    """
     if not checking.nans:
         return
     from perspicax.xla.errors import NonFiniteError
 
-    for x in results:
-        if x.aval.extended or not dtypes.issubdtype(x.aval.dtype, np.inexact):
-            continue
-        value = x.value()
-        if value.dtype.kind not in "fc":
-            value = value.astype(np.float32)
-        if config.jax_debug_nans and np.isnan(value).any():
-            raise NonFiniteError(what=what, kind="nan", type_text=x.aval.str_short(), position=local.place)
-        if config.jax_debug_infs and np.isinf(value).any():
-            raise NonFiniteError(what=what, kind="inf", type_text=x.aval.str_short(), position=local.place)
+    for kind, wanted in (("nan", config.jax_debug_nans), ("inf", config.jax_debug_infs)):
+        found = next((x for x in results if wanted and _holds(x, kind)), None)
+        if found is not None:
+            given = tuple([i for i, x in enumerate(operands) if _holds(x, kind)])
+            raise NonFiniteError(what=what, kind=kind, type_text=found.aval.str_short(), given=given, count=len(operands),
+                                 position=local.place)
+
+
+def _holds(x: ArrayImpl, kind: str) -> bool:
+    """Whether an array holds a NaN, or an infinity."""
+    if x.aval.extended or not dtypes.issubdtype(x.aval.dtype, np.inexact):
+        return False
+    value = x.value()
+    if value.dtype.kind not in "fc":
+        value = value.astype(np.float32)
+    return bool((np.isnan(value) if kind == "nan" else np.isinf(value)).any())
 
 
 def device_get_all(arrays: Sequence[ArrayImpl]) -> list[np.ndarray]:

@@ -213,17 +213,36 @@ STATUS_MEANINGS = {
 
 
 class NonFiniteError(PerspicaxError, FloatingPointError):
-    """With `jax_debug_nans` or `jax_debug_infs`: an operation produced a NaN or an infinity."""
+    """With `jax_debug_nans` or `jax_debug_infs`: an operation produced a NaN or an infinity.
+
+    Attributes:
+        what: the operation.
+        kind: `nan` or `inf`.
+        type_text: the type of its result.
+        given: the operands that hold one already, by number.
+        count: how many operands there are.
+    """
 
     what: str
     kind: str
     type_text: str
+    given: tuple[int, ...] = ()
+    count: int = 0
 
     @property
     def report(self) -> Report:
+        from perspicax.diagnose.render.text import ordinal  # only a printed error needs it
+
         word = "NaN" if self.kind == "nan" else "an infinity"
+        why = f"`jax_debug_{self.kind}s` is on, so every result is looked at"
+        if self.given:
+            which = " and ".join([f"its {ordinal(i)} operand" for i in self.given]) if self.count > 1 else "its operand"
+            return Report(says=f"`{self.what}` was given {word} and made a result of type {self.type_text} from it "
+                               f"(invalid value, {self.kind}).", primary=self.position,
+                          why=f"{which} held {word} before; where it comes from was not watched: an argument, a constant, or "
+                              f"data that was only moved. {why}",
+                          fixes=(Fix("look at what the program is given", code="jnp.isfinite(x).all()"),))
         return Report(says=f"`{self.what}` produced {word} in a result of type {self.type_text} "
-                           f"(invalid value, {self.kind}).", primary=self.position,
-                      why=f"`jax_debug_{self.kind}s` is on, so every result is looked at",
+                           f"(invalid value, {self.kind}).", primary=self.position, why=why,
                       fixes=(Fix("look at the operands of this operation; guard the ones outside its domain",
                                  code="jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1)), 0)"),))
