@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import warnings
 
+import key_programs
 import pytest
-from key_programs import RIGHT, WRONG
+import training_programs
 
 import perspicax as jax
 import perspicax.numpy as jnp
@@ -12,6 +13,8 @@ from perspicax import lax, random
 from perspicax.core.config import local, sanitize
 from perspicax.core.context import evaluator
 from perspicax.errors import KeyReuseError
+
+WRONG, RIGHT = [{**getattr(key_programs, kind), **getattr(training_programs, kind)} for kind in ("WRONG", "RIGHT")]
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -26,8 +29,32 @@ def test_there_is_no_false_alarm(name):
         RIGHT[name]()
 
 
+@pytest.mark.parametrize("name", training_programs.UNSEEN)
+def test_keys_of_which_others_are_folded_are_not_used_up(name):
+    with jax.debug_key_reuse(True):
+        training_programs.UNSEEN[name]()
+
+
+SAMPLERS = {
+    "beta": lambda k: random.beta(k, 2., 3., (3,)), "binomial": lambda k: random.binomial(k, 100., .5, (3,)),
+    "dirichlet": lambda k: random.dirichlet(k, jnp.ones(3)), "gamma": lambda k: random.gamma(k, 2.5, (3,)),
+    "multinomial": lambda k: random.multinomial(k, 5, jnp.ones(2) / 2), "poisson": lambda k: random.poisson(k, 3., (3,)),
+    "poisson of many": lambda k: random.poisson(k, 300., (3,)), "wald": lambda k: random.wald(k, 2., (3,)),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_samplers_of_several_steps_use_their_key_up_once(name):
+    draw = SAMPLERS[name]
+    with jax.debug_key_reuse(True):
+        for key in random.split(random.key(0)):
+            draw(key)
+        with pytest.raises(KeyReuseError):
+            draw(key)
+
+
 def test_the_corpus_is_of_the_size_that_is_claimed():
-    assert len(WRONG) >= 30 and len(RIGHT) >= 30
+    assert len(WRONG) >= 40 and len(RIGHT) >= 45
 
 
 # -- what the reports say

@@ -15,10 +15,11 @@ from typing import Any
 
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
+from perspicax.core.context import evaluator, use_trace
 from perspicax.core.deferral import DeferringTrace, eager_or_deferring
 from perspicax.core.tracer import Tracer
-from perspicax.lax.random_bits import Place, host_place
-from perspicax.random.bits import Staged, concrete, staged_here
+from perspicax.lax.random_bits import Place, host_place, random_split_p
+from perspicax.random.bits import Staged, concrete, staged_here, watched
 from perspicax.random.chunks import FixedProgram, mapped
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array, check_results, checking
@@ -95,7 +96,9 @@ class Composite:
             rent = self.rents[kind] = Rental()
         if not rent.cheap():
             return None
-        with rent.time():
+        if watched():
+            random_split_p(key, shape=(1,))  # uses the key up; what the steps do with its keys is nobody's business
+        with rent.time(), use_trace(evaluator()):
             return self.host(place, key, *operands, **static)
 
 
