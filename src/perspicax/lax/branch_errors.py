@@ -58,7 +58,11 @@ class PredicateError(PerspicaxError, TypeError):
         text = found.grouped if found is not None else "condition"
         if self.kind == "shape":
             return (rewrite(found, f"{text}.any()", "go on while any entry says so (or `all()` of them)"),)
-        return (rewrite(found, f"{text} != 0", "compare"),) if self.kind == "dtype" and self.got.endswith("[]") else ()
+        if self.kind != "dtype":
+            return (Fix("return the one value that decides"),) if self.got.startswith("a ") else ()
+        if self.got.endswith("[]"):
+            return (rewrite(found, f"{text} != 0", "compare"),)
+        return (rewrite(found, f"({text} != 0).any()", "go on while any entry is not 0 (or `all()` of them)"),)
 
     def _choice_fixes(self, found: Expression | None, text: str) -> tuple[Fix, ...]:
         match self.transform, self.kind:
@@ -117,7 +121,8 @@ class BranchOutputError(PerspicaxError, TypeError):
             said = [sentence(found, f"{first}(...)", f"{other}(...)") for found in self.mismatches]
             wholes = [(e, f"result of {name}") for e, name in zip(self._returned(), (one, two)) if e is not None]
             return Report(says=f"{lead} structure:\n{listed(said)}", why=why,
-                          labels=tuple([Label(e.span, text) for e, text in wholes]))
+                          labels=tuple([Label(e.span, text) for e, text in wholes]),
+                          fixes=(Fix(f"return from {two} what {one} returns: the same containers, with the same keys"),))
         names = [f"result{path}" for path, _, _ in self.rows]
         width, wide = max(map(len, names)), max(len(weakly(a)) for _, a, _ in self.rows)
         lines = [f"{name:<{width}}  {weakly(a):<{wide}} from {one}, {weakly(b)} from {two}"
@@ -157,7 +162,7 @@ class BranchOutputError(PerspicaxError, TypeError):
             return (rewrite(found, f"{jnp}.asarray({text}, {jnp}.{dtype_name(a)})", f"convert in {two}"),)
         if b.shape == () and a.dtype == b.dtype:
             return (rewrite(found, f"{jnp}.full({a.shape}, {text})", f"return the same shape from {two}"),)
-        return ()
+        return (Fix("bring both to one shape within the branches: by padding, cutting or broadcasting"),)
 
 
 class BranchCallError(PerspicaxError, TypeError):

@@ -149,8 +149,11 @@ class ScanLengthError(PerspicaxError, ValueError):
             lines.append(f"length={self.length}")
         if self.kind == "scalar":
             return Report(says=f"{what} cannot step over a scalar:\n{listed(lines)}",
-                          why="each array in `xs` has a leading axis, one entry for each step")
-        fixes = (Fix("leave `length` out: the arrays tell it"),) if self.length is not None else ()
+                          why="each array in `xs` has a leading axis, one entry for each step",
+                          fixes=(Fix("let the body close over what is the same in each step"),))
+        sizes = {int(text.partition("[")[2].partition(",")[0].rstrip("]")) for _, text in self.rows}
+        fixes = (Fix("leave `length` out: the arrays tell it"),) if len(sizes) == 1 else (
+            Fix("step over what all of them have", code=f"xs = jax.tree.map(lambda leaf: leaf[:{min(sizes)}], xs)"),)
         return Report(says=f"{what} got leading axes of different sizes:\n{listed(lines)}",
                       why="each array in `xs` has one entry for each step", fixes=fixes)
 
