@@ -77,6 +77,8 @@ def test_an_older_step_is_refused_and_changes_nothing(step: float, tmp_path: Pat
     with pytest.raises(errors.InvalidCheckpointError) as caught:
         save_checkpoint(tmp_path, state(9.0), step)
     assert caught.value.step == step and caught.value.path == str(tmp_path / f"checkpoint_{step}")
+    assert caught.value.latest == str(tmp_path / "checkpoint_2")
+    assert ("the same step" if step == 2 else "a later step") in " ".join(str(caught.value).split())
     assert names(tmp_path) == ["checkpoint_2"] and (tmp_path / "checkpoint_2").read_bytes() == before
 
 

@@ -52,7 +52,7 @@ class CheckpointNotFoundError(PerspicaxError, ValueError):
     def report(self) -> Report:
         found = ", ".join(map(str, self.there[-12:]))
         return Report(says=f"There is no checkpoint of step {self.step}: {self.path!r} is not there.",
-                      why=f"the folder has the steps {found}" if found else "the folder has no checkpoint with this prefix",
+                      why=f"the steps in the folder are {found}" if found else "the folder has no checkpoint with this prefix",
                       fixes=(Fix(f"restore step {self.there[-1]}, which is the latest",
                                  code="restore_checkpoint(folder, target)"),) if found else ())
 
@@ -87,18 +87,23 @@ class InvalidCheckpointError(FlaxError):
     Attributes:
         path: the checkpoint that is there, or was to be written.
         step: the step of the one that was to be written.
+        latest: the latest one that is there, where it is known.
     """
 
     path: Any
     step: Any
+    latest: Any = None
 
     def __init__(self, path: Any, step: Any, **facts: Any) -> None:
         super().__init__(path=path, step=step, **facts)
 
     @property
     def report(self) -> Report:
+        there = str(self.latest or self.path)
+        same = there == str(self.path)
         return Report(
-            says=f"The checkpoint of step {self.step} cannot be saved: {str(self.path)!r} is of the same step or a later one.",
+            says=f"The checkpoint of step {self.step} cannot be saved: {there!r} is there, of "
+                 f"{'the same' if same else 'a later'} step.",
             why="the latest checkpoint is the one with the highest step, so an older step beside it would never be restored",
             fixes=(Fix("remove those that are as late, and write",
                        code=f"save_checkpoint(..., step={self.step}, overwrite=True)"),

@@ -153,7 +153,7 @@ class StateMismatchError(StateDictError):
                  + "".join(f"\n    {line}" for line in lines[:16] + rest),
             why="the target says which names there are, and each of them must be in the state",
             fixes=(Fix("build the target as the one that was saved"),
-                   Fix("take the state as it is, and pick what fits", code="restored = from_bytes(None, encoded)")))
+                   Fix("take the state as it is, with `None` as the target, and pick what fits")))
 
 
 def _near(path: str, others: tuple[str, ...]) -> str:
@@ -161,9 +161,9 @@ def _near(path: str, others: tuple[str, ...]) -> str:
     from difflib import get_close_matches  # only a printed error needs it
 
     place, _, name = path.rpartition("[")
-    beside = [other.rpartition("[")[2] for other in others if other.rpartition("[")[0] == place]
-    near = get_close_matches(name, beside, 1)
-    return f"    (there is {near[0].rstrip(']')})" if near else ""
+    beside = [other.rpartition("[")[2].strip("'\"]") for other in others if other.rpartition("[")[0] == place]
+    near = get_close_matches(name.strip("'\"]"), beside, 1)
+    return f"    (there is {near[0]!r})" if near else ""
 
 
 class CursorKeyError(ReportedError, KeyError, IndexError):

@@ -102,7 +102,7 @@ def save_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float, prefix: 
     path = _path(folder, prefix, step)
     before = _saved(folder, prefix)
     if not overwrite and (path in before or natural_sort([*before, path])[-1] != path):
-        raise InvalidCheckpointError(path, step)
+        raise InvalidCheckpointError(path, step, latest=before[-1])
     tidy = partial(_tidy, folder, prefix, path, keep, overwrite, keep_every_n_steps)
     if orbax_checkpointer is not None:
         orbax_checkpointer.save(path, target, force=overwrite)
