@@ -142,6 +142,20 @@ class TestPlatforms:
         free = export.export(px.jit(jnp.sin), platforms=("tpu",), disabled_checks=[export.DisabledSafetyCheck.platform()])(1.0)
         assert export.deserialize(free.serialize()).call(1.0) == jnp.sin(1.0)
 
+    def test_kernels_of_platforms_that_are_not_here(self):
+        it = export.export(px.jit(jnp.linalg.cholesky), platforms=("cpu", "cuda"))(struct(3, 3))
+        assert "lapack_spotrf_ffi" in it.mlir_module() and "cusolver_potrf_ffi" in it.mlir_module()
+        np.testing.assert_array_equal(it.call(4 * np.eye(3, dtype=np.float32)), 2 * np.eye(3))
+
+    def test_custom_calls_that_may_change_are_refused_unless_the_check_is_off(self, monkeypatch):
+        monkeypatch.setattr("perspicax.api.exporting.STABLE_KERNELS", ())
+        factor = px.jit(jnp.linalg.cholesky)
+        with pytest.raises(ExportError, match="lapack_spotrf_ffi"):
+            export.export(factor)(struct(3, 3))
+        off = export.DisabledSafetyCheck.custom_call("lapack_spotrf_ffi")
+        it = export.deserialize(export.export(factor, disabled_checks=[off])(struct(3, 3)).serialize())
+        assert it.disabled_safety_checks == (off,)
+
     @pytest.mark.parametrize("platforms", [("gpu",), (), ("cpu", "cpu"), ("abacus",)])
     def test_platforms_that_there_are_not(self, platforms):
         with pytest.raises(ExportError, match="cpu, cuda, rocm, tpu"):

@@ -15,10 +15,10 @@ import perspicax.numpy
 pytestmark = pytest.mark.oracle
 
 EXPRESSIONS = """a+b; 2*b+1; a*b*b; a-b; 3-b; -(a*b); a*a*b+b+a+3; a//b; a%b; b//2; b%2; (2*b)//2; (2*b+1)//2; (2*b)%2;
-    (2*b+1)%2; (4*b+6)//4; (b+4)//2; b//2*2+b%2; (a*b)//b; (a*b)%b; 1//b; 0//b; 7%b; b//-1; b**2; b**0; (-b)%2; -b//2; b-b//2;
-    (a+b)*(a-b); b>=1; b>0; b==1; b!=1; b<1; b<2; b>1; a<b; a+b>=2; a+b>=a; 2*b>=2; 2*b>=3; a*b>=1; b%3<3;
-    b//2<=b; b//2>=1; (b+1)//2>=1; c>=4; c>=5; d%2; d//2*2; max(b,1); max(a,b); b//0; int(b); bool(b); b==b; a==b; sum([a,b]); c-3>0; c-b;
-    np.int32(2)*b""".split(";")
+    (2*b+1)%2; (4*b+6)//4; (b+4)//2; b//2*2+b%2; (a*b)//b; (a*b)%b; 1//b; 0//b; 7%b; b//-1; b**2; b**0;
+    (-b)%2; -b//2; b-b//2; (a+b)*(a-b); b>=1; b>0; b==1; b!=1; b<1; b<2; b>1; a<b; a+b>=2; a+b>=a; 2*b>=2;
+    2*b>=3; a*b>=1; b%3<3; b//2<=b; b//2>=1; (b+1)//2>=1; c>=4; c>=5; d%2; d//2*2; max(b,1); max(a,b); b//0;
+    int(b); bool(b); b==b; a==b; sum([a,b]); c-3>0; c-b; np.int32(2)*b""".split(";")
 SHAPES = ["", "()", "(b,)", "b, 3", "max(b,1), min(b,0), max(b, 3)", "floordiv(a,2), mod(a,3), 2*a, a^2", "b//2", "1b",
           "b,,", "..."]
 

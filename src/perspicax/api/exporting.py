@@ -35,8 +35,11 @@ _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 STABLE_CALLS = frozenset((
     "Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "annotate_device_placement", "ApproxTopK", "AllocateBuffer",
-    "shape_assertion"))
-"""Custom calls that stay what they are, besides LAPACK's kernels: XLA's own."""
+    "shape_assertion", "cu_lu_pivots_to_permutation", "hip_lu_pivots_to_permutation"))
+"""Custom calls that stay what they are: XLA's own, and two of jaxlib's."""
+
+STABLE_KERNELS = ("lapack_", "cusolver_", "hipsolver_")
+"""What the names of kernels begin with that do: those of jaxlib's linear algebra."""
 
 
 @public
@@ -216,7 +219,7 @@ def _check_custom_calls(text: str, name: str, disabled: Sequence[DisabledSafetyC
         return
     allowed = {check.is_custom_call() for check in disabled}
     for target in portable.custom_calls(text):
-        if target in allowed or target in STABLE_CALLS or target.startswith("lapack_"):
+        if target in allowed or target in STABLE_CALLS or target.startswith(STABLE_KERNELS):
             continue
         raise ExportError(
             says=f"`{name}` holds a custom call of `{target}`, of which nobody promises that it stays as it is.",
