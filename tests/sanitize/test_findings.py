@@ -46,10 +46,12 @@ clear(jnp.ones(4), 2)
     "append": ("DiscardedUpdate", "jnp.append(log, 1.0)", """
 log = jnp.zeros(2)
 jnp.append(log, 1.0)
+total = log.sum()
 """),
     "tree.map": ("DiscardedUpdate", "jax.tree.map(lambda p: 0.9 * p, params)", """
 params = {"w": jnp.ones(3)}
 jax.tree.map(lambda p: 0.9 * p, params)
+w = params["w"]
 """),
     "replace": ("DiscardedUpdate", "state.replace(step=1)", """
 @flax.struct.dataclass
@@ -57,10 +59,12 @@ class State:
     step: int
 state = State(0)
 state.replace(step=1)
+steps = state.step
 """),
     "a sorting method": ("DiscardedUpdate", "x.sort()", """
 x = jnp.array([3, 1, 2])
 x.sort()
+first = x[0]
 """),
     "a table that is too small": ("OutOfBoundsIndex", "return table[labels]", """
 table = jnp.arange(3.0)
@@ -203,6 +207,14 @@ a = pairs(x[:, None], x)
 column = x.reshape(-1, 1)
 b = ((column - x) ** 2).sum()
 """,
+    "results that only show something": """
+x = jnp.ones(4)
+jnp.floor(x)
+jnp.zeros(4).at[0].set(1.0)
+jnp.take(x, jnp.array([0, 7]), mode="clip")
+jax.random.key(0)
+x.at[0].set(1.0)
+""",
     "calls for their effects": """
 f = jax.jit(lambda x: 2 * x)
 x = jnp.ones(4)
@@ -283,7 +295,7 @@ def jnp_ones() -> Any:
 
 
 def test_a_finding_is_told_once_for_each_place() -> None:
-    program = "x = jnp.ones(4)\nfor _ in range(5):\n    x.at[0].set(2.0)\n"
+    program = "x = jnp.ones(4)\nfor _ in range(5):\n    x.at[0].set(2.0)\ny = 2 * x\n"
     assert findings(program, "updates") == [("DiscardedUpdate", "x.at[0].set(2.0)")]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from perspicax.api.checkify_rules import MAKES_NAN
 from perspicax.core import dtypes
+from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import evaluator, use_trace
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
@@ -27,7 +28,7 @@ from perspicax.diagnose.source import imported_as, operands_at, user_place
 from perspicax.sanitize.findings import NonFinite
 from perspicax.sanitize.reading import used_in
 from perspicax.sanitize.telling import found
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import NUMPY_AXES, ArrayImpl
 
 MAX_STEPS = 20_000  # equations that are applied one by one in a search
 MAX_SEARCHES = 3  # of one program
@@ -127,7 +128,7 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
         for x in args:
             known.used(x, here)
     for x in results:
-        if type(x) is not ArrayImpl or not _is_float(x.aval) or known.of(x) is not None:
+        if type(x) is not ArrayImpl or not _is_float(x.aval) or x.ndim > NUMPY_AXES or known.of(x) is not None:
             continue
         kind = kind_of_value(x.value())
         if not kind:
@@ -152,7 +153,7 @@ def kind_of_value(value: np.ndarray) -> str:
 
 
 def _is_float(aval: Any) -> bool:
-    return not aval.extended and dtypes.issubdtype(aval.dtype, np.inexact)
+    return isinstance(aval, ShapedArray) and not aval.extended and dtypes.issubdtype(aval.dtype, np.inexact)
 
 
 def _origin(primitive: Primitive, args: Sequence[Any], out: Any, kind: str, origins: Sequence[Origin | None],
@@ -231,7 +232,7 @@ def _in_backward(primitive: str, place: Any) -> bool:
 
 def look_at_results(closed: ClosedJaxpr, args: Sequence[ArrayImpl], outs: Sequence[ArrayImpl], name: str) -> None:
     """Look at the results of a program that has run."""
-    kinds = [kind_of_value(x.value()) if _is_float(x.aval) else "" for x in outs]
+    kinds = [kind_of_value(x.value()) if _is_float(x.aval) and x.ndim <= NUMPY_AXES else "" for x in outs]
     if not any(kinds) or not any(kind == "NaN" or (kind and x.aval.size == 1) for kind, x in zip(kinds, outs)):
         return
     if any(_is_float(x.aval) and np.isnan(np.asarray(x.value())).any() for x in args if not x.is_deleted()):

@@ -48,7 +48,9 @@ class OverflowCheck(CheckFailure, no_page="never leaves the sanitizer `precision
 
 def _concerns(primitive: Primitive, aval: Any, place: Any) -> bool:
     """Whether an operation is arithmetic of integers that the user has asked for."""
-    if primitive.name not in ARITHMETIC or aval.extended or aval.dtype.kind not in "iu" or aval.size == 0:
+    if primitive.name not in ARITHMETIC or not isinstance(aval, ShapedArray):
+        return False
+    if aval.extended or aval.dtype.kind not in "iu" or aval.size == 0:
         return False
     if aval.dtype.name in WRAPPING or place is None:
         return False

@@ -53,6 +53,8 @@ class Programs:
 
     def run(self, primitive: Primitive, args: tuple, values: tuple) -> list[ArrayImpl] | None:
         """The results of a program; `None` where it is none, or nothing in it is checked."""
+        closed: ClosedJaxpr | None
+        params: dict[str, Any] | None
         if primitive is jit_p:
             params = primitive.unpack(values)
             closed, name = params["jaxpr"], params["name"]
@@ -61,7 +63,7 @@ class Programs:
             closed, name = _program_of(primitive, args, values), primitive.name
         else:
             return None
-        if any(isinstance(x, Tracer) for x in args) or not self.concerns(closed):
+        if closed is None or any(isinstance(x, Tracer) for x in args) or not self.concerns(closed):
             return None
         arrays = [x if type(x) is ArrayImpl else as_array(x) for x in args]
         place = local.place or user_place()
@@ -105,12 +107,12 @@ class Programs:
         self.tellers[site.kind](site, values, name)
 
 
-def _program_of(primitive: Primitive, args: tuple, values: tuple) -> ClosedJaxpr:
-    """A loop or a branch as a program of its own; kept with its body."""
+def _program_of(primitive: Primitive, args: tuple, values: tuple) -> ClosedJaxpr | None:
+    """A loop or a branch as a program of its own, kept with its body; `None` where its functions are not staged yet."""
     avals = tuple([get_aval(x) for x in args])
     bodies = [v[0] if isinstance(v, tuple) and v else v for v in values]
-    holder = next(v for v in bodies if isinstance(v, ClosedJaxpr))
-    return holder.derive(("program", primitive, avals, values), lambda: kernel_jaxpr(
+    holder = next((v for v in bodies if isinstance(v, ClosedJaxpr)), None)
+    return None if holder is None else holder.derive(("program", primitive, avals, values), lambda: kernel_jaxpr(
         primitive, avals, values, list(primitive.infer(avals, values))))
 
 

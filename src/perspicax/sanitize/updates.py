@@ -23,18 +23,18 @@ from perspicax.diagnose.place import Position
 from perspicax.diagnose.source import user_place
 from perspicax.sanitize.findings import DiscardedUpdate
 from perspicax.sanitize.names import parse
-from perspicax.sanitize.reading import ancestors, dotted, full_name, imports, resolved
+from perspicax.sanitize.reading import ancestors, dotted, full_name, function_of, imports, resolved
 from perspicax.sanitize.telling import found
 from perspicax.transform.stage import FlatFunction
 
-_PURE = ("numpy", "lax", "nn", "random", "scipy", "image", "ops", "tree", "tree_util")
-PURE_MODULES = ("optax", *[f"{root}.{module}" for root in ("jax", "perspicax") for module in _PURE])
-PURE_METHODS = frozenset("""
-    astype sort argsort reshape ravel flatten transpose swapaxes squeeze clip round copy sum mean prod cumsum cumprod dot take
-    repeat conj conjugate compress choose diagonal trace view
+MODULES = ("jax.numpy.", "jax.tree.", "jax.tree_util.", "optax.", "perspicax.numpy.", "perspicax.tree.", "perspicax.tree_util.")
+UPDATING = frozenset("""
+    append insert delete put put_along_axis place fill_diagonal sort resize map tree_map tree_map_with_path map_with_path
+    apply_updates incremental_update
 """.split())
+"""Functions whose counterparts elsewhere change their argument, or whose purpose is a changed copy of it."""
+METHODS = frozenset("sort astype reshape resize clip round squeeze swapaxes transpose apply_gradients".split())
 AT_METHODS = frozenset("set add subtract multiply mul min max divide power apply".split())
-TREE_METHODS = frozenset({"apply_gradients"})
 _POP = opcode.opmap["POP_TOP"]
 _FILLERS = frozenset(opcode.opmap[name] for name in ("CACHE", "EXTENDED_ARG", "NOP", "PRECALL") if name in opcode.opmap)
 _dropped: dict[tuple[CodeType, int], bool] = {}
@@ -91,9 +91,10 @@ def _consider(place: tuple[CodeType, int]) -> None:
     statement = expression.file.parent(expression.node)
     if not isinstance(statement, ast.Expr) or _tries(expression, statement):
         return
-    target, what = _pure(expression, expression.node)
-    if what:
-        found(DiscardedUpdate(call=expression.text, what=what, target=target, position=Position(*place)))
+    holder, what = _changed(expression, expression.node)
+    if holder is not None and used_later(expression, holder):
+        found(DiscardedUpdate(call=expression.text, what=what, target=_assignable(expression, holder),
+                              position=Position(*place)))
 
 
 def _tries(expression: Expression, statement: ast.Expr) -> bool:
@@ -102,26 +103,52 @@ def _tries(expression: Expression, statement: ast.Expr) -> bool:
     return isinstance(around, ast.Try | ast.With) and around.body == [statement]
 
 
-def _pure(expression: Expression, call: ast.Call) -> tuple[str, str]:
-    """For a call that changes nothing: what its result belongs to, and what is called; else two empty texts."""
+def _changed(expression: Expression, call: ast.Call) -> tuple[ast.AST | None, str]:
+    """For a call whose purpose is a changed copy: what it is a copy of, and what is called; else `None`."""
     func = call.func
     match func:
         case ast.Attribute(value=ast.Subscript(value=ast.Attribute(value=holder, attr="at")),
                            attr=method) if method in AT_METHODS:
-            return _assignable(expression, holder), f".at[...].{method}"
+            return holder, f".at[...].{method}"
     name = full_name(expression.file, func)
     if name:
-        if not any(name.startswith(f"{module}.") for module in PURE_MODULES) or not call.args:
-            return "", ""
-        if any(_is_function(expression, argument) for argument in call.args):
-            return "", ""  # what it calls may have effects
-        return _assignable(expression, call.args[0]), ".".join(dotted(func))
+        if not name.startswith(MODULES) or name.rpartition(".")[2] not in UPDATING:
+            return None, ""
+        return next((a for a in call.args if not _is_function(expression, a)), None), ".".join(dotted(func))
     match func:
-        case ast.Attribute(value=ast.Name(id=optimizer), attr="update" | "init" as method):
-            return ("", f"{optimizer}.{method}") if _made_by_optax(expression, optimizer) else ("", "")
-        case ast.Attribute(value=holder, attr=method) if method in PURE_METHODS | TREE_METHODS:
-            return _assignable(expression, holder), f".{method}"
-    return "", ""
+        case ast.Attribute(value=ast.Name(id=optimizer), attr="update") if _made_by_optax(expression, optimizer):
+            return (call.args[1] if len(call.args) > 1 else None), f"{optimizer}.update"
+        case ast.Attribute(value=holder, attr=method) if method in METHODS:
+            return holder, f".{method}"
+    return None, ""
+
+
+def used_later(expression: Expression, holder: ast.AST) -> bool:
+    """Whether what was to change is used afterwards: by the function, by its caller, or in the next turn of a loop.
+
+    What nobody looks at again may stay as it was: then the call is there for something else.
+    """
+    root = holder
+    while isinstance(root, ast.Attribute | ast.Subscript):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return False
+    scope = function_of(expression)
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        arguments = scope.args
+        if any(a.arg == root.id for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)):
+            return True
+        if root is not holder and not any(isinstance(n, ast.Name) and n.id == root.id and isinstance(n.ctx, ast.Store)
+                                          for n in ast.walk(scope)):
+            return True  # a part of something from outside
+    here = expression.node
+    loop = next((n for n in ancestors(expression) if isinstance(n, ast.For | ast.While)), None)
+    own = {id(n) for n in ast.walk(here)}
+    for node in ast.walk(scope) if scope is not None else ():
+        if isinstance(node, ast.Name) and node.id == root.id and isinstance(node.ctx, ast.Load) and id(node) not in own:
+            if node.lineno > here.lineno or (loop is not None and node.lineno >= loop.lineno):  # type: ignore[attr-defined]
+                return True
+    return False
 
 
 def _assignable(expression: Expression, node: ast.AST) -> str:
@@ -185,8 +212,9 @@ def watch_result(result: Any, what: str, given: Sequence[Any] = ()) -> None:
     name = full_name(expression.file, call.func)
     holder = call.func.value if isinstance(call.func, ast.Attribute) and not name else (
         next((a for a in call.args if not _is_function(expression, a)), None))
-    found(DiscardedUpdate(call=expression.text, what=".".join(dotted(call.func)) or what, position=Position(*place),
-                          target=_assignable(expression, holder) if holder is not None else ""))
+    if holder is not None and used_later(expression, holder):
+        found(DiscardedUpdate(call=expression.text, what=".".join(dotted(call.func)) or what, position=Position(*place),
+                              target=_assignable(expression, holder)))
 
 
 _RETURN = opcode.opmap["RETURN_VALUE"]
