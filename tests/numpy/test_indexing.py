@@ -472,7 +472,7 @@ def test_a_slice_of_a_traced_start_and_a_plain_size_is_rewritten() -> None:
 
     with pytest.raises(errors.TracedSliceError) as info:
         jit(window)(X, np.int32(1))
-    assert info.value.report.fixes[0].code == "lax.dynamic_slice_in_dim(Box(x), i, 2)"
+    assert info.value.report.fixes[0].code == "jax.lax.dynamic_slice_in_dim(Box(x), i, 2)"
 
 
 def test_values_that_do_not_fit_the_part() -> None:

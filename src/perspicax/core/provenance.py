@@ -78,6 +78,13 @@ class Provenance(NamedTuple):
         """`jit traces `pick``, for sentences."""
         return f"{self.transform} traces `{self.function}`" if self.function else "it is being traced"
 
+    def settings(self) -> tuple[str, ...]:
+        """Parameters that can be made static, if the value depends on nothing else; else empty."""
+        own = [a for a in self.arguments if a.function == self.function]
+        if not own or len(own) != len(self.arguments) or not all(a.scalar and a.root == a.name for a in own):
+            return ()
+        return tuple(dict.fromkeys(a.root for a in own))
+
 
 class TracedName(NamedTuple):
     """A variable of the user's frame that holds a traced value.

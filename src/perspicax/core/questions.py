@@ -146,10 +146,7 @@ class Question:
 
     def settings(self) -> tuple[str, ...]:
         """Parameters that can be made static, if the value depends on nothing else; else empty."""
-        own = [a for a in self.data if a.function == self.origin.function]
-        if not own or len(own) != len(self.data) or not all(a.scalar and a.root == a.name for a in own):
-            return ()
-        return tuple(dict.fromkeys(a.root for a in own))
+        return self.origin.settings()
 
     def looks_like_settings(self) -> bool:
         """Whether all that the value depends on are flags and Python integers."""

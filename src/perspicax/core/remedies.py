@@ -231,7 +231,9 @@ def _update_fix(asked: Question, found: Expression) -> Fix | None:
             text = _UPDATES[verb].format(base=found.at(base).grouped, value=found.at(value).grouped)
             text = found.at(value).text if verb == "set" else text
             new = f"{asked.jnp}.where({ast.unparse(mask)}, {text}, {ast.unparse(base)})"
-            return Fix("choose entry by entry instead", edits=(Edit(found.at(node).span, new),))
+            fits = isinstance(value, ast.Constant | ast.UnaryOp) or verb != "set"
+            return Fix("choose entry by entry instead", edits=(Edit(found.at(node).span, new),), when="" if fits else
+                       f"where the value is a number, or has the shape of `{ast.unparse(base)}`")
     return None
 
 
@@ -259,6 +261,10 @@ def _selected_fixes(asked: Question, found: Expression, base: str, grouped: str,
               when="when the entries must be moved together; `size` is the most there can be")
 
 
+_SIZES_BY_VALUE = {"total_repeat_length": ("total", "the sum of `{}`"), "length": ("n", "one more than the largest of `{}`")}
+"""Sizes that the number of entries does not bound: what to call them, and what they are."""
+
+
 def _size_fixes(asked: Question) -> Iterator[Fix]:
     found, option = asked.node, asked.error.wanted
     if found is None or not isinstance(found.node, ast.Call):
@@ -272,7 +278,12 @@ def _size_fixes(asked: Question) -> Iterator[Fix]:
         data = ast.unparse(compare.left) if isinstance(compare, ast.Compare) else "x"
         yield Fix("if the positions only select entries, keep all of them, with a neutral value in place of the others",
                   code=f"{asked.jnp}.where({mask}, {data}, 0)")
-    if option:
+    if option in _SIZES_BY_VALUE:
+        size_name, meaning = _SIZES_BY_VALUE[option]
+        text = f"{ast.unparse(call)[:-1]}, {option}={size_name})"
+        argument = asked.value.text if asked.value is not None else "the argument"
+        yield Fix(f"say the size of the result; `{size_name}` is a plain number, {meaning.format(argument)} or more", code=text)
+    elif option:
         text = f"{ast.unparse(call)[:-1]}{', ' if call.args or call.keywords else ''}{option}={size})"
         yield Fix("say the size of the result; what is missing is filled up (`fill_value=` says with what)",
                   code=text, edits=(Edit(found.span, text),))

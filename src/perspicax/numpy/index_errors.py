@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
+from perspicax.core.provenance import Provenance
+from perspicax.core.static_fixes import static_fix
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.expression import Expression, located
 from perspicax.diagnose.report import Edit, Fix, Label, Report
-from perspicax.diagnose.source import operands_at
+from perspicax.diagnose.source import imported_as, operands_at
 
 
 def _parts(error: PerspicaxError) -> tuple[Expression | None, Expression | None]:
@@ -174,27 +177,47 @@ class IndexBroadcastError(PerspicaxError, ValueError, IndexError):  # the first 
 
 
 class TracedSliceError(PerspicaxError, IndexError):
-    """A slice has a bound that is traced, so that the size of the result is not known."""
+    """A slice has a bound that is traced, so that the size of the result is not known.
+
+    Attributes:
+        type_text: type of the array.
+        origin: where the bound comes from.
+    """
 
     type_text: str
+    origin: Provenance
 
     @property
     def report(self) -> Report:
         array, index = _parts(self)
-        fixes: tuple[Fix, ...] = ()
+        return Report(says=f"A slice of {_name(array)} has a bound whose value is not known while {self.origin.tracing}.",
+                      labels=_labels(array, self.type_text, index, "has a traced bound"),
+                      why="the bounds of a slice decide the shape of the result, and shapes are known while tracing",
+                      fixes=tuple(self._fixes(array, index)))
+
+    def _fixes(self, array: Expression | None, index: Expression | None) -> Iterator[Fix]:
+        name = array.text if array is not None else "x"
+        one_axis = "," not in self.type_text and "[]" not in self.type_text
         match index.node if index is not None else None:
-            case ast.Slice(lower=ast.expr() as lower, upper=upper) if array is not None and index is not None:
+            case ast.Slice(lower=ast.expr() as lower, upper=upper) if index is not None and not isinstance(lower, ast.Constant):
                 size = "size"
                 match upper:  # in x[i:i + n] the size is n
                     case ast.BinOp(left=left, op=ast.Add(), right=right) if ast.dump(left) == ast.dump(lower):
                         size = index.at(right).text
-                code = f"lax.dynamic_slice_in_dim({array.text}, {index.at(lower).text}, {size})"
-                fixes = (Fix("give the size as a plain number, and take the start as it comes", code=code),)
-        return Report(says=f"A slice of {_name(array)} has a bound whose value is not known while it is traced.",
-                      labels=_labels(array, self.type_text, index, "has a traced bound"),
-                      why="the bounds of a slice decide the shape of the result, and shapes are known while tracing",
-                      fixes=fixes or (Fix("give the size as a plain number, and take the start as it comes",
-                                          code="lax.dynamic_slice_in_dim(x, start, size)"),))
+                yield Fix("give the size as a plain number, and take the start as it comes",
+                          code=f"jax.lax.dynamic_slice_in_dim({name}, {index.at(lower).text}, {size})")
+            case ast.Slice(lower=None, upper=ast.expr() as upper, step=None) if index is not None and one_axis:
+                jnp = imported_as(self.position, "numpy", "jnp") if self.position is not None else "jnp"
+                yield Fix("keep all entries, with a neutral value in place of the others",
+                          code=f"{jnp}.where({jnp}.arange({name}.shape[0]) < {index.at(upper).grouped}, {name}, 0)")
+            case _:
+                yield Fix("give the size as a plain number, and take the start as it comes",
+                          code=f"jax.lax.dynamic_slice_in_dim({name}, start, size)")
+        names = self.origin.settings()
+        plain = "is a plain Python value" if len(names) == 1 else "are plain Python values"
+        static = static_fix(self.origin, names, when=f"when {' and '.join(names)} {plain}")
+        if static is not None:
+            yield static
 
 
 class SliceBoundError(PerspicaxError, TypeError):

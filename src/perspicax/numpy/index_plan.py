@@ -15,6 +15,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.provenance import provenance
 from perspicax.core.symbolic import Size, as_size, largest, smallest, surely_less
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import NonConcreteBooleanIndexError
@@ -74,7 +75,7 @@ def _slice_item(x: Array, s: slice) -> Item:
     for bound in (s.start, s.stop, s.step):
         if bound is not None and type(bound) is not int:
             if isinstance(bound, Tracer) and bound.concrete() is None:
-                raise TracedSliceError(type_text=type_text(x))
+                raise TracedSliceError(type_text=type_text(x), origin=provenance(bound))
             try:
                 bound = as_size(bound)
             except TypeError:
