@@ -41,6 +41,21 @@ def test_hyp2f1_next_to_one(a, b, c):
     np.testing.assert_allclose(special.hyp2f1(a, b, c, x), truth, rtol=1e-5)
 
 
+def test_loggamma_of_complex_numbers_is_continuous_off_the_negative_axis():
+    re, im = np.meshgrid([-7.3, -2.5, -1e-3, .2, .5, 1., 4., 30.], [-20., -1., -1e-3, 0., 1e-4, .7, 9.])
+    z = re + 1j * im
+    z = z[(im != 0) | (re > 0)]
+    np.testing.assert_allclose(special.loggamma(z.astype(np.complex64)),
+                               scipy.special.loggamma(z.astype(np.complex64).astype(complex)), rtol=2e-5, atol=3e-5)
+    with px.enable_x64(True):
+        np.testing.assert_allclose(special.loggamma(z), scipy.special.loggamma(z), rtol=1e-13, atol=5e-13)
+
+
+def test_loggamma_of_real_numbers_that_are_not_positive():
+    assert np.isnan(np.asarray(special.loggamma(np.float32([-1.5, -1., 0.])))).all()
+    np.testing.assert_allclose(special.loggamma(np.float32([.5, 10.])), scipy.special.gammaln([.5, 10.]), rtol=1e-6)
+
+
 def test_hyp2f1_below_minus_one():
     # F(1, 1; 2; x) = -log(1 - x) / x
     np.testing.assert_allclose(special.hyp2f1(1., 1., 2., -3.), math.log(4) / 3, rtol=1e-5)

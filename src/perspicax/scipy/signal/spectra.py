@@ -18,7 +18,7 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentValueError, UnsupportedArgumentError
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.scipy.signal.trends import without_line
-from perspicax.scipy.special.operands import inexact
+from perspicax.scipy.special.operands import inexact, strong
 
 # Coefficients of sums of cosines: Harris, Proceedings of the IEEE 66, 1978; Nuttall, IEEE Trans. ASSP 29, 1981.
 _COSINES = {
@@ -292,7 +292,7 @@ def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None = N
         inner = slice(length // 2, size - length // 2)
         total, norm = total[..., inner], norm[inner]
     found = total / jnp.where(norm > 1e-10, norm, 1)
-    return jnp.arange(found.shape[-1]) / fs, found
+    return strong(jnp.arange(found.shape[-1]) / fs), found
 
 
 __all__ = ["csd", "istft", "stft", "welch"]

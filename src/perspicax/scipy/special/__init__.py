@@ -2,6 +2,7 @@
 from perspicax.diagnose.facade import publish as _publish
 from perspicax.numpy.log_sums import logsumexp
 from perspicax.scipy.special.bessel import bessel_jn, erf, erfc, erfinv, i0, i0e, i1, i1e, sph_harm_y
+from perspicax.scipy.special.complex_gamma import loggamma
 from perspicax.scipy.special.entropies import (
     boxcox,
     boxcox1p,
@@ -29,7 +30,6 @@ from perspicax.scipy.special.gammas import (
     gammaincc,
     gammaln,
     gammasgn,
-    loggamma,
     multigammaln,
     poch,
     polygamma,

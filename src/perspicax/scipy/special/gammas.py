@@ -38,9 +38,6 @@ def gammaln(x: Any) -> Array:
     return lax_special.lgamma(x)
 
 
-loggamma = gammaln
-
-
 def gammasgn(x: Any) -> Array:
     """The sign of the gamma function: 1 or -1, NaN at its poles below 0; at 0 the sign of the zero.
 
@@ -368,4 +365,4 @@ def _bernoulli_by_zeta(k: int) -> float:
 
 
 __all__ = ["bernoulli", "beta", "betainc", "betaln", "comb", "digamma", "factorial", "gamma", "gammainc", "gammaincc",
-           "gammaln", "gammasgn", "log_beta", "loggamma", "multigammaln", "poch", "polygamma", "zeta"]
+           "gammaln", "gammasgn", "log_beta", "multigammaln", "poch", "polygamma", "zeta"]
