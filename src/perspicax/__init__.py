@@ -100,6 +100,7 @@ __getattr__, __dir__ = _on_demand(
         "ad": "perspicax.api.accumulators",
         "checkpoint": "perspicax.api.remat", "checkpoint_policies": "perspicax.api.remat_policies",
         "closure_convert": "perspicax.api.custom_rules", "custom_gradient": "perspicax.api.custom_rules",
+        "ds": "perspicax.numpy.dynamic_slices",
         "fwd_and_bwd": "perspicax.api.forward_backward", "hessian": "perspicax.api.jacobian",
         "jacfwd": "perspicax.api.jacobian", "jacobian": "perspicax.api.jacobian",
         "linear_transpose": "perspicax.api.linear",
@@ -113,7 +114,7 @@ __getattr__, __dir__ = _on_demand(
         "unload_ipython_extension": "perspicax.cli.notebook",
     },
     absent=(
-        "ds", "pmap", "reshard", "set_mesh", "shard_map", "smap",
+        "pmap", "reshard", "set_mesh", "shard_map", "smap",
     ),
 )
 
@@ -123,7 +124,7 @@ __all__ = [
     "checkpoint", "checkpoint_policies", "clear_caches", "closure_convert", "config", "copy_to_host_async",
     "custom_gradient", "custom_jvp", "custom_vjp", "debug_infs", "debug_key_reuse", "debug_nans", "default_backend",
     "default_device", "default_matmul_precision", "default_prng_impl", "device_count", "device_get", "device_put",
-    "devices", "disable_jit", "effects_barrier", "empty_ref", "enable_checks", "enable_custom_prng", "enable_x64",
+    "devices", "disable_jit", "ds", "effects_barrier", "empty_ref", "enable_checks", "enable_custom_prng", "enable_x64",
     "ensure_compile_time_eval", "eval_shape", "explain_cache_misses", "float0", "free_ref", "freeze", "fwd_and_bwd",
     "grad", "hessian",
     "host_count", "host_id", "host_ids", "jacfwd", "jacobian", "jacrev", "jax2tf_associative_scan_reductions", "jit",

@@ -39,6 +39,7 @@ from perspicax.lax.scattering import (
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy import arithmetic, operators
+from perspicax.numpy.dynamic_slices import SlicedUpdateRef, has_slices, read_slices
 from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateCallError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
 from perspicax.numpy.promote import array_like
@@ -199,6 +200,8 @@ def getitem(x: Any, index: Any) -> Any:
         if found is not None:
             return found
     try:
+        if has_slices(index):
+            return read_slices(x, index)
         items, arrays = parse(x, index)
         return _read(x, plan_of(x, items), arrays, None, None, False, False, True)
     except Exception as error:
@@ -466,8 +469,8 @@ class IndexUpdateHelper:
     def __init__(self, array: Any) -> None:
         self.array = array
 
-    def __getitem__(self, index: Any) -> IndexUpdateRef:
-        return IndexUpdateRef(self.array, index)
+    def __getitem__(self, index: Any) -> IndexUpdateRef | SlicedUpdateRef:
+        return SlicedUpdateRef(self.array, index) if has_slices(index) else IndexUpdateRef(self.array, index)
 
     def __repr__(self) -> str:
         return f"<.at of {type_text(self.array)}: index it, then .get(), .set(values), .add(values), …>"
