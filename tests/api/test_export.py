@@ -279,6 +279,14 @@ class TestSymbolicCalls:
         it = export.export(px.jit(lambda x: jnp.zeros(x.shape[0])))(struct(B, 3))
         assert it.module_kept_var_idx == (0,) and it.call(X).shape == (4,)
 
+    def test_a_size_as_a_value_is_as_wide_as_integers_are(self):
+        f = px.jit(lambda x: jnp.asarray(x.shape[0]) + 1)
+        narrow = export.export(f)(struct(B))
+        with px.enable_x64(True):
+            wide = export.export(f)(struct(B))
+            assert wide.out_avals[0].str_short() == "int64[]" and wide.call(X[0]) == 4
+        assert narrow.out_avals[0].str_short() == "int32[]" and narrow.call(X[0]) == 4
+
     def test_a_call_within_a_function_that_is_exported(self, symbolic):
         outer = export.export(px.jit(lambda x: symbolic.call(x) + 1))(struct(2 * B, 3))
         np.testing.assert_allclose(outer.call(X), symbolic.call(X) + 1, rtol=1e-6)

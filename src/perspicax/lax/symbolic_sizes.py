@@ -28,7 +28,8 @@ def _without_value(*, dim: SymbolicSize) -> Any:
 
 
 dim_as_value_p = Primitive(
-    "dim_as_value", params=("dim",), type_rule=lambda *, dim: _aval(dim), jvp=NotLinear("it has no operands"),
+    "dim_as_value", params=("dim",), cache_types=False,  # the width of integers is an option
+    type_rule=lambda *, dim: _aval(dim), jvp=NotLinear("it has no operands"),
     transpose=NotLinear("it has no operands"), batch=NotLinear("it has no operands"), evaluate=_without_value,
     emit=lambda b, *, dim: b.constant(dim, b.out[0]), source="JAX, shape polymorphism")
 
