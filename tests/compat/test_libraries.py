@@ -99,6 +99,20 @@ def test_the_installed_flax_trains_linen_and_nnx() -> None:
     close(ours, theirs)
 
 
+def test_states_that_flax_saved_are_restored_in_both_formats(tmp_path: Path) -> None:
+    pytest.importorskip("tensorstore")
+    found = []
+    for command, action in (((), "save"), (("-m", "perspicax.compat"), "restore")):
+        done = subprocess.run([sys.executable, *command, str(PROGRAMS / "checkpoint_state.py"), str(tmp_path), action],
+                              capture_output=True, text=True, timeout=240, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    theirs, ours = found
+    assert (theirs.pop("whose"), ours.pop("whose")) == ("jax", "perspicax")
+    assert ours == theirs, "to the last bit"
+    assert ours["structure"] == [True, True] and ours["file"] == ours["orbax"]
+
+
 STAND_INS = """
 import perspicax.compat; perspicax.compat.install(flax=False)
 import json, collections

@@ -17,6 +17,7 @@ Handlers = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
 _HANDLERS: dict[type, Handlers] = {}
 _SEEN: dict[type, Handlers | None] = {}
 """The handlers of types that were met, found once; `None` for those of leaves."""
+_UNSEEN = object()
 
 
 class _Path(threading.local):
@@ -199,7 +200,9 @@ def _dict_to_state(values: Mapping[Any, Any]) -> dict[str, Any]:
     for key, value in values.items():
         # The common case is a leaf of a type that was met before: no call is made for it.
         kind = type(value)
-        handlers = seen[kind] if kind in seen else _handlers(kind)
+        handlers: Any = seen.get(kind, _UNSEEN)
+        if handlers is _UNSEEN:
+            handlers = _handlers(kind)
         state[key if type(key) is str else str(key)] = value if handlers is None else handlers[0](value)
     if len(state) != len(values):
         raise StateDictError(says=f"A dict has keys that are different but show the same: {list(values)!r}.",
@@ -218,7 +221,7 @@ def _dict_from_state(target: Mapping[Any, Any], state: Any) -> dict[Any, Any]:
         except KeyError:
             raise _mismatch("dict", [str(key) for key in target], state) from None
         kind = type(value)
-        found[key] = given if kind in seen and seen[kind] is None else _restored(value, given, text)
+        found[key] = given if seen.get(kind, _UNSEEN) is None else _restored(value, given, text)
     return found
 
 

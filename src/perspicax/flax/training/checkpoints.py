@@ -20,7 +20,7 @@ from perspicax.flax.state_dicts import from_state_dict, to_state_dict
 from perspicax.flax.storage import is_temporary, join, scheme_of, storage_of
 from perspicax.flax.training.async_manager import AsyncManager
 from perspicax.flax.training.natural_order import natural_sort, number_at_end
-from perspicax.flax.training.orbax_files import is_orbax, read_orbax
+from perspicax.flax.training.orbax_files import is_orbax, read_orbax, with_empty_parts
 from perspicax.flax.unpack import unpack
 
 __all__ = [
@@ -270,6 +270,8 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
             more = {} if orbax_transforms is None else {"transforms": orbax_transforms}
             return orbax_checkpointer.restore(path, item=target, **more)
         state = read_orbax(path)
+        if target is not None:
+            state = with_empty_parts(to_state_dict(target), state)
     else:
         state = unpack(_read(path), source=path)
     return state if target is None else from_state_dict(target, state)

@@ -19,7 +19,7 @@ from perspicax.flax.file_errors import CheckpointOptionError
 from perspicax.flax.serialization_errors import DamagedBytesError
 from perspicax.flax.storage import join, scheme_of, storage_of
 
-__all__ = ["is_orbax", "read_orbax"]
+__all__ = ["is_orbax", "read_orbax", "with_empty_parts"]
 
 _SIGNS = ("_METADATA", "checkpoint", "manifest.ocdbt")
 
@@ -73,6 +73,17 @@ def read_orbax(path: str) -> Any:
             inner = inner.setdefault(key, {})
         inner[keys[-1]] = value
     return state
+
+
+def with_empty_parts(wanted: Any, found: Any) -> Any:
+    """A state in which those parts are empty dicts that are so in the target's: Orbax wrote `None` for some of them."""
+    if not isinstance(wanted, dict):
+        return found
+    if not wanted:
+        return {} if found is None else found
+    if not isinstance(found, dict):
+        return found
+    return {name: with_empty_parts(wanted.get(name), value) for name, value in found.items()}
 
 
 def _strings(path: str) -> dict[str, str]:
