@@ -704,3 +704,41 @@ def weights_of_one_key():
     def init(key):
         return {"kernel": random.normal(key, (2, 3)), "bias": random.normal(key, (3,))}
     return init(random.key(0))
+
+
+# -- many keys; branches that a batch takes in part
+
+@wrong
+def one_of_many_keys_twice():
+    keys = random.split(random.key(0), 20_000)
+    return random.normal(keys[7]) + random.normal(keys[7])
+
+
+@right
+def two_of_many_keys():
+    keys = random.split(random.key(0), 20_000)
+    return random.normal(keys[7]) + random.normal(keys[8])
+
+
+@right
+def a_branch_for_each_key_of_a_batch():
+    keys, some = random.split(random.key(0), 4), jnp.array([True, False, True, False])
+    return jax.vmap(lambda k, p: lax.cond(p, random.normal, random.uniform, k))(keys, some)
+
+
+@right
+def a_branch_for_the_words_of_each_key():
+    keys, some = random.split(random.PRNGKey(0), 4), jnp.array([True, False, True, False])
+    return jax.vmap(lambda k, p: lax.cond(p, random.normal, random.uniform, k))(keys, some)
+
+
+@wrong
+def a_branch_for_each_key_and_another_draw():
+    keys, some = random.split(random.key(0), 4), jnp.array([True, False, True, False])
+    return jax.vmap(lambda k, p: lax.cond(p, random.normal, random.uniform, k) + random.normal(k))(keys, some)
+
+
+@wrong
+def a_branch_for_the_words_of_each_key_and_another_draw():
+    keys, some = random.split(random.PRNGKey(0), 4), jnp.array([True, False, True, False])
+    return jax.vmap(lambda k, p: lax.cond(p, random.normal, random.uniform, k) + random.normal(k))(keys, some)

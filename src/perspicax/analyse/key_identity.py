@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MAX_KEYS = 1 << 14  # elements of an array that is followed; larger ones are taken for new keys each time
+MAX_KEYS = 1 << 17  # elements of an array that is followed; larger ones are taken for new keys each time
 
 Cells = np.ndarray  # of objects: `Key` or `Word`
 
