@@ -302,6 +302,7 @@ ELSEWHERE = {
     "debug_callback": f"{_FUNCTIONS} callbacks", "debug_print": f"{_FUNCTIONS} callbacks",
     "jit": f"{_FUNCTIONS} calls", "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
     "cond": f"{_FUNCTIONS} branches", "custom_linear_solve": f"{_FUNCTIONS} solvers",
+    "dim_as_value": "it has a value where a function is exported: tests/api/test_export.py",
 }
 """Primitives without an entry, and why."""
 
