@@ -19,6 +19,7 @@ from perspicax.api.check_errors import (
 )
 from perspicax.experimental import checkify as ck
 from perspicax.lax.debug_errors import DebugFormatError
+from perspicax.transform.errors import CustomRuleError
 
 X = np.array([1.0, -2.0, 3.0], np.float32)
 
@@ -211,3 +212,41 @@ def test_messages_and_loops_that_do_not_fit() -> None:
         ck.check(True, "{} {}", 1)
     with pytest.raises(CheckifyLoopError):
         ck.checkify(px.vmap(lambda x: lax.while_loop(lambda c: c < 5, lambda c: positive(c) + 1, x)))(jnp.asarray(X))
+
+
+def _ruled(kind: str, factor: Any) -> Any:
+    """A function with a rule of its own that checks its argument and closes over `factor`."""
+    def f(x: Any) -> Any:
+        ck.check(jnp.all(x > 0), "not positive")
+        return (x * factor).sum()
+
+    if kind == "jvp":
+        ruled = px.custom_jvp(f)
+        ruled.defjvp(lambda p, t: (ruled(*p), (t[0] * factor).sum()))
+        return ruled
+    ruled = px.custom_vjp(f)
+    ruled.defvjp(lambda x: (ruled(x), None), lambda _, ct: (ct * factor,))
+    return ruled
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+@pytest.mark.parametrize("staged", [False, True])
+def test_checks_of_functions_with_rules_that_close_over_arrays_are_not_lost_under_grad(kind: str, staged: bool) -> None:
+    ruled = _ruled(kind, jnp.array([1., 2.]))
+    checked = ck.checkify(lambda x: ruled(x))
+    if staged:
+        checked = px.jit(checked)
+    gradient = px.grad(lambda x: checked(x)[::-1], has_aux=True)
+    for x, message in ((jnp.array([1., -1.]), "not positive"), (jnp.array([1., 1.]), None)):
+        found, error = gradient(x)
+        np.testing.assert_array_equal(found, [1, 2])
+        assert (error.get() or "").startswith(message or "") and (error.get() is None) == (message is None)
+
+
+@pytest.mark.parametrize("kind", ["jvp", "vjp"])
+def test_what_a_function_with_rules_closes_over_cannot_be_differentiated(kind: str) -> None:
+    def loss(factor: Any) -> Any:
+        return ck.checkify(px.jit(lambda f: _ruled(kind, f)(jnp.ones(2))))(factor)[1]
+
+    with pytest.raises(CustomRuleError):
+        px.grad(loss)(jnp.array([1., 2.]))

@@ -35,7 +35,8 @@ from perspicax.lax.scanning import scan_p
 from perspicax.lax.scattering import window_sizes
 from perspicax.lax.slicing import dynamic_slice_p, dynamic_update_slice_p
 from perspicax.lax.while_loops import bind_while, while_p
-from perspicax.transform.custom_primitives import custom_jvp_call, custom_vjp_call
+from perspicax.transform.custom_primitives import custom_jvp_call, custom_vjp_call, full_tangent
+from perspicax.transform.errors import CustomRuleError
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.remat import remat_p
 
@@ -425,27 +426,28 @@ def _without_checks(fun: Callable[..., Any], *groups: Sequence[Any], **options: 
     return tuple([[next(outs) if x is None else x for x in group] for group in shapes])
 
 
-def _state_after(function: ClosedJaxpr, count: int, n: int, operands: Sequence[Any]) -> list:
-    """The state that the function itself leaves, where a rule of the user's computes its results.
-
-    What the function closes over is not at hand there: then the state stays as it was.
-    """
-    return function(*operands)[:n] if count == 0 else list(operands[:n])
+def _refuse_moving(params: Any, moving: Sequence[bool], rule: str) -> None:
+    """Raise where what a function with a rule of its own closes over is differentiated; the rule does not know it."""
+    if any(moving):
+        raise CustomRuleError(function=params["name"], kind="closure", rule=rule)
 
 
 def _custom_jvp(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -> tuple[list, State]:
-    """The function is checked; its derivative rule is not."""
+    """The function is checked; its derivative rule is not. What it closes over is an operand, so that it is at hand there."""
     params, n = eqn.params, checker.size
     original, rule, count = params["call_jaxpr"], params["jvp"], params["num_consts"]
     function = _with_state_behind(_checked(checker, original), original, n, count, _state_avals(checker))
+    visible = slice(count + n, None)
 
     def with_state(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
-        outs, moved = _without_checks(rule, primals[n:], tangents[n:])
-        after = _state_after(function, count, n, primals)
+        _refuse_moving(params, [type(t) is not Zero for t in tangents[:count]], "defjvp")
+        given = tangents[visible] if params["symbolic_zeros"] else [full_tangent(t) for t in tangents[visible]]
+        outs, moved = _without_checks(rule, primals[visible], given)
+        after = function(*primals)[:n]
         return [*after, *outs], [*[Zero.like(x) for x in after], *moved]
 
     outs = custom_jvp_call(*args[:count], *_settled(checker, state), *args[count:],
-                           **{**params, "call_jaxpr": function, "jvp": with_state})
+                           **{**params, "call_jaxpr": function, "jvp": with_state, "num_consts": 0, "symbolic_zeros": True})
     return outs[n:], outs[:n]
 
 
@@ -454,17 +456,20 @@ def _custom_vjp(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
     params, n = eqn.params, checker.size
     original, forward, back, count = (params[k] for k in ("call_jaxpr", "fwd", "bwd", "num_consts"))
     function = _with_state_behind(_checked(checker, original), original, n, count, _state_avals(checker))
+    visible = slice(count + n, None)
 
     def with_state(*xs: Any, moving: tuple) -> tuple[list, list]:
-        outs, residuals = _without_checks(lambda visible: forward(*visible, moving=moving[n:]), xs[n:])
-        return [*_state_after(function, count, n, xs), *outs], residuals
+        _refuse_moving(params, moving[:count], "defvjp")
+        outs, residuals = _without_checks(lambda given: forward(*given, moving=moving[visible]), xs[visible])
+        return [*function(*xs)[:n], *outs], residuals
 
     def backward(residuals: Sequence[Any], cts: Sequence[Any]) -> list:
-        zeros = [Zero(a.to_tangent_aval()) for a in _state_avals(checker)]
+        hidden = [*original.in_avals[:count], *_state_avals(checker)]
+        zeros = [Zero(a.to_tangent_aval()) for a in hidden]
         return [*zeros, *_without_checks(lambda *xs: (back(*xs),), residuals, cts[n:])[0]]
 
     outs = custom_vjp_call(*args[:count], *_settled(checker, state), *args[count:],
-                           **{**params, "call_jaxpr": function, "fwd": with_state, "bwd": backward})
+                           **{**params, "call_jaxpr": function, "fwd": with_state, "bwd": backward, "num_consts": 0})
     return outs[n:], outs[:n]
 
 
