@@ -31,6 +31,8 @@ _FROM = {
         "dot_product_attention_weights", "make_attention_mask", "make_causal_mask"),
     "flax.linen.batch_apply": ("BatchApply",),
     "flax.linen.combinators": ("Sequential",),
+    "flax.linen.fp8_ops": (
+        "Fp8DirectDotGeneralOp", "Fp8DotGeneral", "Fp8DotGeneralOp", "Fp8Einsum", "NANOOFp8DotGeneralOp"),
     "flax.linen.initializers": ("ones_init", "zeros_init"),
     "flax.linen.linear": ("Conv", "ConvLocal", "ConvTranspose", "Dense", "DenseGeneral", "Einsum", "Embed"),
     "flax.linen.normalization": (
@@ -50,10 +52,9 @@ _FROM = {
 }
 
 __getattr__, __dir__ = _on_demand(__name__, modules=(
-    "activation", "attention", "batch_apply", "combinators", "dtypes", "embedding", "initializers",
+    "activation", "attention", "batch_apply", "combinators", "dtypes", "embedding", "fp8_ops", "initializers",
     "kw_only_dataclasses", "linear", "module", "normalization", "partitioning", "pooling", "recurrent", "spmd", "stochastic",
-    "summary", "transforms"), names={name: f"perspicax.{file}" for file, names in _FROM.items() for name in names}, absent=(
-    "Fp8DirectDotGeneralOp", "Fp8DotGeneral", "Fp8DotGeneralOp", "Fp8Einsum", "NANOOFp8DotGeneralOp", "fp8_ops"))
+    "summary", "transforms"), names={name: f"perspicax.{file}" for file, names in _FROM.items() for name in names})
 
 __all__ = [
     "Module", "Variable", "apply", "compact", "compact_name_scope", "disable_named_call", "enable_named_call", "init",
