@@ -113,4 +113,13 @@ TARGETS = (
     Target("files/restore", "files", "ms", "restore it", 0.9, 0.6),
     Target("files/async_save", "files", "ms", "what a background save blocks v a synchronous one", 0.5, 0.1, "files/save"),
     Target("files/save_memory", "files", "MB", "additional peak memory of a save v the tree", 1.2, 0.1, "files/tree"),
+    Target("random/normal", "sampling", "us", "normal, 1e6 numbers", 1.05, 0.8),
+    Target("random/bits", "sampling", "us", "bits, 1e6 words", 1.05, 0.8),
+    Target("random/uniform_bf16", "sampling", "us", "uniform, 1e6 numbers of bfloat16", 1.05, 0.8),
+    Target("random/split", "sampling", "us", "split into 1,000 keys", 1.05, 0.8),
+    Target("random/permutation", "sampling", "us", "permutation of 1e5", 1.05, 0.8),
+    Target("random/categorical", "sampling", "us", "categorical over 50,000 x 128", 1.05, 0.8),
+    Target("random/gamma", "sampling", "us", "gamma, 1e5 numbers", 1.05, 0.8),
+    Target("random/new_shapes", "sampling", "ms", "normal at 20 new shapes, no disk cache", 0.2, 0.05),
+    Target("random/trace", "sampling", "us", "trace normal", 0.3, 0.2),
 )
