@@ -339,6 +339,9 @@ def test_names() -> None:
     assert parse("none") == parse("") == frozenset()
     with pytest.raises(ValueError, match="no sanitizer `nan`"):
         perspicax.sanitize("nan")
+    with pytest.raises(ValueError, match="no sanitizer `key`"):
+        perspicax.config.update("perspicax_sanitize", "key")
+    assert perspicax.config.perspicax_sanitize == ""
 
 
 def test_donated_arguments_are_gone_under_sanitizers_too() -> None:

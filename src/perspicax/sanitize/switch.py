@@ -91,6 +91,12 @@ def _stop(names: set[str]) -> None:
     _watching.difference_update(names)
 
 
+def _check(value: Any) -> None:
+    """Refuse unknown names before they are set."""
+    parse(str(value))
+
+
+sanitize.before_change(_check)
 for _option in (debug_key_reuse, sanitize):
     _option.watch(_follow)
 _follow()
