@@ -12,8 +12,8 @@ import perspicax
 from perspicax import lax
 from perspicax.core.dtype_errors import NotTypedError
 from perspicax.lax.errors import OperandMismatchError, OperationShapeError
-from perspicax.lax.join_errors import JoinError
 from perspicax.lax.index_errors import GatherDimensionsError
+from perspicax.lax.join_errors import JoinError
 
 X = np.arange(6.).reshape(2, 3).astype(np.float32)
 

@@ -469,8 +469,9 @@ class IndexUpdateHelper:
     def __init__(self, array: Any) -> None:
         self.array = array
 
-    def __getitem__(self, index: Any) -> IndexUpdateRef | SlicedUpdateRef:
-        return SlicedUpdateRef(self.array, index) if has_slices(index) else IndexUpdateRef(self.array, index)
+    def __getitem__(self, index: Any) -> IndexUpdateRef:
+        made: Any = SlicedUpdateRef if has_slices(index) else IndexUpdateRef  # both have the methods of the second
+        return made(self.array, index)
 
     def __repr__(self) -> str:
         return f"<.at of {type_text(self.array)}: index it, then .get(), .set(values), .add(values), …>"
