@@ -16,6 +16,8 @@ from perspicax.numpy.arithmetic import (
 from perspicax.numpy.arithmetic import (
     right_shift as bitwise_right_shift,
 )
+from perspicax.numpy.array_api import VERSION as __array_api_version__
+from perspicax.numpy.array_api import info as __array_namespace_info__
 from perspicax.numpy.construct import (
     array,
     asarray,

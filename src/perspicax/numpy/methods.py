@@ -16,6 +16,7 @@ from perspicax.lax.convert import complex as complex_of
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import shapes
 from perspicax.numpy.arithmetic import operator_methods
+from perspicax.numpy.array_api import VERSION
 from perspicax.numpy.construct import asarray, duplicate, put
 from perspicax.numpy.cumulative import cumprod, cumsum
 from perspicax.numpy.diagonals import diagonal, trace
@@ -166,9 +167,9 @@ def _array_namespace(self: Any, *, api_version: str | None = None) -> Any:
     """
     import importlib
 
-    if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
+    if api_version not in (None, VERSION):
         raise ArgumentValueError(says=f"The array API was asked for in the version {api_version!r}.",
-                                 why="the latest that there is is 2024.12")
+                                 why=f"the only one that there is is {VERSION}")
     return importlib.import_module("perspicax.numpy")
 
 
