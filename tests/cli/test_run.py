@@ -92,6 +92,7 @@ def test_findings_are_errors_where_that_is_asked_for_and_may_be_caught(tmp_path:
             except perspicax.sanitize.DiscardedUpdate as found:
                 print("caught", found.target)
         x.at[0].set(2.0)
+        print(x)
         """)
     done = perspicax("--sanitize=updates,error", script)
     assert done.stdout == "caught x\n"
