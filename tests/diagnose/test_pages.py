@@ -48,9 +48,85 @@ def test_a_page_out_of_form_is_refused(
         read_page("Odd")
 
 
-def test_a_translation_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ENGLISH = """---
+title: An odd thing
+raised: later
+---
+
+## What
+
+It is odd.
+
+## Why
+
+Not even.
+
+## Wrong
+
+```python
+1 / 0
+```
+
+## Right
+
+Nothing is to be done. Or:
+
+```python
+1 / 1
+```
+"""
+CHINESE = """---
+title: 奇怪的东西
+---
+
+## What
+
+很奇怪。
+
+## Why
+
+不是偶数。
+
+## Right
+
+无需改动。或者：
+
+{{code}}
+"""
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalogue with one page, "Odd"; its translation is yet to be written to the path."""
     (tmp_path / "zh").mkdir()
-    (tmp_path / "zh" / "Odd.md").write_text("中文", encoding="utf-8")
+    (tmp_path / "Odd.md").write_text(ENGLISH)
     monkeypatch.setattr(pages, "_folder", lambda language: tmp_path if language == "en" else tmp_path / language)
-    assert catalogue_page("Odd", "zh") == "中文" and catalogue_page("Odd") is None
+    return tmp_path / "zh" / "Odd.md"
+
+
+def test_a_translation_has_its_own_words_and_the_english_code(odd: Path) -> None:
+    odd.write_text(CHINESE, encoding="utf-8")
+    page = read_page("Odd", "zh")
+    assert page == ("Odd", "奇怪的东西", "later", "很奇怪。", "不是偶数。", "1 / 0\n", "1 / 1\n", "")
+    text = catalogue_page("Odd", "zh")
+    assert text is not None and "无需改动。或者：\n\n```python\n1 / 1\n```\n" in text
     assert catalogue_names("zh") == ["Odd"] and catalogue_names("fr") == []
+    assert catalogue_page("Odd") == catalogue_page("Odd", "fr") == ENGLISH
+
+
+def test_a_translation_of_no_page_is_no_page(odd: Path) -> None:
+    odd.with_name("Other.md").write_text(CHINESE, encoding="utf-8")
+    assert catalogue_page("Other", "zh") is None
+
+
+@pytest.mark.parametrize(("old", "new", "complaint"), [
+    ("## Why\n\n不是偶数。\n", "", "lacks Why"),
+    ("## Right", "## More\n\n没有。\n\n## Right", "has More"),
+    ("title: 奇怪的东西", "title: 奇怪的东西\nraised: now", "has raised"),
+    ("{{code}}", "```python\n2 / 1\n```", "write {{code}}"),
+    ("{{code}}", "", "`## Right` needs {{code}} 1 times"),
+])
+def test_a_translation_out_of_form_is_refused(odd: Path, old: str, new: str, complaint: str) -> None:
+    odd.write_text(CHINESE.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=complaint):
+        catalogue_page("Odd", "zh")

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -122,7 +123,27 @@ def test_page(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", catalogue_names("zh"))
-def test_a_translation_has_the_same_code(name: str) -> None:
+def test_a_translation_has_the_same_sections_and_code(name: str) -> None:
     translated, page = read_page(name, "zh"), page_of(name)
     assert translated is not None
     assert (translated.wrong, translated.right, translated.raised) == (page.wrong, page.right, page.raised)
+    assert bool(translated.more) == bool(page.more)
+    for words in (translated.title, translated.what, translated.why):
+        assert re.search("[\u4e00-\u9fff]", words), words
+    # names of functions, options and other pages are the same in every language
+    assert names_in(translated) - names_in(page) == set()
+
+
+def names_in(page: Page) -> set[str]:
+    """What stands in backticks in the words of a page."""
+    return set(re.findall(r"`([^`]+)`", " ".join(f"{page.what} {page.why} {page.more}".split())))
+
+
+def test_classes_of_jax_and_flax_and_findings_are_explained_in_chinese() -> None:
+    import perspicax.errors
+    import perspicax.flax.errors
+    import perspicax.sanitize.findings as findings
+
+    wanted = {*perspicax.errors.__all__, *perspicax.flax.errors.__all__, *findings.__all__} - {"Finding"}
+    assert {"TracerBoolConversionError", "ScopeParamNotFoundError", "KeyReuse", "SuspiciousBroadcast"} <= wanted
+    assert sorted(wanted - set(catalogue_names("zh"))) == []

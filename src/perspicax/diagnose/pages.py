@@ -50,22 +50,31 @@ def has_page(name: str) -> bool:
 
 
 def catalogue_page(name: str, language: str = "en") -> str | None:
-    """The text of a page as it stands in the file.
+    """The text of a page, in one form for all languages.
 
     Args:
         name: an error's class name, or a finding's name.
         language: "en", or the folder of a translation ("zh"); a page that is not translated is given in English.
 
     Returns:
-        The page in Markdown, or None if the catalogue does not explain `name`.
+        The page in Markdown, or None if the catalogue does not explain `name`. The headings are English in every
+        language (they are the sections' names); the code of a translation is that of the English page.
+
+    Raises:
+        ValueError: the page, or its translation, does not have the catalogue's format.
     """
     if not name.isidentifier() or not language.isalpha():
         return None
-    for tongue in dict.fromkeys((language, "en")):
-        page = _folder(tongue) / f"{name}.md"
-        if page.is_file():
-            return page.read_text(encoding="utf-8")
-    return None
+    english = _file(name, "en")
+    translated = None if language == "en" else _file(name, language)
+    if english is None or translated is None:
+        return english
+    return _translation(name, english, translated)
+
+
+def _file(name: str, language: str) -> str | None:
+    page = _folder(language) / f"{name}.md"
+    return page.read_text(encoding="utf-8") if page.is_file() else None
 
 
 def catalogue_names(language: str = "en") -> list[str]:
@@ -78,7 +87,46 @@ def catalogue_names(language: str = "en") -> list[str]:
 
 
 _FRONT = r"\A---\n(.*?)\n---\n"
+_SECTION = r"^## (\w+)\n(.*?)(?=^## |\Z)"
+_BLOCK = r"^```python\n.*?^```$"
 _CODE = r"^```python\n(.*?)^```$"
+_PLACE = "{{code}}"
+
+
+def _parts(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The facts in front of a page, and its sections by heading."""
+    front = re.match(_FRONT, text, re.DOTALL)
+    if front is None:
+        raise ValueError(f"catalogue page {name}: no front matter between two lines `---`")
+    facts = dict(line.partition(": ")[::2] for line in front.group(1).splitlines())
+    return facts, dict(re.findall(_SECTION, text[front.end():], re.DOTALL | re.MULTILINE))
+
+
+def _translation(name: str, english: str, translated: str) -> str:
+    """A translated page with the code of the English one, which stands in no other file.
+
+    A section that is code alone is left out of a translation; where words go with the code, `{{code}}` marks its place.
+    """
+    facts, sections = _parts(name, english)
+    own_facts, own = _parts(name, translated)
+    unknown = [key for key in own if key not in sections] + [key for key in own_facts if key != "title"]
+    if unknown:
+        raise ValueError(f"translation of catalogue page {name}: has {', '.join(unknown)}, which is the English page's to say")
+    if "```" in translated:
+        raise ValueError(f"translation of catalogue page {name}: write {_PLACE} where the English page has code")
+    front = "\n".join(f"{key}: {own_facts.get(key, value)}" for key, value in facts.items())
+    pieces = [f"---\n{front}\n---\n"]
+    for key, text in sections.items():
+        blocks = re.findall(_BLOCK, text, re.DOTALL | re.MULTILINE)
+        body = own.get(key, "\n\n".join(blocks)).strip()
+        if key in own and body.count(_PLACE) != len(blocks):
+            raise ValueError(f"translation of catalogue page {name}: `## {key}` needs {_PLACE} {len(blocks)} times")
+        for block in blocks:
+            body = body.replace(_PLACE, block, 1)
+        if not body:
+            raise ValueError(f"translation of catalogue page {name}: lacks {key}")
+        pieces.append(f"## {key}\n\n{body}\n")
+    return "\n".join(pieces)
 
 
 def read_page(name: str, language: str = "en") -> Page | None:
@@ -90,11 +138,7 @@ def read_page(name: str, language: str = "en") -> Page | None:
     text = catalogue_page(name, language)
     if text is None:
         return None
-    front = re.match(_FRONT, text, re.DOTALL)
-    if front is None:
-        raise ValueError(f"catalogue page {name}: no front matter between two lines `---`")
-    facts = dict(line.partition(": ")[::2] for line in front.group(1).splitlines())
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text[front.end():], re.DOTALL | re.MULTILINE))
+    facts, sections = _parts(name, text)
     missing = [key for key in ("What", "Why", "Wrong", "Right") if not sections.get(key, "").strip()]
     if missing or not facts.get("title"):
         raise ValueError(f"catalogue page {name}: lacks {', '.join(missing or ['title'])}")

@@ -12,7 +12,7 @@ __all__ = ["FlaxError", "TraceContextError", "article", "entry", "lifted_by", "l
            "place_of", "shape_of"]
 
 
-class FlaxError(PerspicaxError, no_page="a base: what is raised is one of its subclasses"):
+class FlaxError(PerspicaxError):
     """Flax cannot go on.
 
     Libraries on top raise it, and subclasses of it, with a text: `FlaxError("no such layer")`.
