@@ -232,3 +232,11 @@ def test_a_variable_that_needs_a_value_cannot_be_made_from_a_shape(body: Any, pa
 def test_lazy_init_names_the_model_that_looks_at_a_value() -> None:
     with pytest.raises(jax.errors.TracerBoolConversionError, match="while lazy_init\ntraces `__call__`"):
         Branching().lazy_init(KEY, jax.ShapeDtypeStruct(X.shape, X.dtype))
+
+
+@pytest.mark.parametrize("cell", [nn.OptimizedLSTMCell, nn.GRUCell, nn.SimpleCell])
+def test_a_loop_uses_the_parameters_that_it_makes(cell):
+    """The loop is traced once to make its parameters, and again to run: with those, not with others of later keys."""
+    x = np.random.RandomState(0).randn(2, 3, 3).astype("float32")
+    out, variables = nn.RNN(cell(3)).init_with_output(KEYS["params"], x)
+    np.testing.assert_array_equal(out, nn.RNN(cell(3)).apply(variables, x))

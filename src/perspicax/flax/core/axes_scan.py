@@ -73,18 +73,19 @@ def scan(fn: Callable[..., Any], in_axes: Any, out_axes: Any, length: int | None
                             why="the number of steps is the size of the axes that are looped over, or `length`",
                             fixes=(Fix("say how many steps there are", code="scan(..., length=10)"),))
 
-        def step(carry: Any, slices: list[Any]) -> tuple[Any, Any, Any]:
+        def step(constants: Any, carry: Any, slices: list[Any]) -> tuple[Any, Any, Any]:
             waiting = iter(slices)
             filled = [leaf if axis is broadcast else next(waiting) for leaf, axis in zip(moved, axes, strict=True)]
             return fn(constants, carry, *tree_util.tree_unflatten(structure, filled))
 
         slices = [jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype) for leaf in looped]
-        fixed = _Fixed(step, carry, slices, out_axes)
+        fixed = _Fixed(lambda carry, slices: step(constants, carry, slices), carry, slices, out_axes)
 
         def body(carry: Any, slices: list[Any]) -> tuple[Any, Any]:
             if not check_constancy_invariants:
                 return fixed.again(carry, slices)
-            _, carry, results = step(carry, slices)
+            # The constants that were found: the loop must not make parameters another time, of other keys.
+            _, carry, results = step(fixed.constants, carry, slices)
             return carry, fixed.varying(results)
 
         carry, stacked = lax.scan(body, carry, looped, length, reverse, unroll, _split_transpose=_split_transpose)

@@ -138,8 +138,12 @@ def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutS
         keys = tuple([tree_map_rngs(lambda key: random.split(key, size), group) if split else group
                       for group, split in zip(rngs, splits, strict=True)])
 
+        given_shared = shared
+
         def step(shared: Any, carry: Any, stepped: Groups, keys: Groups, args: Any) -> Any:
             carried, value = carry
+            # In the loop `shared` is what a first trace made: collections that may not change are not among it.
+            shared = tuple([{**held, **made} for held, made in zip(given_shared, shared, strict=True)])
             own = _with_axis(meta.remove_axis, stepped, taken_axes, metadata_params)
             groups: Any = (shared, carried, *own)
             if data_transform is not None:
