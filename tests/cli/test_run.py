@@ -61,6 +61,13 @@ def test_findings_and_errors_are_shown_as_reports(tmp_path: Path) -> None:
     assert str(Path(sys.prefix)) not in error  # the user's frames only
 
 
+def test_an_attribute_of_another_library_is_explained(tmp_path: Path) -> None:
+    done = perspicax(program(tmp_path, "import jax.numpy as jnp\nbatch = jnp.ones(3)\nbatch.numpy()\n"))
+    assert "\nAttributeError: Arrays have no attribute `numpy`." in done.stderr
+    assert "program.py:3:1" in done.stderr
+    assert "np.asarray(batch)" in done.stderr
+
+
 def test_json_is_one_object_for_each_report(tmp_path: Path) -> None:
     done = perspicax("--format=json", program(tmp_path, BROKEN))
     finding, error = [json.loads(line) for line in done.stderr.splitlines()]

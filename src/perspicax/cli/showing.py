@@ -8,6 +8,8 @@ import warnings
 from types import TracebackType
 from typing import Any, TextIO
 
+from perspicax.core.array import Array
+from perspicax.core.attribute_errors import ArrayAttributeError
 from perspicax.diagnose.boundary import trim
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.frames import LIBRARY, USER, kind_of
@@ -53,6 +55,8 @@ class Shower:
         stream = sys.stderr
         if stream is None:
             return
+        name = type(error).__name__  # what an `except` would have to name
+        error = _ours(error)
         ours = isinstance(error, PerspicaxError)
         if ours:
             trim(error)
@@ -65,11 +69,11 @@ class Shower:
                 return
             last = len(list(whole.format_exception_only()))
             stream.write("".join(list(whole.format())[:-last or None]))
-            self._write(error.full_report, type(error).__name__, stream, "error")  # type: ignore[attr-defined]
+            self._write(error.full_report, name, stream, "error")  # type: ignore[attr-defined]
             stream.write("".join([f"{note}\n" for note in getattr(error, "__notes__", ())]))
             return
         report = error.full_report if isinstance(error, PerspicaxError) else _plain_report(error)
-        self._write(report, type(error).__name__, stream, "error")
+        self._write(report, name, stream, "error")
 
     # -- findings
 
@@ -107,6 +111,19 @@ class Shower:
             case "github":
                 stream.write(_github(report, name, level) + "\n")
         stream.flush()
+
+
+def _ours(error: BaseException) -> BaseException:
+    """An error of ours in place of Python's own, where more can be said: an array has no such attribute.
+
+    Arrays themselves leave it to Python: NumPy asks them for many attributes in vain, and a method that answers would
+    slow it down.
+    """
+    if type(error) is not AttributeError or not isinstance(error.obj, Array):
+        return error
+    place = _innermost(error.__traceback__)
+    better = ArrayAttributeError(attribute=error.name, type_text=error.obj.aval.str_short(), position=place)
+    return better.with_traceback(error.__traceback__)
 
 
 def _plain_report(error: BaseException) -> Report:
