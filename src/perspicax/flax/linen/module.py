@@ -85,7 +85,8 @@ def _on_instance(method: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(module, ModuleBase):
             raise InvalidInstanceModuleError(method=name)
         if "_id" not in vars(module):
-            raise IncorrectPostInitOverrideError(module=class_of(module), defined=function_span(type(module).__post_init__))
+            own: Any = type(module)  # which the user has given a `__post_init__`
+            raise IncorrectPostInitOverrideError(module=class_of(module), defined=function_span(own.__post_init__))
         return method(*args, **kwargs)
 
     return nowrap(api_boundary(checked))
