@@ -316,7 +316,7 @@ def test_explain_prints_a_page_and_proposes_near_names() -> None:
 
     name = "TracerBoolConversionError"
     assert name in catalogue_names()
-    done = python("-m", "perspicax.cli.main", "explain", f"perspicax.errors.{name}")
+    done = python("-m", "perspicax.cli.main", "explain", "--lang=en", f"perspicax.errors.{name}")
     assert done.returncode == 0
     assert done.stdout.startswith(f"# {name}: ") and "## Wrong" in done.stdout
     wrong = python("-m", "perspicax.cli.main", "explain", "TracerBolConversionError")
