@@ -1,4 +1,4 @@
-"""The command `perspicax`: run a program on Perspicax, explain an error."""
+"""The command `perspicax`: run a program on Perspicax, check one, explain an error."""
 from __future__ import annotations
 
 import argparse
@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "main"]
 # command: what it is for, and the module whose `main` takes all that follows the command; only that one is loaded
 COMMANDS = {
     "run": ("run a program in which `import jax` means Perspicax", "perspicax.cli.run"),
+    "check": ("find mistakes in programs without running them", "perspicax.cli.check"),
     "explain": ("read about an error, or a finding of a sanitizer", "perspicax.cli.explain"),
 }
 

@@ -16,7 +16,7 @@ from perspicax.diagnose.frames import LIBRARY, USER, kind_of
 from perspicax.diagnose.place import Place, Position, resolve
 from perspicax.diagnose.report import Report
 
-__all__ = ["FORMATS", "Shower"]
+__all__ = ["FORMATS", "Shower", "github_annotation"]
 
 FORMATS = ("terminal", "text", "json", "html", "github")
 
@@ -109,7 +109,7 @@ class Shower:
 
                 stream.write(render_html(report, name) + "\n")
             case "github":
-                stream.write(_github(report, name, level) + "\n")
+                stream.write(github_annotation(report, name, level) + "\n")
         stream.flush()
 
 
@@ -143,7 +143,7 @@ def _innermost(entry: TracebackType | None) -> Place:
     return found
 
 
-def _github(report: Report, name: str, level: str) -> str:
+def github_annotation(report: Report, name: str, level: str) -> str:
     """A workflow command of GitHub: an annotation of the line."""
     span = resolve(report.primary)
     facts = [] if span is None else [f"file={_escaped(span.filename, True)}", f"line={span.line}"]
