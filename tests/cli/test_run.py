@@ -212,3 +212,8 @@ def test_help() -> None:
     done = perspicax("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "--sanitize=NAMES" in done.stdout
+
+
+def test_a_program_is_compiled_by_its_own_future_imports_alone(tmp_path: Path) -> None:
+    source = "def f(x: int) -> None: ...\nprint(f.__annotations__['x'])\n"
+    assert perspicax(program(tmp_path, source)).stdout == perspicax("-c", source).stdout == "<class 'int'>\n"

@@ -62,7 +62,7 @@ def run_script(script: str, arguments: Sequence[str]) -> int:
     sys.modules["__main__"] = module  # and it stays: what the program defines may be pickled, or called at exit
 
     def run() -> None:
-        exec(compile(Path(script).read_bytes(), script, "exec"), module.__dict__)
+        exec(compile(Path(script).read_bytes(), script, "exec", dont_inherit=True), module.__dict__)
 
     return guarded(run)
 
@@ -86,7 +86,7 @@ def run_code(code: str, filename: str, arguments: Sequence[str]) -> int:
     linecache.cache[filename] = len(code), None, code.splitlines(keepends=True), filename  # reports show its lines
 
     def run() -> None:
-        exec(compile(code, filename, "exec"), module.__dict__)
+        exec(compile(code, filename, "exec", dont_inherit=True), module.__dict__)
 
     return guarded(run)
 
