@@ -14,6 +14,7 @@ import pytest
 from perspicax.cli import explain as module
 from perspicax.cli.explain import explain, language_of
 from perspicax.cli.main import main
+from perspicax.diagnose import pages
 from perspicax.diagnose.pages import catalogue_names, read_page
 
 NAME = "TracerBoolConversionError"
@@ -111,9 +112,12 @@ def test_a_page_in_chinese(arguments: list[str], monkeypatch: pytest.MonkeyPatch
     assert page.why in out and page.right in out and "## Wrong" not in out
 
 
-def test_what_is_not_translated_is_given_in_english_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    name = next(name for name in catalogue_names() if name not in catalogue_names("zh"))
-    assert main(["explain", name, "--lang", "zh"]) == 0
+def test_what_is_not_translated_is_given_in_english_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = pages._folder
+    monkeypatch.setattr(pages, "_folder", lambda language: tmp_path if language == "zh" else folder(language))
+    assert main(["explain", NAME, "--lang", "zh"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[2] == "（此页还没有中文版，以下是英文。）" and "## What\n" in out
 

@@ -49,7 +49,7 @@ def test_a_page_out_of_form_is_refused(
 
 
 ENGLISH = """---
-title: An odd thing
+title: "`odd` as a title"
 raised: later
 ---
 
@@ -108,6 +108,8 @@ def test_a_translation_has_its_own_words_and_the_english_code(odd: Path) -> None
     odd.write_text(CHINESE, encoding="utf-8")
     page = read_page("Odd", "zh")
     assert page == ("Odd", "奇怪的东西", "later", "很奇怪。", "不是偶数。", "1 / 0\n", "1 / 1\n", "")
+    english = read_page("Odd")
+    assert english is not None and english.title == "`odd` as a title"  # which YAML has in quotes
     text = catalogue_page("Odd", "zh")
     assert text is not None and "无需改动。或者：\n\n```python\n1 / 1\n```\n" in text
     assert catalogue_names("zh") == ["Odd"] and catalogue_names("fr") == []

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from perspicax.diagnose.pages import catalogue_names, catalogue_page
+from perspicax.diagnose.pages import catalogue_names, catalogue_page, read_page
 
 __all__ = ["explain", "language_of", "main"]
 
@@ -131,24 +131,24 @@ def _likeness(low: str, known: str) -> float:
 def _markdown(name: str, language: str) -> str:
     """A page with its name and title as a heading in place of the facts for tools, and headings in the language."""
     text = catalogue_page(name, language) or ""
-    front, _, body = text.removeprefix("---\n").partition("\n---\n")
+    body = text.removeprefix("---\n").partition("\n---\n")[2]
     note = ""
     if language != "en":
         if text == catalogue_page(name):
             note = f"\n{_WORDS[language]['untranslated']}\n"
         else:
             body = re.sub(r"^## (\w+)$", lambda found: f"## {_HEADINGS.get(found[1], found[1])}", body, flags=re.MULTILINE)
-    return f"# {name}: {_title(front)}\n{note}{body}"
+    return f"# {name}: {_title(name, language)}\n{note}{body}"
 
 
-def _title(front: str) -> str:
-    return dict(line.partition(": ")[::2] for line in front.splitlines()).get("title", "")
+def _title(name: str, language: str) -> str:
+    page = read_page(name, language)
+    return "" if page is None else page.title
 
 
 def _titles(language: str) -> list[tuple[str, str]]:
     """The names of all pages with their titles."""
-    pages = ((name, catalogue_page(name, language) or "") for name in catalogue_names())
-    return [(name, _title(text.removeprefix("---\n").partition("\n---\n")[0])) for name, text in pages]
+    return [(name, _title(name, language)) for name in catalogue_names()]
 
 
 # -- showing it

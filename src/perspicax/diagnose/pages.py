@@ -98,8 +98,13 @@ def _parts(name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
     front = re.match(_FRONT, text, re.DOTALL)
     if front is None:
         raise ValueError(f"catalogue page {name}: no front matter between two lines `---`")
-    facts = dict(line.partition(": ")[::2] for line in front.group(1).splitlines())
+    facts = {key: _unquoted(value) for key, _, value in (line.partition(": ") for line in front.group(1).splitlines())}
     return facts, dict(re.findall(_SECTION, text[front.end():], re.DOTALL | re.MULTILINE))
+
+
+def _unquoted(value: str) -> str:
+    """A fact without the quotes that YAML wants where a value begins with a backtick."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _translation(name: str, english: str, translated: str) -> str:
