@@ -79,6 +79,14 @@ def test_what_is_like_no_name_gets_no_proposal(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.startswith("没有关于 `KeyReues` 的页面。相近的名称：KeyReuse、")
 
 
+@pytest.mark.parametrize(("written", "page"), [("keys", "KeyReuse"), ("nans", "NonFinite"), ("jnp.fromiter", "NotPureError")])
+def test_what_is_no_name_of_a_page_gets_the_pages_that_speak_of_it(
+    written: str, page: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", written]) == 1
+    assert page in capsys.readouterr().err.partition(" Pages that speak of it: ")[2].partition(".")[0].split(", ")
+
+
 def test_without_a_name_all_pages_are_listed_with_their_titles(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain"]) == 0
     lines = capsys.readouterr().out.splitlines()

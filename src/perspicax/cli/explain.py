@@ -21,6 +21,7 @@ _WORDS = {
         "untranslated": "",
         "unknown": "There is no page on `{wanted}`.",
         "near": " Near names: {names}.",
+        "mentions": " Pages that speak of it: {names}.",
         "list": " `perspicax explain` lists all pages.",
         "no browser": "No browser was found. The page is in {path}",
         "opened": "The page is in {path}",
@@ -30,6 +31,7 @@ _WORDS = {
         "untranslated": "（此页还没有中文版，以下是英文。）",
         "unknown": "没有关于 `{wanted}` 的页面。",
         "near": "相近的名称：{names}。",
+        "mentions": "提到它的页面：{names}。",
         "list": "`perspicax explain` 列出所有页面。",
         "no browser": "没有找到浏览器。页面存放在 {path}",
         "opened": "页面存放在 {path}",
@@ -70,7 +72,7 @@ def explain(name: str | None = None, language: str | None = None, *, in_browser:
         in_browser: write it to a file as HTML and open that; without a name, all pages in one file.
 
     Returns:
-        0, or 1 if there is no such page; then near names are proposed.
+        0, or 1 if there is no such page; then near names are proposed, and pages that speak of what was written.
     """
     language = language or language_of(os.environ)
     if name is None:
@@ -101,9 +103,16 @@ def _find(name: str) -> str | None:
 
 def _no_page(name: str, language: str) -> str:
     words = _WORDS[language]
-    near = _near(_wanted(name))
-    proposal = words["near"].format(names="、".join(near) if language == "zh" else ", ".join(near)) if near else ""
-    return words["unknown"].format(wanted=_wanted(name)) + proposal + words["list"]
+    found = {"mentions": _mentioning(name.strip(), language), "near": _near(_wanted(name))}
+    comma = "、" if language == "zh" else ", "
+    proposals = [words[key].format(names=comma.join(names)) for key, names in found.items() if names]
+    return words["unknown"].format(wanted=name.strip().rstrip(":")) + "".join(proposals) + words["list"]
+
+
+def _mentioning(written: str, language: str) -> list[str]:
+    """Pages in whose words something stands in backticks, such as a sanitizer's name or a function."""
+    pages = ((name, read_page(name, language)) for name in catalogue_names())
+    return [name for name, page in pages if page is not None and f"`{written}`" in f"{page.what} {page.why} {page.more}"][:5]
 
 
 def _near(wanted: str) -> list[str]:
