@@ -289,7 +289,8 @@ class Calls(Expressions):
     def _array(self, name: str, values: list[Value]) -> Value:
         last = name.rpartition(".")[2]
         if name.startswith("jax.numpy.") and last in ("shape", "ndim", "size", "issubdtype", "result_type", "iinfo", "finfo",
-                                                      "dtype", "broadcast_shapes", "promote_types", "isscalar"):
+                                                      "dtype", "broadcast_shapes", "promote_types", "isscalar", "iscomplexobj",
+                                                      "isrealobj", "can_cast", "isdtype"):
             return Value()
         certain = traced_in(values)
         truth = last.startswith(("is", "logical_", "greater", "less", "equal", "not_equal"))
@@ -383,7 +384,7 @@ class Calls(Expressions):
             case "vjp":
                 jobs = [(given(0, "fun"), args[1:])]
         kind = DERIVED if short in ("jvp", "vjp", "linearize") else STAGED
-        loop = short in ("scan", "map", "fori_loop", "while_loop")
+        loop = short in ("scan", "map", "fori_loop", "while_loop") and (given(3, "length") or unknown).constant != 1
         exclusive: list[dict[Value, tuple]] = []
         before = dict(self.used)
         for function, values in jobs:

@@ -170,6 +170,8 @@ class Expressions(Reader):
                 return owner.parts.setdefault(at, Value())
             return Value()
         if owner.level == STATIC:  # a table of the program, by a traced index
+            if isinstance(node.ctx, ast.Load) and owner.what == Sort("items") and owner.entries is None:
+                self._place_in_list(node, index, frame)
             return join([index], ARRAY if index.level == ARRAY else MAYBE)
         if isinstance(at, (int, str)) and owner.level < ARRAY:
             kept = owner.parts.get(at)
@@ -177,6 +179,15 @@ class Expressions(Reader):
                 kept = owner.parts[at] = Value(owner.level, owner.staged, owner.of, owner.traced_in)
             return kept
         return Value(owner.level, owner.staged, owner.of, owner.traced_in)
+
+    def _place_in_list(self, node: ast.Subscript, index: Value, frame: Frame) -> None:
+        if not index.staged or not (index.level == ARRAY or (index.level == ARGUMENT and index.bare)):
+            return
+        text, name = self.program.words(node.value), self.program.words(node.slice)
+        self.tell("traced-integer", node, f"`{text}` is a list, which needs `{name}` as a Python integer, but "
+                  f"{self.during(index)} it has no value yet.", frame, labels=(self.label(node.slice, index),),
+                  fixes=(Fix("make an array of the list: those take traced indices", code=f"jnp.asarray({text})[{name}]"),
+                         *self.static_fix(index)))
 
     def _mask(self, node: ast.Subscript, owner: Value, index: Value, frame: Frame) -> None:
         masks = [index, *(index.items or ())]
@@ -281,9 +292,9 @@ class Expressions(Reader):
     def condition(self, node: ast.expr, word: str, frame: Frame) -> Value:
         """What is known of a condition; tells if it is traced."""
         value = self.value(node, frame)
-        if isinstance(node, (ast.BoolOp,)):
-            for part in node.values[-1:]:
-                self._asks(part, value, word, frame)
+        if isinstance(node, ast.BoolOp):
+            if not any(self.told("traced-branch", part) for part in node.values):
+                self._asks(node.values[-1], value, word, frame)
             return value
         self._asks(node, value, word, frame)
         return value
@@ -348,8 +359,10 @@ class Expressions(Reader):
                 owner.parts[target.attr] = value
             case ast.Subscript():
                 owner = self.value(target.value, frame)
-                self.value(target.slice, frame)
-                if not owner.level and isinstance(owner.what, (Sort, type(None))):
+                index = self.value(target.slice, frame)
+                # what is not known may be a mutable array reference, which is made for this; those have no names as indices
+                named = owner.what is None and isinstance(index.constant, str)
+                if not owner.level and (named or isinstance(owner.what, Sort)):
                     self.stored_outside(target, self.program.words(target.value), value, owner.depth, frame, statement, owner)
                 owner.parts.clear()
                 owner.entries = None
@@ -359,7 +372,7 @@ class Expressions(Reader):
         what = owner.what
         if isinstance(what, Sort) and what.word == "variable" and target.attr == "value" and not self.uncertain:
             self.writes_variable(statement, owner, frame)
-        if owner.level or isinstance(what, (Instance, Sort)):
+        if owner.level or isinstance(what, Instance) or (isinstance(what, Sort) and what.word != "self"):
             return
         self.stored_outside(target, self.program.words(target.value), value, owner.depth, frame, statement, owner)
 

@@ -268,6 +268,9 @@ class Linen(Keys):
         if (instance.bound and frame.module is not None) or not isinstance(node, ast.Call):
             return self.mixed_array([*args, *keywords.values()])
         how = keywords.get("method")
+        if how is not None and isinstance(how.constant, (int, float)):
+            self.tell("method-without-self", node, f"`method=` is {how.constant!r}, which is no method.", frame,
+                      fixes=(Fix("name a method of the module", code='method="encode"'),))
         if how is not None and isinstance(how.what, Function) and how.what.owner is None:
             spec = how.what.node.args
             if not (spec.posonlyargs or spec.args or spec.vararg):

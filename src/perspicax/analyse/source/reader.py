@@ -13,6 +13,7 @@ from perspicax.analyse.source.values import (
     Function,
     Instance,
     Named,
+    Sort,
     Value,
     Wrapped,
     join,
@@ -140,6 +141,11 @@ class Reader:
         if key not in self.problems:
             self.problems[key] = Problem(RULES[rule], span, says, labels, fixes, safe)
 
+    def told(self, rule: str, node: ast.AST) -> bool:
+        """Whether a problem was noted at a place."""
+        span = self.program.span(node)
+        return (rule, span.line, span.column or 0) in self.problems
+
     # -- the walk
 
     def read(self) -> list[Problem]:
@@ -213,11 +219,11 @@ class Reader:
                     if item.optional_vars is not None:
                         self.store(item.optional_vars, value, frame, node)
                 caught = any(word in ast.dump(i.context_expr) for i in node.items for word in ("aises", "suppress"))
-                frame.quiet += 1
+                frame.quiet += caught
                 self.caught += caught
                 ends = self.block(node.body, frame)
                 self.caught -= caught
-                frame.quiet -= 1
+                frame.quiet -= caught
                 return ends and not caught
             case ast.Try() | ast.TryStar():
                 return self._try(node, frame)
@@ -365,7 +371,8 @@ class Reader:
                         outcome = self.call(made, [value], {}, decorator, inner)
                         value = outcome if isinstance(outcome.what, (Function, Wrapped)) else value
                 inner.names[statement.name] = value
-                owner = Value(what=Instance(cls.what, True, 0) if module else None)
+                self.waiting = [w for w in self.waiting if _node_of(w[0]) is not statement]  # it waits as a method
+                owner = Value(what=Instance(cls.what, True, 0) if module else Sort("self"))
                 if not any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in statement.decorator_list):
                     value = self.bound(value, owner)
                 self.waiting.append((value, inner))
@@ -382,6 +389,13 @@ class Reader:
                 only = None if w.only is None else frozenset(i - 1 for i in w.only if i > 0)
                 return Value(what=Wrapped(self.bound(w.function, owner), w.kind, w.transform, static, only, w.site))
         return method
+
+
+def _node_of(value: Value) -> ast.AST | None:
+    what = value.what
+    while isinstance(what, Wrapped):
+        what = what.function.what
+    return what.node if isinstance(what, Function) else None
 
 
 def _either(left: Value, right: Value) -> Value:

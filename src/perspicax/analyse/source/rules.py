@@ -94,7 +94,7 @@ RULES: dict[str, Rule] = {rule.id: rule for rule in (
          "`apply` takes a dictionary of collections; the parameters are the one called `params`"),
     Rule("params-twice", "ApplyScopeInvalidVariablesStructureError", '`apply({"params": variables}, …)`',
          "what `init` returns has the level `params` already"),
-    Rule("method-without-self", "ApplyModuleInvalidMethodError", "`apply(…, method=…)` of a function without parameters",
+    Rule("method-without-self", "ApplyModuleInvalidMethodError", "`apply(…, method=…)` of what is no method of the module",
          "the method gets the bound module as its first argument"),
     Rule("syntax", "SyntaxError", "a file that Python cannot parse", "nothing in it can be checked"),
 )}

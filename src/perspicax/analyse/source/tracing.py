@@ -270,7 +270,7 @@ class Tracing(Calls):
         traced = [v for v in flat(value) if v.level >= ARGUMENT]
         if isinstance(statement, (ast.For, ast.With)) or isinstance(value.what, Function):
             return
-        if owner is not None and owner.what is None and not self._lives_outside(target, frame):
+        if owner is not None and (owner.what is None or owner.what == Sort("self")) and not self._lives_outside(target, frame):
             return
         text = self.program.words(statement)
         if traced:
@@ -298,4 +298,7 @@ class Tracing(Calls):
         if not isinstance(node, ast.Name):
             return False
         home = frame.find(node.id)
+        value = home.names[node.id] if home is not None else None
+        if value is not None and isinstance(value.what, Sort) and value.what.word == "self":
+            return not value.level  # a static argument
         return home is not None and home.depth < len(self.traces)
