@@ -6,7 +6,6 @@ from typing import Any
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
-
 _ELSEWHERE = {  # methods of arrays of other libraries, and of lists: what does the same here
     "append": ("make a longer array", "jnp.append({x}, value)"),
     "assign": ("make a new array", "{x}.at[...].set(value)"),
