@@ -1,1 +1,1 @@
-"""The reader of programs: jaxprs, and the flow of values through them."""
+"""The reader of programs: jaxprs and source text, and the flow of values through them."""
