@@ -43,6 +43,8 @@ def total(x):
 CASES = {
     "put": lambda: where(put(A, ONE)),
     "put nowhere": lambda: where(put(A)),
+    "put without axes": lambda: where(put(np32(4), split())),
+    "print spread keys": lambda: repr(put(X.random.split(X.random.key(0)), split("x"))).split("overlaying")[1],
     "put a tree": lambda: {k: where(v) for k, v in put({"a": A, "b": 1.0}, ONE).items()},
     "put elsewhere": lambda: where(put(put(A, ONE), ZERO)),
     "put in jit": lambda: where(X.jit(lambda x: put(x, ONE))(A)),

@@ -100,7 +100,7 @@ class ArrayImpl(Array):
         aval = physical_aval(self.aval)
         whole = np.empty(aval.shape, aval.dtype)
         for shard in self.addressable_shards:
-            whole[shard.index] = np.asarray(shard.data)
+            whole[shard.index] = shard.data.value()
         return whole
 
     def _deleted_error(self, what: str = "used") -> DeletedArrayError:
@@ -446,7 +446,7 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
     seen: set[int] = set()
     shards = []
     for device in placed.devices:
-        piece = np.ascontiguousarray(value[pieces[device]])
+        piece = np.asarray(value[pieces[device]], order="C")
         if piece.ctypes.data in seen:  # jaxlib fails where two shards share their memory
             piece = piece.copy()
         seen.add(piece.ctypes.data)
