@@ -1,6 +1,9 @@
 """What training loops need: states, stopping, schedules, scales, prefetching."""
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from typing import Any, NamedTuple
 
@@ -148,7 +151,15 @@ def test_helpers() -> None:
     assert keys.shape == (count,)
     assert common_utils.stack_forest([{"a": 1, "b": [2]}, {"a": 3, "b": [4]}])["b"][0].tolist() == [2, 4]
     metrics = common_utils.get_metrics([{"loss": jnp.full(count, step)} for step in (1.0, 2.0)])
-    assert metrics["loss"].tolist() == [1.0, 2.0] and isinstance(metrics["loss"], np.ndarray)
+    assert metrics["loss"].tolist() == [1.0, 2.0] and isinstance(metrics["loss"], jax.Array)
+
+
+def test_stacked_trees_hold_arrays_also_under_jit() -> None:
+    stacked = common_utils.stack_forest([{"a": np.ones(2, np.float32)}, {"a": np.zeros(2, np.float32)}])["a"]
+    assert isinstance(stacked, jax.Array) and stacked.tolist() == [[1, 1], [0, 0]]
+    traced = jax.jit(lambda x: (common_utils.stack_forest([x, x + 1]), common_utils.get_metrics([x[None], x[None] + 2])))(
+        jnp.array(3.0))
+    assert [found.tolist() for found in traced] == [[3, 4], [3, 5]]
 
 
 def test_replicas_and_prefetching_to_devices() -> None:
@@ -169,6 +180,49 @@ def test_replicas_and_prefetching_to_devices() -> None:
     items = jax_utils.prefetch_to_device(source(), 2)
     assert int(next(items)["x"][0, 0]) == 0 and asked == [0, 1]
     assert [int(item["x"].sum()) for item in items] == [2 * count, 4 * count, 6 * count]
+
+
+def test_replicas_of_numbers_have_strong_types() -> None:
+    copies = jax_utils.replicate({"rate": 0.5, "n": 3, "weak": jnp.asarray(2.0), "half": jnp.ones((), jnp.bfloat16)})
+    assert {name: (str(x.dtype), x.weak_type) for name, x in copies.items()} == {
+        "rate": ("float32", False), "n": ("int32", False), "weak": ("float32", True), "half": ("bfloat16", False)}
+    assert (copies["rate"] * jnp.ones(1, jnp.bfloat16)).dtype == jnp.float32
+
+
+UNREPLICATED = """
+import numpy as np
+import perspicax as jax, perspicax.numpy as jnp
+from perspicax.flax import jax_utils
+from perspicax.sharding import Mesh, NamedSharding, PartitionSpec
+
+first = jax.devices()[0]
+mesh = Mesh(np.array(jax.devices()), ("d",))
+put = lambda x, *axes: jax.device_put(x, NamedSharding(mesh, PartitionSpec(*axes)))
+tree = {"copies": jax_utils.replicate(np.arange(3.0)), "whole": put(jnp.array([0.0, 1.0])), "none": put(jnp.float32(4)),
+        "key": jax_utils.replicate(jax.random.key(3))}
+found = jax_utils.unreplicate(tree)
+print(found["copies"].tolist(), found["whole"].tolist(), found["none"].tolist(), found["key"] == jax.random.key(3))
+print({name: x.devices() == {first} for name, x in found.items()})
+print((found["copies"] + jax.device_put(jnp.ones(3), first)).tolist())
+try:
+    jax_utils.unreplicate(put(jnp.arange(4.0), "d"))
+except ValueError as error:
+    print(type(error).__name__, "the first of them has [2]" in str(error))
+"""
+
+
+def test_one_copy_is_taken_from_two_devices() -> None:
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    ran = subprocess.run([sys.executable, "-c", UNREPLICATED], env=environment, capture_output=True, text=True, timeout=120)
+    assert ran.stdout.splitlines() == [
+        "[0.0, 1.0, 2.0] [0.0, 1.0] 4.0 True", "{'copies': True, 'key': True, 'none': True, 'whole': True}", "[1.0, 2.0, 3.0]",
+        "TraversalError True"], ran.stderr
+
+
+def test_one_copy_is_taken_from_one_device_and_while_tracing() -> None:
+    found = jax_utils.unreplicate({"x": jnp.arange(3.0), "n": jnp.float32(2), "np": np.arange(2), "zero": np.float32(3)})
+    assert {name: x.tolist() for name, x in found.items()} == {"x": 0.0, "n": 2.0, "np": 0, "zero": 3.0}
+    assert float(jax.jit(jax_utils.unreplicate)(jnp.arange(3.0))) == 0
 
 
 def test_batches_are_filled_up_split_and_cut_again() -> None:

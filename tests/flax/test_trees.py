@@ -368,3 +368,13 @@ def test_boxes_are_opened_and_filled() -> None:
     specs = meta.get_partition_spec({"x": meta.Partitioned(jnp.ones(1), ("a",)), "y": jnp.ones(2), "z": 3})
     assert specs == {"x": jax.sharding.PartitionSpec("a"), "y": jax.sharding.PartitionSpec(), "z": None}
     assert not meta.global_mesh_defined()
+
+
+def test_parameters_are_set_in_the_order_in_which_they_are_listed() -> None:
+    everything = ModelParamTraversal(lambda name, value: True)
+    tree = {"kernel": 0, "bias": 0, "deep": {"z": 1, "empty": {}, "a": 2}}
+    assert everything.set(["bias", "a", "z", "kernel"], tree) == {
+        "bias": "bias", "deep": {"a": "a", "empty": {}, "z": "z"}, "kernel": "kernel"}
+    assert list(everything.iterate(tree)) == [0, 2, 1, 0]
+    assert everything.set(list(everything.iterate(tree)), tree) == tree
+    assert everything.set(["one", "a"], {"a": 1, 1: 2}) == {1: "one", "a": "a"}, "text and numbers beside one another"

@@ -11,9 +11,11 @@ import numpy as np
 
 from perspicax import Array, device_get, device_put, lax, local_device_count, local_devices, tree
 from perspicax import numpy as jnp
-from perspicax.diagnose import public
+from perspicax.core import Tracer
+from perspicax.diagnose import Fix, public
 from perspicax.flax.core.partial_eval import partial_eval_by_shape
-from perspicax.flax.tree_errors import BatchSizesError
+from perspicax.flax.error_base import article, shape_of
+from perspicax.flax.tree_errors import BatchSizesError, TraversalError
 from perspicax.sharding import Mesh, NamedSharding, PartitionSpec
 
 __all__ = [
@@ -43,7 +45,8 @@ def replicate(tree: Any, devices: Sequence[Any] | None = None, axis_name: str = 
     chosen = list(devices or local_devices())
 
     def copies(x: Any) -> Array:
-        x = jnp.asarray(x)
+        # What is no array gets its dtype from NumPy, so that it is a strong one: a number is a float32, as in Flax.
+        x = jnp.asarray(x if isinstance(x, Array) else np.asarray(x))
         return _spread(jnp.broadcast_to(x[None], (len(chosen), *x.shape)), chosen, axis_name)
 
     return _map(copies, tree)
@@ -54,8 +57,34 @@ _map = tree.map  # the functions have arguments of this name, as in Flax
 
 @public
 def unreplicate(tree: Any) -> Any:
-    """The first of the copies that `replicate` made."""
-    return _map(lambda x: x[0], tree)
+    """The first of the copies that `replicate` made.
+
+    Args:
+        tree: arrays `[devices, ...]`, each entry on a device of its own; or arrays on one device, NumPy's among them.
+
+    Returns:
+        The tree with arrays `[...]` on one device. An array that each of several devices has as a whole stays whole, and so
+        does one without axes. While a function is traced, the first entry is taken.
+
+    Raises:
+        TraversalError: an array is spread over devices in another way.
+    """
+    return _map(_first, tree)
+
+
+def _first(x: Any) -> Any:
+    if isinstance(x, Array) and not isinstance(x, Tracer) and len(x.sharding.device_set) > 1:
+        part = x.addressable_shards[0].data
+        if x.is_fully_replicated:
+            return part
+        if part.shape[0] == 1:
+            return jnp.squeeze(part, 0)
+        raise TraversalError(
+            says=f"{article(x)[:1].upper()}{article(x)[1:]} is spread over {len(x.sharding.device_set)} devices in another way "
+                 f"than `replicate` does: the first of them has {shape_of(part.shape)}.",
+            why="each device has one entry of the leading axis, which is its copy",
+            fixes=(Fix("take the first entry of the whole array", code="jax.tree.map(lambda x: x[0], tree)"),))
+    return x[0] if getattr(x, "ndim", 1) else x
 
 
 def pmean(xs: Any, axis_name: Any) -> Any:

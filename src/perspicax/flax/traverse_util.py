@@ -352,15 +352,22 @@ class ModelParamTraversal(Traversal):
 
     Args:
         filter_fn: takes a name (`"/Dense_0/kernel"`) and a value, and says whether to go there.
+
+    They are visited in the order of their paths, whatever the order of the dicts; a changed tree has this order, too.
     """
 
     def __init__(self, filter_fn: Callable[[str, Any], bool]) -> None:
         self._filter_fn = filter_fn
 
     def _flat(self, inputs: Any) -> dict[Any, Any]:
+        """The parameters by path, in the order in which they are visited: `set` puts values where `iterate` found them."""
         if not _is_dict(inputs):
             raise TraversalError(says=f"Parameters are a nested dict, not {article(inputs)}.")
-        return flatten_dict(unfreeze(inputs), keep_empty_nodes=True)
+        flat = flatten_dict(unfreeze(inputs), keep_empty_nodes=True)
+        try:
+            return dict(sorted(flat.items(), key=lambda entry: entry[0]))
+        except TypeError:  # text and numbers beside one another: by what they show
+            return dict(sorted(flat.items(), key=lambda entry: [str(key) for key in entry[0]]))
 
     def _accepts(self, path: tuple[Any, ...], value: Any) -> bool:
         return not isinstance(value, _EmptyNode) and self._filter_fn("/" + "/".join(map(str, path)), value)
@@ -371,6 +378,6 @@ class ModelParamTraversal(Traversal):
         return freeze(nested) if isinstance(inputs, FrozenDict) else nested
 
     def iterate(self, inputs: Any) -> Iterator[Any]:
-        for path, value in sorted(self._flat(inputs).items(), key=lambda entry: entry[0]):
+        for path, value in self._flat(inputs).items():
             if self._accepts(path, value):
                 yield value

@@ -4,10 +4,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from perspicax import Array, device_get, lax, local_device_count, random, tree
 from perspicax import numpy as jnp
+from perspicax.core import Tracer
 from perspicax.diagnose import public
 
 __all__ = ["get_metrics", "onehot", "shard", "shard_prng_key", "stack_forest"]
@@ -50,15 +49,33 @@ def onehot(labels: Any, num_classes: int, on_value: float = 1.0, off_value: floa
 
 @public
 def stack_forest(forest: Sequence[Any]) -> Any:
-    """One tree of a sequence of trees, whose leaves are stacked along a new leading axis, as NumPy arrays."""
-    return tree.map(lambda *leaves: np.stack(leaves), *forest)
+    """One tree of a sequence of trees, whose leaves are stacked along a new leading axis.
+
+    Args:
+        forest: trees of one structure, with arrays or numbers of the same shapes `[...]`; under `jit`, too.
+
+    Returns:
+        The tree, with arrays (`jax.Array`) `[len(forest), ...]`.
+
+    >>> stack_forest([{"loss": 1.0}, {"loss": 0.5}])["loss"].tolist()
+    [1.0, 0.5]
+    """
+    return tree.map(lambda *leaves: jnp.stack(leaves), *forest)
 
 
 @public
 def get_metrics(device_metrics: Sequence[Any]) -> Any:
-    """Metrics of many steps, each of them replicated over devices, as NumPy arrays over steps.
+    """Metrics of many steps, each of them replicated over devices, as arrays over steps.
 
     Args:
-        device_metrics: a sequence of trees, whose leaves have a leading axis of devices; its first entry is taken.
+        device_metrics: a sequence of trees, whose leaves have a leading axis of devices, of which the first entry is
+            taken; under `jit`, too.
+
+    Returns:
+        One tree, with arrays (`jax.Array`) `[len(device_metrics), ...]`.
     """
-    return stack_forest(device_get(tree.map(lambda x: x[0], device_metrics)))
+    def first(x: Any) -> Any:
+        # The copies are fetched, so that the result is on the default device, and not on all that the metrics were on.
+        return x[0] if isinstance(x, Tracer) else device_get(x[0])
+
+    return stack_forest(tree.map(first, device_metrics))
