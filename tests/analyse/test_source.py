@@ -112,6 +112,29 @@ def test_errors_that_the_program_catches_are_not_told() -> None:
     assert [r for r, _ in found(HEAD + body + "try:\n    f(1.0)\nexcept TypeError:\n    raise\n")] == ["traced-conversion"]
 
 
+def test_functions_that_run_on_the_host_or_without_jit_are_not_traced() -> None:
+    assert found(HEAD + "seen = []\n\n@jax.debug.callback(ordered=True)\ndef note(x):\n    seen.append(float(x))\n\n"
+                 "jax.jit(lambda x: note(x))(1.0)\n") == []
+    assert found(HEAD + "def f(x):\n    return float(x)\n\nwith jax.disable_jit():\n    jax.jit(f)(1.0)\n") == []
+    assert found(HEAD + "def host(x):\n    return np.sin(x)\n\n@jax.jit\ndef f(x):\n    return jax.pure_callback(host, "
+                        "x, x)\n") == []
+
+
+def test_a_function_that_a_module_of_another_file_may_call_can_make_layers() -> None:
+    block = "def block(x, width):\n    return nn.relu(nn.Dense(width)(x))\n\n"
+    assert found(HEAD + block) == []
+    assert found(HEAD + block + "class M(nn.Module):\n    @nn.compact\n    def __call__(self, x):\n        return "
+                                "block(x, 3)\n\n"
+                 "M().init(jax.random.key(0), jnp.ones((1, 2)))\nM().apply({}, jnp.ones((1, 2)))\n") == []
+    assert [r for r, _ in found(HEAD + block + "block(jnp.ones((1, 2)), 3)\n")] == ["unbound-call"]
+
+
+def test_methods_of_plain_classes_are_followed() -> None:
+    program = ("class T:\n    def __init__(self):\n        self.step = jax.jit(self._step)\n\n    def _step(self, x):\n"
+               "        self.seen = x\n        return max(x, 0.0)\n")
+    assert [r for r, _ in found(HEAD + program)] == ["leaked-value", "traced-branch"]
+
+
 def test_the_report_names_the_arguments_and_the_call_that_led_there() -> None:
     [problem] = problems_of("p.py", HEAD + "def g(c):\n    if c > 0:\n        return c\n    return -c\n\n@jax.jit\ndef "
                                            "f(a, b):\n"

@@ -65,7 +65,7 @@ class Calls(Expressions):
         if function.node in self.running or len(self.running) > MAX_DEPTH or self.calls > MAX_CALLS:
             return self.mixed([*args, *keywords.values()])
         self.ran.add(function.node)
-        inner = self.frame_of(function)
+        inner = self.frame_of(function, frame)
         self._bind(function, args, keywords, inner)
         self.chain.append((node, tuple(self.turns)))
         turns, self.turns = self.turns, []
@@ -77,12 +77,12 @@ class Calls(Expressions):
             self.chain.pop()
             self.turns = turns
 
-    def frame_of(self, function: Function) -> Frame:
-        """A frame for a run of it."""
+    def frame_of(self, function: Function, caller: Frame) -> Frame:
+        """A frame for a run of it; what a module's method calls runs within that module, wherever it is defined."""
         owner = function.owner
         module = owner if owner is not None and isinstance(owner.what, Instance) and owner.what.bound else None
         if module is None and function.around is not None and not isinstance(function.around.node, ast.ClassDef):
-            module = function.around.module
+            module = caller.module or function.around.module
         return Frame(function.node, function.around, len(self.traces), module)
 
     def _body(self, node: Any, frame: Frame) -> Value:
@@ -259,6 +259,7 @@ class Calls(Expressions):
                 return Value(what=Sort("items"), parts={"element": Value(
                     items=(Value(), self.element(args[0], frame)), what=Sort("items"))})
             case "builtins.reversed" | "builtins.list" | "builtins.tuple" | "builtins.sorted" | "builtins.iter" if args:
+                self.library_call(name, args, keywords, node, frame)
                 return Value(args[0].level, args[0].staged, args[0].of, args[0].traced_in, Sort("items"),
                              args[0].items, depth=len(self.traces), parts=dict(args[0].parts))
             case "builtins.list" | "builtins.dict" | "builtins.set" | "collections.defaultdict" | "collections.OrderedDict":
@@ -266,6 +267,9 @@ class Calls(Expressions):
             case "builtins.getattr" | "builtins.next" | "builtins.super" | "builtins.range" | "builtins.map":
                 self.library_call(name, args, keywords, node, frame)
                 return self.mixed(args) if name != "builtins.range" else Value(what=Sort("range"))
+            case "builtins.max" | "builtins.min" | "builtins.any" | "builtins.all" if self.library_call(
+                    name, args, keywords, node, frame) is not None:
+                return Value()
             case "builtins.max" | "builtins.min" | "builtins.sum" | "builtins.abs" | "builtins.pow" | "builtins.round":
                 return join(args, ARRAY) if any(a.level >= ARGUMENT and a.what is None for a in args) else self.mixed(args)
         special = self.library_call(name, args, keywords, node, frame)

@@ -20,6 +20,7 @@ from perspicax.analyse.source.values import (
     Partial,
     Sort,
     Value,
+    Wrapped,
     flat,
     join,
 )
@@ -137,6 +138,11 @@ class Expressions(Reader):
                 if method is not None and not isinstance(method.what, Named) and method.what is not None:
                     return self.bound(method, owner)
                 return Value(what=Method(owner, name)) if name in library.MODULE_ATTRIBUTES else self._kept(owner, name, method)
+        if owner.what == Sort("self") and not owner.level and "#class" in owner.parts:
+            cls = owner.parts["#class"].what
+            method = cls.frame.names.get(name)
+            if method is not None and isinstance(method.what, (Function, Wrapped)) and not _is_property(_function(method)):
+                return self.bound(method, owner)
         if owner.level:
             if name in METADATA:
                 return Value()
@@ -453,9 +459,20 @@ def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
 
 
-def _is_property(node: ast.AST) -> bool:
-    return any((isinstance(d, ast.Name) and d.id in ("property", "cached_property")) or (isinstance(d, ast.Attribute)
-               and d.attr in ("cached_property", "setter")) for d in getattr(node, "decorator_list", ()))
+def _function(value: Value) -> ast.AST | None:
+    """The function under its transformations."""
+    while isinstance(value.what, Wrapped):
+        value = value.what.function
+    return value.what.node if isinstance(value.what, Function) else None
+
+
+def _is_property(node: ast.AST | None) -> bool:
+    return any(_property_decorator(d) for d in getattr(node, "decorator_list", ()))
+
+
+def _property_decorator(d: ast.expr) -> bool:
+    name = d.id if isinstance(d, ast.Name) else d.attr if isinstance(d, ast.Attribute) else ""
+    return name in ("property", "cached_property", "setter", "staticmethod", "classmethod")
 
 
 def traced_in(values: list[Value]) -> list[Value]:

@@ -92,8 +92,8 @@ class Linen(Keys):
         compact = instance.cls.name in library.LAYERS - library.STATELESS - {"flax.linen.Module"} or (
             instance.cls.node is not None and any(_is_compact(m) for m in instance.cls.node.body
                                                   if getattr(m, "name", "") == "__call__"))
-        if not compact or not isinstance(node, ast.Call):
-            return
+        if not compact or not isinstance(node, ast.Call) or not self.called_by_module:
+            return  # a function that nobody calls here may be for a module of another file
         called, given = self.program.words(node.func), ", ".join(self.program.words(a) for a in node.args)
         self.tell("unbound-call", node, f"`{called}` is a `{name}` that is not bound, and is called like a function.", frame,
                   labels=self._made_at(instance),

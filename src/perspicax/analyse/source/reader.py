@@ -25,6 +25,7 @@ __all__ = ["Frame", "Reader", "Trace"]
 Def = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 MAX_DEPTH = 12     # calls within calls
 SILENT = frozenset({"key-reuse", "side-effect", "traced-print", "discarded-update", "leaked-value"})  # raise nothing there
+_TRANSPARENT = ("functools.", "wraps", "lru_cache", "cache", "partial")
 _ELSEWHERE = frozenset({"KeyError", "OSError", "FileNotFoundError", "ImportError", "ModuleNotFoundError", "KeyboardInterrupt",
                         "StopIteration", "EOFError", "IOError", "PermissionError", "TimeoutError"})
 MAX_CALLS = 3000   # calls gone through for one function that nobody calls; a program that wants more is read in part
@@ -96,6 +97,8 @@ class Reader:
         self.uncertain = 0
         self.applied: list[dict[str, Any]] = []
         self.caught = 0
+        self.eager = 0  # within `with jax.disable_jit()`
+        self.called_by_module = True  # whether it is at what the program runs itself, not at functions that others may call
         self.alone: ast.expr | None = None  # the expression that is a whole statement
 
     # -- what the other parts supply
@@ -134,7 +137,7 @@ class Reader:
     def tell(self, rule: str, node: ast.AST, says: str, frame: Frame, *, labels: tuple[Label, ...] = (),
              fixes: tuple[Fix, ...] = (), safe: bool = False) -> None:
         """Note a problem, once for each place; not an error that the program itself catches."""
-        if self.caught and rule not in SILENT:
+        if self.eager or (self.caught and rule not in SILENT):
             return
         span = self.program.span(node, frame.function)
         key = rule, span.line, span.column or 0
@@ -153,6 +156,7 @@ class Reader:
         top = Frame(None, None, 0, None)
         self.top = top
         self.block(self.program.tree.body, top)
+        self.called_by_module = False
         while self.waiting:
             value, frame = self.waiting.pop(0)
             what = value.what
@@ -219,9 +223,12 @@ class Reader:
                     if item.optional_vars is not None:
                         self.store(item.optional_vars, value, frame, node)
                 caught = any(word in ast.dump(i.context_expr) for i in node.items for word in ("aises", "suppress"))
+                eager = any("disable_jit" in ast.dump(i.context_expr) for i in node.items)
                 frame.quiet += caught
                 self.caught += caught
+                self.eager += eager
                 ends = self.block(node.body, frame)
+                self.eager -= eager
                 self.caught -= caught
                 frame.quiet -= caught
                 return ends and not caught
@@ -345,13 +352,15 @@ class Reader:
         """A function, under its decorators."""
         for default in [*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]]:
             self.value(default, frame)
-        value = Value(what=Function(node, frame), depth=len(self.traces))
+        plain = value = Value(what=Function(node, frame), depth=len(self.traces))
         for decorator in reversed(node.decorator_list):
             made = self.value(decorator, frame)
-            value = self.call(made, [value], {}, decorator, frame) if made.what is not None else \
-                Value(what=value.what, depth=value.depth)
+            if made.what is not None:
+                value = self.call(made, [value], {}, decorator, frame)
+            elif not ast.unparse(decorator).startswith(_TRANSPARENT):
+                value = Value(depth=value.depth)  # what it makes of the function is not known: a callback, perhaps
         frame.names[node.name] = value
-        self.waiting.append((value, frame))
+        self.waiting.append((value if _node_of(value) is node else plain, frame))
 
     def define_class(self, node: ast.ClassDef, frame: Frame) -> None:
         """A class; its methods are gone through when all else is known."""
@@ -372,7 +381,8 @@ class Reader:
                         value = outcome if isinstance(outcome.what, (Function, Wrapped)) else value
                 inner.names[statement.name] = value
                 self.waiting = [w for w in self.waiting if _node_of(w[0]) is not statement]  # it waits as a method
-                owner = Value(what=Instance(cls.what, True, 0) if module else Sort("self"))
+                owner = Value(what=Instance(cls.what, True, 0) if module else Sort("self"),
+                              parts={} if module else {"#class": cls})
                 if not any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in statement.decorator_list):
                     value = self.bound(value, owner)
                 self.waiting.append((value, inner))

@@ -67,6 +67,8 @@ class Tracing(Calls):
             for arg, part in zip(args, node.args):
                 if _certain(arg):
                     self._range(node, part, arg, frame)
+        if short in ("max", "min", "sorted", "any", "all"):
+            self._compares(short, args, node, frame)
         if short == "print" and self.staged:
             self._print(args, node, frame)
         return None
@@ -80,6 +82,20 @@ class Tracing(Calls):
         rest = [*static, *more] if value.bare else [*more, *static]
         self.tell("traced-conversion", node, f"{what} needs the value of `{text}`, but {self.during(value)} it has none yet.",
                   frame, labels=(self.label(part, value), *self.way_here()), fixes=(*(fixes or []), *rest))
+
+    def _compares(self, short: str, args: list[Value], node: ast.Call, frame: Frame) -> None:
+        """Functions of Python that ask arrays, or comparisons of them, for their truth."""
+        for value, part in zip(args, node.args):
+            if _certain(value) and not value.likely_tree and value.what is None:
+                text, several = self.program.words(part), len(args) > 1
+                given = ", ".join([self.program.words(a) for a in node.args])
+                new = {"max": "maximum" if several else "max", "min": "minimum" if several else "min", "sorted": "sort"}.get(
+                    short, short)
+                self.tell("traced-branch", node, f"Python's `{short}` needs to compare the values of `{text}`, but "
+                          f"{self.during(value)} they are not known yet.", frame,
+                          labels=(self.label(part, value), *self.way_here()),
+                          fixes=(Fix("use the function of `jax.numpy`", code=f"jnp.{new}({given})"), *self.static_fix(value)))
+                return
 
     def _range(self, node: ast.Call, part: ast.expr, value: Value, frame: Frame) -> None:
         text = self.program.words(part)
@@ -118,6 +134,8 @@ class Tracing(Calls):
             for value in args[-1:] or [Value()]:
                 self.stored_outside(node, self.program.words(node.func.value), value, owner.depth, frame, node, owner)
             return Value()
+        if owner.what == Sort("self"):  # what it does to the attributes is not known
+            owner.parts = {k: v for k, v in owner.parts.items() if k == "#class"}
         if m.name in ("clear",) and owner.what is not None:
             owner.parts.clear()
         if owner.what is None and not owner.level:
