@@ -1,6 +1,8 @@
 """Mutable references: alone, in loops and branches, through jit, and where they cannot go."""
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -233,3 +235,115 @@ def test_eval_shape_and_gradients_take_references() -> None:
     ref = px.new_ref(jnp.float32(2))
     assert px.eval_shape(add, ref, 1.).shape == () and float(ref[...]) == 2
     assert float(px.grad(lambda x, r: x * add(r, 1.))(5., ref)) == 3
+
+
+def test_additions_at_an_index_given_twice_all_count() -> None:
+    def put(ref: Any, index: Any) -> Any:
+        px.ref.addupdate(ref, index, jnp.ones(3))
+        return ref[...]
+
+    ref = px.new_ref(jnp.zeros(3))
+    assert put(ref, jnp.array([0, 0, 1])).tolist() == [2.0, 1.0, 0.0]
+    rows = px.new_ref(jnp.zeros((2, 3)))
+    assert px.vmap(put)(rows, jnp.array([[0, 0, 1], [2, 2, 2]])).tolist() == [[2.0, 1.0, 0.0], [0.0, 0.0, 3.0]]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int8, np.uint8])
+def test_numbers_known_only_later_are_brought_inside_of_the_axes(dtype: Any) -> None:
+    ref = px.new_ref(jnp.zeros((2, 3)))
+
+    @px.jit
+    def write(i: Any, j: Any) -> Any:
+        ref[i, j] = 1.0
+        ref.addupdate(2.0, (i, j))
+        ref.addupdate(jnp.full(2, 10.0), (..., j))
+        return px.ref.swap(ref, (i, slice(0, 2)), jnp.full(2, 7.0))
+
+    assert write(dtype(5), dtype(9)).tolist() == [0.0, 0.0]
+    assert values(ref) == [[0.0, 0.0, 10.0], [7.0, 7.0, 13.0]]
+    if dtype != np.uint8:
+        assert write(dtype(-9), dtype(-9)).tolist() == [13.0, 0.0]
+        assert values(ref) == [[7.0, 7.0, 10.0], [17.0, 7.0, 13.0]]
+
+
+def test_arrays_of_indices_skip_what_lies_outside() -> None:
+    ref = px.new_ref(jnp.zeros(3))
+    px.jit(lambda i: ref.__setitem__(i, jnp.ones(2)))(jnp.array([0, 7]))
+    assert values(ref) == [1.0, 0.0, 0.0]
+    with pytest.raises(RefValueError) as caught:
+        ref[jnp.array(7)] = 1.0
+    assert (caught.value.kind, caught.value.got) == ("index", "7")
+    assert float(px.jit(lambda: ref[jnp.array(7)])()) == 0.0
+
+
+def closing(ref: Any) -> Any:
+    def fun(given: Any, x: Any) -> Any:
+        given[0] = x
+        ref[1] = x
+
+    return fun
+
+
+@pytest.mark.parametrize(("wrap", "known"), [
+    (px.jit, False), (px.jit, True), (lambda f: px.vmap(f, (None, None), axis_size=2), True),
+    (lambda f: lambda *args: px.eval_shape(f, *args), False)])
+def test_a_reference_both_given_and_closed_over(wrap: Any, known: bool) -> None:
+    ref, other = px.new_ref(jnp.zeros(2)), px.new_ref(jnp.zeros(2))
+    f = wrap(closing(ref))
+    for _ in range(2):
+        if known:
+            f(other, 1.0)  # the function is traced by now, and the reference it closes over is known
+        with pytest.raises(RefValueError) as caught:
+            f(ref, 5.0)
+        assert caught.value.kind == "closed" and caught.value.got == "fun"
+        assert values(ref)[0] == 0.0
+    ref[...] = jnp.zeros(2)  # it is as usable as before
+    assert values(ref) == [0.0, 0.0]
+
+
+def test_a_reference_both_given_and_closed_over_within_another_function() -> None:
+    ref = px.new_ref(jnp.zeros(2))
+    inner = px.jit(closing(ref))
+    with pytest.raises(RefValueError) as caught:
+        px.jit(lambda: inner(ref, 1.0))()
+    assert caught.value.kind == "closed" and values(ref) == [0.0, 0.0]
+    with pytest.raises(RefValueError) as caught:
+        px.jit(lambda r: px.jit(lambda a, b: a[...] + b[...])(r, r))(ref)
+    assert caught.value.kind == "alias"
+
+
+def test_references_of_staged_functions_are_frozen_and_freed() -> None:
+    def late_write(x: Any) -> Any:
+        ref = px.new_ref(x)
+        before = px.freeze(ref)
+        ref[...] = x + 1
+        return before
+
+    def late_read(x: Any) -> Any:
+        ref = px.new_ref(x)
+        px.free_ref(ref)
+        return ref[...]
+
+    def frozen_read(x: Any) -> Any:
+        ref = px.new_ref(x)
+        px.freeze(ref)
+        return ref[...]
+
+    for f in (late_write, late_read):
+        with pytest.raises(RefValueError) as caught:
+            px.jit(f)(1.0)
+        assert caught.value.kind == "done"
+    assert float(px.jit(frozen_read)(1.0)) == 1.0
+    outer = px.new_ref(jnp.float32(3))
+    assert float(px.jit(lambda: px.freeze(outer))()) == 3.0
+    outer[...] = jnp.float32(4)
+    assert float(outer[...]) == 4.0
+
+
+def test_a_copy_is_the_same_reference_and_a_deep_copy_another() -> None:
+    ref = px.new_ref(jnp.zeros(2))
+    same, deep, sent = copy.copy(ref), copy.deepcopy({"r": ref})["r"], pickle.loads(pickle.dumps(ref))
+    ref[0] = 1.0
+    deep[1] = 2.0
+    assert (values(same), values(deep), values(sent)) == ([1.0, 0.0], [0.0, 2.0], [0.0, 0.0])
+    assert type(deep) is type(ref)

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core.array import Array
 from perspicax.core.ref_errors import RefValueError
 from perspicax.core.refs import RefCell
-from perspicax.core.tracer import get_aval
+from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, public_methods
+from perspicax.lax.compare import clamp
 from perspicax.lax.convert import convert_to
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import zeros
@@ -63,8 +65,8 @@ class Ref(RefCell):
         return len(self._value)
 
     def __getitem__(self, index: Any) -> Any:
-        self._check_index(index)
         value = self.read()
+        self._check_index(index)
         return value if index is Ellipsis else value[index]
 
     def __setitem__(self, index: Any, x: Any) -> None:
@@ -81,8 +83,8 @@ class Ref(RefCell):
         return before
 
     def _update(self, index: Any, x: Any, operation: str) -> None:
-        self._check_index(index)
         value: Any = self.read()
+        self._check_index(index)
         there: Any = get_aval(value if index is Ellipsis else value[index])
         try:
             given: Any = get_aval(x)
@@ -91,8 +93,11 @@ class Ref(RefCell):
         for kind in ("dtype", "shape"):
             if getattr(given, kind) != getattr(there, kind):
                 raise RefValueError(kind=kind, operation=operation, expected=there.str_short(), got=given.str_short())
-        new = x if operation != "addupdate" else (value if index is Ellipsis else value[index]) + x
-        whole = new if index is Ellipsis else value.at[index].set(new)
+        index = _within(index, value.shape)
+        if operation == "addupdate":  # entries that `index` names several times get every addition
+            whole = value + x if index is Ellipsis else value.at[index].add(x)
+        else:
+            whole = x if index is Ellipsis else value.at[index].set(x)
         self.write(convert_to(asarray(whole), get_aval(value)))
 
     def _check_index(self, index: Any) -> None:
@@ -100,11 +105,23 @@ class Ref(RefCell):
         if Ellipsis in [p for p in parts if not hasattr(p, "shape")]:
             return
         for part, size in zip(parts, self._value.shape):
+            if isinstance(part, Array) and not isinstance(part, Tracer) and part.ndim == 0 and not isinstance(
+                    self._value, Tracer) and np.issubdtype(part.dtype, np.integer):
+                part = int(part)
             if isinstance(part, (int, np.integer)) and not isinstance(part, bool) and not -size <= part < size:
                 raise RefValueError(kind="index", operation="get", expected=str(size), got=str(part))
 
     def __iter__(self) -> Any:
         return iter(self.read())
+
+    def __copy__(self) -> Ref:
+        return self  # a reference is its identity: what is written to either shows in both
+
+    def __deepcopy__(self, memo: dict) -> Ref:
+        return type(self)(self.read())
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.read(),)
 
     def __repr__(self) -> str:
         text = repr(self._value)
@@ -113,6 +130,32 @@ class Ref(RefCell):
     def unsafe_buffer_pointer(self) -> int:
         """Address of the memory of the value."""
         return self.read().unsafe_buffer_pointer()
+
+
+def _within(index: Any, shape: tuple[int, ...]) -> Any:
+    """`index`, whose traced numbers are brought inside of the axes, as when entries are read.
+
+    Only where it has numbers and slices without steps alone: writes at arrays of indices skip what lies outside.
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(p, Tracer) for p in parts) or not all(_is_plain(p) for p in parts):
+        return index
+    axes = [i for i, p in enumerate(parts) if p is Ellipsis]
+    skipped = len(shape) - len(parts) + 1
+    sizes = [shape[i if not axes or i <= axes[0] else i + skipped - 1] for i in range(len(parts))]
+    return tuple([_clamped(p, size) if isinstance(p, Tracer) else p for p, size in zip(parts, sizes)])
+
+
+def _clamped(index: Any, size: int) -> Any:
+    limits = np.iinfo(index.dtype)
+    return clamp(index.dtype.type(max(-size, limits.min)), index, index.dtype.type(min(max(size - 1, 0), limits.max)))
+
+
+def _is_plain(part: Any) -> bool:
+    if isinstance(part, slice):
+        return part.step in (None, 1)
+    return part is Ellipsis or (isinstance(part, (int, np.integer, Array)) and not isinstance(part, bool)
+                                and np.shape(part) == () and np.issubdtype(np.result_type(part), np.integer))
 
 
 @public
@@ -155,14 +198,25 @@ def empty_ref(ty: Any, memory_space: Any = None) -> Ref:
 
 @public
 def freeze(ref: Ref) -> Any:
-    """The value of a reference that is not needed any more."""
-    return ref[...]
+    """The value of a reference that is not written to any more.
+
+    Raises:
+        RefValueError: a later write, in a staged function that made the reference.
+    """
+    value = ref[...]
+    ref.finish("freeze")
+    return value
 
 
 @public
 def free_ref(ref: Ref) -> None:
-    """Say that a reference is not needed any more. Its memory is freed with its last value."""
+    """Say that a reference is not needed any more. Its memory is freed with its last value.
+
+    Raises:
+        RefValueError: a later use, in a staged function that made the reference.
+    """
     ref.read()
+    ref.finish("free_ref")
 
 
 @public

@@ -12,6 +12,7 @@ from perspicax.api.wrapping import check_callable, public
 from perspicax.core import tree
 from perspicax.core.config import local
 from perspicax.core.context import use_trace
+from perspicax.core.refs import lent
 from perspicax.core.tracer import get_aval, valid_jaxtype
 from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.batch import BatchAxis, BatchTrace
@@ -91,7 +92,8 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     cells, (args, kwargs) = passed_for((args, kwargs))
     if cells:
         with_values = with_arguments(fun)
-        return eval_shape(wraps(fun, lambda *xs, **named: with_values(*xs, **named)[1]), *args, **kwargs)
+        with lent(cells, "eval_shape", function_name(fun)):
+            return eval_shape(wraps(fun, lambda *xs, **named: with_values(*xs, **named)[1]), *args, **kwargs)
     args, kwargs = tree.tree_map(_typed, (args, kwargs))
     if isinstance(fun, JitFunction):
         return fun.eval_shape(*args, **kwargs)

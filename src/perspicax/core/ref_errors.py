@@ -64,9 +64,10 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
     """What was written to a reference, or made one, or where, does not fit.
 
     Attributes:
-        kind: `shape`, `dtype`, `index` (outside), `value` (no array), `alias` (given twice) or `space`.
-        expected, got: types, or an index and a size.
-        operation: what was done: `set`, `swap`, `addupdate`, `new_ref`, `jit`.
+        kind: `shape`, `dtype`, `index` (outside), `value` (no array), `alias` (given twice), `closed` (given, and used in
+            the function without being its argument), `done` (frozen or freed) or `space`.
+        expected, got: types, or an index and a size; the function (`closed`); `freeze` or `free_ref` (`done`).
+        operation: what was done: `get`, `set`, `swap`, `addupdate`, `new_ref`, `jit`, `vmap`, `eval_shape`.
     """
 
     kind: str
@@ -87,6 +88,17 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
             return Report(says=f"One reference was passed to `{self.operation}` twice.",
                           why="a write to one of them would have to show in the other",
                           fixes=(Fix("pass it once"),))
+        if self.kind == "closed":
+            return Report(says=f"A reference of type Ref{{{self.expected}}} was passed to `{self.got}`, which also uses it "
+                               "without being given it.",
+                          why=f"`{self.operation}` gives the function a reference of its own for the argument: a write to one "
+                              "of them would have to show in the other",
+                          fixes=(Fix("use the argument alone"), Fix("do not pass it")))
+        if self.kind == "done":
+            done = "frozen" if self.got == "freeze" else "freed"
+            return Report(says=f"A reference was {'written to' if self.operation == 'set' else 'used'} after it was {done}.",
+                          why=f"`{self.got}` says that it is not needed any more",
+                          fixes=(Fix(f"do this before `{self.got}`"), Fix("read it instead", code="x = ref[...]")))
         if self.kind == "space":
             return Report(says=f"`{self.operation}` was given {self.got}, which references do not take yet.",
                           fixes=(Fix("leave it out"),))

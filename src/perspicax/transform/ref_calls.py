@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.core.ref_errors import RefValueError
-from perspicax.core.refs import RefCell, carried, read_all, write_all
+from perspicax.core.refs import RefCell, carried, lent, read_all, write_all
 from perspicax.transform import trees as tree
+from perspicax.transform.stage import function_name
 
 KEYWORD = "values of references"  # no parameter of a user's can have this name
 
@@ -66,7 +67,8 @@ class RefCalls:
         passed = _passed(leaves, structure)
         if self._as_arguments is None:
             self._as_arguments = self.wrap(with_arguments(self.fun))
-        values, result = self._as_arguments(*passed[0], **passed[1])
+        with lent(cells, "jit", function_name(self.fun)):
+            values, result = self._as_arguments(*passed[0], **passed[1])
         write_all(cells, values)
         return result
 

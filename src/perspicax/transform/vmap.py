@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perspicax.core.ref_errors import OuterRefError
-from perspicax.core.refs import RefCell, write_all
+from perspicax.core.refs import RefCell, lent, write_all
 from perspicax.core.tracer import get_aval
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
@@ -99,7 +99,8 @@ def _mapped_with_refs(fun: Any, in_axes: Any, out_axes: Any, args: tuple, kwargs
     nodes = tree.leaves((args, kwargs), is_leaf=lambda x: isinstance(x, Passed))
     own = [a for node, a in zip(nodes, axes) if isinstance(node, Passed)]
     try:
-        values, result = vmap(with_arguments(fun), in_axes, (own, out_axes), **options)(*args, **kwargs)
+        with lent(cells, "vmap", function_name(fun)):
+            values, result = vmap(with_arguments(fun), in_axes, (own, out_axes), **options)(*args, **kwargs)
     except BatchAxisError as error:
         if error.option == "out_axes" and error.kind == "mapped result" and error.got.startswith("result[0]"):
             wrong = cells[int(error.got[len("result[0]["):-1])]
