@@ -106,6 +106,27 @@ def test_forward_mode_goes_through_while_loop() -> None:
     assert isinstance(caught.value, ValueError)
 
 
+def test_what_does_not_vary_in_a_while_loop_within_two_vmaps_is_said_not_to() -> None:
+    def grown(x: Any) -> Any:
+        return lax.while_loop(lambda c: c < 10.0, lambda c: c * x, x)
+
+    at = jnp.array([2.0, 3.0])
+    expected = np.array([[32.0, 0.0], [0.0, 27.0]])  # 2^4 and 3^3: derivatives n x^(n-1)
+    close(px.jacfwd(px.vmap(grown))(at), expected)
+    close(px.jit(px.vmap(px.jacfwd(px.vmap(grown))))(at[None]), expected[None])
+
+    def sums(x: Any, z: Any) -> Any:
+        return lax.while_loop(lambda c: c[0] < x, lambda c: (c[0] + 1.0, c[1] + z), (0.0, 0.0))
+
+    rows = px.vmap(sums, in_axes=(0, None))
+    for zs in (jnp.arange(2.0), jnp.zeros((0,))):
+        count, total = px.vmap(lambda z: rows(jnp.arange(3.0), z), out_axes=(None, 0))(zs) if zs.size else (
+            px.vmap(lambda z: rows(jnp.arange(3.0), z))(zs))
+        close(total, zs[:, None] * jnp.arange(3.0))
+        assert count.shape == ((3,) if zs.size else (0, 3))
+
+
+
 def test_a_loop_with_the_same_functions_is_staged_and_compiled_once() -> None:
     staged = []
 

@@ -142,7 +142,12 @@ def _while_batch(axis: BatchAxis, args: tuple, axes: tuple, *, cond_nconsts: int
         every = nested or batch_jaxpr(cond_jaxpr, axis, (*bc, *marks))[1][0]
         return [True] * len(moved) if every else moved
 
+    def vary(marks: tuple) -> Sequence[bool]:
+        moved = batch_jaxpr(body_jaxpr, axis, (*bb, *marks))[1]
+        return [True] * len(moved) if batch_jaxpr(cond_jaxpr, axis, (*bc, *marks))[1][0] else moved
+
     marks = carry_fixpoint(spread, [a is not None for a in ak])
+    own = carry_fixpoint(vary, [a is not None for a in ak]) if nested and axis.size else marks
     cond, (by_entry,) = batch_jaxpr(cond_jaxpr, axis, (*bc, *marks), nested)
     body, _ = batch_jaxpr(body_jaxpr, axis, (*bb, *marks), tuple(marks))
     if by_entry:
@@ -151,7 +156,9 @@ def _while_batch(axis: BatchAxis, args: tuple, axes: tuple, *, cond_nconsts: int
              for x, a, m in zip(args, axes, [*bc, *bb, *marks])]
     c, b, k = _parts(front, cond_nconsts, body_nconsts)
     outs = bind_while(cond, c, body, b, k)
-    return outs, [0 if m else None for m in marks]
+    # Who reads a result that does not vary must not be told that it does: all its entries are the same.
+    outs = [x[0] if m and not v else x for x, m, v in zip(outs, marks, own)]
+    return outs, [0 if v else None for v in own]
 
 
 def _check_effects(cond_jaxpr: ClosedJaxpr, body_jaxpr: ClosedJaxpr) -> None:
