@@ -104,6 +104,10 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
          "make(key)  # <-",
          "def make(key):\n    return jax.random.normal(key)\n\ndef both(key, one):\n    if one:\n        return make(key)\n"
          "    first, second = jax.random.split(key)\n    return make(first), make(second)"),
+        ("def step(carry, _):\n    key, x = carry\n    return (key, x + jax.random.normal(key)), x  # <-\n\n"
+         "jax.lax.scan(step, (jax.random.key(0), 0.0), None, length=3)",
+         "def step(carry, _):\n    key, x = carry\n    key, sub = jax.random.split(key)\n"
+         "    return (key, x + jax.random.normal(sub)), x\n\njax.lax.scan(step, (jax.random.key(0), 0.0), None, length=3)"),
         ("keys = jax.random.split(jax.random.key(0), 3)\na = jax.random.normal(keys[0])\nb = jax.random.normal(keys[0])  # <-",
          "keys = jax.random.split(jax.random.key(0), 3)\na = jax.random.normal(keys[0])\nb = jax.random.normal(keys[1])\n"
          "c = jax.vmap(jax.random.normal)(jax.random.split(keys[2], 4))"),

@@ -111,6 +111,14 @@ def test_nothing_of_the_program_is_run_or_imported_and_no_client_is_made(tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
+def test_long_expressions_are_read(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text(LOST + "y = " + " + ".join(["1"] * 900) + "\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "perspicax", "check", "--format=github", "long.py"], cwd=tmp_path,
+                          capture_output=True, text=True)
+    assert done.stderr == ""
+    assert (done.returncode, done.stdout.count("::warning")) == (1, 1)
+
+
 def test_the_page_on_check_lists_every_rule() -> None:
     page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:4] for line in page.partition("## Rules")[2].splitlines() if line.startswith("| `")]

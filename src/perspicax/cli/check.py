@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
         print(f"perspicax check: {error}", file=sys.stderr)
         return 2
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 20_000))  # an expression of a thousand terms is a thousand deep
     found: list[Problem] = []
     for file in files:
         problems = [p for p in problems_of(file.name, file.text) if p.rule.id in rules]

@@ -412,18 +412,27 @@ class Calls(Expressions):
         self.transformed(w, node, frame)
         name, names = self._name_of(function), self._parameters(function)
 
+        carry = {"scan": 0, "fori_loop": 1, "while_loop": 0}.get(short)
+        given = list(values)
+
         def turn() -> bool:
             lifted = []
-            for i, v in enumerate(values):
+            for i, v in enumerate(given):
                 made = self.lift(v, names[i] if i < len(names) else f"argument {i}", kind, short, name, function)
-                if loop:
-                    made = _without_root(made)
+                if loop and i != carry:
+                    made = _without_root(made)  # another row, another count
                 lifted.append(made)
             before = self.waiting_traces(w, name)
             try:
-                self.call(function, lifted, {}, node, frame)
+                out = self.call(function, lifted, {}, node, frame)
             finally:
                 del self.traces[before:]
+            if carry is not None and len(given) > carry:  # what the first turn returns, the second gets
+                old = given[carry]
+                if short != "scan":
+                    given[carry] = out
+                else:
+                    given[carry] = out.items[0] if out.items else Value(old.level, old.staged, old.of, old.traced_in)
             return False
 
         if loop:

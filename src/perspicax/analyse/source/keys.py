@@ -42,6 +42,8 @@ class Keys(Tracing):
         if before is None or before == here:
             return
         at = next((i for i, (a, b) in enumerate(zip(before, here)) if a != b), min(len(before), len(here)) - 1)
+        while at + 1 < len(here) and self._is_loop(here[at][0], before[at][0]):
+            at += 1  # a loop on the device: what stands in its body is meant
         first, second = before[at][0], here[at][0]
         if not isinstance(second, ast.Call):
             return
@@ -60,6 +62,11 @@ class Keys(Tracing):
             labels = (Label(self.program.span(first), "used up here first"),)
             fixes = (Fix("split it, and use each part once", code=f"{name}, subkey = jax.random.split({name})"),)
         self.tell("key-reuse", second, says, frame, labels=labels, fixes=fixes)
+
+    def _is_loop(self, node: ast.AST, other: ast.AST) -> bool:
+        """Whether two steps are turns of one `scan`, `fori_loop`, …"""
+        return node is other and isinstance(node, ast.Call) and self.program.words(node.func, 200).rpartition(".")[2] in (
+            "scan", "map", "fori_loop", "while_loop")
 
     def _name_at(self, call: ast.Call, part: ast.expr | None) -> str:
         """What the key is called at a call."""
