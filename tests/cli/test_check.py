@@ -111,6 +111,17 @@ def test_nothing_of_the_program_is_run_or_imported_and_no_client_is_made(tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "lost.py").write_text(LOST.replace("    x.at[0].set(1.0)\n", "    x.at[0].set(1.0)\n" * 400), encoding="utf-8")
+    command = [sys.executable, "-m", "perspicax", "check", "lost.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b"discarded-update")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
 def test_long_expressions_are_read(tmp_path: Path) -> None:
     (tmp_path / "long.py").write_text(LOST + "y = " + " + ".join(["1"] * 900) + "\n", encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", "perspicax", "check", "--format=github", "long.py"], cwd=tmp_path,

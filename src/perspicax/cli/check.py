@@ -53,7 +53,11 @@ def main(arguments: Sequence[str]) -> int:
         if options.fix or options.diff:
             problems = _fix(file, problems, rules, options.diff, options.format == "text")
         found += problems
-    _show(found, options.format, len(files))
+    try:
+        _show(found, options.format, len(files))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough (`| head`); Python would say so once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if found else 0
 
 

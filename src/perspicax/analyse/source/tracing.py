@@ -207,12 +207,13 @@ class Tracing(Calls):
                 if _certain(inner) and not (inner.level == ARGUMENT and inner.likely_tree and short not in library.CREATION):
                     text = self.program.words(part)
                     static = self.static_fix(inner)
+                    fixes = [Fix("take it from a shape, which is known while tracing", code="x.shape[0]")] if word == "shape" \
+                        else [Fix("write the number itself, or take it from `ndim`, which is known while tracing")]
                     self.tell("traced-option", node, f"`{self.program.words(node.func)}` needs `{text}` as a Python "
                                                      "value for its "
                               f"{word}, but {self.during(inner)} it has none yet.", frame,
                               labels=(self.label(part, inner), *self.way_here()),
-                              fixes=(*static, Fix("take it from a shape, which is known while "
-                                                        "tracing", code="x.shape[0]")))
+                              fixes=(*static, *fixes))
                     return
 
     def _dynamic(self, short: str, args: list[Value], keywords: dict[str, Value], node: ast.Call, frame: Frame) -> None:
