@@ -164,9 +164,13 @@ def test_a_save_in_the_background_has_the_values_of_its_moment(tmp_path: Path, m
     theirs = np.ones(5000)
     ours = jnp.arange(5000.0)
     step = jax.jit(lambda x: x + 1, donate_argnums=0)
-    path = save_checkpoint(tmp_path, {"numpy": theirs, "jax": ours}, 1, async_manager=manager)
+    small, large = bytearray(b"one"), bytearray(b"one" * 5000)
+    tree = {"numpy": theirs, "jax": ours, "small": small, "large": large, "view": memoryview(large)}
+    path = save_checkpoint(tmp_path, tree, 1, async_manager=manager)
     assert not Path(path).exists(), "it waits"
     theirs[:] = 7
+    small[:] = b"two"
+    large[:] = b"two" * 5000
     for _ in range(3):
         ours = step(ours)
     ours.block_until_ready()
@@ -175,6 +179,7 @@ def test_a_save_in_the_background_has_the_values_of_its_moment(tmp_path: Path, m
     found = restore_checkpoint(path, None)
     assert (found["numpy"] == 1).all()
     assert (found["jax"] == np.arange(5000.0)).all()
+    assert (found["small"], found["large"], found["view"]) == (b"one", b"one" * 5000, b"one" * 5000)
 
 
 def test_background_saves_come_one_after_the_other_and_raise_at_the_next(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import random, tree_util
 from perspicax.flax import core, serialization
@@ -24,6 +25,12 @@ def small_tree() -> dict[str, Any]:
     return {"params": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "mask": np.array([True, False])},
             "half": np.ones(2, ml_dtypes.bfloat16), "step": 70000, "name": "café", "done": None, "on": True, "rate": 0.25,
             "z": 1 + 2j, "raw": b"\x00\xff", "many": [1, -1, {"deep": np.int8(3)}]}
+
+
+def forged(tree: dict[str, Any]) -> bytes:
+    """The bytes of a dict with names that cannot be written, since they say what the dict stands for."""
+    data = serialization.msgpack_serialize({name.replace("__", "!!"): value for name, value in tree.items()})
+    return data.replace(b"!!", b"__")
 
 
 def same(a: Any, b: Any) -> None:
@@ -104,7 +111,7 @@ def test_large_arrays_are_written_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_parts_are_put_together_by_their_numbers() -> None:
     parts = {str(i): np.array([i]) for i in sorted(range(12), key=str)}
-    found = restore(serialization.msgpack_serialize({"__msgpack_chunked_array__": True, "shape": {"0": 12}, "chunks": parts}))
+    found = restore(forged({"__msgpack_chunked_array__": True, "shape": {"0": 12}, "chunks": parts}))
     assert list(found) == list(range(12))
 
 
@@ -267,7 +274,7 @@ BOMBS = {
     "an array that says to have 4 GB": array_of(b"\x91\xce\x40\x00\x00\x00", F4, b"\xc6\xff\xff\xff\xff"),
     "lists too deep": b"\x91" * 100_000,
     "dicts too deep": b"\x81\xa1a" * 100_000,
-    "chunks of a huge shape": serialization.msgpack_serialize(
+    "chunks of a huge shape": forged(
         {"__msgpack_chunked_array__": True, "shape": {"0": 2**62}, "chunks": {"0": np.zeros(2)}}),
 }
 WRONG = {
@@ -293,15 +300,15 @@ WRONG = {
     "a list as a key": b"\x81\x90\x01",
     "a key twice": b"\x82\xa1a\x01\xa1a\x02",
     "nothing": b"",
-    "chunks without a shape": serialization.msgpack_serialize(
+    "chunks without a shape": forged(
         {"__msgpack_chunked_array__": True, "chunks": {"0": np.zeros(2)}}),
-    "chunks of two dtypes": serialization.msgpack_serialize({"__msgpack_chunked_array__": True, "shape": {"0": 2}, "chunks": {
+    "chunks of two dtypes": forged({"__msgpack_chunked_array__": True, "shape": {"0": 2}, "chunks": {
         "0": np.zeros(1), "1": np.zeros(1, np.int32)}}),
-    "chunks with a gap": serialization.msgpack_serialize({"__msgpack_chunked_array__": True, "shape": {"0": 2}, "chunks": {
+    "chunks with a gap": forged({"__msgpack_chunked_array__": True, "shape": {"0": 2}, "chunks": {
         "0": np.zeros(1), "2": np.zeros(1)}}),
-    "a key of no generator": serialization.msgpack_serialize({"__prng_key__": "nosuch", "data": np.zeros(2, np.uint32)}),
-    "a key of few words": serialization.msgpack_serialize({"__prng_key__": "fry", "data": np.zeros(3, np.uint32)}),
-    "a key of floats": serialization.msgpack_serialize({"__prng_key__": "fry", "data": np.zeros(2, np.float32)}),
+    "a key of no generator": forged({"__prng_key__": "nosuch", "data": np.zeros(2, np.uint32)}),
+    "a key of few words": forged({"__prng_key__": "fry", "data": np.zeros(3, np.uint32)}),
+    "a key of floats": forged({"__prng_key__": "fry", "data": np.zeros(2, np.float32)}),
 }
 
 
@@ -324,3 +331,65 @@ def test_hostile_bytes_are_refused_at_their_place_and_cost_nothing(name: str) ->
 def test_what_is_no_bytes_is_a_type_error(value: Any) -> None:
     with pytest.raises(TypeError):
         restore(value)
+
+
+# -- what is refused when it is written, and what older versions wrote
+
+@pytest.mark.parametrize("value, says", [
+    (np.ma.masked_array([1, 2], [False, True]), "A masked array at ['deep']['x']"),
+    (jax.ShapeDtypeStruct((2, 3), jnp.float32), "A ShapeDtypeStruct float32[2, 3] at ['deep']['x']"),
+    ({"__msgpack_chunked_array__": True, "shape": 1}, "A dict with the key '__msgpack_chunked_array__' at ['deep']['x']"),
+    ({"__prng_key__": "fry", "data": 1}, "A dict with the key '__prng_key__' at ['deep']['x']")])
+def test_what_would_not_read_back_is_not_written(value: Any, says: str) -> None:
+    with pytest.raises(NotSerializableError) as caught:
+        serialization.to_bytes({"deep": {"x": value}})
+    assert str(caught.value).startswith(says)
+    assert len(caught.value.report.fixes) == 1 and "MessagePack has" not in str(caught.value)
+
+
+def test_buffers_of_any_layout_are_written() -> None:
+    buffer = memoryview(np.arange(12, dtype=np.uint8).reshape(3, 4)[:, ::2])
+    found = serialization.msgpack_restore(serialization.msgpack_serialize({"a": bytearray(b"xy"), "b": buffer, "c": b""}))
+    assert found == {"a": b"xy", "b": bytes([0, 2, 4, 6, 8, 10]), "c": b""}
+
+
+def test_long_keys_are_shown_shortened() -> None:
+    key = "k" * 5000
+    with pytest.raises(NotSerializableError) as refused:
+        serialization.to_bytes({key: {"x": print}})
+    with pytest.raises(StateMismatchError) as mismatched:
+        serialization.from_state_dict({key: {"x": 1}}, {key: {"y": 1}, "b" * 5000: 2})
+    for caught in (refused, mismatched):
+        assert "kkkk..." in str(caught.value) and len(str(caught.value)) < 1000
+    assert mismatched.value.missing[0].endswith("kkk']['x']")
+
+
+def test_named_tuples_of_older_versions_are_restored() -> None:
+    old = {"name": "Pair", "fields": {"0": "right", "1": "left"}, "values": {"0": {"0": 6, "1": 7}, "1": 5}}
+    assert serialization.from_state_dict(Pair(1, [2, 3]), old) == Pair(5, [6, 7])
+    assert serialization.from_bytes({"a": Pair(1, [2, 3])}, serialization.to_bytes({"a": old})) == {"a": Pair(5, [6, 7])}
+    with pytest.raises(StateMismatchError) as caught:
+        serialization.from_state_dict(Pair(1, 2), {**old, "fields": {"0": "right", "1": "top"}})
+    assert caught.value.missing == ("['left']",) and caught.value.extra == ("['top']",)
+    Record = namedtuple("Record", ["name", "fields", "values"])
+    record = Record("n", {"0": "a"}, {"0": 1})
+    assert serialization.from_state_dict(record, serialization.to_state_dict(record)) == record
+
+
+def test_keys_that_are_no_text_are_told() -> None:
+    raw = serialization.msgpack_restore(serialization.msgpack_serialize({"a": {1: 5}}))
+    with pytest.raises(StateMismatchError) as caught:
+        serialization.from_state_dict({"a": {1: 0}}, raw)
+    assert caught.value.no_text == ("['a'][1]",) and not caught.value.missing and not caught.value.extra
+    assert "the keys of a state are text" in str(caught.value)
+    assert serialization.from_state_dict({"a": {1: 0}}, serialization.to_state_dict(raw)) == {"a": {1: 5}}, "as the fix says"
+
+
+def test_of_many_differences_each_kind_is_shown() -> None:
+    wanted = {**{f"a{i}": 0 for i in range(400)}, "shape": np.ones(2), "other": np.ones(2)}
+    given = {**{f"b{i}": 0 for i in range(400)}, "shape": np.ones(3), "other": np.ones(3)}
+    with pytest.raises(StateMismatchError) as caught:
+        serialization.from_state_dict(wanted, given)
+    lines = [line.split()[0] for line in str(caught.value).splitlines()[1:18]]
+    assert lines == ["differs"] * 2 + ["missing"] * 7 + ["not"] * 7 + ["and"]
+    assert "and 786 more: 393 missing, 393 not expected" in str(caught.value)

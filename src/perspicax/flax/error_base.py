@@ -9,7 +9,7 @@ from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix
 
 __all__ = ["FlaxError", "TraceContextError", "article", "entry", "lifted_by", "listed", "names_of", "near_fixes",
-           "place_of", "shape_of"]
+           "place_of", "shape_of", "short"]
 
 
 class FlaxError(PerspicaxError):
@@ -73,9 +73,15 @@ def lifted_by(scope_path: str) -> str:
 
 def listed(names: Iterable[Any], most: int = 8) -> str:
     """Names in quotes, as a list: `'a', 'b' and 4 more`."""
-    shown = [f"{name!r}" for name in names]
+    shown = [short(name) for name in names]
     rest = len(shown) - most
     return ", ".join(shown) if rest <= 0 else f"{', '.join(shown[:most])} and {rest} more"
+
+
+def short(key: Any, most: int = 60) -> str:
+    """A key as it stands in code; of a long one the beginning and the end."""
+    text = repr(key)
+    return text if len(text) <= most else f"{text[:most - 15]}...{text[-12:]}"
 
 
 def near_fixes(wrong: str, known: Iterable[Any]) -> tuple[Fix, ...]:

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import ml_dtypes
 import numpy as np
 
-from perspicax import Array, dtypes, random
-from perspicax.flax.error_base import article
+from perspicax import Array, ShapeDtypeStruct, dtypes, random
+from perspicax.flax.error_base import article, shape_of
 from perspicax.flax.serialization_errors import NotSerializableError
 
 __all__ = ["ARRAY", "CHUNKED", "COMPLEX", "DEEPEST", "KEY", "SCALAR", "Piece", "dtype_named", "pack"]
@@ -58,9 +58,9 @@ def pack(tree: Any, chunk: int, in_order: bool = False, snapshot: bool = False) 
         tree: dicts, lists, arrays, NumPy scalars, keys of `jax.random`, and Python's numbers, text, bytes and `None`.
         chunk: an array of more bytes than this is written in parts of that size.
         in_order: whether the keys of dicts are sorted, as JAX sorts them.
-        snapshot: whether the pieces shall keep their values whatever is written into NumPy's arrays later, which are
-            copied for it. Arrays of ours never change, and XLA does not reuse the memory of one that is donated while a
-            piece refers to it.
+        snapshot: whether the pieces shall keep their values whatever is written into NumPy's arrays and Python's buffers
+            later, which are copied for it. Arrays of ours never change, and XLA does not reuse the memory of one that is
+            donated while a piece refers to it.
 
     Raises:
         NotSerializableError: the tree has something else.
@@ -100,10 +100,13 @@ class _Writer:
         elif kind is str:
             self.text(value)
         elif isinstance(value, np.ndarray):
+            if kind is not np.ndarray and isinstance(value, np.ma.MaskedArray):
+                self.refuse("A masked array", "the format has arrays of values, and no mask beside them",
+                            "write its parts, `{'data': x.data, 'mask': x.mask}`, or an array without a mask, `x.filled(0)`")
             self.whole_or_chunks(value.copy() if self.snapshot else value, chunked)
         elif isinstance(value, Array):
             if dtypes.issubdtype(value.dtype, dtypes.prng_key):
-                self.mapping({KEY: str(random.key_impl(value)), "data": np.asarray(random.key_data(value))})
+                self.mapping({KEY: str(random.key_impl(value)), "data": np.asarray(random.key_data(value))}, ours=True)
             else:
                 self.whole_or_chunks(np.asarray(value), chunked)
         elif isinstance(value, np.generic):
@@ -119,10 +122,15 @@ class _Writer:
         elif kind is complex:
             self.small += _extension(COMPLEX, 19) + struct.pack(">BBdBd", 0x92, 0xCB, value.real, 0xCB, value.imag)
         elif kind in (bytes, bytearray, memoryview):
-            self.binary(memoryview(value).cast("B") if value else b"")
+            view = memoryview(value)
+            self.binary(bytes(view) if self.snapshot or not view.nbytes or not view.c_contiguous else view.cast("B"))
+        elif isinstance(value, ShapeDtypeStruct):
+            self.refuse(f"A ShapeDtypeStruct {_typed(value)}", "it says what an array is like, and has no values",
+                        "write the array itself; a target of `from_bytes` may be a ShapeDtypeStruct")
         else:
             remedy = "make a state dict of the tree first: `to_bytes(tree)`, or `msgpack_serialize(to_state_dict(tree))`"
-            self.refuse(f"{article(value)[:1].upper()}{article(value)[1:]}",
+            name = f"{kind.__name__} {_typed(value)}" if hasattr(value, "shape") and hasattr(value, "dtype") else kind.__name__
+            self.refuse(f"{'An' if name[:1].lower() in 'aeiou' else 'A'} {name}",
                         "MessagePack has dicts, lists, text, bytes, numbers and `None`; Flax adds arrays and complex numbers",
                         remedy if isinstance(value, tuple | dict) or hasattr(value, "_fields") else "")
 
@@ -136,7 +144,13 @@ class _Writer:
         else:
             self.small += struct.pack(">BI", long + 1, count)
 
-    def mapping(self, value: dict[Any, Any]) -> None:
+    def mapping(self, value: dict[Any, Any], ours: bool = False) -> None:
+        """Write a dict. `ours`: it stands for an array in chunks or a random key, and has the names that say so."""
+        if not ours and (CHUNKED in value or (KEY in value and "data" in value and len(value) == 2)):
+            name = CHUNKED if CHUNKED in value else KEY
+            self.refuse(f"A dict with the key {name!r}",
+                        f"this name says that a dict stands for {'an array in chunks' if name == CHUNKED else 'a random key'}, "
+                        "so that it would not be read back as it is", "give the entry another name")
         self.enter(len(value), 0x80, 0xDE, "dict")
         path = self.path
         path.append(None)
@@ -201,7 +215,7 @@ class _Writer:
         parts: list[Any] = [flat[start:start + length] for start in range(0, flat.size, length)]
         self.in_order, before = False, self.in_order
         self.mapping({CHUNKED: True, "shape": {str(i): n for i, n in enumerate(array.shape)},
-                      "chunks": {str(i): part for i, part in enumerate(parts)}})
+                      "chunks": {str(i): part for i, part in enumerate(parts)}}, ours=True)
         self.in_order = before
 
     def array(self, array: np.ndarray, code: int) -> None:
@@ -230,6 +244,10 @@ def _sorted(values: dict[Any, Any]) -> list[tuple[Any, Any]]:
         return sorted(values.items(), key=lambda entry: entry[0])
     except TypeError:  # text and numbers beside one another have no order: they stay as they are
         return list(values.items())
+
+
+def _typed(value: Any) -> str:
+    return f"{value.dtype}{shape_of(value.shape)}"
 
 
 def _text_head(size: int) -> bytes:

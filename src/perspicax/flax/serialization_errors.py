@@ -3,13 +3,15 @@ from __future__ import annotations
 
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
+from perspicax.flax.error_base import short
 
 __all__ = ["DamagedBytesError", "NotSerializableError", "place_in_tree"]
 
 
 def place_in_tree(path: tuple[str | int, ...]) -> str:
     """Where a value is in a tree, in words: `['params']['kernel']`, or "the top"."""
-    return "".join(f"[{part!r}]" for part in path) or "the top"
+    shown = [f"[{short(part)}]" for part in path]
+    return "".join(shown if len(shown) <= 12 else [*shown[:6], "[...]", *shown[-4:]]) or "the top"
 
 
 class NotSerializableError(PerspicaxError, TypeError, ValueError, OverflowError):

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from perspicax.diagnose import public
-from perspicax.flax.error_base import article, listed
+from perspicax.flax.error_base import article, listed, short
 from perspicax.flax.tree_errors import StateDictError, StateMismatchError
 from perspicax.tree_util import Partial
 
@@ -76,7 +77,7 @@ def _checked(kind: type, to_state: Callable[[Any], Any]) -> Callable[[Any], Any]
         if isinstance(state, dict):
             for key in state:
                 if not isinstance(key, str):
-                    raise StateDictError(says=f"The state of `{kind.__name__}` has the key {key!r}, which is no text.",
+                    raise StateDictError(says=f"The state of `{kind.__name__}` has the key {short(key)}, which is no text.",
                                          why="a state dict must be writable in any format: all its keys are str")
         return state
 
@@ -133,11 +134,12 @@ def _restored(target: Any, state: Any, name: str) -> Any:
 
 def _mismatch(kind: str, wanted: list[str], given: Any) -> StateMismatchError:
     """What the first place says that does not fit; the whole tree is compared where the error leaves it."""
+    given = _as_of_today(given) if isinstance(given, Mapping) else given
     names = list(map(str, given)) if isinstance(given, Mapping) else []
     at = current_path()
     return StateMismatchError(
         at=at, kind=kind, missing=tuple([name for name in wanted if name not in names]),
-        extra=tuple([name for name in names if name not in wanted]),
+        extra=tuple([name for name in names if name not in wanted]), no_text=_no_text("", given),
         differs=() if isinstance(given, Mapping) else ((at, kind, article(given)),))
 
 
@@ -145,6 +147,7 @@ def _compared(target: Any, state: Any, found: StateMismatchError) -> StateMismat
     """All places where a state differs from that of the target, in place of the first one that was found."""
     missing: list[str] = []
     extra: list[str] = []
+    no_text: list[str] = []
     differs: list[tuple[str, str, str]] = []
 
     def compare(path: str, wanted: Any, given: Any) -> None:
@@ -154,18 +157,27 @@ def _compared(target: Any, state: Any, found: StateMismatchError) -> StateMismat
         elif not isinstance(given, Mapping):
             differs.append((path, _described(wanted), _described(given)))
         else:
-            names = list(map(str, given))
-            missing.extend([path + f"[{name!r}]" for name in wanted if name not in names])
-            extra.extend([path + f"[{name!r}]" for name in names if name not in wanted])
+            given = _as_of_today(given)
+            names = set(map(str, given))
+            missing.extend([path + f"[{short(name)}]" for name in wanted if name not in names])
+            extra.extend([path + f"[{short(str(name))}]" for name in given if str(name) not in wanted])
+            no_text.extend(_no_text(path, given))
             for name, value in given.items():
                 if str(name) in wanted:
-                    compare(path + f"[{str(name)!r}]", wanted[str(name)], value)
+                    compare(path + f"[{short(str(name))}]", wanted[str(name)], value)
 
     compare("", to_state_dict(target), state)
-    if not (missing or extra or differs):
+    if not (missing or extra or differs or no_text):
         return found  # the target's own state fits, so that it is a restoring function of a user's that asks for more
     return StateMismatchError(at=found.at, kind=found.kind, missing=tuple(missing), extra=tuple(extra),
-                              differs=tuple(differs))
+                              differs=tuple(differs), no_text=tuple(no_text))
+
+
+def _no_text(path: str, given: Any) -> tuple[str, ...]:
+    """The paths of keys that are no text, as those of a dict that did not go through `to_state_dict`."""
+    if not isinstance(given, Mapping):
+        return ()
+    return tuple([path + f"[{short(name)}]" for name in given if not isinstance(name, str)])
 
 
 def _shaped(value: Any) -> Any:
@@ -205,7 +217,9 @@ def _dict_to_state(values: Mapping[Any, Any]) -> dict[str, Any]:
             handlers = _handlers(kind)
         state[key if type(key) is str else str(key)] = value if handlers is None else handlers[0](value)
     if len(state) != len(values):
-        raise StateDictError(says=f"A dict has keys that are different but show the same: {list(values)!r}.",
+        alike = Counter(map(str, values))
+        raise StateDictError(says="A dict has keys that are different but show the same: "
+                                  f"{listed(key for key in values if alike[str(key)] > 1)}.",
                              why="the keys of a state dict are text")
     return state
 
@@ -229,7 +243,24 @@ def _named_to_state(value: Any) -> dict[str, Any]:
     return {name: _state_of(getattr(value, name)) for name in value._fields}
 
 
+_OLD = {"name", "fields", "values"}
+
+
+def _as_of_today(state: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The state of a named tuple as old versions of Flax wrote it, `{"name": ..., "fields": {"0": name}, "values":
+    {"0": value}}`, as it is written now: `{name: value}`. Any other state as it is."""
+    if state.keys() != _OLD:
+        return state
+    fields, values = state["fields"], state["values"]
+    if not (isinstance(fields, Mapping) and isinstance(values, Mapping) and fields.keys() == values.keys()
+            and all(isinstance(name, str) for name in fields.values()) and len(set(fields.values())) == len(fields)):
+        return state
+    return {name: values[i] for i, name in fields.items()}
+
+
 def _named_from_state(target: Any, state: Any) -> Any:
+    if isinstance(state, Mapping) and set(target._fields) != _OLD:
+        state = _as_of_today(state)
     if not isinstance(state, Mapping) or set(state) != set(target._fields):
         raise _mismatch(f"named tuple {type(target).__name__}", list(target._fields), state)
     fields = {name: _restored(getattr(target, name), state[name], name) for name in target._fields}

@@ -131,6 +131,7 @@ class StateMismatchError(StateDictError):
         missing: paths (or names, in that part) that the tree has and the state has not.
         extra: those that the state has and the tree has not.
         differs: (path, what the tree has, what the state has) where both have something else.
+        no_text: paths of keys of the state that are no text.
     """
 
     says: str = ""
@@ -139,21 +140,40 @@ class StateMismatchError(StateDictError):
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     differs: tuple[tuple[str, str, str], ...] = ()
+    no_text: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
-        lines = [f"missing       {path}" + _near(path, self.extra) for path in self.missing]
-        lines += [f"not expected  {path}" for path in self.extra]
-        lines += [f"differs       {path or 'the top'}: {wanted} is wanted, {given} is there"
-                  for path, wanted, given in self.differs]
-        rest = [f"and {len(lines) - 16} more"] if len(lines) > 16 else []
+        kinds: list[Any] = [self.differs, self.no_text, self.missing, self.extra]
+        shares = _shares([len(kind) for kind in kinds], 16)
+        differs, no_text, missing, extra = [kind[:share] for kind, share in zip(kinds, shares)]
+        lines = [f"differs       {path or 'the top'}: {wanted} is wanted, {given} is there" for path, wanted, given in differs]
+        lines += [f"no text       {path}: the keys of a state are text" for path in no_text]
+        lines += [f"missing       {path}" + _near(path, self.extra) for path in missing]
+        lines += [f"not expected  {path}" for path in extra]
+        at = self.at if len(self.at) <= 100 else f"{self.at[:60]}...{self.at[-36:]}"
+        more = [f"{len(kind) - share} {what}" for kind, share, what in zip(
+            kinds, shares, ("that differ", "with keys that are no text", "missing", "not expected")) if len(kind) > share]
+        rest = [f"and {sum(map(len, kinds)) - len(lines)} more: {', '.join(more)}"] if more else []
         return Report(
             says=f"The state does not fit the {self.kind} that is to be restored"
-                 + (f" (at `{self.at}`)" if self.at not in ("", ".") else "") + "."
-                 + "".join(f"\n    {line}" for line in lines[:16] + rest),
+                 + (f" (at `{at}`)" if at not in ("", ".") else "") + "."
+                 + "".join(f"\n    {line}" for line in lines + rest),
             why="the target says which names there are, and each of them must be in the state",
-            fixes=(Fix("build the target as the one that was saved"),
+            fixes=(*([Fix("make the keys text", code="from_state_dict(target, to_state_dict(state))")] if self.no_text else []),
+                   Fix("build the target as the one that was saved"),
                    Fix("take the state as it is, with `None` as the target, and pick what fits")))
+
+
+def _shares(counts: list[int], places: int) -> list[int]:
+    """How many of each kind are shown in so many places: all of what is few, the rest in equal parts."""
+    shares = [0] * len(counts)
+    while places and shares != counts:
+        for i, count in enumerate(counts):
+            if places and shares[i] < count:
+                shares[i] += 1
+                places -= 1
+    return shares
 
 
 def _near(path: str, others: tuple[str, ...]) -> str:

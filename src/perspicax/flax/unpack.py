@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from perspicax import random
+from perspicax.flax.error_base import short
 from perspicax.flax.pack import ARRAY, CHUNKED, COMPLEX, DEEPEST, KEY, SCALAR, dtype_named
 from perspicax.flax.serialization_errors import DamagedBytesError
 
@@ -140,7 +141,7 @@ class _Reader:
             if type(key) not in _KEYS:
                 self.refuse(f"a key of a dict is a {type(key).__name__}")
             if key in found:
-                self.refuse(f"the key {key!r} is there twice")
+                self.refuse(f"the key {short(key)} is there twice")
             path[-1] = key
             found[key] = self.value()
         path.pop()
