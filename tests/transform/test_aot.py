@@ -104,3 +104,35 @@ class TestShapeDtypeStruct:
             px.ShapeDtypeStruct((2,), None)
         with pytest.raises(TypeError, match="unsized"):
             len(px.ShapeDtypeStruct((), np.float32))
+
+
+@pytest.mark.parametrize("wrap", [px.jit, px.grad, px.vmap, lambda f: lambda x: px.jvp(f, (x,), (x,))])
+def test_a_compiled_function_cannot_be_traced(wrap):
+    compiled = px.jit(f).lower(XS[0], {"w": 2.0}).compile()
+    with pytest.raises(CompiledCallError) as caught:
+        wrap(lambda x: compiled(x, {"w": 2.0})["o"])(XS if wrap is px.vmap else XS[0])
+    error = caught.value
+    assert (error.kind, error.name, error.function, error.got) == ("tracer", "x", "f", "float32[]")
+    assert "jax.jit(f)" in str(error)
+    outside = px.jit(lambda y: y * compiled(XS[0], {"w": 2.0})["o"])  # of values it may be called while tracing
+    np.testing.assert_allclose(outside(3.0), 6 * np.sin(XS[0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("donate", [(), (0,)])
+def test_debug_nans_looks_at_compiled_and_at_donating_programs(donate):
+    def program(x):
+        return jnp.log(x) * 2
+
+    with px.debug_nans(True):
+        jitted = px.jit(program, donate_argnums=donate)
+        calls = [jitted] if donate else [jitted, jitted.lower(XS).compile()]
+        for call in calls:
+            x = jnp.asarray(XS)
+            with pytest.raises(FloatingPointError) as caught:
+                call(x)
+            assert caught.value.what == "log" and not x.is_deleted()
+            assert caught.value.__context__ is None
+    compiled = px.jit(program, donate_argnums=donate).lower(XS).compile()
+    assert np.isnan(compiled(jnp.asarray(XS))).any()
+    with px.debug_nans(True), pytest.raises(FloatingPointError):
+        compiled(jnp.asarray(XS))

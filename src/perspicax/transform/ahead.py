@@ -10,12 +10,12 @@ import numpy as np
 from perspicax.core.avals import ShapedArray, abstract_token
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.trace import check_alive
-from perspicax.core.tracer import typers
+from perspicax.core.tracer import Tracer, typers
 from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import DialectError, MissingDtypeError
 from perspicax.transform.jit_options import JitOptions
-from perspicax.transform.jit_primitive import any_of, argument_names, inner_shardings, program_for
+from perspicax.transform.jit_primitive import any_of, argument_names, find_non_finite, inner_shardings, program_for
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
@@ -251,6 +251,10 @@ def _difference(traced: Traced, args: tuple, kwargs: dict) -> str:
     return "the static data of its arguments differs"
 
 
+def _leaf_name(traced: Traced, index: int) -> str:
+    return argument_names(traced.closed, len(traced.avals))[index]
+
+
 @public_methods("as_text", "cost_analysis", "memory_analysis")
 class CompiledStage:
     """A compiled function: call it with arguments of the types it was compiled for."""
@@ -274,21 +278,29 @@ class CompiledStage:
 
                 raise CompiledCallError(function=traced.name, expected=str(traced.in_tree),
                                         got=_difference(traced, args, kwargs), kind="tree")
+            for i, x in enumerate(leaves):
+                if type(x) is not ArrayImpl and isinstance(x, Tracer) and not x._trace.dead:
+                    from perspicax.transform.errors import CompiledCallError
+
+                    raise CompiledCallError(function=traced.name, kind="tracer", expected="", got=x.aval.str_short(),
+                                            name=_leaf_name(traced, i))
             check_alive(leaves)
             arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
             for i, (x, aval) in enumerate(zip(arrays, traced.avals)):
                 if x.aval.shape != aval.shape or x.aval.dtype != aval.dtype:
                     from perspicax.transform.errors import CompiledCallError
 
-                    names = (traced.closed.debug_info.arg_names or ()) if traced.closed.debug_info else ()
                     raise CompiledCallError(function=traced.name, kind="type", expected=aval.str_short(),
-                                            got=x.aval.str_short(), name=names[i] if i < len(names) else f"argument {i}")
+                                            got=x.aval.str_short(), name=_leaf_name(traced, i))
             placed = self._program.placed
             given = self._in_shardings or (placed,) * len(arrays)
             if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
                 dispatch.spread_placement(arrays, placed, given, traced.name,
                                           lambda: argument_names(traced.closed, len(arrays)))
-            return traced.out_tree.unflatten(self._program(dispatch.move_all(arrays, placed, self._in_shardings)))
+            results = self._program(dispatch.move_all(arrays, placed, self._in_shardings))
+            if dispatch.checking.nans:
+                find_non_finite(traced.closed, arrays, results, traced.name)
+            return traced.out_tree.unflatten(results)
         except Exception as error:
             trim(error)
             raise

@@ -171,10 +171,10 @@ class NoTracingError(PerspicaxError, RuntimeError):
 
 
 class CompiledCallError(PerspicaxError, TypeError):
-    """A compiled function was called with arguments of other types than it was compiled for.
+    """A compiled function was called with arguments of other types than it was compiled for, or with traced ones.
 
     Attributes:
-        kind: "tree" if their structure differs, and then `got` tells where; else "type".
+        kind: "tree" if their structure differs, and then `got` tells where; "tracer" if one has no value; else "type".
     """
 
     function: str
@@ -188,6 +188,13 @@ class CompiledCallError(PerspicaxError, TypeError):
         if self.kind == "tree":
             says = f"The compiled `{self.function}` was called with arguments of another structure."
             why = f"{self.got}; a compiled function serves the structure it was compiled for, no other"
+        elif self.kind == "tracer":
+            return Report(says=f"The compiled `{self.function}` was called with `{self.name}`, a {self.got} that has no value "
+                               "yet.",
+                          why="a compiled function is a program for values: it cannot be traced, so neither `jit` nor `grad` "
+                              "nor `vmap` can go through it",
+                          fixes=(Fix("call the jitted function itself instead",
+                                     code=f"jax.jit({callable_name(self.function)})(...)"),))
         else:
             says = f"The compiled `{self.function}` was called with `{self.name}` of type {self.got}."
             why = f"it was compiled for {self.expected}; a compiled function serves the types it was compiled for, no others"

@@ -209,11 +209,13 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
     Args:
         search: with debug_nans, runs the same equation by equation when a result is not finite; `None`: as it stands.
     """
+    if dispatch.checking.nans:
+        donated = ()  # the search needs the operands
     placed, in_shardings, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
                                                 compiler_options)
     results = program(dispatch.move_all(arrays, placed, in_shardings))
     if dispatch.checking.nans:
-        _find_non_finite(closed, arrays, results, name, search)
+        find_non_finite(closed, arrays, results, name, search)
     return results
 
 
@@ -274,14 +276,23 @@ def argument_names(closed: ClosedJaxpr, count: int) -> Sequence[str]:
     return names if len(names) == count else [f"argument {i}" for i in range(count)]
 
 
-def _find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: Sequence[ArrayImpl], name: str,
-                     search: Callable[[], Any] | None) -> None:
-    """With debug_nans: where a result is not finite, run equation by equation, so that the report names the one."""
+def find_non_finite(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], results: Sequence[ArrayImpl], name: str,
+                    search: Callable[[], Any] | None = None) -> None:
+    """With debug_nans: where a result is not finite, run equation by equation, so that the report names the one.
+
+    Raises:
+        NonFiniteError: of the operation, or of the whole where its operands were donated.
+    """
     try:
         dispatch.check_results(results, name)
-    except FloatingPointError:
+        return
+    except FloatingPointError as error:
+        found = error
+    try:  # outside of the handler: the report of the operation stands alone
         if search is not None:
             search()
         elif not any(x.is_deleted() for x in arrays):
             eval_jaxpr(closed.jaxpr, closed.consts, *arrays)
-        raise
+        raise found
+    finally:
+        del found
