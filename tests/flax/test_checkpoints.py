@@ -1,6 +1,7 @@
 """Checkpoints: which files there are after which calls, and that a killed writer loses nothing."""
 from __future__ import annotations
 
+import json
 import os
 import random as python_random
 import signal
@@ -115,6 +116,8 @@ def test_natural_order() -> None:
     assert checkpoints.natural_sort(["x/b_10/c_1", "x/b_9/c_2", "x/b_9/c_10"]) == ["x/b_9/c_2", "x/b_9/c_10", "x/b_10/c_1"]
     assert checkpoints.safe_normpath("gs://a//b/../c/") == "gs://a/c"
     assert checkpoints.safe_normpath("a/./b//c/..") == "a/b"
+    assert checkpoints.safe_normpath("local:///opt//x/") == "local:///opt/x", "as Flax: an absolute path stays one"
+    assert checkpoints.safe_normpath("file:///opt//x") == "file:///opt/x"
 
 
 def test_a_state_that_does_not_fit_is_told_by_path(tmp_path: Path) -> None:
@@ -195,6 +198,34 @@ def test_background_saves_come_one_after_the_other_and_raise_at_the_next(tmp_pat
     manager.wait_previous_save()
 
 
+UNHEARD = """
+import sys
+from perspicax.flax.training.checkpoints import AsyncManager, save_checkpoint
+manager = AsyncManager()
+save_checkpoint(sys.argv[1], {"a": 1}, 1, async_manager=manager)
+if sys.argv[2] == "waits":
+    try:
+        manager.wait_previous_save()
+    except OSError:
+        print("heard")
+if sys.argv[2] == "forgets":
+    del manager
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("ends", ["at once", "forgets", "waits", "well"])
+def test_a_failed_save_that_nobody_waited_for_is_told_at_the_end(ends: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path if ends == "well" else tmp_path / "file" / "folder"
+    done = subprocess.run([sys.executable, "-c", UNHEARD, str(folder), ends], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    if ends in ("waits", "well"):
+        assert done.stderr == "" and done.stdout == ("heard\n" if ends == "waits" else "")
+    else:
+        assert str(folder) in done.stderr and "NotADirectoryError" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_several_processes_save_as_one_does(tmp_path: Path) -> None:
     path = save_checkpoint_multiprocess(tmp_path, {"w": jnp.ones(3)}, 1)
     assert (restore_checkpoint(path, None)["w"] == 1).all()
@@ -216,6 +247,75 @@ def test_a_storage_in_memory(tmp_path: Path) -> None:
     save_checkpoint(folder, state(3.0), 3, keep=5, overwrite=True)
     assert available_steps(folder) == [2, 3]
     assert restore_checkpoint("memory://runs/none", 5) == 5
+
+
+def test_absolute_paths_of_a_storage_stay_so(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    path = save_checkpoint(f"local://{tmp_path}/run", state(1.0), 1)
+    assert path == f"local://{tmp_path}/run/checkpoint_1" and (tmp_path / "run" / "checkpoint_1").is_file()
+    assert restore_checkpoint(f"local://{tmp_path}/run", None)["step"] == 1
+    assert save_checkpoint("memory:///", state(1.0), 1, prefix="top_") == "memory:///top_1"
+    assert latest_checkpoint("memory:///", prefix="top_") == "memory:///top_1"
+
+
+# -- folders of Orbax's that are damaged
+
+def orbax_folder(tmp_path: Path, strings: str | None, metadata: Any = None) -> str:
+    def leaf(*keys: str, kind: Any = "string") -> dict[str, Any]:
+        facts = None if kind is None else {"value_type": kind, "skip_deserialize": kind != "string"}
+        return {"key_metadata": [{"key": key, "key_type": 2} for key in keys], "value_metadata": facts}
+
+    leaves = {"whole": [leaf("a", "b"), leaf("none", kind="None")], "no facts": [leaf("a", kind=None)],
+              "inside": [leaf("a"), leaf("a", "b")], "around": [leaf("a", "b"), leaf("a")]}[metadata or "whole"]
+    folder = tmp_path / "checkpoint_1"
+    folder.mkdir()
+    (folder / "_METADATA").write_text(json.dumps({"tree_metadata": {str(i): leaf for i, leaf in enumerate(leaves)}}))
+    if strings is not None:
+        (folder / "_strings.json").write_text(strings)
+    return str(folder)
+
+
+def test_texts_of_orbax_are_restored(tmp_path: Path) -> None:
+    pytest.importorskip("tensorstore")
+    assert restore_checkpoint(orbax_folder(tmp_path, '{"a.b": "text"}'), None) == {"a": {"b": "text"}, "none": None}
+
+
+@pytest.mark.parametrize("strings, metadata, file, path", [
+    (None, None, "_strings.json", ()), ('{"a.b": "te', None, "_strings.json", ()), ("[]", None, "_strings.json", ()),
+    ('{"a.c": "text"}', None, "_strings.json", ("a", "b")), ('{"a.b": 3}', None, "_strings.json", ("a", "b")),
+    ("{}", "no facts", "_METADATA", ()), ('{"a": "x", "a.b": "y"}', "inside", "_METADATA", ("a", "b")),
+    ('{"a": "x", "a.b": "y"}', "around", "_METADATA", ("a",))])
+def test_a_damaged_folder_of_orbax_names_the_file_and_the_place(strings: str | None, metadata: str | None, file: str,
+                                                                path: tuple[str, ...], tmp_path: Path) -> None:
+    pytest.importorskip("tensorstore")
+    folder = orbax_folder(tmp_path, strings, metadata)
+    with pytest.raises(DamagedBytesError) as caught:
+        restore_checkpoint(folder, None)
+    assert (caught.value.source, caught.value.path) == (os.path.join(folder, file), path)
+
+
+# -- several writers of one folder
+
+def test_what_another_writer_removes_meanwhile_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        save_checkpoint(tmp_path, state(step), step, keep=9)
+    remove, write = storage.LOCAL.remove, storage.LOCAL.write
+
+    def removed_twice(path: str) -> None:
+        remove(path)
+        remove(path)
+
+    monkeypatch.setattr(storage.LOCAL, "remove", removed_twice, raising=False)
+    save_checkpoint(tmp_path, state(3.0), 3)
+    assert names(tmp_path) == ["checkpoint_3"]
+
+    def written_and_removed(path: str, pieces: Any) -> None:
+        write(path, pieces)
+        remove(path)
+
+    monkeypatch.setattr(storage.LOCAL, "write", written_and_removed, raising=False)
+    save_checkpoint(tmp_path, state(4.0), 4)
+    assert names(tmp_path) == ["checkpoint_3"], "what the other writer has left"
 
 
 # -- killed writers

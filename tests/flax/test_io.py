@@ -9,7 +9,7 @@ import pytest
 
 from perspicax.diagnose.optional import MissingPackageError
 from perspicax.flax import errors, io
-from perspicax.flax.file_errors import BackendModeError
+from perspicax.flax.file_errors import BackendModeError, StorageSchemeError
 from perspicax.flax.metrics.tensorboard import SummaryWriter
 from perspicax.flax.training import orbax_utils
 from perspicax.flax.training.orbax_files import read_orbax
@@ -101,6 +101,19 @@ def test_two_storages(tmp_path: Path) -> None:
         io.copy(str(tmp_path / "a"), "memory://a")
 
 
-def test_an_unknown_scheme_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError):
-        io.exists("nosuch://bucket/file")
+def test_an_unknown_scheme_is_told_with_those_that_are_known() -> None:
+    with pytest.raises(StorageSchemeError) as caught:
+        io.exists("memry://bucket/file")
+    assert caught.value.scheme == "memry" and "memory" in caught.value.known
+    assert "did you mean 'memory'?" in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme, package", [("gs", "gcsfs"), ("s3", "s3fs"), ("abfs", "adlfs")])
+def test_a_storage_whose_package_is_missing_names_it(scheme: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*sys.modules, package]:
+        if name.partition(".")[0] == package:
+            monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingPackageError) as caught:
+        io.exists(f"{scheme}://bucket/file")
+    assert (caught.value.package, caught.value.name) == (package, package)
+    assert f"pip install {package}" in str(caught.value) and f"`{scheme}://`" in str(caught.value)

@@ -16,7 +16,7 @@ class MissingPackageError(PerspicaxError, ModuleNotFoundError):
 
     Attributes:
         package: the module that was looked for.
-        extra: the extra of Perspicax that brings it.
+        extra: the extra of Perspicax that brings it; empty if none does.
         needed_for: what it is needed for, as it stands in a sentence.
     """
 
@@ -33,8 +33,10 @@ class MissingPackageError(PerspicaxError, ModuleNotFoundError):
     def report(self) -> Report:
         return Report(
             says=f"The package `{self.package}` is not installed; it is needed for {self.needed_for}.",
-            why=f"Perspicax works without it, so that it comes only with the extra `{self.extra}`.",
-            fixes=(Fix("install it", code=f'pip install "perspicax[{self.extra}]"'),),
+            why=f"Perspicax works without it, so that it comes only with the extra `{self.extra}`." if self.extra else
+                "Perspicax works without it, and no extra brings it.",
+            fixes=(Fix("install it", code=f'pip install "perspicax[{self.extra}]"' if self.extra else
+                       f"pip install {self.package.partition('.')[0]}"),),
         )
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
-from perspicax.flax.error_base import FlaxError
+from perspicax.flax.error_base import FlaxError, near_fixes
 
 __all__ = [
     "AlreadyExistsError", "BackendModeError", "CheckpointNotFoundError", "CheckpointOptionError", "InvalidCheckpointError",
     "MPACheckpointingRequiredError", "MPARestoreDataCorruptedError", "MPARestoreTargetRequiredError",
+    "StorageSchemeError",
 ]
 
 
@@ -59,6 +60,26 @@ class CheckpointNotFoundError(PerspicaxError, ValueError):
 
 class CheckpointOptionError(ReportedError, ValueError, TypeError):
     """A checkpoint was to be saved or restored in a way that there is not."""
+
+
+class StorageSchemeError(PerspicaxError, ValueError):
+    """A path begins with the scheme of a storage that there is not.
+
+    Attributes:
+        scheme: what stands before `://`.
+        known: the schemes that there are.
+    """
+
+    scheme: str
+    known: tuple[str, ...]
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.scheme}://` is no storage that is known here.",
+                      why=f"paths with a scheme are opened by fsspec, which knows {', '.join(self.known)}",
+                      fixes=(*near_fixes(self.scheme, self.known),
+                             Fix("let fsspec know a storage of your own",
+                                 code=f"fsspec.register_implementation({self.scheme!r}, MyFileSystem)")))
 
 
 class AlreadyExistsError(FlaxError):

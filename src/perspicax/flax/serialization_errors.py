@@ -56,7 +56,8 @@ class DamagedBytesError(PerspicaxError, ValueError):
     def report(self) -> Report:
         whose = f"The file {self.source!r}" if self.source else "The bytes"
         return Report(
-            says=f"{whose} cannot be read: at {place_in_tree(self.path)}, byte {self.offset:,} of {self.size:,}, {self.fault}.",
+            says=f"{whose} cannot be read: at {place_in_tree(self.path)}"
+                 + (f", byte {self.offset:,} of {self.size:,}" if self.size else "") + f", {self.fault}.",
             why="what was written by `to_bytes` or `save_checkpoint` reads back whole; these bytes were cut off, changed, "
                 "or written by something else",
             fixes=(Fix("restore an earlier checkpoint", code="restore_checkpoint(folder, target, step=...)"),)

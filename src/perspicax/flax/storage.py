@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from itertools import count
 from typing import IO, Any, Protocol
 
-from perspicax.diagnose.optional import optional
-from perspicax.flax.file_errors import AlreadyExistsError
+from perspicax.diagnose.optional import MissingPackageError, optional
+from perspicax.flax.file_errors import AlreadyExistsError, StorageSchemeError
 
 __all__ = ["LOCAL", "Storage", "is_temporary", "join", "scheme_of", "storage_of", "temporary_name"]
 
@@ -27,7 +27,10 @@ _numbers = count()
 
 def join(folder: str, name: str) -> str:
     """The path of a file in a folder, in the folder's own manner."""
-    return f"{folder.rstrip('/')}/{name}" if scheme_of(folder) else os.path.join(folder, name)
+    if not scheme_of(folder):
+        return os.path.join(folder, name)
+    inner = folder.rstrip("/")
+    return f"{folder if inner.endswith(':') else inner + '/'}{name}"  # the top keeps its slashes: `memory://`
 
 
 def temporary_name(name: str) -> str:
@@ -150,10 +153,10 @@ class _Local:
         for name in os.listdir(folder):
             if is_temporary(name) and name.split("-", 4)[-1].startswith(prefix) and _writer_is_gone(name):
                 path = os.path.join(folder, name)
-                if os.path.isdir(path):
-                    shutil.rmtree(path)
-                else:
-                    os.remove(path)
+                try:
+                    (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
+                except FileNotFoundError:
+                    continue  # another writer of this folder sweeps, too
 
 
 def _flush_folder(folder: str) -> None:
@@ -174,8 +177,18 @@ class _Remote:
     """A file system of fsspec."""
 
     def __init__(self, scheme: str) -> None:
-        fsspec = optional("fsspec", extra="remote", needed_for=f"paths that begin with `{scheme}://`")
-        self.system: Any = fsspec.filesystem(scheme)
+        paths = f"paths that begin with `{scheme}://`"
+        fsspec = optional("fsspec", extra="remote", needed_for=paths)
+        known = fsspec.available_protocols()
+        if scheme not in known:
+            raise StorageSchemeError(scheme=scheme, known=tuple(sorted(known)))
+        try:
+            self.system: Any = fsspec.filesystem(scheme)
+        except ImportError as error:  # its words name a package; its cause knows the module that was not found
+            package = getattr(error.__cause__, "name", None) or error.name
+            if package is None:
+                raise
+            raise MissingPackageError(package=package, extra="", needed_for=paths) from None
         self.scheme = scheme
 
     def _inner(self, path: str) -> str:
@@ -238,7 +251,10 @@ class _Remote:
     def sweep(self, folder: str, prefix: str) -> None:
         for name in self.listdir(folder):
             if is_temporary(name) and name.split("-", 4)[-1].startswith(prefix) and _writer_is_gone(name):
-                self.remove(join(folder, name))
+                try:
+                    self.remove(join(folder, name))
+                except FileNotFoundError:
+                    continue
 
 
 LOCAL = _Local()
@@ -255,6 +271,7 @@ def storage_of(path: str) -> Storage:
 
     Raises:
         MissingPackageError: it is another one than this machine's, and fsspec (or its part for it) is not installed.
+        StorageSchemeError: fsspec knows no such storage.
     """
     scheme = scheme_of(path)
     return _Remote(scheme) if scheme else LOCAL

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -36,10 +37,14 @@ def safe_normpath(path: str) -> str:
 
     >>> safe_normpath("gs://bucket//a/../b/")
     'gs://bucket/b'
+    >>> safe_normpath("local:///data//a")
+    'local:///data/a'
     """
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path)
-    return scheme[0] + os.path.normpath(path[scheme.end():]).lstrip("/") if scheme and scheme[0] != "file://" else (
-        "file://" + os.path.normpath(path[7:]) if scheme else os.path.normpath(path))
+    if scheme is None:
+        return os.path.normpath(path)
+    inner = path[scheme.end():]
+    return scheme[0] + "/" * inner.startswith("/") + os.path.normpath(inner).lstrip("/")
 
 
 def _folder(ckpt_dir: PathLike) -> str:
@@ -109,10 +114,11 @@ def save_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float, prefix: 
         tidy()
         return path
     pieces = pack(to_state_dict(target), serialization.MAX_CHUNK_SIZE, snapshot=async_manager is not None)
+    write = _Write(path, prefix, pieces, tidy)
     if async_manager is None:
-        _write(path, prefix, pieces, tidy)
+        write()
     else:
-        async_manager.save_async(partial(_write, path, prefix, pieces, tidy))
+        async_manager.save_async(write)
     return path
 
 
@@ -120,22 +126,35 @@ def _path(folder: str, prefix: str, step: Any) -> str:
     return join(folder, f"{prefix}{step}")
 
 
-def _write(path: str, prefix: str, pieces: list[Piece], tidy: Callable[[], None]) -> None:
-    storage, folder = storage_of(path), _split(path)[0]
-    storage.makedirs(folder)
-    storage.sweep(folder, prefix.rpartition("/")[2])
-    storage.write(path, pieces)
-    tidy()
+@dataclass(frozen=True)
+class _Write:
+    """The part of a save that may run in the background."""
+
+    path: str
+    prefix: str
+    pieces: list[Piece]
+    tidy: Callable[[], None]
+
+    def __call__(self) -> None:
+        storage, folder = storage_of(self.path), _split(self.path)[0]
+        storage.makedirs(folder)
+        storage.sweep(folder, self.prefix.rpartition("/")[2])
+        storage.write(self.path, self.pieces)
+        self.tidy()
 
 
 def _split(path: str) -> tuple[str, str]:
     folder, _, name = path.rpartition("/" if scheme_of(path) else os.sep)
+    if scheme_of(path) and folder.endswith((":/", "://")):  # the top, of `memory://name` and `local:///name`
+        folder += "/"
     return folder or ".", name
 
 
 def _tidy(folder: str, prefix: str, path: str, keep: int, overwrite: bool, keep_every_n_steps: int | None) -> None:
     """Remove what is later than a checkpoint that was just saved, and older ones that are not to be kept."""
     there = _saved(folder, prefix)
+    if path not in there:
+        return  # another writer of this folder has removed it: what is to be kept is for that one to say
     at = there.index(path)
     if overwrite:
         for later in there[at + 1:]:
@@ -152,7 +171,10 @@ def _tidy(folder: str, prefix: str, path: str, keep: int, overwrite: bool, keep_
 
 def _remove(path: str) -> None:
     storage = storage_of(path)
-    (storage.rmtree if storage.isdir(path) else storage.remove)(path)
+    try:
+        (storage.rmtree if storage.isdir(path) else storage.remove)(path)
+    except FileNotFoundError:
+        return  # another writer of this folder removes the same ones
 
 
 @public

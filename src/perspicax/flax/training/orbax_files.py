@@ -49,12 +49,11 @@ def read_orbax(path: str) -> Any:
         text = file.read()
     try:
         metadata = json.loads(text)
-        leaves = [([str(part["key"]) for part in entry["key_metadata"]], entry["value_metadata"])
+        leaves = [([str(part["key"]) for part in entry["key_metadata"]], dict(entry["value_metadata"]))
                   for entry in metadata["tree_metadata"].values()]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DamagedBytesError(path=(), offset=0, size=len(text), source=described,
-                                fault="what describes the leaves is no description") from None
-    strings = _strings(path)
+        raise _damaged(described, [], "what describes the leaves is no description", len(text)) from None
+    strings = _strings(path) if any(facts.get("value_type") == "string" for _, facts in leaves) else {}
     arrays = {tuple(keys): _opened(tensorstore, path, keys, metadata) for keys, facts in leaves
               if not facts.get("skip_deserialize") and facts.get("value_type") != "string"}
     state: Any = {}
@@ -64,6 +63,8 @@ def read_orbax(path: str) -> Any:
             value: Any = None if kind == "None" else {}
         elif kind == "string":
             value = strings.get(".".join(keys))
+            if not isinstance(value, str):
+                raise _damaged(join(path, "_strings.json"), keys, "the text is not in the file")
         else:
             value = _read(arrays[tuple(keys)], kind, path, keys)
         if not keys:
@@ -71,6 +72,10 @@ def read_orbax(path: str) -> Any:
         inner = state
         for key in keys[:-1]:
             inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise _damaged(described, keys, "the path goes through a leaf")
+        if keys[-1] in inner:
+            raise _damaged(described, keys, "there is something else at the same path, or below it")
         inner[keys[-1]] = value
     return state
 
@@ -86,12 +91,23 @@ def with_empty_parts(wanted: Any, found: Any) -> Any:
     return {name: with_empty_parts(wanted.get(name), value) for name, value in found.items()}
 
 
-def _strings(path: str) -> dict[str, str]:
+def _strings(path: str) -> dict[str, Any]:
     storage, file = storage_of(path), join(path, "_strings.json")
     if not storage.exists(file):
-        return {}
+        raise _damaged(file, [], "the file, which has the texts of the tree, is not there")
     with storage.open(file, "rb") as opened:
-        return json.loads(opened.read())
+        data = opened.read()
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise _damaged(file, [], "the texts of the tree are no JSON object", len(data))
+    return found
+
+
+def _damaged(file: str, keys: list[str], fault: str, size: int = 0) -> DamagedBytesError:
+    return DamagedBytesError(path=tuple(keys), offset=0, size=size, source=file, fault=fault)
 
 
 def _opened(tensorstore: Any, path: str, keys: list[str], metadata: dict[str, Any]) -> Any:
@@ -108,8 +124,7 @@ def _read(opening: Any, kind: str | None, path: str, keys: list[str]) -> Any:
     try:
         found: np.ndarray = opening.result().read().result()
     except (ValueError, OSError) as error:
-        raise DamagedBytesError(path=tuple(keys), offset=0, size=0, source=path,
-                                fault=f"the array cannot be read ({str(error).splitlines()[0][:200]})") from None
+        raise _damaged(path, keys, f"the array cannot be read ({str(error).splitlines()[0][:200]})") from None
     if kind == "scalar":
         return found.item() if found.dtype.kind in "?biufc" else found[()]
     return _as_array(found) if kind == "jax.Array" else found
