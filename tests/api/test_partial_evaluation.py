@@ -8,8 +8,9 @@ import perspicax as px
 from perspicax import lax
 from perspicax import numpy as jnp
 from perspicax.api.partial_errors import PartialValueError, UsedOutputsError
-from perspicax.core.errors import RuleMissingError
+from perspicax.core.errors import JaxprOperandsError, RuleMissingError
 from perspicax.core.jaxpr import eval_jaxpr
+from perspicax.extend import core as extend_core
 from perspicax.extend import linear_util
 from perspicax.interpreters import ad
 from perspicax.interpreters import partial_eval as pe
@@ -111,3 +112,24 @@ def test_the_transposition_of_a_primitive():
     assert ad.get_primitive_transpose(lax.neg_p)(2.0, ad.UndefinedPrimal(F32)) == [-2.0]
     with pytest.raises(RuleMissingError):
         ad.get_primitive_transpose(lax.sin_p)
+
+
+def test_jaxprs_take_one_value_for_each_operand():
+    closed = px.make_jaxpr(lambda x, y: x * y + XS)(1.0, 2.0)
+    product = extend_core.jaxpr_as_fun(closed)
+    np.testing.assert_array_equal(product(2.0, 3.0)[0], 6 + XS)
+    np.testing.assert_array_equal(px.core.eval_jaxpr(closed.jaxpr, closed.consts, 2.0, 3.0)[0], 6 + XS)
+    for call, kind, actual in [(lambda: product(1.0), "arguments", 1), (lambda: product(1.0, 2.0, 3.0), "arguments", 3),
+                               (lambda: px.core.eval_jaxpr(closed.jaxpr, [], 1.0, 2.0), "constants", 0),
+                               (lambda: px.jit(lambda x: px.core.eval_jaxpr(closed.jaxpr, closed.consts, x))(1.0),
+                                "arguments", 1)]:
+        with pytest.raises(JaxprOperandsError) as caught:
+            call()
+        assert isinstance(caught.value, ValueError)
+        assert (caught.value.kind, caught.value.actual) == (kind, actual)
+    assert caught.value.expected == ("float32[]", "float32[]")
+
+
+def test_the_names_of_jax_core_are_those_that_users_have():
+    assert {n for n in dir(px.core) if n[:1] != "_"} == set(px.core.__all__)
+    assert px.core.ShapedArray((), np.float32).shape == ()

@@ -2,6 +2,11 @@
 
 from perspicax.diagnose.facade import on_demand as _on_demand
 
+__all__ = [
+    "AbstractValue", "Atom", "ShapedArray", "Trace", "Tracer", "ensure_compile_time_eval", "eval_context", "eval_jaxpr",
+    "max_dim", "min_dim",
+]
+
 # Fetched on first use: the files of this room import each other, and every one of them runs this file first.
 __getattr__, __dir__ = _on_demand(__name__, names={
     "AbstractValue": "perspicax.core.avals",
@@ -16,16 +21,11 @@ __getattr__, __dir__ = _on_demand(__name__, names={
     "deferring": "perspicax.core.deferral",
     "ensure_compile_time_eval": "perspicax.core.folding",
     "eval_context": "perspicax.core.folding",
-    "eval_jaxpr": "perspicax.core.jaxpr",
+    "eval_jaxpr": "perspicax.core.inspection",
     "find_top_trace": "perspicax.core.inspection",
     "get_opaque_trace_state": "perspicax.core.inspection",
     "max_dim": "perspicax.core.inspection",
     "min_dim": "perspicax.core.inspection",
     "settled": "perspicax.core.deferral",
     "stand_in": "perspicax.core.deferral",
-})
-
-__all__ = [
-    "AbstractValue", "Atom", "ShapedArray", "Trace", "Tracer", "ensure_compile_time_eval", "eval_context", "eval_jaxpr",
-    "max_dim", "min_dim",
-]
+}, listed=__all__)  # what else is there belongs to the library itself

@@ -107,6 +107,31 @@ RULE_NAMES = {"jvp": "derivative", "transpose": "transposition rule", "batch": "
               "emit": "lowering rule", "linearize": "linearisation", "evaluate": "evaluation rule", "type_rule": "type rule"}
 
 
+class JaxprOperandsError(PerspicaxError, ValueError):
+    """A jaxpr was evaluated with more or fewer values than it takes.
+
+    Attributes:
+        kind: `arguments`, or `constants`.
+        expected: the types that it takes.
+        actual: how many values there were.
+    """
+
+    kind: str
+    expected: tuple[str, ...]
+    actual: int
+
+    @property
+    def report(self) -> Report:
+        from perspicax.diagnose.render.text import plural  # for weight
+
+        types = ", ".join(self.expected[:6]) + (", …" if len(self.expected) > 6 else "")
+        return Report(says=f"A jaxpr of {plural(len(self.expected), self.kind[:-1])} was evaluated with "
+                           f"{plural(self.actual, 'value')}.",
+                      why=(f"its {self.kind} are {types}; " if types else "") + "each takes one value",
+                      fixes=(Fix("pass the jaxpr's own constants, and the leaves of the arguments",
+                                 code="jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *jax.tree.leaves(args))"),))
+
+
 class RuleResultError(PerspicaxError, TypeError):
     """A rule of a primitive returned something else than such a rule returns.
 

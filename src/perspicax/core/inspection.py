@@ -1,19 +1,22 @@
 """What libraries ask of traces, values and jaxprs: `jax.extend.core`'s small functions."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from perspicax.core.avals import AbstractValue, ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import use_trace
 from perspicax.core.effects import NO_EFFECTS
+from perspicax.core.errors import JaxprOperandsError
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, jaxprs_in
+from perspicax.core.jaxpr import eval_jaxpr as apply_jaxpr
 from perspicax.core.trace import Trace
 from perspicax.core.tracer import Tracer
+from perspicax.diagnose.boundary import public
 
 __all__ = [
-    "OpaqueTraceState", "concrete_or_error", "find_top_trace", "gensym", "get_opaque_trace_state", "jaxpr_as_fun",
+    "OpaqueTraceState", "concrete_or_error", "eval_jaxpr", "find_top_trace", "gensym", "get_opaque_trace_state", "jaxpr_as_fun",
     "jaxprs_in_params", "mapped_aval", "max_dim", "min_dim", "new_jaxpr_eqn", "primal_dtype_to_tangent_dtype",
     "set_current_trace", "subjaxprs", "take_current_trace", "tracing", "unmapped_aval",
 ]
@@ -122,7 +125,37 @@ def min_dim(d1: Any, d2: Any) -> Any:
 
 def jaxpr_as_fun(closed_jaxpr: ClosedJaxpr) -> Callable[..., list[Any]]:
     """A closed jaxpr as a function of flat arguments that returns a list."""
-    return closed_jaxpr
+    def fun(*args: Any) -> list[Any]:
+        return eval_jaxpr(closed_jaxpr.jaxpr, closed_jaxpr.consts, *args)
+
+    return public(fun)
+
+
+@public
+def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any, propagate_source_info: bool = True) -> list[Any]:
+    """Apply the equations of `jaxpr` to values.
+
+    Args:
+        jaxpr: an open jaxpr.
+        consts: one value for each of its constants.
+        args: one value for each of its arguments.
+        propagate_source_info: accepted; reports always name the place where an equation was first applied.
+
+    Returns:
+        The values of its results.
+
+    Raises:
+        JaxprOperandsError: there are more or fewer values.
+
+    >>> closed = jax.make_jaxpr(lambda x: x * 2)(1.)
+    >>> jax.core.eval_jaxpr(closed.jaxpr, closed.consts, 3.)
+    [Array(6., dtype=float32, weak_type=True)]
+    """
+    for kind, variables, values in (("constants", jaxpr.constvars, consts), ("arguments", jaxpr.invars, args)):
+        if len(variables) != len(values):
+            raise JaxprOperandsError(kind=kind, expected=tuple([v.aval.str_short() for v in variables]),
+                                     actual=len(values))
+    return apply_jaxpr(jaxpr, consts, *args)
 
 
 def subjaxprs(jaxpr: Jaxpr) -> Iterator[Jaxpr]:

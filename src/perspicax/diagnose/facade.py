@@ -141,7 +141,8 @@ def publish(module: str) -> None:
 
 
 def on_demand(module: str, *, modules: Iterable[str] = (), names: Mapping[str, str] | None = None,
-              absent: Iterable[str] = (), published: bool = False) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+              absent: Iterable[str] = (), published: bool = False,
+              listed: Iterable[str] | None = None) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a public module.
 
     Args:
@@ -151,6 +152,7 @@ def on_demand(module: str, *, modules: Iterable[str] = (), names: Mapping[str, s
             another name there).
         absent: names of the reference that are not there yet.
         published: whether to treat functions among `names` as `publish` does.
+        listed: what `dir` gives; by default all that there is.
 
     The functions raise `NotThereYet` for absent names and for submodules without a file, `UnknownNameError` for others.
     """
@@ -175,7 +177,8 @@ def on_demand(module: str, *, modules: Iterable[str] = (), names: Mapping[str, s
         raise UnknownNameError(module=public_name(module), missing=name, ours=module)
 
     def __dir__() -> list[str]:
-        return sorted({*vars(sys.modules[module]), *submodules, *sources})
+        there = vars(sys.modules[module])
+        return sorted({*there, *submodules, *sources} if listed is None else {*[n for n in there if n[:2] == "__"], *listed})
 
     return __getattr__, __dir__
 
