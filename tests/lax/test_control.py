@@ -468,3 +468,29 @@ def test_the_functions_of_a_solver_are_traced_once() -> None:
     del matvec, solve, inverse
     gc.collect()
     assert [r() for r in kept] == [None] * 3
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, px.jit])
+def test_linear_transpose_of_loops_with_counters(wrap: Any) -> None:
+    def loop(x: Any) -> Any:
+        return lax.fori_loop(0, 3, lambda i, c: c * (i + 1), x)
+
+    def program(x: Any) -> Any:
+        def body(carry: Any, a: Any) -> Any:
+            n, c, m = carry
+            return (n + 1, c * (a + n) + x[0], m * 2.0), c * m
+
+        (_, last, _), ys = lax.scan(body, (0, x, 1.0), jnp.arange(1.0, 4.0), reverse=True)
+        return last, ys
+
+    close(wrap(lambda ct: px.linear_transpose(loop, 1.0)(ct))(1.0), (6.0,))
+    x, cts = jnp.array([1.0, 2.0]), (jnp.array([1.0, -1.0]), jnp.arange(6.0).reshape(3, 2))
+    close(wrap(lambda ct: px.linear_transpose(program, x)(ct))(cts), px.vjp(program, x)[1](cts))
+
+    def rounds(x: Any) -> Any:
+        return lax.scan(lambda c, _: ((c[0] + jnp.int32(c[1]), c[1]), None), (0, x), None, length=2)[0][1]
+
+    with pytest.raises(NotImplementedError):
+        px.linear_transpose(lambda x: lax.scan(lambda c, _: ((lax.convert_element_type(c[1], np.int32), c[1] * c[0]), None),
+                                               (1, x), None, length=2)[0][1], 1.0)(1.0)
+    close(px.linear_transpose(rounds, 1.0)(1.0), (1.0,))

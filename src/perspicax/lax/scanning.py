@@ -19,7 +19,7 @@ from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.lax import slicing
 from perspicax.lax.bodies import axis_names, live_part, open_consts
-from perspicax.lax.carry import carry_fixpoint, reordered, stacked
+from perspicax.lax.carry import carry_fixpoint, chosen, reordered, stacked
 from perspicax.lax.compare import lt
 from perspicax.lax.loop_emission import INDEX, emit_while, empty, put, run_body, take
 from perspicax.lax.while_loops import bind_while
@@ -195,9 +195,7 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
     # A carry that starts from a known value (mostly zeros, where only later steps move it) is linear all the same: its
     # cotangent is computed on the way and dropped at the end. A carry of integers cannot be.
     if any(not m and not dtypes.issubdtype(get_aval(v).dtype, np.inexact) for v, m in zip(carry, lk)):
-        raise RuleMissingError(primitive="scan", rule="transpose",
-                               reason="its carry holds integers, which nothing is linear in; `jax.vjp` and `jax.grad` "
-                                      "take the loop apart first")
+        return _transpose_beside_known(cts, consts, carry, xs, jaxpr=jaxpr, reverse=reverse, **params)
     ct_carry = [instantiate(ct) for ct in cts[:num_carry]]
     ct_ys = _present(cts[num_carry:])
     pattern = _Transposed(jaxpr, tuple(lc), tuple(lx), tuple(_moving(cts[num_carry:])), num_consts, num_carry)
@@ -211,6 +209,51 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
     back_k = [ct if m else None for ct, m in zip([next(outs) for _ in carry], lk)]
     back_x = [next(outs) if m else None for m in lx]
     return [*back_c, *back_k, *back_x]
+
+
+def _transpose_beside_known(cts: list, consts: list, carry: list, xs: list, *, jaxpr: ClosedJaxpr, reverse: bool,
+                            **params: Any) -> list:
+    """The backward scan of a loop that also carries what no linear operand reaches: counters, say.
+
+    That part runs forwards first; what it was at the start of each step is an input of the other part.
+    """
+    nc, nk = len(consts), len(carry)
+    linear = [type(v) is Linear for v in [*consts, *carry, *xs]]
+    reads = [live_part(jaxpr, tuple([i == k for i in range(len(jaxpr.out_avals))]))[1] for k in range(nk)]
+
+    def reached(marks: tuple) -> list[bool]:
+        moved = [*linear[:nc], *marks, *linear[nc + nk:]]
+        return [any(r and m for r, m in zip(row, moved)) for row in reads]
+
+    moves = carry_fixpoint(reached, linear[nc:nc + nk])
+    if any(m and not dtypes.issubdtype(a.dtype, np.inexact) for m, a in zip(moves, jaxpr.in_avals[nc:nc + nk])):
+        raise RuleMissingError(primitive="scan", rule="transpose",
+                               reason="the loop carries integers that are computed from what it is to be linear in")
+    still = [i for i, m in enumerate(moves) if not m]
+    going = [i for i, m in enumerate(moves) if m]
+    known = [i for i in [*range(nc), *range(nc + nk, len(linear))] if not linear[i]]
+    given = [*consts, *carry, *xs]
+    outs = bind_scan([given[i] for i in known if i < nc], [carry[i] for i in still], [given[i] for i in known if i >= nc],
+                     _known_carries(jaxpr, tuple(known), tuple(still), nc), reverse=reverse, **params)
+    before = outs[len(still):]
+    rest = chosen(jaxpr, [*range(nc), *[nc + i for i in [*going, *still]], *range(nc + nk, len(linear))],
+                  [*going, *range(nk, len(jaxpr.out_avals))])
+    found = _scan_transpose([*[cts[i] for i in going], *cts[nk:]], *consts, *[carry[i] for i in going], *before, *xs,
+                            jaxpr=rest, num_consts=nc, num_carry=len(going), reverse=reverse, **params)
+    back = dict(zip(going, found[nc:nc + len(going)]))
+    return [*found[:nc], *[back.get(i) for i in range(nk)], *found[nc + nk:]]
+
+
+def _known_carries(jaxpr: ClosedJaxpr, known: tuple, still: tuple, num_consts: int) -> ClosedJaxpr:
+    """The part of a body that computes some carries: `known consts, carries, known xs -> carries | carries before`."""
+    def make() -> ClosedJaxpr:
+        live, _ = live_part(jaxpr, tuple([i in still for i in range(len(jaxpr.out_avals))]))
+        carries = [live.invars[num_consts + i] for i in still]
+        invars = [*[live.invars[i] for i in known if i < num_consts], *carries,
+                  *[live.invars[i] for i in known if i >= num_consts]]
+        return ClosedJaxpr(live.replace(invars=invars, outvars=[*[live.outvars[i] for i in still], *carries]), jaxpr.consts)
+
+    return jaxpr.derive(("known carries", known, still, num_consts), make)
 
 
 class _Transposed:
