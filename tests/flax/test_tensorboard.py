@@ -108,6 +108,34 @@ def test_other_kinds_are_refused(write: Any, tmp_path: Path) -> None:
     assert caught.value.tag == "x"
 
 
+@pytest.mark.parametrize("write, says", [
+    (lambda w: w.scalar("x", 1.0, None), "`step` is None"), (lambda w: w.scalar("x", 1.0, float("nan")), "`step` is nan"),
+    (lambda w: w.scalar("x", 1.0, 2**70), "`step` is 1180591620717411303424"), (lambda w: w.scalar(3, 1.0, 1), "`tag` is 3"),
+    (lambda w: w.scalar("x", None, 1), "it is a NoneType"), (lambda w: w.text("x", "y", None), "`step` is None"),
+    (lambda w: w.image("x", np.ones((0, 5)), 1), "it is an array float64[0,5]"),
+    (lambda w: w.image("x", np.ones((2, 2)), 1, max_outputs=-1), "`max_outputs` is -1"),
+    (lambda w: w.audio("x", np.ones((1, 5, 1), np.int16), 1), "it is an array int16[1,5,1]"),
+    (lambda w: w.audio("x", np.ones((1, 5, 0)), 1), "it is an array float64[1,5,0]"),
+    (lambda w: w.audio("x", np.ones((1, 5, 1)), 1, sample_rate=0), "`sample_rate` is 0"),
+    (lambda w: w.histogram("x", np.ones(5), 1, bins=0), "`bins` is 0"),
+    (lambda w: w.histogram("x", np.ones(5), 1, bins="nosuch"), "`bins` is 'nosuch'")])
+def test_arguments_that_do_not_go_are_told(write: Any, says: str, tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path) as writer, pytest.raises(SummaryDataError) as caught:
+        write(writer)
+    assert says in str(caught.value).replace("\n", " ")
+    assert not [tag for tags in read(tmp_path).Tags().values() if isinstance(tags, list) for tag in tags], "nothing is written"
+
+
+def test_truth_values_are_black_and_white(tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path) as writer:
+        writer.image("mask", np.array([[True, False]]), 1)
+        writer.image("white", np.array([[255, 0]], np.uint8), 1)
+        writer.histogram("edges", np.arange(4.0), np.int64(1), bins=[0.0, 2.0, 4.0])
+    found = read(tmp_path)
+    assert strings(found, "mask") == strings(found, "white")
+    assert found.Histograms("edges")[0].histogram_value.bucket == [0, 2, 2]
+
+
 def test_a_closed_writer_writes_no_more(tmp_path: Path) -> None:
     writer = SummaryWriter(tmp_path / "new" / "folder")
     writer.close()

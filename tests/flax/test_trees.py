@@ -378,3 +378,16 @@ def test_parameters_are_set_in_the_order_in_which_they_are_listed() -> None:
     assert list(everything.iterate(tree)) == [0, 2, 1, 0]
     assert everything.set(list(everything.iterate(tree)), tree) == tree
     assert everything.set(["one", "a"], {"a": 1, 1: 2}) == {1: "one", "a": "a"}, "text and numbers beside one another"
+
+
+def test_what_is_below_a_cursor_is_asked_for_by_in() -> None:
+    c = cursor({"a": 1, "list": [1, 2], "deep": freeze({"x": 1}), "pair": (3, 4)})
+    assert "a" in c and "b" not in c and "x" in c["deep"] and "y" not in c["deep"]
+    assert 1 in c["list"] and 7 not in c["list"] and 4 in c["pair"]
+    c["b"] = 2
+    c["list"][0] = 7
+    assert "b" in c and 7 in c["list"] and 1 not in c["list"], "changes count"
+    assert c["list"][1] in c["list"]
+    with pytest.raises(NotImplementedError, match=r"c\['a'\]"):
+        assert 1 in c["a"]
+    assert cursor({"a": 1}).build() == {"a": 1}

@@ -292,6 +292,14 @@ class Cursor(Generic[A]):
     def __len__(self) -> int:
         return len(self._obj)  # type: ignore[arg-type]
 
+    def __contains__(self, key: Any) -> bool:
+        """Whether a key of a dict, or a value of a list or tuple, is there, with the changes noted so far."""
+        if isinstance(self._obj, (Mapping, list, tuple)):
+            return _value(key) in self.build()  # type: ignore[operator]
+        raise CursorIterationError(
+            says=f"{self._where()} is {article(self._obj)}; `in` looks into a dict, a list or a tuple.",
+            fixes=(Fix("for the value itself", code=f"... in c{self._path}.build()"),))
+
     def __iter__(self) -> Iterator[Cursor[Any]]:
         obj = self._obj
         if not isinstance(obj, (list, tuple)):

@@ -5,7 +5,7 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Report
-from perspicax.flax.error_base import article
+from perspicax.flax.error_base import article, short
 
 __all__ = ["SummaryDataError"]
 
@@ -16,16 +16,20 @@ class SummaryDataError(PerspicaxError, ValueError, TypeError):
     Attributes:
         kind: what it was to be written as.
         tag: its name.
-        given: the array.
+        given: the array; or the argument named by `what`.
         wanted: what that kind takes.
+        what: the argument that is not as it should be; "it" for the data.
     """
 
     kind: str
     tag: str
     given: Any
     wanted: str
+    what: str = "it"
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.tag}` cannot be written as {self.kind}: it is {article(self.given)}.",
+        plain = self.what != "it" and not hasattr(self.given, "shape")
+        return Report(says=f"`{self.tag}` cannot be written as {self.kind}: {self.what} is "
+                           f"{short(self.given) if plain else article(self.given)}.",
                       why=f"{self.kind} takes {self.wanted}")

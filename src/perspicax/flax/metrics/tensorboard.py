@@ -7,7 +7,7 @@ import struct
 import time
 import wave
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -69,7 +69,7 @@ class SummaryWriter:
         """
         found = _array(value)
         if found.size != 1 or found.dtype.kind not in "biuf":
-            raise SummaryDataError(kind="a scalar", tag=tag, given=found, wanted="one real number")
+            raise SummaryDataError(kind="a scalar", tag=tag, given=_shown(value, found), wanted="one real number")
         self._add(step, self._value(tag, simple_value=float(found.reshape(()))))
 
     def image(self, tag: str, image: Any, step: int, max_outputs: int = 3) -> None:
@@ -78,12 +78,13 @@ class SummaryWriter:
         Args:
             tag: what they are called.
             image: `[H, W]`, `[H, W, C]` or `[K, H, W, C]`, with C of 1 (grey) or 3 (red, green, blue); `[K, H, W]` for
-                several grey ones, unless W is 1 or 3. Bytes, or floats between 0 and 1; what is outside is cut off.
+                several grey ones, unless W is 1 or 3. Bytes, floats between 0 and 1, or truth values (black and white);
+                what is outside is cut off.
             step: the step that they belong to.
             max_outputs: how many of K to write at most.
 
         Raises:
-            SummaryDataError: the shape is another.
+            SummaryDataError: the shape is another, or has no pixels.
         """
         pixels = _array(image)
         given = pixels
@@ -91,51 +92,60 @@ class SummaryWriter:
             pixels = pixels[None, :, :, None]
         elif pixels.ndim == 3:
             pixels = pixels[None] if pixels.shape[-1] in (1, 3) else pixels[..., None]
-        if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or pixels.dtype.kind not in "biuf":
-            raise SummaryDataError(kind="an image", tag=tag, given=given,
-                                   wanted="numbers of shape [H, W], [H, W, 1 or 3], [K, H, W] or [K, H, W, 1 or 3]")
+        if (pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or 0 in pixels.shape[1:3]
+                or pixels.dtype.kind not in "biuf"):
+            raise SummaryDataError(kind="an image", tag=tag, given=_shown(image, given), wanted=
+                                   "numbers of shape [H, W], [H, W, 1 or 3], [K, H, W] or [K, H, W, 1 or 3], none of them 0")
+        most = _whole("an image", tag, "max_outputs", max_outputs, 0, 2**31)
         pixels = _bytes_of(pixels)
         _, height, width, _ = pixels.shape
         self._add(step, self._strings(tag, "images", [str(width).encode(), str(height).encode(),
-                                                      *map(_png, pixels[:max_outputs])]))
+                                                      *map(_png, pixels[:most])]))
 
     def audio(self, tag: str, audiodata: Any, step: int, sample_rate: int = 44100, max_outputs: int = 3) -> None:
         """Write sounds.
 
         Args:
             tag: what they are called.
-            audiodata: `[K, frames, channels]`, between -1 and 1; what is outside is cut off.
+            audiodata: floats `[K, frames, channels]` between -1 and 1; what is outside is cut off.
             step: the step that they belong to.
             sample_rate: frames in a second.
             max_outputs: how many of K to write at most.
 
         Raises:
-            SummaryDataError: the shape is another.
+            SummaryDataError: the shape or dtype is another, or the rate is no positive integer.
         """
         sounds = _array(audiodata)
-        if sounds.ndim != 3 or sounds.dtype.kind not in "biuf":
-            raise SummaryDataError(kind="audio", tag=tag, given=sounds, wanted="numbers of shape [K, frames, channels]")
-        entries = [part for sound in sounds[:max_outputs] for part in (_wav(sound, sample_rate), b"")]
+        if sounds.ndim != 3 or sounds.dtype.kind != "f" or not 0 < sounds.shape[2] < 1 << 16:
+            raise SummaryDataError(kind="audio", tag=tag, given=_shown(audiodata, sounds), wanted=
+                                   "floats between -1 and 1 of shape [K, frames, channels]; divide samples of 16 bits by 32768")
+        rate = _whole("audio", tag, "sample_rate", sample_rate, 1, 1 << 32)
+        most = _whole("audio", tag, "max_outputs", max_outputs, 0, 1 << 31)
+        entries = [part for sound in sounds[:most] for part in (_wav(sound, rate), b"")]
         self._add(step, self._strings(tag, "audio", entries, shape=(len(entries) // 2, 2)))
 
-    def histogram(self, tag: str, values: Any, step: int, bins: int | None = None) -> None:
+    def histogram(self, tag: str, values: Any, step: int, bins: int | Sequence[float] | str | None = None) -> None:
         """Write how values are distributed.
 
         Args:
             tag: what they are called.
             values: numbers of any shape; those that are not finite are left out.
             step: the step that they belong to.
-            bins: how many bins; 30 by default.
+            bins: how many bins, 30 by default; or as `numpy.histogram` takes them.
 
         Raises:
-            SummaryDataError: they are no real numbers.
+            SummaryDataError: they are no real numbers, or cannot be divided into such bins.
         """
         found = _array(values)
         if found.dtype.kind not in "biuf":
-            raise SummaryDataError(kind="a histogram", tag=tag, given=found, wanted="real numbers")
+            raise SummaryDataError(kind="a histogram", tag=tag, given=_shown(values, found), wanted="real numbers")
         flat = found.astype(np.float64).reshape(-1)
         flat = flat[np.isfinite(flat)]
-        counted, edges = np.histogram(flat, bins or 30)
+        try:
+            counted, edges = np.histogram(flat, 30 if bins is None else bins)
+        except (ValueError, TypeError) as error:
+            raise SummaryDataError(kind="a histogram", tag=tag, what="`bins`", given=30 if bins is None else bins,
+                                   wanted=f"bins that divide the range of the values (NumPy says: {error})") from None
         self._add(step, self._value(tag, histo=self._protos.HistogramProto(
             min=float(flat.min()) if flat.size else 0.0, max=float(flat.max()) if flat.size else 0.0, num=float(flat.size),
             sum=float(flat.sum()), sum_squares=float(flat @ flat), bucket_limit=[float(edge) for edge in edges],
@@ -196,7 +206,7 @@ class SummaryWriter:
             self._writer.close()
 
     def _add(self, step: int, value: Any) -> None:
-        self._put(self._protos.Summary(value=[value]), int(step))
+        self._put(self._protos.Summary(value=[value]), _whole("an entry", value.tag, "step", step, -(1 << 63), 1 << 63))
 
     def _put(self, summary: Any, step: int) -> None:
         self._writer.write_event(self._events.Event(wall_time=time.time(), step=step, summary=summary))
@@ -204,6 +214,8 @@ class SummaryWriter:
             self._writer.flush()
 
     def _value(self, tag: str, **content: Any) -> Any:
+        if not isinstance(tag, str):
+            raise SummaryDataError(kind="an entry", tag=str(tag), what="`tag`", given=tag, wanted="a tag that is text")
         return self._protos.Summary.Value(tag=tag, **content)
 
     def _shape(self, shape: tuple[int, ...]) -> Any:
@@ -229,10 +241,30 @@ def _array(value: Any) -> np.ndarray:
     return found.astype(np.float32) if found.dtype.name in ("bfloat16", "float16") else found
 
 
+def _shown(given: Any, found: np.ndarray) -> Any:
+    """What a report shows of data: its type, where NumPy has made objects or text of it that have none of their own."""
+    return found if hasattr(given, "shape") or found.dtype.kind in "biufc" else given
+
+
+def _whole(kind: str, tag: str, name: str, given: Any, least: int, beyond: int) -> int:
+    """An argument that is an integer, of whatever type."""
+    try:
+        found = None if isinstance(given, str) else int(given)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None or not least <= found < beyond:
+        limit = {0: " of at least 0", 1: " of at least 1"}.get(least, " of 64 bits")
+        raise SummaryDataError(kind=kind, tag=tag, what=f"`{name}`", given=given,
+                               wanted=f"a `{name}` that is an integer{limit}")
+    return found
+
+
 def _bytes_of(pixels: np.ndarray) -> np.ndarray:
     if pixels.dtype == np.uint8:
         return pixels
-    if pixels.dtype.kind in "biu":
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if pixels.dtype.kind in "iu":
         return np.clip(pixels, 0, 255).astype(np.uint8)
     return np.clip(np.nan_to_num(pixels) * 255.5, 0, 255).astype(np.uint8)  # so that each byte has as much of [0, 1]
 
@@ -255,8 +287,8 @@ def _wav(sound: np.ndarray, sample_rate: int) -> bytes:
     with wave.open(file, "wb") as writer:
         writer.setnchannels(sound.shape[1])
         writer.setsampwidth(2)
-        writer.setframerate(int(sample_rate))
-        writer.writeframes(np.round(np.clip(sound, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+        writer.setframerate(sample_rate)
+        writer.writeframes(np.round(np.clip(np.nan_to_num(sound), -1.0, 1.0) * 32767).astype("<i2").tobytes())
     return file.getvalue()
 
 
