@@ -10,6 +10,7 @@ import pytest
 import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import lax
+from perspicax.api.lowering import LoweringResultError
 from perspicax.core import ShapedArray
 from perspicax.core.errors import RuleMissingError
 from perspicax.extend.core import Primitive
@@ -116,6 +117,33 @@ def test_lowering_rules_may_be_written_with_the_mlir_bindings() -> None:
     mlir.register_lowering(p, lambda ctx, x, y: [stablehlo.slice(x, [0], [2], [1])])
     with pytest.raises(TypeError, match="promises"):
         jax.jit(lambda x: p.bind(x, x))(xs)
+
+
+def test_functions_of_arrays_serve_within_rules() -> None:
+    from perspicax.extend.mlir.dialects import stablehlo
+
+    scaled = mlir.lower_fun(lambda x, y, *, k: x * y * k + jnp.arange(3.0), multiple_results=False)
+    both = mlir.lower_fun(lambda x: (jnp.sin(x), x + 1), multiple_results=True)
+
+    def rule(ctx: Any, x: Any, y: Any, *, k: float) -> Any:
+        (product,) = scaled(ctx, x, y, k=k)
+        (again,) = scaled(ctx, product, y, k=k)
+        sine, more = both(ctx.replace(avals_in=[ctx.avals_in[0]]), again)
+        return [stablehlo.add(sine, more)]
+
+    p = Primitive("stepwise")
+    p.def_abstract_eval(lambda x, y, *, k: x)
+    mlir.register_lowering(p, rule)
+    xs = np.arange(3, dtype=np.float32)
+    again = (xs * xs * 2 + xs) * xs * 2 + xs
+    expected = np.sin(again) + again + 1
+    np.testing.assert_allclose(jax.jit(lambda x: p.bind(x, x, k=2.0))(xs), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(lambda x: lax.map(lambda _: p.bind(x, x, k=2.0), xs))(xs), [expected] * 3, rtol=1e-6)
+
+    mlir.register_lowering(p, lambda ctx, x, y, *, k: both(ctx, x))
+    with pytest.raises(LoweringResultError) as caught:
+        jax.jit(lambda x: p.bind(x, x, k=2.0))(xs)
+    assert caught.value.kind == "operands" and len(caught.value.promised) == 2 and caught.value.got == ("tensor<3xf32>",)
 
 
 def test_a_lowering_for_another_platform_does_not_serve_this_one() -> None:

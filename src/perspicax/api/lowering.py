@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.avals import ShapedArray
+from perspicax.core.effects import ordered
 from perspicax.core.errors import RuleMissingError
+from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.primitive import Missing
 from perspicax.core.primitive import Primitive as WholePrimitive
 from perspicax.core.trace import stage_flat
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.facade import NotThereYet
-from perspicax.diagnose.report import Report
+from perspicax.diagnose.report import Fix, Report
 from perspicax.xla.emit import Builder, Value, physical_aval
 
 __all__ = [
@@ -23,20 +25,27 @@ __all__ = [
 
 
 class LoweringResultError(PerspicaxError, TypeError):
-    """A user's lowering rule returned values of other types than the primitive's type rule promised.
+    """A user's lowering rule returned, or passed on, values of other types than promised.
 
     Attributes:
         primitive: the primitive.
-        promised: the types by the type rule.
-        got: the types of what the rule returned.
+        promised: the types by the type rule; those of the context's `avals_in`, for operands.
+        got: the types of what the rule returned, or passed on.
+        kind: `results`, or `operands` (of what `lower_fun` made, called within the rule).
     """
 
     primitive: str
     promised: tuple[str, ...]
     got: tuple[str, ...]
+    kind: str = "results"
 
     @property
     def report(self) -> Report:
+        if self.kind == "operands":
+            return Report(says=f"The lowering rule of `{self.primitive}` passed {', '.join(self.got) or 'nothing'} to what "
+                               f"`lower_fun` made, where the context's `avals_in` say {', '.join(self.promised) or 'nothing'}.",
+                          why="the function is traced for the types that the context tells",
+                          fixes=(Fix("tell them", code="mlir.lower_fun(f)(ctx.replace(avals_in=[...]), *values)"),))
         return Report(says=f"The lowering rule of `{self.primitive}` returned {', '.join(self.got) or 'nothing'}, where its "
                            f"type rule promises {', '.join(self.promised) or 'nothing'}.",
                       why="callers were compiled for the promised types")
@@ -85,17 +94,42 @@ class LoweredFunction:
 
     def emit(self, b: Builder, values: Sequence[Value], params: dict[str, Any]) -> list[Value]:
         """Emit what the function does with these operands."""
+        closed = self._staged([v.aval for v in values], params)
+        consts = [b.constant(np.asarray(c)) for c in closed.consts]
+        return b.inline(closed.jaxpr, consts, values)
+
+    def _staged(self, avals: Sequence[Any], params: dict[str, Any]) -> ClosedJaxpr:
         def flat(*args: Any) -> list[Any]:
             result = self.fun(*args, **params)
             return list(result) if self.multiple_results else [result]
 
-        closed = stage_flat(flat, [v.aval for v in values])
-        consts = [b.constant(np.asarray(c)) for c in closed.consts]
-        return b.inline(closed.jaxpr, consts, values)
+        return stage_flat(flat, list(avals))
 
-    def __call__(self, ctx: LoweringRuleContext, *values: Any, **params: Any) -> Any:
-        """As a step of another rule: not there yet."""
-        raise NotThereYet(missing="jax.interpreters.mlir.lower_fun inside of another lowering rule")
+    def __call__(self, ctx: LoweringRuleContext, *values: Any, **params: Any) -> list[Any]:
+        """As a step of another rule: a call of the function, at the current insertion point.
+
+        Args:
+            ctx: the rule's context; its `avals_in` are the types of `values`.
+            values: MLIR values.
+            params: what the function takes by keyword.
+
+        Returns:
+            The MLIR values of the results.
+
+        Raises:
+            LoweringResultError: `values` are of other types than `ctx.avals_in`.
+        """
+        from perspicax.binding import mlir
+
+        wanted, got = [physical_aval(a).mlir for a in ctx.avals_in], [str(v.type) for v in values]
+        if wanted != got:
+            raise LoweringResultError(primitive=ctx.primitive.name, promised=tuple(wanted), got=tuple(got), kind="operands")
+        closed = self._staged(ctx.avals_in, params)
+        if ordered(closed.effects):
+            raise NotThereYet(missing="jax.interpreters.mlir.lower_fun of a function with ordered effects, within a rule")
+        program = ctx.module_context
+        name, _ = program.builder.function(closed, f"lowered_{getattr(self.fun, '__name__', 'f')}")
+        return mlir.call_function(program.module, name, got, [physical_aval(a).mlir for a in closed.out_avals], values)
 
 
 def lower_fun(fun: Callable[..., Any], multiple_results: bool = True) -> Any:
@@ -111,8 +145,8 @@ def lower_fun(fun: Callable[..., Any], multiple_results: bool = True) -> Any:
 class ModuleContext:
     """What a lowering rule may ask of the program that it is part of."""
 
-    def __init__(self, module: Any, context: Any, platforms: Sequence[str]) -> None:
-        self.module, self.context, self.platforms = module, context, tuple(platforms)
+    def __init__(self, module: Any, context: Any, platforms: Sequence[str], builder: Any = None) -> None:
+        self.module, self.context, self.platforms, self.builder = module, context, tuple(platforms), builder
 
 
 class LoweringRuleContext:
@@ -140,7 +174,7 @@ def _emit_mlir(prim: Any, rule: Callable[..., Any], b: Builder, values: Sequence
     name = b.module.fresh_name(f"lowered_{prim.name}")
 
     def build(module: Any, arguments: Sequence[Any]) -> list[Any]:
-        ctx = LoweringRuleContext(ModuleContext(module, mlir.context(), (b.module.platform,)), prim,
+        ctx = LoweringRuleContext(ModuleContext(module, mlir.context(), (b.module.platform,), b), prim,
                                   [v.aval for v in values], promised)
         return _flat(rule(ctx, *arguments, **params))
 

@@ -8,7 +8,7 @@ from jaxlib.mlir import ir
 from jaxlib.mlir._mlir_libs import _jax_mlir_ext
 from jaxlib.mlir.dialects import arith, builtin, chlo, func, math, scf, stablehlo
 
-__all__ = ["arith", "builtin", "chlo", "context", "func", "function_text", "ir", "math", "scf", "stablehlo"]
+__all__ = ["arith", "builtin", "call_function", "chlo", "context", "func", "function_text", "ir", "math", "scf", "stablehlo"]
 
 _contexts: list[Any] = []
 
@@ -49,5 +49,16 @@ def function_text(name: str, in_types: Sequence[str],
         out_types = [r.type for r in results]
         made.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get(types, out_types))
         module.operation.verify()
-        text = "".join(f"{op}\n" for op in module.body.operations)
+        # declarations stand for functions that the program has already
+        text = "".join(f"{op}\n" for op in module.body.operations if not getattr(op, "is_external", False))
         return text, [str(t) for t in out_types]
+
+
+def call_function(module: Any, name: str, in_types: Sequence[str], out_types: Sequence[str],
+                  values: Sequence[Any]) -> list[Any]:
+    """A call, at the current insertion point, of a function that stands elsewhere in the program: it is declared here."""
+    takes, gives = [ir.Type.parse(t) for t in in_types], [ir.Type.parse(t) for t in out_types]
+    if not any(isinstance(op, func.FuncOp) and op.name.value == name for op in module.body.operations):
+        with ir.InsertionPoint(module.body):
+            func.FuncOp(name, (takes, gives), visibility="private")
+    return list(func.CallOp(gives, name, list(values)).results)
