@@ -15,7 +15,9 @@ import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import random, tree_util
 from perspicax.flax import core, serialization
+from perspicax.flax.cursor import cursor
 from perspicax.flax.serialization_errors import DamagedBytesError, NotSerializableError
+from perspicax.flax.traverse_util import flatten_dict
 from perspicax.flax.tree_errors import StateDictError, StateMismatchError
 
 Pair = namedtuple("Pair", ["left", "right"])
@@ -362,6 +364,10 @@ def test_long_keys_are_shown_shortened() -> None:
     for caught in (refused, mismatched):
         assert "kkkk..." in str(caught.value) and len(str(caught.value)) < 1000
     assert mismatched.value.missing[0].endswith("kkk']['x']")
+    for lead in (lambda: cursor({key: 1})["x" + key], lambda: flatten_dict({key: {1: 2}}, sep="/")):
+        with pytest.raises((KeyError, TypeError)) as caught:
+            lead()
+        assert "kkkk..." in str(caught.value) and len(str(caught.value)) < 1000
 
 
 def test_named_tuples_of_older_versions_are_restored() -> None:

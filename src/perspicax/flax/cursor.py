@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from perspicax.diagnose import Fix
 from perspicax.flax.core.frozen_dict import FrozenDict
-from perspicax.flax.error_base import article
+from perspicax.flax.error_base import article, short
 from perspicax.flax.tree_errors import (
     CursorAttributeError,
     CursorError,
@@ -123,7 +123,7 @@ class Cursor(Generic[A]):
         try:
             return obj[key]
         except (KeyError, IndexError):
-            raise CursorKeyError(says=f"{self._where()}, {article(obj)}, has no item {key!r}.",
+            raise CursorKeyError(says=f"{self._where()}, {article(obj)}, has no item {short(key)}.",
                                  notes=_there(obj)) from None
 
     def _where(self) -> str:
@@ -200,7 +200,7 @@ class Cursor(Generic[A]):
         for key, value in updates.items():
             name = obj._fields[key] if isinstance(key, int) and -len(obj) <= key < len(obj) else key
             if name not in obj._fields:
-                raise CursorError(says=f"{self._where()}, {article(obj)}, has no field {key!r} to set.",
+                raise CursorError(says=f"{self._where()}, {article(obj)}, has no field {short(key)} to set.",
                                   notes=_there(obj))
             named[name] = value
         return obj._replace(**named)
@@ -211,10 +211,10 @@ class Cursor(Generic[A]):
             try:
                 items[key] = value
             except IndexError:
-                raise CursorKeyError(says=f"{self._where()}, {article(obj)} of {len(items)}, has no item {key!r} to set.",
+                raise CursorKeyError(says=f"{self._where()}, {article(obj)} of {len(items)}, has no item {short(key)} to set.",
                                      fixes=(Fix("set a longer one", code=f"c{self._path} = [*..., value]"),)) from None
             except TypeError:
-                raise CursorError(says=f"The items of {self._where()} have numbers; {key!r} is none.") from None
+                raise CursorError(says=f"The items of {self._where()} have numbers; {short(key)} is none.") from None
         return items if type(obj) is list else type(obj)(items)
 
     def apply_update(self, update_fn: Callable[[str, Any], Any]) -> Cursor[A]:
@@ -362,7 +362,7 @@ def _is_new(parent: Cursor[Any], place: Cursor[Any]) -> bool:
 
 def _there(obj: Any) -> tuple[str, ...]:
     if isinstance(obj, Mapping):
-        names = [repr(key) for key in obj]
+        names = [short(key) for key in obj]
     elif is_named_tuple(obj):
         names = [f"`{name}`" for name in obj._fields]
     elif _is_dataclass(obj):

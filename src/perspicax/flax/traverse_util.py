@@ -10,7 +10,7 @@ from typing import Any
 from perspicax import tree_util
 from perspicax.diagnose import Fix, public
 from perspicax.flax.core.frozen_dict import FrozenDict, freeze, unfreeze
-from perspicax.flax.error_base import article
+from perspicax.flax.error_base import article, short
 from perspicax.flax.tree_errors import TraversalError, TreeTypeError
 
 __all__ = [
@@ -84,7 +84,7 @@ def _walk(value: Any, path: tuple[Any, ...], is_leaf: Callable[[tuple[Any, ...],
 
 def _joined(path: tuple[Any, ...], sep: str) -> str:
     if not all(isinstance(key, str) for key in path):
-        raise TreeTypeError(says=f"The path {path!r} cannot be joined by {sep!r}: its keys are not all text.",
+        raise TreeTypeError(says=f"The path {short(path)} cannot be joined by {sep!r}: its keys are not all text.",
                             fixes=(Fix("leave `sep` out: the paths are tuples then", code="flatten_dict(tree)"),))
     return sep.join(path)
 
@@ -115,7 +115,7 @@ def unflatten_dict(xs: Any, sep: str | None = None) -> dict[Any, Any]:
         for key in parts[:-1]:
             at = at.setdefault(key, {})
             if not isinstance(at, dict):
-                raise TreeTypeError(says=f"The path {path!r} goes through a leaf: there is a value at {key!r} itself.",
+                raise TreeTypeError(says=f"The path {short(path)} goes through a leaf: there is a value at {short(key)}.",
                                     why="an entry is either a leaf or a dict of further entries")
         at[parts[-1]] = {} if isinstance(value, _EmptyNode) else value
     return nested

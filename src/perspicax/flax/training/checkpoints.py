@@ -147,7 +147,7 @@ def _split(path: str) -> tuple[str, str]:
     folder, _, name = path.rpartition("/" if scheme_of(path) else os.sep)
     if scheme_of(path) and folder.endswith((":/", "://")):  # the top, of `memory://name` and `local:///name`
         folder += "/"
-    return folder or ".", name
+    return folder or (os.sep if path.startswith(os.sep) else "."), name
 
 
 def _tidy(folder: str, prefix: str, path: str, keep: int, overwrite: bool, keep_every_n_steps: int | None) -> None:
