@@ -220,3 +220,22 @@ def test_effects_that_depend_on_parameters_reach_the_jaxpr() -> None:
     p.def_effectful_abstract_eval(lambda x, *, loud: (x, {noise} if loud else set()))
     assert jax.make_jaxpr(lambda x: p.bind(x, loud=True))(1.0).effects == {noise}
     assert jax.make_jaxpr(lambda x: p.bind(x, loud=False))(1.0).effects == set()
+
+
+def test_primitives_by_their_names() -> None:
+    from perspicax.extend.core import primitives
+
+    @jax.jit
+    def inner(x: Any) -> Any:
+        return lax.scan(lambda c, v: (jnp.sin(c) * v, c), 0.5, x)[0]
+
+    (call,) = jax.make_jaxpr(inner)(jnp.ones(3)).eqns
+    loop = next(e for e in call.params["jaxpr"].eqns if e.primitive is primitives.scan_p)
+    assert call.primitive is primitives.jit_p
+    assert {primitives.sin_p, primitives.mul_p} <= {e.primitive for e in loop.params["jaxpr"].eqns}
+    assert float(primitives.add_p.bind(jnp.float32(1), jnp.float32(2))) == 3.0
+    for name in primitives.__all__:
+        assert callable(getattr(primitives, name).bind), name
+    assert [n for n in dir(primitives) if n[0] != "_"] == primitives.__all__
+    with pytest.raises(NotImplementedError):
+        print(primitives.call_p)

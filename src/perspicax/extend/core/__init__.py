@@ -28,9 +28,9 @@ from perspicax.core.jaxpr import Var as Var
 from perspicax.core.tracer import valid_jaxtype as valid_jaxtype
 from perspicax.diagnose.facade import on_demand as _on_demand
 
-__getattr__, __dir__ = _on_demand(__name__, absent=(
+__getattr__, __dir__ = _on_demand(__name__, modules=("primitives",), absent=(
     "CallPrimitive", "InconclusiveDimensionOperation", "JaxprTypeError", "Token", "TraceTag", "array_types", "call_impl",
-    "check_jaxpr", "nonempty_axis_env_DO_NOT_USE", "primitives", "unsafe_am_i_under_a_vmap_DO_NOT_USE",
+    "check_jaxpr", "nonempty_axis_env_DO_NOT_USE", "unsafe_am_i_under_a_vmap_DO_NOT_USE",
     "unsafe_get_axis_names_DO_NOT_USE"))
 
 __all__ = [
