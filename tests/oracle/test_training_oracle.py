@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import perspicax.numpy as jnp
+from perspicax import flax as perspicax_flax
 from perspicax import random
 from perspicax.flax.training import checkpoints, common_utils, dynamic_scale, early_stopping, lr_schedule
 
@@ -157,3 +158,21 @@ def test_helpers() -> None:
     assert (np.asarray(ours) == np.asarray(other)).all() and str(ours.dtype) == str(other.dtype)
     key, their_key = common_utils.shard_prng_key(random.key(4)), theirs.shard_prng_key(jax.random.key(4))
     assert (np.asarray(random.key_data(key)) == np.asarray(jax.random.key_data(their_key))).all()
+
+
+def test_replicas_stacks_parameters_and_paths_are_as_flaxs() -> None:
+    ours, theirs = perspicax_flax.jax_utils, flax.jax_utils
+    for value in (0.5, 3, True, 1j, np.float64(2), np.arange(3), np.int64(3)):
+        found, wanted = ours.replicate({"a": value})["a"], theirs.replicate({"a": value})["a"]
+        assert (str(found.dtype), found.weak_type, found.shape) == (str(wanted.dtype), wanted.weak_type, wanted.shape)
+        back, their_back = ours.unreplicate(found), theirs.unreplicate(wanted)
+        assert (back.shape, back.tolist()) == (their_back.shape, their_back.tolist())
+    found, wanted = (helpers.stack_forest([{"a": 1.0}, {"a": 2.0}])["a"]
+                     for helpers in (common_utils, pytest.importorskip("flax.training.common_utils")))
+    assert (found.tolist(), str(found.dtype), found.weak_type) == (wanted.tolist(), str(wanted.dtype), wanted.weak_type)
+    tree = {"kernel": 0, "bias": {"z": 1, "empty": {}, "a": 2}}
+    found, wanted = (module.ModelParamTraversal(lambda name, value: True).set(["a", "z", "kernel"], tree)
+                     for module in (perspicax_flax.traverse_util, flax.traverse_util))
+    assert list(found) == list(wanted) and found == wanted
+    for path in ("local:///opt/x", "gs:///a", "gs://a//b/", "file:///opt//x", "/a//b", "memory:///", "s3://b/../c"):
+        assert checkpoints.safe_normpath(path) == flax.training.checkpoints.safe_normpath(path)
