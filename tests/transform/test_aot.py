@@ -136,3 +136,11 @@ def test_debug_nans_looks_at_compiled_and_at_donating_programs(donate):
     assert np.isnan(compiled(jnp.asarray(XS))).any()
     with px.debug_nans(True), pytest.raises(FloatingPointError):
         compiled(jnp.asarray(XS))
+
+
+def test_the_text_of_a_program_has_locations_when_asked_for():
+    lowered = px.jit(lambda x: px.lax.fori_loop(0, 3, lambda i, c: jnp.sin(c) * i, x)).lower(XS)
+    assert "loc(" not in lowered.as_text() and lowered.as_text().count("stablehlo.sine") == 1
+    assert 'loc("0")' in lowered.as_text(debug_info=True)
+    assert lowered.as_text("stablehlo") == lowered.as_text()
+    np.testing.assert_allclose(lowered.compile()(XS), 0 * XS)

@@ -130,6 +130,9 @@ class TracedStage:
         return LoweredStage(self._traced, self._options, self._in, self._out)
 
 
+_LOCATION = re.compile(r' loc\("\d+"\)$', re.MULTILINE)  # as emission ends lines
+
+
 class _Unplaced:
     committed, sharding = False, None
 
@@ -208,7 +211,7 @@ class LoweredStage:
 
         Args:
             dialect: `stablehlo`, or `hlo`, which needs compilation.
-            debug_info: accepted; operations always carry the number of their equation.
+            debug_info: whether operations carry the number of their equation.
 
         Raises:
             DialectError: there is no such dialect.
@@ -217,7 +220,8 @@ class LoweredStage:
             return self.compile().as_text()
         if dialect not in (None, "stablehlo"):
             raise DialectError(dialect=str(dialect))
-        return self._lowered.text
+        text = self._lowered.text
+        return text if debug_info else _LOCATION.sub("", text)
 
     def compile(self, compiler_options: dict[str, Any] | None = None) -> CompiledStage:
         """Compile."""
