@@ -204,3 +204,10 @@ def test_debugging_callbacks_keep_programs_as_they_are() -> None:
     jaxpr = px.make_jaxpr(lambda x: (px.debug.print("{}", x), px.debug.callback(print, x), x)[2])(1.0)
     assert [e.primitive.name for e in jaxpr.eqns] == ["debug_print", "debug_callback"]
     assert {repr(e) for e in jaxpr.effects} == {"Debug"}
+
+
+def test_a_result_that_is_none_is_called_so() -> None:
+    with pytest.raises(px.errors.JaxRuntimeError) as caught:
+        px.pure_callback(lambda: None, px.ShapeDtypeStruct((), np.float32))
+    text = " ".join(str(caught.value).split())
+    assert "None instead of one array" in text and "0 arrays" not in text

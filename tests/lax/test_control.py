@@ -16,7 +16,7 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.printer import check_jaxpr
 from perspicax.experimental import io_callback
 from perspicax.lax.branch_errors import PredicateError
-from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, WhileTransposeError
+from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, NotAFunctionError, WhileTransposeError
 from perspicax.xla import compile as compilation
 
 W = np.array([0.4, -0.6, 0.9], np.float32)
@@ -494,3 +494,10 @@ def test_linear_transpose_of_loops_with_counters(wrap: Any) -> None:
         px.linear_transpose(lambda x: lax.scan(lambda c, _: ((lax.convert_element_type(c[1], np.int32), c[1] * c[0]), None),
                                                (1, x), None, length=2)[0][1], 1.0)(1.0)
     close(px.linear_transpose(rounds, 1.0)(1.0), (1.0,))
+
+
+def test_an_array_in_place_of_a_function_is_called_an_array() -> None:
+    for wrap in (lambda f: f, px.jit):
+        with pytest.raises(NotAFunctionError) as caught:
+            wrap(lambda x: lax.cond(True, x, lambda x: x, 1.0))(jnp.asarray(X))
+        assert caught.value.got == "Array"

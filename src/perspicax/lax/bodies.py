@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import ismethod
 from typing import Any
 
+from perspicax.core.array import Array
 from perspicax.core.config import state_key
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr
 from perspicax.core.trace import stage_flat
@@ -116,7 +117,8 @@ def check_callable(fun: Any, transform: str, parameter: str) -> None:
         NotAFunctionError: it cannot be called.
     """
     if not callable(fun):
-        raise NotAFunctionError(transform=transform, parameter=parameter, got=type(fun).__name__)
+        got = "Array" if isinstance(fun, Array) else type(fun).__name__  # users know no other class of arrays
+        raise NotAFunctionError(transform=transform, parameter=parameter, got=got)
 
 
 def parameter_name(fun: Any, index: int, otherwise: str) -> str:

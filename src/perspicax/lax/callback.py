@@ -100,7 +100,9 @@ def _described(structure: Any) -> str:
     if structure.num_nodes == 1 and structure.num_leaves == 1:
         return "one array"
     found = structure.unflatten(range(structure.num_leaves))
-    kind = "None" if found is None else type(found).__name__
+    if found is None:
+        return "None"
+    kind = type(found).__name__
     return f"{kind} of {structure.num_leaves} arrays" if structure.num_leaves != 1 else f"{kind} of one array"
 
 
