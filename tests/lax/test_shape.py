@@ -247,3 +247,8 @@ def test_mistakes_are_reported(mistake: str, f: Callable[[], Any], error: type) 
     report = found.value.full_report  # type: ignore[attr-defined]
     assert report.says.endswith((".", "]"))
     assert report.why
+
+
+def test_the_dimension_of_an_iota_counts_from_0() -> None:
+    with pytest.raises(ValueError, match="dimension -1"):
+        shape.broadcasted_iota(int, (2, 3), -1)

@@ -173,3 +173,10 @@ def test_what_the_bounds_sanitizer_asks() -> None:
         rule((X, 2, as_array(np.int32(4))), {"slice_sizes": (2, 3)})
     assert (info.value.axis, info.value.index, info.value.size, info.value.window) == (1, 4, 6, 3)
     assert "entries 4 to 6" in str(info.value)
+
+
+def test_an_index_that_may_not_count_from_the_end() -> None:
+    with pytest.raises(ValueError, match="is negative, and") as caught:
+        slicing.dynamic_slice(np.ones((3, 3), np.float32), (-1, 0), (1, 1), allow_negative_indices=False)
+    assert isinstance(caught.value, IndexError)
+    assert caught.value.report.fixes[0].lines == ("2",)

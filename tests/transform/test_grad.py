@@ -163,3 +163,10 @@ def test_residuals_are_computed_once():
     px.grad(f)(XS)
     px.value_and_grad(f)(XS)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("argnums", [(0, 0), (0, -2), (0, 1, 0)])
+def test_an_argument_is_differentiated_once(argnums: tuple[int, ...]) -> None:
+    for transform in (px.grad, px.jacrev, px.jacfwd):
+        with pytest.raises(TypeError, match="twice"):
+            transform(lambda x, y: x * y, argnums)(3.0, 1.0)

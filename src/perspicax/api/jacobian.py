@@ -12,7 +12,7 @@ from perspicax.core import dtypes, tree
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_paths import keystr
 from perspicax.lax import compare, convert, shape, slicing
-from perspicax.transform.grad import argument_numbers, jvp, vjp
+from perspicax.transform.grad import argument_numbers, check_distinct, jvp, vjp
 from perspicax.transform.stage import check_arguments, function_name, positional_names, wraps
 from perspicax.transform.vmap import vmap
 
@@ -124,6 +124,7 @@ class _Problem:
         for n in numbers:
             if not -len(args) <= n < len(args):
                 raise ArgumentNumberError(transform=transform, function=function_name(fun), number=n, count=len(args))
+        check_distinct(transform, fun, numbers, len(args))
         self.numbers = [n % len(args) for n in numbers]
         self.chosen = tuple([args[n] for n in self.numbers])
 

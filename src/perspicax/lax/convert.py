@@ -28,6 +28,7 @@ from perspicax.lax.families import (
     constant_like,
     elementwise,
     elementwise_type,
+    exact,
     kind,
     linear_in_each,
     spread,
@@ -268,11 +269,16 @@ def _part_type(dtype: Any) -> Any:
     return PART_OF[dtype]
 
 
+def _strong_zero(ct: Any) -> Any:
+    """The other part of a cotangent: the whole is of strong type, as in JAX, whatever `ct` is."""
+    return exact(0., get_aval(ct).dtype)
+
+
 real_p = elementwise("real", over=COMPLEX, jvp=LINEAR, emit="real", out_dtype=_part_type,
-                     transpose=lambda ct, x: [complex(ct, constant_like(ct, 0.))],
+                     transpose=lambda ct, x: [complex(ct, _strong_zero(ct))],
                      host=lambda x: np.array(x.real, order="C"))
 imag_p = elementwise("imag", over=COMPLEX, jvp=LINEAR, emit="imag", out_dtype=_part_type,
-                     transpose=lambda ct, x: [conj(complex(constant_like(ct, 0.), ct))],
+                     transpose=lambda ct, x: [conj(complex(_strong_zero(ct), ct))],
                      host=lambda x: np.array(x.imag, order="C"))
 
 

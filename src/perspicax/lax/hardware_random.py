@@ -80,7 +80,7 @@ rng_bit_generator_p: Primitive = Primitive(
 
 def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
                       algorithm: RandomAlgorithm | int = RandomAlgorithm.RNG_DEFAULT, *,
-                      out_sharding: Any = None) -> list[Any]:
+                      out_sharding: Any = None) -> tuple[Any, ...]:
     """Random bits from XLA's generator; most programs want `jax.random` instead.
 
     Args:
@@ -105,7 +105,7 @@ def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
         raise OperationShapeError(says=f"{algorithm!r} is not an algorithm of rng_bit_generator.",
                                   why="it is one of lax.RandomAlgorithm.RNG_DEFAULT, RNG_THREE_FRY and RNG_PHILOX") from None
     wanted = dtypes.requested_dtype(dtype, "rng_bit_generator")
-    return local.trace.process(rng_bit_generator_p, (operand(key),), (canonical_shape(shape), wanted, chosen, None))
+    return tuple(local.trace.process(rng_bit_generator_p, (operand(key),), (canonical_shape(shape), wanted, chosen, None)))
 
 
 # -- numbers of the device's state

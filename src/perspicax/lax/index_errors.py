@@ -39,16 +39,22 @@ class SliceArgumentError(ReportedError, TypeError, ValueError):
     """The starts, limits, strides or sizes of a slice do not fit the array."""
 
 
-class StaticIndexError(PerspicaxError, IndexError):
-    """An index that is known while tracing lies outside the array."""
+class StaticIndexError(PerspicaxError, IndexError, ValueError):  # JAX raises ValueError for a negative one of a slice
+    """An index that is known while tracing lies outside the array, or counts from the end where that is not allowed."""
 
     operation: str
     axis: int
     index: int
     size: int
+    from_end: bool = True
 
     @property
     def report(self) -> Report:
+        if not self.from_end:
+            return Report(says=f"Index {self.index} of `{self.operation}` for axis {self.axis} is negative, and "
+                               "`allow_negative_indices` is False.",
+                          why="then an index does not count from the end",
+                          fixes=(Fix("count from 0", code=str(self.index + self.size)),) if -self.size <= self.index else ())
         return Report(says=f"Index {self.index} of `{self.operation}` is out of bounds for axis {self.axis}, which has size "
                            f"{self.size}.",
                       why=f"an index runs from {-self.size} to {self.size - 1}" if self.size else "the axis has no entries")

@@ -15,6 +15,7 @@ from perspicax.core.primitive import Missing, NotLinear, OfPrimitive, Primitive
 from perspicax.core.symbolic import SymbolicSize, largest, surely_less
 from perspicax.core.trace import Linear
 from perspicax.core.tracer import get_aval
+from perspicax.diagnose.report import Fix
 from perspicax.lax import slicing
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import NUMBER, kind, kinds_text
@@ -522,6 +523,10 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any =
     shape = canonical_shape(shape)
     dtype = dtypes.canonicalize_dtype(dtype)
     axis = canonical_axis(dimension, len(shape), "iota dimension")
+    if dimension < 0:
+        raise OperationShapeError(says=f"broadcasted_iota was given the dimension {dimension}.",
+                                  why="it counts from 0; unlike an axis of other functions it is not counted from the end",
+                                  fixes=(Fix(code=f"jax.lax.broadcasted_iota(dtype, {shape}, {axis})"),))
     return local.trace.process(iota_p, (), (dtype, shape, axis, None))
 
 

@@ -318,7 +318,7 @@ def _start_list(starts: Any, shape: tuple[int, ...], allow_negative: bool | Sequ
     result = []
     for i, (s, n, negative) in enumerate(zip(found, shape, flags)):
         if not negative and isinstance(s, (int, np.integer)) and s < 0:
-            raise StaticIndexError(operation=name, axis=i, index=int(s), size=n)
+            raise StaticIndexError(operation=name, axis=i, index=int(s), size=n, from_end=False)
         s = from_end(s, n) if negative else s
         result.append(np.asarray(s, dtype) if type(s) is int else s)
     return result

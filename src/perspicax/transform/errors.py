@@ -224,6 +224,11 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
                                f"{self.type_text} positional arguments.",
                           why="argnums counts positional arguments from 0; keyword arguments are never differentiated",
                           fixes=(Fix(f"pass the argument by position when calling the gradient of `{self.function}`"),))
+        if self.kind == "argnums repeated":
+            return Report(says=f"The `argnums` of `{self.transform}`, {self.type_text}, name the argument `{self.name}` of "
+                               f"`{self.function}` twice.",
+                          why="each argument is differentiated once; a negative number counts from the last argument",
+                          fixes=(Fix("name it once, and use its gradient twice"),))
         fixes: tuple[Fix, ...]
         if self.kind == "integer":
             why = "only floating-point numbers have derivatives"

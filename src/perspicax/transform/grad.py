@@ -140,6 +140,21 @@ def _check_argnums(fun: Any, numbers: Sequence[int], args: tuple) -> None:
         if not -len(args) <= n < len(args):
             raise DifferentiationInputError(function=function_name(fun), kind="argnums", name=str(n),
                                             type_text=str(len(args)))
+    check_distinct("grad", fun, numbers, len(args))
+
+
+def check_distinct(transform: str, fun: Any, numbers: Sequence[int], count: int) -> None:
+    """Each of `count` positional arguments is differentiated once.
+
+    Raises:
+        DifferentiationInputError: `numbers` has one of them twice.
+    """
+    found = [n % count for n in numbers]
+    for i, n in enumerate(found):
+        if n in found[:i]:
+            name = positional_names(fun, count)[n]
+            raise DifferentiationInputError(function=function_name(fun), kind="argnums repeated", name=name,
+                                            type_text=str(tuple(numbers)), transform=transform)
 
 
 def _check_input(aval: Any, index: int, in_tree: Any, fun: Any, holomorphic: bool, allow_int: bool,
@@ -450,6 +465,6 @@ def refuse_reduce_axes(transform: str, reduce_axes: Sequence[Any]) -> None:
 
 
 __all__ = [
-    "argument_numbers", "grad", "jvp", "linearize", "local", "refuse_reduce_axes", "result_name", "value_and_grad",
-    "vjp",
+    "argument_numbers", "check_distinct", "grad", "jvp", "linearize", "local", "refuse_reduce_axes", "result_name",
+    "value_and_grad", "vjp",
 ]
