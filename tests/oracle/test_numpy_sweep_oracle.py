@@ -21,7 +21,7 @@ import perspicax
 import perspicax.numpy as ours
 
 pytestmark = pytest.mark.oracle
-SHARE = float(os.environ.get("PERSPICAX_SWEEP", "0.1"))
+SHARE = float(os.environ.get("PERSPICAX_SWEEP", "0.05"))
 
 
 def sample(family: str, share: float) -> list[Call]:
