@@ -14,7 +14,7 @@ from IPython.utils.capture import capture_output
 shell = InteractiveShell.instance()
 shell.run_cell("%load_ext perspicax\\nimport perspicax.numpy as jnp\\nx = jnp.ones(3)")
 with capture_output() as shown:
-    shell.run_cell("x.at[0].set(1.0)\\ny = 1")
+    shell.run_cell("x.at[0].set(1.0)\\ny = x.sum()")
 print("DiscardedUpdate" in shown.outputs[0].data["text/html"], shown.stdout, shown.stderr)
 with capture_output() as shown:
     done = shell.run_cell("x + jnp.ones(4)")
