@@ -10,7 +10,7 @@ import perspicax as px
 import perspicax.numpy as jnp
 from perspicax import lax
 from perspicax.transform.custom import CustomVJPPrimal, SymbolicZero
-from perspicax.transform.errors import CustomRuleError
+from perspicax.transform.errors import CustomRuleError, ForwardRuleMissingError
 
 XS = np.array([0.3, 0.7, -1.1], np.float32)
 
@@ -225,3 +225,12 @@ def test_rules_are_those_of_the_time_of_the_call():
 def test_a_function_without_rules():
     with pytest.raises(AttributeError, match="no custom derivative rule"):
         px.custom_vjp(lambda x: x)(1.0)
+
+
+def test_forward_mode_under_vmap_and_reverse_mode_is_told_of_the_rule():
+    f = px.custom_vjp(lambda x: jnp.sum(x * x))
+    f.defvjp(lambda x: (jnp.sum(x * x), x), lambda x, ct: (3.0 * ct * x,))
+    x = jnp.ones((3, 2))
+    pushed = lambda x: px.jvp(px.vmap(f), (x,), (x,))[1].sum()
+    with pytest.raises(ForwardRuleMissingError):
+        px.grad(lambda x: px.grad(pushed)(x).sum())(x)

@@ -86,6 +86,8 @@ class BatchTrace(Trace):
                 rule = primitive.rule("batch")
             found = rule(self.axis, tuple(vals), tuple(axes), **primitive.unpack(values))
         except (TypeError, ValueError):
+            if primitive.batch_call is not None:  # what it raised is the user's function's, not about its operands
+                raise
             told = _told_of_one(primitive, vals, axes, values)
             if told is not None:
                 raise told from None

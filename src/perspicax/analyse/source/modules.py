@@ -89,7 +89,7 @@ class ModuleClass:
                 f"{' and '.join(f'`{m.name}`' for m in marked)}.",
                 Fix("make the submodules in `setup`, and leave the methods without `@nn.compact`",
                     code=("def setup(self):", "    self.layer = nn.Dense(…)")),
-                Fix("or make two modules of it"), labels=(Label(self._line(marked[0]), "the first"),))
+                Fix("make two modules of it"), labels=(Label(self._line(marked[0]), "the first"),))
 
     def _line(self, method: Method):  # type: ignore[no-untyped-def]
         return self.program.span(method)._replace(end_line=method.lineno, end_column=None, column=None)
