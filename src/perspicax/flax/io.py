@@ -144,6 +144,13 @@ def makedirs(path: str | os.PathLike[str]) -> None:
     _at(_text(path)).makedirs(_text(path))
 
 
+def _with_both(src: str | os.PathLike[str], dst: str | os.PathLike[str]) -> Any:
+    """The system that has both files."""
+    if io_mode is BackendMode.DEFAULT and scheme_of(_text(src)) != scheme_of(_text(dst)):
+        raise BackendModeError(mode=(_text(src), _text(dst)))
+    return _at(_text(src))
+
+
 @public
 def copy(src: str | os.PathLike[str], dst: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Copy a file.
@@ -152,9 +159,7 @@ def copy(src: str | os.PathLike[str], dst: str | os.PathLike[str], overwrite: bo
         AlreadyExistsError: `dst` is there, and `overwrite` is false.
         FileNotFoundError: there is no `src`.
     """
-    if io_mode is BackendMode.DEFAULT and scheme_of(_text(src)) != scheme_of(_text(dst)):
-        raise BackendModeError(mode=(_text(src), _text(dst)))
-    _at(_text(src)).copy(_text(src), _text(dst), overwrite)
+    _with_both(src, dst).copy(_text(src), _text(dst), overwrite)
 
 
 @public
@@ -165,9 +170,7 @@ def rename(src: str | os.PathLike[str], dst: str | os.PathLike[str], overwrite: 
         AlreadyExistsError: `dst` is there, and `overwrite` is false.
         FileNotFoundError: there is no `src`.
     """
-    if io_mode is BackendMode.DEFAULT and scheme_of(_text(src)) != scheme_of(_text(dst)):
-        raise BackendModeError(mode=(_text(src), _text(dst)))
-    _at(_text(src)).rename(_text(src), _text(dst), overwrite)
+    _with_both(src, dst).rename(_text(src), _text(dst), overwrite)
 
 
 @public
