@@ -56,11 +56,6 @@ class RNNCellBase(Module):
         raise NotImplementedError(f"{type(self).__name__} does not define num_feature_axes")
 
 
-def _first_memory(cell: Any, rng: PRNGKey, input_shape: tuple[int, ...]) -> Any:
-    """The carry of a cell that has one array `[batch..., features]`."""
-    return cell.carry_init(rng, (*input_shape[:-1], cell.features), cell.param_dtype)
-
-
 def _first_memories(cell: Any, rng: PRNGKey, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """The carry of a cell that has two arrays."""
     first, second = random.split(rng)
@@ -71,7 +66,48 @@ def _dense(cell: Any, features: int, **options: Any) -> Any:
     return partial(Dense, features=features, dtype=cell.dtype, param_dtype=cell.param_dtype, **options)
 
 
-class LSTMCell(RNNCellBase):
+class _VectorCell(RNNCellBase):
+    """A cell whose carry is one array. The fields that it uses are those of the cell."""
+
+    @nowrap
+    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> Any:
+        """The carry before the first step.
+
+        Args:
+            rng: a random key.
+            input_shape: the shape `[batch..., n]` of the inputs of one step.
+
+        Returns:
+            An array `[batch..., features]`.
+        """
+        cell: Any = self
+        return cell.carry_init(rng, (*input_shape[:-1], cell.features), cell.param_dtype)
+
+    @property
+    def num_feature_axes(self) -> int:
+        """1: the last axis of the inputs."""
+        return 1
+
+
+class _VectorPairCell(_VectorCell):
+    """A cell whose carry is (memory, output)."""
+
+    @nowrap
+    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> tuple[Any, Any]:
+        """The carry before the first step.
+
+        Args:
+            rng: a random key.
+            input_shape: the shape `[batch..., n]` of the inputs of one step.
+
+        Returns:
+            (memory, output), both `[batch..., features]`.
+        """
+        cell: Any = self
+        return _first_memories(self, rng, (*input_shape[:-1], cell.features))
+
+
+class LSTMCell(_VectorPairCell):
     """A cell with long short-term memory; the carry is (memory, output).
 
     Attributes:
@@ -121,24 +157,6 @@ class LSTMCell(RNNCellBase):
 
         return _lstm_step(self, memory, gate("i"), gate("f"), gate("g"), gate("o"))
 
-    @nowrap
-    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> tuple[Array, Array]:
-        """The carry before the first step.
-
-        Args:
-            rng: a random key.
-            input_shape: the shape `[batch..., n]` of the inputs of one step.
-
-        Returns:
-            (memory, output), both `[batch..., features]`.
-        """
-        return _first_memories(self, rng, (*input_shape[:-1], self.features))
-
-    @property
-    def num_feature_axes(self) -> int:
-        """1: the last axis of the inputs."""
-        return 1
-
 
 def _lstm_step(cell: Any, memory: Any, i: Any, f: Any, g: Any, o: Any) -> tuple[tuple[Any, Any], Any]:
     """The new carry and the output, from the four gates before their activation."""
@@ -166,7 +184,7 @@ class DenseParams(Module):
         return kernel, parameter(self, "bias", self.bias_init, (self.features,), self.param_dtype, (_THE_FEATURES,))
 
 
-class OptimizedLSTMCell(RNNCellBase):
+class OptimizedLSTMCell(_VectorPairCell):
     """An `LSTMCell` that computes all gates by two products, which is faster unless it is very large.
 
     Attributes:
@@ -224,26 +242,8 @@ class OptimizedLSTMCell(RNNCellBase):
             y += jnp.reshape(bias, (1,) * (y.ndim - 1) + (-1,))
         return jnp.split(y, len(kernels), axis=-1)
 
-    @nowrap
-    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> tuple[Array, Array]:
-        """The carry before the first step.
 
-        Args:
-            rng: a random key.
-            input_shape: the shape `[batch..., n]` of the inputs of one step.
-
-        Returns:
-            (memory, output), both `[batch..., features]`.
-        """
-        return _first_memories(self, rng, (*input_shape[:-1], self.features))
-
-    @property
-    def num_feature_axes(self) -> int:
-        """1: the last axis of the inputs."""
-        return 1
-
-
-class SimpleCell(RNNCellBase):
+class SimpleCell(_VectorCell):
     """A cell without gates; the carry is the output.
 
     Attributes:
@@ -290,26 +290,8 @@ class SimpleCell(RNNCellBase):
         y = self.activation_fn(y)
         return y, y
 
-    @nowrap
-    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> Array:
-        """The carry before the first step.
 
-        Args:
-            rng: a random key.
-            input_shape: the shape `[batch..., n]` of the inputs of one step.
-
-        Returns:
-            An array `[batch..., features]`.
-        """
-        return _first_memory(self, rng, input_shape)
-
-    @property
-    def num_feature_axes(self) -> int:
-        """1: the last axis of the inputs."""
-        return 1
-
-
-class GRUCell(RNNCellBase):
+class GRUCell(_VectorCell):
     """A cell with a gate that resets and one that updates; the carry is the output.
 
     Attributes:
@@ -360,26 +342,8 @@ class GRUCell(RNNCellBase):
         y = (1.0 - update) * candidate + update * carry
         return y, y
 
-    @nowrap
-    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> Array:
-        """The carry before the first step.
 
-        Args:
-            rng: a random key.
-            input_shape: the shape `[batch..., n]` of the inputs of one step.
-
-        Returns:
-            An array `[batch..., features]`.
-        """
-        return _first_memory(self, rng, input_shape)
-
-    @property
-    def num_feature_axes(self) -> int:
-        """1: the last axis of the inputs."""
-        return 1
-
-
-class MGUCell(RNNCellBase):
+class MGUCell(_VectorCell):
     """A cell with one gate; the carry is the output.
 
     Attributes:
@@ -434,24 +398,6 @@ class MGUCell(RNNCellBase):
         candidate = self.activation_fn(of_inputs(name="in", bias_init=self.activation_bias_init)(inputs) + last)
         y = (1.0 - forget) * candidate + forget * carry
         return y, y
-
-    @nowrap
-    def initialize_carry(self, rng: PRNGKey, input_shape: tuple[int, ...]) -> Array:
-        """The carry before the first step.
-
-        Args:
-            rng: a random key.
-            input_shape: the shape `[batch..., n]` of the inputs of one step.
-
-        Returns:
-            An array `[batch..., features]`.
-        """
-        return _first_memory(self, rng, input_shape)
-
-    @property
-    def num_feature_axes(self) -> int:
-        """1: the last axis of the inputs."""
-        return 1
 
 
 class ConvLSTMCell(RNNCellBase):
