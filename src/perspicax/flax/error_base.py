@@ -8,8 +8,8 @@ from typing import Any
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix
 
-__all__ = ["FlaxError", "TraceContextError", "article", "entry", "lifted_by", "listed", "names_of", "near_fixes",
-           "place_of", "shape_of", "short"]
+__all__ = ["FlaxError", "TextlessError", "TraceContextError", "article", "entry", "lifted_by", "listed", "names_of",
+           "near_fixes", "place_of", "shape_of", "short"]
 
 
 class FlaxError(PerspicaxError):
@@ -17,6 +17,13 @@ class FlaxError(PerspicaxError):
 
     Libraries on top raise it, and subclasses of it, with a text: `FlaxError("no such layer")`.
     """
+
+
+class TextlessError(FlaxError, no_page="a base: what is raised is one of its subclasses"):
+    """An error that takes no text, as the class of the same name in Flax."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
 
 
 class TraceContextError(FlaxError):

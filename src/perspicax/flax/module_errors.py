@@ -6,7 +6,7 @@ from typing import Any
 from perspicax.diagnose.place import Place
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.diagnose.source import field_span
-from perspicax.flax.error_base import FlaxError, article, listed
+from perspicax.flax.error_base import FlaxError, TextlessError, article, listed
 
 __all__ = [
     "ApplyModuleInvalidMethodError", "AssignSubModuleError", "CallCompactUnboundModuleError",
@@ -56,7 +56,7 @@ class AssignSubModuleError(FlaxError):
                    Fix("make it in `setup`", code=f"def setup(self):\n    self.layer = {name}(...)")))
 
 
-class SetAttributeInModuleSetupError(FlaxError):
+class SetAttributeInModuleSetupError(TextlessError):
     """A field of a module was set in its `setup`.
 
     Attributes:
@@ -66,9 +66,6 @@ class SetAttributeInModuleSetupError(FlaxError):
 
     module: str = ""
     attr_name: str = ""
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -118,7 +115,7 @@ def _value(value: Any) -> str:
     return text if len(text) <= 40 else article(value)
 
 
-class MultipleMethodsCompactError(FlaxError):
+class MultipleMethodsCompactError(TextlessError):
     """A module has several compact methods, which the configuration `flax_single_compact` forbids.
 
     Attributes:
@@ -128,9 +125,6 @@ class MultipleMethodsCompactError(FlaxError):
 
     module: str = ""
     methods: tuple[str, ...] = ()
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -204,7 +198,7 @@ def _shown(value: Any) -> str:
     return f"`{name}`" if name else kind[0].upper() + kind[1:]
 
 
-class CallCompactUnboundModuleError(FlaxError):
+class CallCompactUnboundModuleError(TextlessError):
     """A compact method was called on a module that has no variables.
 
     Attributes:
@@ -214,9 +208,6 @@ class CallCompactUnboundModuleError(FlaxError):
 
     module: str = ""
     method: str = "__call__"
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -229,7 +220,7 @@ class CallCompactUnboundModuleError(FlaxError):
                    Fix("in another module, make it in `setup` or in a compact method, and call it there")))
 
 
-class CallSetupUnboundModuleError(FlaxError):
+class CallSetupUnboundModuleError(TextlessError):
     """`setup` was called directly.
 
     Attributes:
@@ -237,9 +228,6 @@ class CallSetupUnboundModuleError(FlaxError):
     """
 
     module: str = ""
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -250,7 +238,7 @@ class CallSetupUnboundModuleError(FlaxError):
                    Fix("look from inside", code="layer = nn.apply(lambda m: m.layer.clone(), module)({})")))
 
 
-class CallUnbindOnUnboundModuleError(FlaxError):
+class CallUnbindOnUnboundModuleError(TextlessError):
     """`unbind` was called on a module that is not bound.
 
     Attributes:
@@ -258,9 +246,6 @@ class CallUnbindOnUnboundModuleError(FlaxError):
     """
 
     module: str = ""
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -270,7 +255,7 @@ class CallUnbindOnUnboundModuleError(FlaxError):
                       fixes=(Fix(code="bound = module.bind(variables)\nmodule, variables = bound.unbind()"),))
 
 
-class CallShareScopeOnUnboundModuleError(FlaxError):
+class CallShareScopeOnUnboundModuleError(TextlessError):
     """`share_scope` was called with a module that is not bound.
 
     Attributes:
@@ -278,9 +263,6 @@ class CallShareScopeOnUnboundModuleError(FlaxError):
     """
 
     module: str = ""
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -291,7 +273,7 @@ class CallShareScopeOnUnboundModuleError(FlaxError):
                                  code="def setup(self):\n    self.inner = nn.Dense(3)\n    nn.share_scope(self, self.inner)"),))
 
 
-class InvalidInstanceModuleError(FlaxError):
+class InvalidInstanceModuleError(TextlessError):
     """`init`, `apply` or `bind` was called on a module's class.
 
     Attributes:
@@ -302,9 +284,6 @@ class InvalidInstanceModuleError(FlaxError):
     module: str = ""
     method: str = ""
 
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
-
     @property
     def report(self) -> Report:
         method = self.method or "apply"
@@ -314,7 +293,7 @@ class InvalidInstanceModuleError(FlaxError):
                       fixes=(Fix(code=f"{cls}(...).{method}(...)"),))
 
 
-class IncorrectPostInitOverrideError(FlaxError):
+class IncorrectPostInitOverrideError(TextlessError):
     """A module overrides `__post_init__` and does not call the inherited one.
 
     Attributes:
@@ -324,9 +303,6 @@ class IncorrectPostInitOverrideError(FlaxError):
 
     module: str = ""
     defined: Place = None
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
@@ -338,7 +314,7 @@ class IncorrectPostInitOverrideError(FlaxError):
                       fixes=(Fix(code="def __post_init__(self):\n    ...\n    super().__post_init__()"),))
 
 
-class DescriptorAttributeError(FlaxError):
+class DescriptorAttributeError(TextlessError):
     """A property of a module failed, because it asked for an attribute that is not there.
 
     Attributes:
@@ -352,9 +328,6 @@ class DescriptorAttributeError(FlaxError):
     descriptor: str = ""
     attribute: str = ""
     asked: Place = None
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:

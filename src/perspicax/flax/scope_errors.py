@@ -7,7 +7,7 @@ from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.place import Place
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.flax.applied import AppliedError, Collision, collision, opened_at, transform_made_at, variable_made_at
-from perspicax.flax.error_base import FlaxError, entry, lifted_by, listed, near_fixes, place_of, shape_of
+from perspicax.flax.error_base import FlaxError, TextlessError, entry, lifted_by, listed, near_fixes, place_of, shape_of
 
 __all__ = [
     "ApplyScopeInvalidVariablesStructureError", "ApplyScopeInvalidVariablesTypeError", "DuplicateNameError",
@@ -113,7 +113,7 @@ class InvalidRngTypeError(InvalidRngError, ValueError):
     """What was given as random keys is neither a key nor a dict of keys."""
 
 
-class ApplyScopeInvalidVariablesTypeError(FlaxError):
+class ApplyScopeInvalidVariablesTypeError(TextlessError):
     """The variables that a module is applied to are no dict of collections.
 
     Attributes:
@@ -123,9 +123,6 @@ class ApplyScopeInvalidVariablesTypeError(FlaxError):
 
     value: str = ""
     key: str = ""
-
-    def __init__(self, **facts: Any) -> None:
-        super().__init__(**facts)
 
     @property
     def report(self) -> Report:
