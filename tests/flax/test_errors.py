@@ -3,11 +3,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from perspicax.flax import errors
+from perspicax.flax.linen import errors as linen_errors
 
 # Each class with arguments as its documentation gives them, the fields that these become, and what the text must name.
 CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, ...]]] = [
@@ -93,4 +95,12 @@ def test_names_of_transformations_are_left_out_of_paths() -> None:
 def test_a_module_at_a_capital_name_keeps_it() -> None:
     error = errors.InvalidRngError("", kind="missing", name="dropout", scope_path="/Dropout_0", given=("dropot",))
     assert str(error).startswith("The module at `Dropout_0` needs a random key from the stream 'dropout'")
-    assert "did you mean 'dropot'?" in str(error)
+    assert "'dropot' was passed: did you mean 'dropout'?" in str(error)
+
+
+def test_every_class_has_a_golden_report() -> None:
+    folder = Path(__file__).parent / "golden"
+    shown = {path.read_text(encoding="utf-8").partition(":")[0] for path in folder.glob("*.txt")}
+    # `method="encod"` is also an AttributeError, as in Flax: a subclass says so.
+    kinds = {base.__name__ for name in shown for base in getattr(errors, name, getattr(linen_errors, name, object)).__mro__}
+    assert sorted({*IDS} - shown - kinds) == []

@@ -497,7 +497,7 @@ class TestVariables:
     def test_a_collection_of_a_wrong_name(self) -> None:
         with pytest.raises(errors.ScopeCollectionNotFound) as caught:
             Counter().apply({"batch_stat": {"mean": jnp.zeros(())}}, X)
-        assert "did you mean 'batch_stat'?" in words(caught.value)
+        assert "'batch_stat' was passed: did you mean 'batch_stats'?" in words(caught.value)
 
     def test_a_collection_that_is_made_in_apply(self) -> None:
         _, made = Counter().apply({}, X, mutable=["batch_stats"])

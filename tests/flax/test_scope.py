@@ -269,7 +269,7 @@ def test_a_misspelt_collection_is_recognised() -> None:
     with pytest.raises(errors.ScopeCollectionNotFound) as error:
         apply(lambda scope: scope.variable("batch_stats", "mean"))({"params": {}, "batch_stat": {}})
     assert error.value.given == ("params", "batch_stat")
-    assert "did you mean 'batch_stat'?" in str(error.value)
+    assert "'batch_stat' was passed: did you mean 'batch_stats'?" in str(error.value)
 
 
 # Lazily

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from perspicax.diagnose import Fix
+from perspicax.diagnose.boundary import public
 from perspicax.flax.core.frozen_dict import FrozenDict
 from perspicax.flax.error_base import article, short
 from perspicax.flax.tree_errors import (
@@ -245,6 +246,7 @@ class Cursor(Generic[A]):
             place = place._below(key, access)
         return place
 
+    @public
     def find(self, cond_fn: Callable[[str, Any], bool]) -> Cursor[Any]:
         """The only place where a condition holds.
 

@@ -8,8 +8,8 @@ from typing import Any
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix
 
-__all__ = ["FlaxError", "TextlessError", "TraceContextError", "article", "entry", "lifted_by", "listed", "names_of",
-           "near_fixes", "place_of", "shape_of", "short"]
+__all__ = ["FlaxError", "TextlessError", "TraceContextError", "article", "entry", "lifted_by", "listed", "meant_fixes",
+           "names_of", "near_fixes", "place_of", "shape_of", "short"]
 
 
 class FlaxError(PerspicaxError):
@@ -97,6 +97,14 @@ def near_fixes(wrong: str, known: Iterable[Any]) -> tuple[Fix, ...]:
 
     near = get_close_matches(str(wrong), [name for name in known if isinstance(name, str)], 1)
     return (Fix(f"did you mean {near[0]!r}?"),) if near else ()
+
+
+def meant_fixes(wanted: str, given: Iterable[Any]) -> tuple[Fix, ...]:
+    """A proposal for a name that was passed and looks like the one that is wanted."""
+    from difflib import get_close_matches  # only a printed error needs it
+
+    near = get_close_matches(wanted, [name for name in given if isinstance(name, str)], 1)
+    return (Fix(f"{near[0]!r} was passed: did you mean {wanted!r}?"),) if near else ()
 
 
 def article(value: Any) -> str:

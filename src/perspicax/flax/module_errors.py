@@ -1,9 +1,11 @@
 """Errors of modules: how they are defined, bound and called."""
 from __future__ import annotations
 
+import ast
 from typing import Any
 
-from perspicax.diagnose.place import Place
+from perspicax.diagnose.expression import located
+from perspicax.diagnose.place import Place, resolve
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.diagnose.source import field_span
 from perspicax.flax.error_base import FlaxError, TextlessError, article, listed
@@ -98,13 +100,32 @@ class SetAttributeFrozenModuleError(FlaxError):
     @property
     def report(self) -> Report:
         cls, name = _class_name(self.module_cls), self.attr_name
+        target = _target(self.position, name)
+        field = Fix("give the value at construction", code=f"{cls}(..., {name}={_value(self.attr_val)})")
+        copied = Fix("make a changed copy", code=f"{target or 'module'} = {target or 'module'}.copy({name}=...)")
+        local = Fix("use a local variable", code=f"{name} = {_value(self.attr_val)}")
+        state = Fix("for state, use a variable", code=f"{name} = self.variable('state', {name!r}, lambda: ...)")
+        if target == "self":
+            fixes: tuple[Fix, ...] = (local, state)
+        elif target.startswith("self."):
+            fixes = (field,)
+        else:
+            fixes = (copied, field)
         return Report(
-            says=f"`{name}` of `{cls}` cannot be set to {_value(self.attr_val)}: modules are frozen outside of `setup`.",
+            says=f"`{name}` of `{cls}` cannot be set to {_value(self.attr_val)}: a module is frozen, but for `self` in its own "
+                 "`setup`.",
             why="a module describes what to compute and may be called often; what changes between calls is a variable, what "
                 "is configured is a field",
-            fixes=(Fix("in a method, use a local variable", code=f"{name} = {_value(self.attr_val)}"),
-                   Fix("outside, make a changed copy", code=f"module = module.copy({name}=...)"),
-                   Fix("for state, use a variable", code=f"{name} = self.variable('state', {name!r}, lambda: ...)")))
+            fixes=fixes)
+
+
+def _target(position: Place, attribute: str) -> str:
+    """The module of which the user's line sets an attribute, as it is written; empty where the source does not tell."""
+    found = located(position)
+    for node in ast.walk(found.node) if found is not None else ():
+        if isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Store):
+            return ast.unparse(node.value)
+    return ""
 
 
 def _value(value: Any) -> str:
@@ -121,16 +142,20 @@ class MultipleMethodsCompactError(TextlessError):
     Attributes:
         module: the module's class.
         methods: the methods.
+        places: where each of them is defined.
     """
 
     module: str = ""
     methods: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
 
     @property
     def report(self) -> Report:
         which = f"`{self.module}`" if self.module else "A module"
         names = f": {listed(self.methods)}" if self.methods else ""
+        found = sorted([place for place in map(resolve, self.places) if place is not None], key=lambda place: place.line)
         return Report(
+            primary=found[-1] if found else None, labels=tuple([Label(place, "") for place in found[:-1]]),
             says=f"{which} has several methods marked `@nn.compact`{names}.",
             why="each names the submodules that it makes by counting from 0, so that two of them may mean the same parameters",
             fixes=(Fix("make the submodules in `setup`, and use them in all methods"),
@@ -277,7 +302,7 @@ class InvalidInstanceModuleError(TextlessError):
     """`init`, `apply` or `bind` was called on a module's class.
 
     Attributes:
-        module: the class.
+        module: the class, where it is known; else a report takes it from the user's line.
         method: the method.
     """
 
@@ -287,7 +312,9 @@ class InvalidInstanceModuleError(TextlessError):
     @property
     def report(self) -> Report:
         method = self.method or "apply"
-        cls = self.module or "Module"
+        call = located(self.position)
+        written = call.node.func if call is not None and isinstance(call.node, ast.Call) else None
+        cls = self.module or (ast.unparse(written.value) if isinstance(written, ast.Attribute) else "Module")
         return Report(says=f"`{cls}.{method}` was called on the class, not on an instance of it.",
                       why="the fields of a module are given when it is constructed, before anything can be computed",
                       fixes=(Fix(code=f"{cls}(...).{method}(...)"),))
@@ -380,5 +407,14 @@ class TransformTargetError(FlaxError):
             says=f"`{transform}` was applied to an instance of `{name}`." if not isinstance(self.target, type) else
                  f"`{transform}` was applied to the class `{name}`, which is no module.",
             why="it transforms a module's class, or a function whose first argument is a module",
-            fixes=(Fix("transform the class", code=f"{transform}({name})(...)(x)"),
+            fixes=(Fix("transform the class", code=self._of_the_class() or f"{transform}({name})(...)(x)"),
                    Fix("a function of the instance", code=f"{transform}(lambda module, x: module(x), ...)(module, x)")))
+
+    def _of_the_class(self) -> str:
+        """The user's `nn.vmap(nn.Dense(3))` as `nn.vmap(nn.Dense)(3)`, where the instance is made in the call."""
+        found = located(self.position)
+        match found.node if found is not None else None:
+            case ast.Call(args=[ast.Call() as instance, *rest]) as call:
+                transformed = ast.Call(call.func, [instance.func, *rest], call.keywords)
+                return ast.unparse(ast.Call(transformed, instance.args, instance.keywords))
+        return ""

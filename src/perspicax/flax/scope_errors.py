@@ -1,13 +1,24 @@
 """Errors of scopes: variables, collections and random streams that are not there or may not change."""
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 from perspicax.diagnose.errors import ReportedError
-from perspicax.diagnose.place import Place
+from perspicax.diagnose.expression import located
+from perspicax.diagnose.place import Place, Position
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.flax.applied import AppliedError, Collision, collision, opened_at, transform_made_at, variable_made_at
-from perspicax.flax.error_base import FlaxError, TextlessError, entry, lifted_by, listed, near_fixes, place_of, shape_of
+from perspicax.flax.error_base import (
+    FlaxError,
+    entry,
+    lifted_by,
+    listed,
+    meant_fixes,
+    near_fixes,
+    place_of,
+    shape_of,
+)
 
 __all__ = [
     "ApplyScopeInvalidVariablesStructureError", "ApplyScopeInvalidVariablesTypeError", "DuplicateNameError",
@@ -92,7 +103,7 @@ class InvalidRngError(AppliedError):
                     says=f"{place[0].upper()}{place[1:]} needs a random key from the stream {self.name!r}, "
                          f"but {passed}.",
                     why=f"random keys reach a module through `rngs`, one for each stream{only}{inside}",
-                    fixes=(*near_fixes(name, self.given), *carried, fix))
+                    fixes=(*meant_fixes(name, self.given), *carried, fix))
             case "not_key":
                 return Report(
                     says=f"`rngs[{name!r}]` is no random key: {self.value}.",
@@ -113,7 +124,7 @@ class InvalidRngTypeError(InvalidRngError, ValueError):
     """What was given as random keys is neither a key nor a dict of keys."""
 
 
-class ApplyScopeInvalidVariablesTypeError(TextlessError):
+class ApplyScopeInvalidVariablesTypeError(AppliedError):
     """The variables that a module is applied to are no dict of collections.
 
     Attributes:
@@ -130,17 +141,19 @@ class ApplyScopeInvalidVariablesTypeError(TextlessError):
             says = f"The collection {self.key} of the variables is {self.value}; a collection is a dict with names as keys."
         else:
             says = f"The first argument of `apply` is the variables, a dict of collections{_instead(self.value)}."
+        alone = Fix("if these are the parameters alone, say so", code=self.call("{'params': {}}"))
+        whole = Fix("pass what `init` returned" + ("" if self.key else ", before the inputs"),
+                    code="module.apply(variables, x)" if self.key else self.call("variables, {}"))
         return Report(says=says, why="variables are a dict of collections, and these are dicts by name: "
                                      "{'params': {'Dense_0': {'kernel': ...}}}",
-                      fixes=(Fix("pass what `init` returned, before the inputs", code="module.apply(variables, x)"),
-                             Fix("if you hold the parameters alone", code="module.apply({'params': params}, x)")))
+                      fixes=(alone, whole) if self.key else (whole,))
 
 
 def _instead(value: str) -> str:
     return f", not {value}" if value else ""
 
 
-class ApplyScopeInvalidVariablesStructureError(FlaxError):
+class ApplyScopeInvalidVariablesStructureError(AppliedError):
     """The variables have one layer too many: `{'params': {'params': ...}}`.
 
     Attributes:
@@ -159,8 +172,16 @@ class ApplyScopeInvalidVariablesStructureError(FlaxError):
             says="The variables have a collection 'params' inside of the collection 'params'"
                  f"{': ' + listed(inner) if inner else ''}.",
             why="`init` returns {'params': {...}}: wrapping that in another {'params': ...} gives one layer too many",
-            fixes=(Fix("pass it as it is", code="module.apply(variables, x)"),
+            fixes=(Fix("pass it as it is", code=self._unwrapped() or "module.apply(variables, x)"),
                    Fix("take the parameters out first", code="module.apply({'params': variables['params']}, x)")))
+
+    def _unwrapped(self) -> str:
+        """The user's call without the outer layer, where it is written there: `{'params': variables}`."""
+        found = located(self.position) if isinstance(self.position, Position) else None
+        match found.node if found is not None else None:
+            case ast.Call(args=[ast.Dict(keys=[ast.Constant(value="params")], values=[inner]), *_]):
+                return self.call(ast.unparse(inner))
+        return ""
 
 
 def _inside(variables: Any) -> Any:
@@ -226,7 +247,7 @@ class ScopeCollectionNotFound(AppliedError):
     @property
     def report(self) -> Report:
         passed = f"passed were {listed(self.given)}" if self.given else "nothing was passed"
-        fixes: tuple[Fix, ...] = near_fixes(self.col_name, self.given)
+        fixes: tuple[Fix, ...] = meant_fixes(self.col_name, self.given)
         transform = lifted_by(self.scope_path)
         if transform:
             return self._lifted(transform, fixes)
@@ -234,6 +255,8 @@ class ScopeCollectionNotFound(AppliedError):
             fixes = (Fix("if these are the parameters themselves, say so", code=self.call("{'params': {}}")),)
         if self.col_name == "params":
             fixes += (Fix("pass what `init` returned", code="module.apply(module.init(jax.random.key(0), x), x)"),)
+        elif fixes:
+            pass  # the collection is there under another name, so that none has to be made
         else:
             fixes += (Fix("pass the collection", code=f"module.apply({{'params': params, {self.col_name!r}: ...}}, x)"),
                       Fix("let this call make it", code=self.call(more=f"mutable=[{self.col_name!r}]")))
@@ -296,8 +319,25 @@ class ScopeParamShapeError(AppliedError):
                  f"{made}.\n    passed to apply       {given}\n    the module makes now  {made}",
             why="a parameter keeps the shape that `init` gave it; the module's initialiser makes another one from the fields "
                 "of the module and the input of this call" + self._where(),
-            fixes=(Fix("pass inputs of the shape that `init` saw, but for the batch"),
+            fixes=(*self._as_before(),
                    Fix("initialise again for the new ones", code="variables = module.init(jax.random.key(0), x)")))
+
+    def _as_before(self) -> tuple[Fix, ...]:
+        """What is to be as it was at `init`: the inputs, or the fields, where it is known which of them changed."""
+        changed = [origin for _, _, origin in self._axes() if origin]
+        inputs = Fix("pass inputs of the shape that `init` saw, but for the batch")
+        fields = Fix("give the module the fields with which it was initialised")
+        from_fields = [origin.startswith("the field") for origin in changed]
+        return (fields,) if changed and all(from_fields) else (inputs, fields) if any(from_fields) else (inputs,)
+
+    def _axes(self) -> list[tuple[int, tuple[int, int], str]]:
+        """The axes in which the shapes differ, both sizes, and where these come from, where that is known."""
+        try:
+            pairs = list(zip(self.value_shape, self.init_shape, strict=True))
+        except (TypeError, ValueError):
+            return []
+        origins = self.origins if len(self.origins) == len(pairs) else ("",) * len(pairs)
+        return [(i, (a, b), origins[i]) for i, (a, b) in enumerate(pairs) if a != b]
 
     def _made_twice(self, several: Collision, given: str, made: str) -> Report:
         """Two compact methods count their submodules from 0, and so mean the same parameters."""
@@ -313,16 +353,13 @@ class ScopeParamShapeError(AppliedError):
                    Fix("give each submodule a `name` of its own, or split the module into two modules")))
 
     def _where(self) -> str:
-        try:
-            pairs = list(zip(self.value_shape, self.init_shape, strict=True))
-        except (TypeError, ValueError):
+        axes = self._axes()
+        if not axes:
             return ""
-        off = [i for i, (a, b) in enumerate(pairs) if a != b]
-        if self.origins and len(self.origins) == len(pairs):
-            found = [f"axis {i} of {self.param_name!r} follows from {self.origins[i]}: {pairs[i][0]} when the parameter was "
-                     f"made, {pairs[i][1]} now" for i in off]
-            return f" of the `{self.layer}`; " + "; ".join(found)
-        return f"; they differ in ax{'is' if len(off) == 1 else 'es'} {', '.join(map(str, off))}" if off else ""
+        if all(origin for _, _, origin in axes):
+            return "".join([f"; axis {i} of {self.param_name!r} follows from {origin} of the `{self.layer}`: {before} when the "
+                            f"parameter was made, {now} now" for i, (before, now), origin in axes])
+        return f"; they differ in ax{'is' if len(axes) == 1 else 'es'} {', '.join([str(i) for i, _, _ in axes])}"
 
 
 class ScopeVariableNotFoundError(AppliedError):
@@ -345,7 +382,7 @@ class ScopeVariableNotFoundError(AppliedError):
 
     @property
     def report(self) -> Report:
-        there = f"; there are {listed(self.known)}" if self.known else ""
+        there = f"; there {'are' if len(self.known) > 1 else 'is'} {listed(self.known)}" if self.known else ""
         return Report(
             says=f"There is no variable `{entry(self.scope_path, self.name, self.col)}`, and the collection {self.col!r} is "
                  "not mutable in this call.",
@@ -472,7 +509,7 @@ class JaxTransformError(FlaxError):
 
     @property
     def report(self) -> Report:
-        by = f"`jax.{self.transform}`" if self.transform else "a transformation of JAX"
+        by = f"`{_PUBLIC.get(self.transform, f'jax.{self.transform}')}`" if self.transform else "a transformation of JAX"
         what = f"`{entry(self.scope_path, self.name, self.collection)}`" if self.name else "A variable"
         done = "made" if self.action == "make" else "set"
         lifted = _LIFTED.get(self.transform, self.transform)
@@ -480,14 +517,18 @@ class JaxTransformError(FlaxError):
         code = _CODE.get(lifted, f"nn.{lifted}(nn.Dense)(3)(x)" if lifted else
                          "nn.jit(nn.Dense)(3)(x)    # likewise nn.vmap, nn.scan, nn.remat, ...")
         labels = (Label(self.position, f"{done} here"),) if self.opened is not None and self.position is not None else ()
+        arrays = Fix("make the variables before, and transform a function of arrays",
+                     code="kernel = self.param('kernel', init, shape)\ny = jax.jit(lambda a: a @ kernel)(x)")
+        returned = Fix("return the new value from the function, and set the variable after it",
+                       code=f"y, new = ...\n{self.name or 'variable'}.value = new")
         return Report(
             says=f"{what} was {done} inside of {by} that was opened within the module.", primary=self.opened, labels=labels,
             why="the function that a transformation of JAX runs must be pure: what it stores in the module are placeholders, "
                 f"which mean nothing outside of it. {flax} {'hands' if lifted else 'hand'} the variables in and "
                 f"take{'s' if lifted else ''} them out again",
-            fixes=(Fix("use Flax's own (lifted) transformation, which carries variables in and out", code=code),
-                   Fix("make the variables before, and transform a function of arrays",
-                       code="kernel = self.param('kernel', init, shape)\ny = jax.jit(lambda a: a @ kernel)(x)")))
+            fixes=(*([returned] if self.action == "set" else []),
+                   Fix("use Flax's own (lifted) transformation, which carries variables in and out", code=code),
+                   *([] if self.action == "set" else [arrays])))
 
 
 _CODE = {
@@ -496,6 +537,8 @@ _CODE = {
     "while_loop": "nn.while_loop(condition, body, self, x)", "cond": "nn.cond(condition, true_branch, false_branch, self, x)",
     "switch": "nn.switch(index, branches, self, x)",
 }
+_PUBLIC = {name: f"jax.lax.{name}" for name in ("associative_scan", "cond", "fori_loop", "map", "scan", "switch",
+                                                "while_loop")}
 _LIFTED = {"checkpoint": "remat", "fori_loop": "scan", "map": "scan", "associative_scan": "scan", "linearize": "jvp"}
 
 
@@ -533,27 +576,34 @@ class NameInUseError(FlaxError):
         key_type: `submodule`, `param`, or the collection.
         value: the name.
         module_name: the module's class, or its scope's name.
+        taken_by: what has the name, as `key_type`; empty where that is not known.
     """
 
     key_type: str
     value: str
     module_name: str
+    taken_by: str = ""
 
     def __init__(self, key_type: str, value: str, module_name: str, **facts: Any) -> None:
         super().__init__(key_type=key_type, value=value, module_name=module_name, **facts)
 
     @property
     def report(self) -> Report:
-        kind = {"submodule": "submodule", "param": "parameter"}.get(self.key_type, f"variable of {self.key_type!r}")
+        kind = _kind_of_name(self.key_type)
+        holder = f" by a {_kind_of_name(self.taken_by)}" if self.taken_by else ""
         owner = f"`{self.module_name}`" if self.module_name else "The top module"
         again = (Fix("to share a submodule, make it once and call it twice",
                      code=f"layer = nn.Dense(3, name={self.value!r})\ny = layer(x)\nz = layer(y)"),) \
-            if self.key_type == "submodule" else ()
+            if self.key_type == "submodule" and self.taken_by in ("", "submodule") else ()
         return Report(
-            says=f"{owner} cannot have a {kind} {self.value!r}: that name is taken.",
+            says=f"{owner} cannot have a {kind} {self.value!r}: that name is taken{holder}.",
             why="submodules, parameters and variables of a module share one set of names",
             fixes=(*again, Fix("give it another name" + (", or leave `name` out: a free one is found"
                                                           if self.key_type == "submodule" else ""))))
+
+
+def _kind_of_name(key_type: str) -> str:
+    return {"submodule": "submodule", "param": "parameter", "params": "parameter"}.get(key_type, f"variable of {key_type!r}")
 
 
 class DuplicateNameError(NameInUseError, ValueError):

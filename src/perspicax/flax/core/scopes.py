@@ -212,6 +212,7 @@ class Scope:
             else:
                 self._collection(col)
 
+    @api_boundary
     def mutable_variables(self) -> VariableDict | dict[str, Any]:
         """The collections at this place that may change."""
         self._populate_collections()
@@ -356,6 +357,7 @@ class Scope:
         taken = self.reservations.get(name)
         return taken is not None and bool(taken) and (col is None or None in taken or col in taken)
 
+    @api_boundary
     def reserve(self, name: str, col: str | None = None) -> None:
         """Take a name, for a variable of a collection or for a scope.
 
@@ -377,6 +379,7 @@ class Scope:
             i += 1
         return f"{prefix}{i}"
 
+    @api_boundary
     def push(self, name: str | None = None, prefix: str = "", reuse: bool = False) -> Scope:
         """A scope below.
 
@@ -401,6 +404,7 @@ class Scope:
         inner.rng_counters = counters.setdefault((child_rng_token, name), inner.rng_counters)
         return inner
 
+    @api_boundary
     def child(self, fn: Callable[..., Any], name: str | None = None, prefix: str | None = None, named_call: bool = True,
               **partial_kwargs: Any) -> Callable[..., Any]:
         """A function with a scope of its own below this one.
@@ -427,6 +431,7 @@ class Scope:
 
         return call
 
+    @api_boundary
     def rewound(self, rewind_rngs: bool = False) -> Scope:
         """The same place, with all names free again: for calling a function again with the same variables.
 
@@ -462,6 +467,7 @@ class Scope:
         with at_once():
             return LazyRng.create(self.rngs[stream], self.rng_counters[stream]).as_jax_rng()
 
+    @api_boundary
     def get_flag(self, key: str, default: Any = no_flag) -> Any:
         """A flag's value.
 

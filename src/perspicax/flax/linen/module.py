@@ -122,6 +122,7 @@ class Module(ModuleBase):
     scope = None
     _state = ModuleState()  # of a module whose `__post_init__` has not run
 
+    @api_boundary
     def __init_subclass__(cls, kw_only: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         complete_class(cls, kw_only)
@@ -164,7 +165,7 @@ class Module(ModuleBase):
             state.autoname_cursor[prefix] = number + 1
         again = state.in_setup and state.setup_called is SetupState.TRANSFORMED
         if parent._name_taken(self.name, reuse_scopes=again):
-            raise NameInUseError("submodule", str(self.name), class_of(parent))
+            raise NameInUseError("submodule", str(self.name), class_of(parent), taken_by=parent._holder_of(str(self.name)))
         state.children[str(self.name)] = self
         scope: Any = parent.scope
         object.__setattr__(self, "scope", scope.push(self.name, reuse=again))
@@ -176,6 +177,12 @@ class Module(ModuleBase):
 
     def _name_taken(self, name: Any, reuse_scopes: bool = False, collection: str | None = None) -> bool:
         return not reuse_scopes and self.scope is not None and self.scope.name_reserved(name, collection)
+
+    def _holder_of(self, name: str) -> str:
+        """What has a name in this module: `submodule`, or a collection."""
+        scope: Any = self.scope
+        holders = scope.reservations.get(name, ())
+        return "submodule" if None in holders else min(holders, default="")
 
     def __setattr__(self, name: str, val: Any) -> None:
         state = self._state
@@ -324,7 +331,8 @@ class Module(ModuleBase):
         if not self._initialization_allowed:
             raise VariableOutsideSetupError(module=class_of(self), method=_method_of_frame(self), kind=kind, name=name)
         if self._name_taken(name, collection=collection):
-            raise NameInUseError("param" if kind == "param" else collection, name, class_of(self))
+            raise NameInUseError("param" if kind == "param" else collection, name, class_of(self),
+                                 taken_by=self._holder_of(name))
         return scope
 
     def variable(self, col: str, name: str, init_fn: Callable[..., Any] | None = None, *init_args: Any, unbox: bool = True,

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from perspicax.diagnose.source import error_position, user_position
+from perspicax.diagnose.source import error_position, function_span, user_position
 from perspicax.flax.configurations import config
 from perspicax.flax.linen.kw_only_dataclasses import dataclass, field
 from perspicax.flax.linen.module_calls import call_in_name_scope, call_method
@@ -112,7 +112,8 @@ def _check_compact_methods(cls: type[Any]) -> None:
     names = {name for base in cls.__mro__ for name, value in vars(base).items() if hasattr(value, "compact")}
     several = sorted(name for name in names if hasattr(getattr(cls, name, None), "compact"))
     if len(several) > 1:
-        raise MultipleMethodsCompactError(module=cls.__name__, methods=tuple(several))
+        places = [function_span(inspect.unwrap(getattr(cls, name))) for name in several]
+        raise MultipleMethodsCompactError(module=cls.__name__, methods=tuple(several), places=tuple(places))
 
 
 def _wrap_attributes(cls: type[Any]) -> None:

@@ -141,6 +141,7 @@ def jvp(fn: Callable[..., Any], mdl: Any, primals: Any, tangents: Any, variable_
                     carried.by_scope(variable_tangents), variables=variables, rngs=rngs)
 
 
+@api_boundary
 def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_fn: Callable[..., Any],
                grad_vars: CollectionFilter = "params", nondiff_argnums: Sequence[int] = ()) -> Callable[..., Any]:
     """As `jax.custom_vjp`, of a function of a module.

@@ -19,6 +19,7 @@ from perspicax.flax.linen.transform_calls import switch as switch
 from perspicax.flax.linen.transform_calls import value_and_grad as value_and_grad
 from perspicax.flax.linen.transform_calls import vjp as vjp
 from perspicax.flax.linen.transform_calls import while_loop as while_loop
+from perspicax.flax.traceback_util import api_boundary
 from perspicax.flax.typing import InOutAxis, InOutScanAxis
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
 _NONE: Mapping[Any, Any] = FrozenDict({})
 
 
+@api_boundary
 def vmap(target: Any, variable_axes: Mapping[CollectionFilter, InOutAxis] = _NONE,
          split_rngs: Mapping[PRNGSequenceFilter, bool] = _NONE, in_axes: Any = 0, out_axes: Any = 0,
          axis_size: int | None = None, axis_name: str | None = None, spmd_axis_name: str | None = None,
@@ -60,6 +62,7 @@ def vmap(target: Any, variable_axes: Mapping[CollectionFilter, InOutAxis] = _NON
         "metadata_params": metadata_params})
 
 
+@api_boundary
 def scan(target: Any, variable_axes: Mapping[CollectionFilter, InOutScanAxis] = _NONE,
          variable_broadcast: CollectionFilter = False, variable_carry: CollectionFilter = False,
          split_rngs: Mapping[PRNGSequenceFilter, bool] = _NONE, in_axes: Any = 0, out_axes: Any = 0,
@@ -99,6 +102,7 @@ def scan(target: Any, variable_axes: Mapping[CollectionFilter, InOutScanAxis] = 
         "_split_transpose": _split_transpose, "check_constancy_invariants": check_constancy_invariants})
 
 
+@api_boundary
 def jit(target: Any, variables: CollectionFilter = True, rngs: PRNGSequenceFilter = True,
         static_argnums: int | Iterable[int] = (), static_argnames: str | Iterable[str] = (),
         donate_argnums: int | Iterable[int] = (), device: Any = None, backend: str | None = None,
@@ -124,6 +128,7 @@ def jit(target: Any, variables: CollectionFilter = True, rngs: PRNGSequenceFilte
         "donate_argnums": donate_argnums, "device": device, "backend": backend}, cached=True)
 
 
+@api_boundary
 def remat(target: Any, variables: CollectionFilter = True, rngs: PRNGSequenceFilter = True, concrete: bool = False,
           prevent_cse: bool = True, static_argnums: int | tuple[int, ...] = (),
           policy: Callable[..., bool] | None = None, methods: Methods = None) -> Any:
@@ -151,6 +156,7 @@ def remat(target: Any, variables: CollectionFilter = True, rngs: PRNGSequenceFil
 checkpoint = remat
 
 
+@api_boundary
 def remat_scan(target: Any, lengths: Sequence[int] | None = (), policy: Callable[..., bool] | None = None,
                variable_broadcast: CollectionFilter = False, variable_carry: CollectionFilter = False,
                variable_axes: Mapping[CollectionFilter, InOutScanAxis] = FrozenDict({True: 0}),
@@ -176,6 +182,7 @@ def remat_scan(target: Any, lengths: Sequence[int] | None = (), policy: Callable
         "variable_carry": variable_carry, "variable_axes": variable_axes, "split_rngs": split_rngs})
 
 
+@api_boundary
 def map_variables(target: Any, mapped_collections: CollectionFilter = True,
                   trans_in_fn: Callable[..., Any] = lift.id_fn, trans_out_fn: Callable[..., Any] = lift.id_fn,
                   init: bool = False, mutable: bool = False, rngs: PRNGSequenceFilter = True,
@@ -201,6 +208,7 @@ def map_variables(target: Any, mapped_collections: CollectionFilter = True,
         "mutable": mutable, "rngs": rngs, "variables": variables})
 
 
+@api_boundary
 def add_metadata_axis(target: Any, variable_axes: Mapping[CollectionFilter, InOutAxis] = _NONE,
                       metadata_params: dict[Any, Any] = {}) -> Any:  # noqa: B006  (the signature is Flax's; never changed)
     """Let boxed variables of modules know of one more axis outside than inside.
@@ -217,6 +225,7 @@ def add_metadata_axis(target: Any, variable_axes: Mapping[CollectionFilter, InOu
                        {"variable_axes": variable_axes, "metadata_params": metadata_params}, prefix="")
 
 
+@api_boundary
 def fold_rngs(target: Any, variables: CollectionFilter = True, rngs: PRNGSequenceFilter = True) -> Any:
     """Let modules draw the same random keys as under `nn.jit`.
 
@@ -231,6 +240,7 @@ def fold_rngs(target: Any, variables: CollectionFilter = True, rngs: PRNGSequenc
     return lift_target("fold_rngs", lift.fold_rngs, target, None, {"variables": variables, "rngs": rngs}, cached=True)
 
 
+@api_boundary
 def named_call(class_fn: Callable[..., Any], force: bool = True) -> Callable[..., Any]:
     """A method that runs in a `jax.named_scope` of its module's name, so that profiles show it.
 
