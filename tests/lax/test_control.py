@@ -17,6 +17,7 @@ from perspicax.core.printer import check_jaxpr
 from perspicax.experimental import io_callback
 from perspicax.lax.branch_errors import PredicateError
 from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, NotAFunctionError, WhileTransposeError
+from perspicax.lax.parameter_errors import ParameterCountError
 from perspicax.xla import compile as compilation
 
 W = np.array([0.4, -0.6, 0.9], np.float32)
@@ -501,3 +502,37 @@ def test_an_array_in_place_of_a_function_is_called_an_array() -> None:
         with pytest.raises(NotAFunctionError) as caught:
             wrap(lambda x: lax.cond(True, x, lambda x: x, 1.0))(jnp.asarray(X))
         assert caught.value.got == "Array"
+
+
+@pytest.mark.parametrize("call, parameter, passed, proposed", [
+    (lambda: lax.scan(lambda c: (c, c), 0.0, X), "f", ("carry", "x"), "lambda c, x: (c, c)"),
+    (lambda: lax.fori_loop(0, 3, lambda c: c, 0.0), "body_fun", ("i", "value"), "lambda i, c: c"),
+    (lambda: lax.while_loop(lambda c, d: c < 3, lambda c: c, 0.0), "cond_fun", ("value",), "lambda c: c < 3"),
+    (lambda: lax.cond(True, lambda: 1.0, lambda: 2.0, 3.0), "true_fun", ("operand",), "lambda operand: 1.0"),
+    (lambda: lax.switch(0, [lambda c: c, lambda: X], X), "branches[1]", ("operand",), "lambda operand: ..."),
+    (lambda: lax.map(lambda c, d: c, (X, X)), "f", ("x",), "c, d = x"),
+    (lambda: lax.associative_scan(lambda c: c, X), "fn", ("a", "b"), "lambda c, b: c"),
+    (lambda: lax.reduce(X, np.float32(0), lambda c: c, (0,)),  # type: ignore[misc,arg-type]
+     "computation", ("a", "b"), "lambda c, b: c"),
+    (lambda: lax.custom_root(lambda c: c - 1, 1.0, lambda c: c, lambda g, y: y), "solve", ("f", "x"), "lambda c, x: c"),
+    (lambda: lax.custom_linear_solve(lambda c: c, X, lambda b: b), "solve", ("matvec", "b"), "lambda matvec, b: b"),
+    (lambda: lax.scan(lambda c, x, *, k: (c, x), 0.0, X), "f", ("carry", "x"), "functools.partial(f, k=k)"),
+])
+def test_a_function_that_takes_other_arguments_than_it_is_passed(call: Callable[[], Any], parameter: str,
+                                                                 passed: tuple[str, ...], proposed: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+    error = caught.value
+    assert isinstance(error, ParameterCountError)
+    assert error.parameter == parameter
+    assert tuple(name for name, _ in error.passed) == passed
+    assert proposed in str(error)
+
+
+def test_what_a_body_raises_itself_stays_as_it_is() -> None:
+    def of_one(c: Any) -> Any:
+        return c
+
+    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given") as caught:
+        lax.scan(lambda c, x: (of_one(c, x), c), 0.0, X)  # type: ignore[call-arg]
+    assert type(caught.value) is TypeError

@@ -130,7 +130,7 @@ def _stage(func: Callable[..., Any], y0: Any, times: Any, args: tuple) -> tuple[
     state = avals[:y_tree.num_leaves]
     if any(not dtypes.issubdtype(a.dtype, np.inexact) for a in state):
         raise DerivativeStateError(function=function_name(func), kind="integers", state=_types(state))
-    body = stage_body(func, "odeint", in_tree, avals)
+    body = stage_body(func, "odeint", in_tree, avals, parameter="func")
     outs: Any = body.closed.out_avals
     if sum([a.size for a in outs]) != sum([a.size for a in state]):
         raise DerivativeStateError(function=function_name(func), kind="size", state=_types(state), got=_types(outs),

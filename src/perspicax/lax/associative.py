@@ -14,6 +14,7 @@ from perspicax.lax import bitwise, elementwise, shape, slicing
 from perspicax.lax.bodies import check_callable, leaf_paths
 from perspicax.lax.control_errors import ScanElementsError
 from perspicax.lax.operand import operand
+from perspicax.lax.parameters import calling
 from perspicax.transform import trees as tree
 from perspicax.transform.stage import check_arguments, function_name
 
@@ -56,7 +57,8 @@ def associative_scan(fn: Callable[..., Any], elems: Any, reverse: bool = False, 
         raise ScanElementsError(kind="sizes", rows=rows, axis=axis)
 
     def combine(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
-        outs, found = tree.flatten(fn(structure.unflatten(left), structure.unflatten(right)))
+        outs, found = tree.flatten(calling(fn, "associative_scan", "fn",
+                                           (structure.unflatten(left), structure.unflatten(right))))
         if found != structure:
             forms = (("expected", str(structure)), ("returned", str(found)))
             raise ScanElementsError(kind="structure", rows=forms, axis=axis, function=function_name(fn))

@@ -17,8 +17,9 @@ from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import Tracer
 from perspicax.diagnose.place import Position
 from perspicax.lax.control_errors import LoopEffectError, NotAFunctionError
+from perspicax.lax.parameters import check_parameters
 from perspicax.transform import trees as tree
-from perspicax.transform.batch import axis_frames
+from perspicax.transform.batch import axes_key
 from perspicax.transform.jit import also_cleared
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.stage import FlatFunction, debug_info, function_name, positional_names
@@ -60,7 +61,7 @@ def open_consts(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list[Any]]:
 
 
 def stage_body(fun: Callable[..., Any], transform: str, in_tree: Any, in_avals: Sequence[Any], *, wrap: Wrap | None = None,
-               wrap_key: Any = None, names: Callable[[], Sequence[str]] | None = None) -> Body:
+               wrap_key: Any = None, names: Callable[[], Sequence[str]] | None = None, parameter: str = "f") -> Body:
     """The jaxpr of `fun`.
 
     Args:
@@ -71,12 +72,13 @@ def stage_body(fun: Callable[..., Any], transform: str, in_tree: Any, in_avals: 
         wrap: makes the flat function that is staged from that of `fun`.
         wrap_key: what the result of `wrap` depends on.
         names: makes the names of the inputs, where they are not those of `fun`.
+        parameter: the parameter of `transform` that `fun` is, for reports.
 
     Raises:
+        ParameterCountError: the function does not take as many arguments.
         LoopEffectError: the function has an effect that may not happen in a loop or branch.
     """
-    frames = axis_frames()
-    key = (transform, in_tree, tuple(in_avals), wrap_key, state_key(), tuple([(f.name, f.size) for f in frames]))
+    key = (transform, in_tree, tuple(in_avals), wrap_key, state_key(), axes_key())
     try:
         kept = None if ismethod(fun) else _bodies.setdefault(fun, {})  # a method is a new object at each access
         found = None if kept is None else kept.get(key)
@@ -88,7 +90,12 @@ def stage_body(fun: Callable[..., Any], transform: str, in_tree: Any, in_avals: 
     if names is not None:
         debug = DebugInfo(transform, debug.name, debug.place, arg_names=names, fun=fun)
     flat = FlatFunction(fun, in_tree, transform)
-    closed = stage_flat(flat if wrap is None else wrap(flat), in_avals, debug)
+    try:
+        closed = stage_flat(flat if wrap is None else wrap(flat), in_avals, debug)
+    except TypeError as error:
+        if type(error) is TypeError:
+            check_parameters(fun, transform, parameter, in_tree.unflatten(range(in_tree.num_leaves))[0])
+        raise
     for effect in closed.effects:
         if not effect.in_loops:
             raise LoopEffectError(function=function_name(fun), transform=transform, effect=repr(effect))

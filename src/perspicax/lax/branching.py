@@ -18,6 +18,7 @@ from perspicax.lax.branch_rules import Branches, by_platform, cond_p
 from perspicax.lax.control_errors import NotAFunctionError
 from perspicax.lax.forwarding import branches_around
 from perspicax.lax.operand import operand as as_operand
+from perspicax.lax.parameters import calling
 from perspicax.lax.ref_threads import branches_with_refs
 from perspicax.transform import trees as tree
 from perspicax.transform.hooks import as_traced
@@ -138,7 +139,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, o
     if not branches:
         raise NoBranchesError()
     if len(branches) == 1:
-        return branches[0](*operands)
+        return calling(branches[0], "switch", "branches[0]", operands)
     last = len(branches) - 1
     if config.jax_disable_jit:
         return branches[min(max(int(index), 0), last)](*operands)
@@ -162,7 +163,7 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     avals = check_arguments(leaves, in_tree, functions[-1], transform)
     leaves = [as_operand(x) for x in leaves]
     order = range(len(functions)) if transform != "cond" else (1, 0)  # `true_fun` comes first for the user
-    staged = {i: stage_body(functions[i], transform, in_tree, avals) for i in order}
+    staged = {i: stage_body(functions[i], transform, in_tree, avals, parameter=names[i]) for i in order}
     bodies = [staged[i] for i in range(len(functions))]
     _check_results(transform, [functions[i] for i in order], [names[i] for i in order], [bodies[i] for i in order])
     closed, consts = _with_common_consts(bodies, order)
@@ -183,7 +184,7 @@ def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str
                                     mismatches=tuple(mismatches(first.out_tree, body.out_tree)),
                                     definitions=(definition_of(functions[0]), definition_of(f)))
         wrong = [(i, a, b) for i, (a, b) in enumerate(zip(first.closed.out_avals, body.closed.out_avals))
-                 if a.strong is not b.strong]
+                 if a.strong.varying(b.vma) is not b.strong]
         if wrong:
             paths = leaf_paths(first.out_tree)
             raise BranchOutputError(transform=transform, functions=called, kind="type",

@@ -25,8 +25,8 @@ def argument(position: Place, functions: tuple[str, ...], index: int, keyword: s
     return found[index] if index < len(found) and found.complete else None
 
 
-def returned(definition: Place) -> Expression | None:
-    """The expression that a function returns, where there is one only.
+def definition_at(definition: Place) -> Expression | None:
+    """A function's `def` or `lambda`, where it can be told.
 
     Args:
         definition: any place in the function's code.
@@ -37,13 +37,27 @@ def returned(definition: Place) -> Expression | None:
     file = source_file(code.co_filename)
     if file is None or file.tree is None or not file.holds(code):
         return None
-    node = file.definitions.get((code.co_firstlineno, code.co_name))
+    node: ast.AST | None = file.definitions.get((code.co_firstlineno, code.co_name))
     if node is None and code.co_name == "<lambda>":
         lambdas = [n for n in ast.walk(file.tree) if isinstance(n, ast.Lambda) and n.lineno == code.co_firstlineno
                    and [a.arg for a in n.args.args] == list(code.co_varnames[:code.co_argcount])]
-        return Expression(lambdas[0].body, file, function_name(code)) if len(lambdas) == 1 else None
-    found = list(_returns(node)) if isinstance(node, ast.FunctionDef) else []
-    return Expression(found[0], file, function_name(code)) if len(found) == 1 else None
+        node = lambdas[0] if len(lambdas) == 1 else None
+    return None if node is None else Expression(node, file, function_name(code))
+
+
+def returned(definition: Place) -> Expression | None:
+    """The expression that a function returns, where there is one only.
+
+    Args:
+        definition: any place in the function's code.
+    """
+    whole = definition_at(definition)
+    if whole is None:
+        return None
+    if isinstance(whole.node, ast.Lambda):
+        return whole.at(whole.node.body)
+    found = list(_returns(whole.node)) if isinstance(whole.node, ast.FunctionDef) else []
+    return whole.at(found[0]) if len(found) == 1 else None
 
 
 def _returns(function: ast.AST) -> Iterator[ast.expr]:
@@ -107,4 +121,4 @@ def _keys(path: str) -> list[str | int]:
     return keys[::-1]
 
 
-__all__ = ["argument", "call_at", "entry", "first_of_pair", "returned", "value_of"]
+__all__ = ["argument", "call_at", "definition_at", "entry", "first_of_pair", "returned", "value_of"]

@@ -264,7 +264,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
 
     def stage(carry: list) -> tuple[Body, Sequence[Any]]:
         body = stage_body(body_fun, "fori_loop", in_tree, [*[counter] * extra, *carry], wrap=_count(in_scan), wrap_key=in_scan,
-                          names=None if in_scan else lambda: _names_with_bound(body_fun, in_tree))
+                          parameter="body_fun", names=None if in_scan else lambda: _names_with_bound(body_fun, in_tree))
         if body.out_tree != value_tree:
             check_carry_structure(body_fun, "fori_loop", parameter_name(body_fun, 1, "value"), value_tree, body.out_tree)
         return body, body.closed.out_avals[extra:]

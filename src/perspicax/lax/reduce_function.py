@@ -16,6 +16,7 @@ from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.lax import convert, shape, slicing
 from perspicax.lax.operand import operand, shape_of
+from perspicax.lax.parameters import calling
 from perspicax.lax.reduce_errors import (
     ReductionAxesError,
     ReductionClosureError,
@@ -107,7 +108,7 @@ def _stage(operation: str, computation: Callable[..., Any], avals: tuple, x_tree
     k = len(avals)
 
     def flat(*args: Any) -> Sequence[Any]:
-        result = computation(x_tree.unflatten(args[:k]), x_tree.unflatten(args[k:]))
+        result = calling(computation, operation, "computation", (x_tree.unflatten(args[:k]), x_tree.unflatten(args[k:])))
         outs, out_tree = tree.flatten(result)
         if out_tree != x_tree:
             raise ReductionFunctionError(operation=operation, function=function_name(computation), expected=_form(x_tree),

@@ -20,6 +20,7 @@ from perspicax.lax import elementwise
 from perspicax.lax.bodies import Body, axis_names, check_callable, open_consts, stage_body
 from perspicax.lax.carry import carry_fixpoint
 from perspicax.lax.operand import operand
+from perspicax.lax.parameters import calling
 from perspicax.lax.solver_errors import SolverOutputError, TransposeSolveError
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
@@ -184,12 +185,12 @@ def custom_linear_solve(matvec: Callable[..., Any], b: Any, solve: Callable[...,
     leaves = [operand(x) for x in leaves]
 
     def staged(fun: Callable[..., Any], name: str, aux: bool) -> Body:
-        body = stage_body(fun, "custom_linear_solve", in_tree, avals)
+        body = stage_body(fun, "custom_linear_solve", in_tree, avals, parameter=name)
         _check_like(body, name, b_tree, avals, aux)
         return body
 
     forward = staged(matvec, "matvec", False)
-    solver = staged(_given(forward, solve, matvec), "solve", has_aux)
+    solver = staged(_given(forward, solve, matvec, ("custom_linear_solve", "solve")), "solve", has_aux)
     bodies: Solver = Solver(forward, None, solver, None)
     if symmetric:
         bodies = Solver(forward, forward, solver, solver)
@@ -198,7 +199,8 @@ def custom_linear_solve(matvec: Callable[..., Any], b: Any, solve: Callable[...,
         if vecmat is None:
             vecmat = forward.found["vecmat"] = _Transposed(_reference(matvec), b_tree.unflatten(avals))
         bodies = Solver(forward, staged(vecmat, "vecmat", False), solver,
-                        staged(_given(forward, transpose_solve, vecmat), "transpose_solve", has_aux))
+                        staged(_given(forward, transpose_solve, vecmat, ("custom_linear_solve", "transpose_solve")),
+                               "transpose_solve", has_aux))
     outs = _bind_solve(Solver(*[[] if body is None else body.consts for body in bodies]), leaves,
                        Solver(*[None if body is None else body.closed for body in bodies]))
     return solver.out_tree.unflatten(outs)
@@ -207,15 +209,16 @@ def custom_linear_solve(matvec: Callable[..., Any], b: Any, solve: Callable[...,
 class _Given:
     """A solver as a function of the rest; it does not keep the two functions alive, so that what is staged goes with them."""
 
-    __slots__ = ("__name__", "__weakref__", "first", "function", "linear")
+    __slots__ = ("__name__", "__weakref__", "first", "function", "linear", "role")
 
-    def __init__(self, function: Callable[[], Any], first: Callable[[], Any], linear: bool = False) -> None:
-        self.function, self.first, self.linear = function, first, linear
+    def __init__(self, function: Callable[[], Any], first: Callable[[], Any], role: tuple[str, str], linear: bool) -> None:
+        self.function, self.first, self.role, self.linear = function, first, role, linear
         self.__name__ = function_name(function())
 
     def __call__(self, *args: Any) -> Any:
         first = self.first()
-        return self.function()(linearize(first, args[0])[1] if self.linear else first, *args[self.linear:])
+        first = linearize(first, args[0])[1] if self.linear else first
+        return calling(self.function(), *self.role, (first, *args[self.linear:]))
 
 
 class _Transposed:
@@ -241,14 +244,15 @@ def _reference(fun: Any) -> Callable[[], Any]:
     return lambda: fun
 
 
-def _given(forward: Body, solve: Any, first: Any, linear: bool = False) -> _Given:
+def _given(forward: Body, solve: Any, first: Any, role: tuple[str, str], linear: bool = False) -> _Given:
     """`solve` with its first argument (`linear`: the linear function that this is near a point); the same object for the
     same functions, so that it is staged once.
 
     Args:
         forward: the body of the equation, which keeps the object as long as the equation and the solver live.
+        role: the function that it is given to and its parameter there, for reports.
     """
-    made = _Given(_reference(solve), _reference(first), linear)
+    made = _Given(_reference(solve), _reference(first), role, linear)
     kept = forward.found.setdefault(("given", linear, type(first) is _Transposed), weakref.WeakKeyDictionary())
     try:
         return made if ismethod(solve) else kept.setdefault(solve, made)
@@ -309,14 +313,14 @@ def custom_root(f: Callable[..., Any], initial_guess: Any, solve: Callable[..., 
     avals = check_arguments(leaves, in_tree, f, "custom_root")
     leaves = [operand(x) for x in leaves]
     equation = stage_body(f, "custom_root", in_tree, avals)
-    solver = stage_body(_given(equation, solve, f), "custom_root", in_tree, avals)
+    solver = stage_body(_given(equation, solve, f, ("custom_root", "solve")), "custom_root", in_tree, avals)
     root_avals = list(solver.closed.out_avals[:len(leaves)])
     _check_root("solve", solver, guess_tree, has_aux)
     _check_root("f", equation, guess_tree, False)
     if root_avals != list(avals):
         equation = stage_body(f, "custom_root", in_tree, root_avals)
     pair_tree = tree.flatten(((initial_guess, initial_guess), {}))[1]
-    inverse = stage_body(_given(equation, tangent_solve, f, linear=True), "custom_root", pair_tree,
+    inverse = stage_body(_given(equation, tangent_solve, f, ("custom_root", "tangent_solve"), True), "custom_root", pair_tree,
                          [*root_avals, *[a.to_tangent_aval() for a in equation.closed.out_avals]])
     _check_root("tangent_solve", inverse, guess_tree, False)
     return solver.out_tree.unflatten(_Root(equation, solver, inverse, len(leaves))(leaves))

@@ -268,7 +268,8 @@ while_p = Primitive(
     "while",
     params=("cond_nconsts", "cond_jaxpr", "body_nconsts", "body_jaxpr"),
     multiple_results=True, cache_types=False, handles_extended=True,
-    type_rule=lambda *avals, body_jaxpr, **_: list(body_jaxpr.out_avals),
+    type_rule=lambda *avals, body_jaxpr, cond_jaxpr, **_: [
+        a.varying(a.vma | cond_jaxpr.out_avals[0].vma) for a in body_jaxpr.out_avals],
     jvp=_while_jvp, linearize=_while_linearize, transpose=_while_transpose, batch=_while_batch,
     emit=_while_emit, evaluate=_while_evaluate, effects=_while_effects, inside=_while_inside,
     source="StableHLO specification, `while`",
@@ -307,17 +308,17 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
         return _loop_in_python(cond_fun, body_fun, init_val)
 
     def stage(carry: list) -> tuple[Body, Sequence[Any]]:
-        body = stage_body(body_fun, "while_loop", in_tree, carry)
+        body = stage_body(body_fun, "while_loop", in_tree, carry, parameter="body_fun")
         if body.out_tree != value_tree:
             check_carry_structure(body_fun, "while_loop", parameter_name(body_fun, 0, "value"), value_tree, body.out_tree)
         return body, body.closed.out_avals
 
-    cond = stage_body(cond_fun, "while_loop", in_tree, avals)
+    cond = stage_body(cond_fun, "while_loop", in_tree, avals, parameter="cond_fun")
     _check_test(cond_fun, cond)
     body, settled = settle_carry(stage, avals, lambda wrong: carry_type_error(
         body_fun, "while_loop", parameter_name(body_fun, 0, "value"), value_tree, wrong))
     if settled != avals:
-        cond = stage_body(cond_fun, "while_loop", in_tree, settled)
+        cond = stage_body(cond_fun, "while_loop", in_tree, settled, parameter="cond_fun")
         _check_test(cond_fun, cond)
     outs = while_around(cond.closed, cond.consts, body.closed, body.consts, as_typed(leaves, settled))
     return value_tree.unflatten(outs)
