@@ -88,6 +88,24 @@ total(jnp.arange(4.0))
     "a slice that does not fit": ("OutOfBoundsIndex", "y = jax.lax.dynamic_slice(jnp.arange(10), (8,), (4,))", """
 y = jax.lax.dynamic_slice(jnp.arange(10), (8,), (4,))
 """),
+    "a slice of a batch that does not fit": ("OutOfBoundsIndex", "return jax.lax.dynamic_slice_in_dim(x, start, 3)", """
+x = jnp.arange(4.0)
+@jax.jit
+def windows(starts):
+    def window(start):
+        return jax.lax.dynamic_slice_in_dim(x, start, 3)
+    return jax.vmap(window)(starts)
+windows(jnp.arange(3))
+"""),
+    "a composite function of infinities": ("NonFinite", "weights = jax.nn.softmax(scores)", """
+def attend(scores):
+    weights = jax.nn.softmax(scores)
+    return weights.sum()
+attend(jnp.full(4, -jnp.inf))
+"""),
+    "a composite function whose result nobody uses": ("NonFinite", "x = jnp.std(jnp.array([jnp.inf, 1.0, 2.0, 3.0]))", """
+x = jnp.std(jnp.array([jnp.inf, 1.0, 2.0, 3.0]))
+"""),
     "log of zero": ("NonFinite", "return jnp.log(p)", """
 def logs(p):
     return jnp.log(p)
@@ -359,3 +377,18 @@ def _fresh() -> Iterator[None]:
     yield
     constants._seen.clear()
     recompiles.forget()
+
+
+def test_where_a_nan_came_up_within_a_function_of_an_installed_package() -> None:
+    library: dict[str, Any] = {"__name__": "library"}
+    filename, source = "/site-packages/library.py", "def direction(a):\n    return a / (a * a).sum()\n"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), library)
+    with pytest.warns(perspicax.sanitize.NonFinite) as caught, perspicax.sanitize("nans"):  # type: ignore[attr-defined]
+        unit = library["direction"](perspicax.numpy.zeros(4))
+        del unit
+    finding: Any = caught[0].message
+    inner = resolve(finding.inner)
+    assert inner is not None and (inner.function, inner.line) == ("direction", 2)
+    assert (finding.primitive, finding.within, finding.backward) == ("div", True, False)
+    assert "in its `div`, the 2nd operand is 0" in finding.report.says

@@ -194,7 +194,7 @@ def _apply(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -
     if rule is not None and any(_concerns(c, checker.errors) for c in _closed_in(eqn)):
         return rule(checker, eqn, args, state)
     if OOBError in checker.errors and _indexes(primitive):
-        state = _index_check(checker, eqn, args, state)
+        state = check_indices(checker, eqn, args, state)
     if DivisionByZeroError in checker.errors and primitive is div_p:
         zero = np.zeros((), eqn.invars[1].aval.dtype)
         state = checker.fail(state, _any(compare.eq(args[1], _like(zero, args[1]))), DivisionByZeroError,
@@ -236,7 +236,18 @@ def _user_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
 
 # -- indices
 
-def _index_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -> State:
+def check_indices(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State, kind: type[CheckFailure] = OOBError,
+                  clipped: bool = False) -> State:
+    """The state after a check of the indices of an equation.
+
+    Args:
+        checker: keeps what was checked.
+        eqn: a gather, a scatter, or a slice at indices that are computed.
+        args: its operands.
+        state: what was found before.
+        kind: the category.
+        clipped: whether indices are checked that are clipped to what is there.
+    """
     sizes = eqn.invars[0].aval.shape
     primitive, params = eqn.primitive, eqn.params
     if primitive is dynamic_slice_p:
@@ -244,7 +255,7 @@ def _index_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: St
     elif primitive is dynamic_update_slice_p:
         axes, window, columns = range(len(sizes)), eqn.invars[1].aval.shape, list(args[2:])
     else:
-        if params["mode"] is GatherScatterMode.CLIP:
+        if params["mode"] is GatherScatterMode.CLIP and not clipped:
             return state
         numbers = params["dimension_numbers"]
         gathers = primitive is gather_p
@@ -253,19 +264,19 @@ def _index_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: St
         columns = [slicing.index_in_dim(args[1], i, -1, keepdims=False) for i in range(len(axes))]
     for axis, column in zip(axes, columns):
         facts = primitive, params.get("mode"), eqn.invars[0].aval, sizes[axis] - window[axis]
-        state = _column_check(checker, state, column, int(axis), sizes, sizes[axis] - window[axis], facts)
+        state = _column_check(checker, state, column, int(axis), sizes, facts, kind)
     return state
 
 
-def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes: tuple[int, ...], last: int,
-                  facts: tuple) -> State:
-    """The check of the indices along one axis, of which `last` is the largest that fits."""
+def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes: tuple[int, ...], facts: tuple,
+                  kind: type[CheckFailure]) -> State:
+    """The check of the indices along one axis; the last of `facts` is the largest that fits."""
     aval: Any = get_aval(column)
     if aval.size == 0:
         return state
     highest = np.iinfo(aval.dtype).max
     flat = shape.reshape(column, (aval.size,))
-    outside = compare.gt(flat, np.full(aval.size, min(last, highest), aval.dtype))
+    outside = compare.gt(flat, np.full(aval.size, min(facts[-1], highest), aval.dtype))
     if dtypes.issubdtype(aval.dtype, np.signedinteger):
         outside = bitwise.bitwise_or(outside, compare.lt(flat, np.zeros(aval.size, aval.dtype)))
     first = reductions.argmax(convert.convert_element_type(outside, np.int32), 0, np.int32)
@@ -276,7 +287,7 @@ def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes:
                 f"shape {sizes}")
 
     values = [convert.convert_to(index, OOB[0]), np.int32(axis)]
-    return checker.fail(state, _any(outside), OOBError, message, OOB, values, facts)
+    return checker.fail(state, _any(outside), kind, message, OOB, values, facts)
 
 
 # -- calls, branches, loops

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from perspicax.api.checks import Site
+from perspicax.api.check_errors import CheckFailure
+from perspicax.api.checkify_rules import EXTRA, OOB, Checker, check_indices
+from perspicax.api.checks import Signature, Site
 from perspicax.core.config import local
+from perspicax.core.jaxpr import JaxprEqn
 from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.expression import Expression, located
@@ -35,6 +38,29 @@ FUNCTIONS = frozenset("""
 """.split())
 INDEXING = UPDATES | FUNCTIONS
 """What users call to index; other functions of the library index for themselves, and know what they do."""
+SLICES = frozenset(name for name in FUNCTIONS if name.startswith("dynamic_"))
+"""What clips its indices because it cannot do otherwise; others do where somebody says `mode="clip"`."""
+
+
+class ClippedIndexCheck(CheckFailure, no_page="never leaves the sanitizer `bounds`, whose finding is OutOfBoundsIndex"):
+    """A slice of a batch did not fit, and was moved."""
+
+
+class _Clipped:
+    """The check that is put into programs for slices of a batch, which are gathers and scatters that clip."""
+
+    def signature(self, eqn: JaxprEqn) -> Signature | None:
+        return OOB if eqn.params.get("mode") is GatherScatterMode.CLIP and _is_slice(eqn.place) else None
+
+    def check(self, checker: Checker, eqn: JaxprEqn, args: Sequence[Any], outs: Sequence[Any], state: list) -> list:
+        return check_indices(checker, eqn, args, state, ClippedIndexCheck, clipped=True)
+
+
+EXTRA[ClippedIndexCheck] = _Clipped()
+
+
+def _is_slice(place: Any) -> bool:
+    return place is not None and operands_at(Position(*place)).operation in SLICES
 
 
 def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any]) -> None:
@@ -43,11 +69,12 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
             or primitive.name.startswith("scatter")):
         return
     params = primitive.unpack(values)
-    if params.get("mode") is GatherScatterMode.CLIP:
-        return
+    clips = params.get("mode") is GatherScatterMode.CLIP
     for axis, column, last in _columns(primitive, args, params):
         outside = column[(column < 0) | (column > last)]
         if outside.size:
+            if clips and not _is_slice(local.place or user_place()):
+                return
             facts = primitive, params.get("mode"), get_aval(args[0]), last
             _tell(local.place or user_place(), int(outside.reshape(-1)[0]), axis, facts, "")
             return
@@ -96,7 +123,7 @@ def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> Non
         labels.append(Label(written.span, f"has the index {index}"))
     if slices:
         instead = "the slice was moved so that it fits"
-    elif primitive is dynamic_update_slice_p:
+    elif primitive is dynamic_update_slice_p or (writes and mode is GatherScatterMode.CLIP):
         instead = "the nearest entry was written in its place"
     elif writes:
         instead = "that update was left out"
@@ -136,9 +163,9 @@ def _operands(position: Position | None) -> tuple[Expression | None, Expression 
             if operands.operation not in FUNCTIONS:  # a layer, say, that indexes inside
                 given = list(expression.node.args)
                 return None, expression.at(given[0]) if len(given) == 1 and not expression.node.keywords else None
-            if len(operands) > 1:
-                return operands[0], operands[1]
-            return (operands[0] if operands else None), operands.keyword("indices")
+            at = 2 if operands.operation.startswith("dynamic_update") else 1  # behind what is written
+            named = map(operands.keyword, ("indices", "start_indices", "start_index", "index"))
+            return (operands[0] if operands else None), (operands[at] if len(operands) > at else next(filter(None, named), None))
     return None, None
 
 

@@ -156,6 +156,8 @@ class NonFinite(Finding):
         function: the traced function that it happened in, if any.
         backward: whether it came up in a derivative.
         seen: where the NaN came up, if what it came from is elsewhere.
+        within: whether the operation is one of several that the user's expression consists of.
+        inner: the line of an installed package that asked for the operation.
         fixes: what may help.
         labels: the operands.
         names: the values in the expression.
@@ -169,6 +171,8 @@ class NonFinite(Finding):
     function: str = ""
     backward: bool = False
     seen: Place = None
+    within: bool = False
+    inner: Place = None
     fixes: tuple[Fix, ...] = ()
     labels: tuple[Label, ...] = ()
     why: str = ""
@@ -179,10 +183,13 @@ class NonFinite(Finding):
         where = f"The derivative of {expression}" if self.backward else expression[0].upper() + expression[1:]
         made = f"gives {self.born}" if self.born == self.kind else f"gives {self.born}, which becomes {self.kind} further on"
         during = f" while `{self.function}` runs" if self.function else ""
-        facts = f": {'; '.join(self.operands)}" if self.operands else ""
+        inside = f"in its `{self.primitive}`, " if self.within and self.operation else ""
+        facts = f": {inside}{' and '.join(self.operands)}" if self.operands else f", in its `{self.primitive}`" * bool(inside)
         labels = list(self.labels)
         if self.seen is not None:
             labels.append(Label(self.seen, f"here it becomes {self.kind}"))
+        if self.inner is not None:
+            labels.append(Label(self.inner, "from here"))
         return Report(says=f"{where} {made}{during}{facts}.", labels=tuple(labels), why=self.why, fixes=self.fixes)
 
 

@@ -22,7 +22,7 @@ def eye(names: frozenset[str]) -> Eye:
         from perspicax.sanitize import bounds
 
         looks.append(bounds.look)
-        tellers[OOBError] = bounds.tell_site
+        tellers[OOBError] = tellers[bounds.ClippedIndexCheck] = bounds.tell_site
     if "precision" in names:
         from perspicax.sanitize import precision
 

@@ -6,9 +6,11 @@ again is no finding. Infinities alone are told where a loss or the like, a singl
 """
 from __future__ import annotations
 
+import atexit
 import sys
 import weakref
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +23,10 @@ from perspicax.core.context import evaluator, use_trace
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
 from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
-from perspicax.diagnose.expression import located
+from perspicax.diagnose.expression import Expression, located
+from perspicax.diagnose.frames import INTERNAL, LIBRARY, kind_of
 from perspicax.diagnose.place import Position
+from perspicax.diagnose.render.text import ordinal
 from perspicax.diagnose.report import Fix
 from perspicax.diagnose.source import imported_as, operands_at, user_place
 from perspicax.sanitize.findings import NonFinite
@@ -52,7 +56,8 @@ NATURAL = {
     "reciprocal": {"div", "integer_pow"}, "matmul": {"dot_general"}, "dot": {"dot_general"}, "cumsum": {"cumsum"},
     "cumprod": {"cumprod"}, "cosh": {"cosh"}, "sinh": {"sinh"}, "tan": {"tan"}, "cbrt": {"cbrt"}, "abs": {"abs"},
     "norm": {"sqrt", "reduce_sum", "integer_pow", "square", "mul", "abs"}, "div": {"div"}, "sub": {"sub"}, "mul": {"mul"},
-    "std": {"sqrt", "reduce_sum", "div"}, "var": {"reduce_sum", "div"}, "hypot": {"sqrt"}, "arctan2": {"atan2"},
+    "std": {"sqrt", "reduce_sum", "sub", "mul", "square"}, "var": {"reduce_sum", "div", "sub", "mul", "square"},
+    "hypot": {"sqrt"}, "arctan2": {"atan2"},
 }
 """The operations of a program that functions and operators consist of; another one belongs to their derivative."""
 
@@ -67,6 +72,7 @@ class Origin(NamedTuple):
         operands: facts on its operands.
         cause: the origin of an infinity among the operands.
         backward: whether it belongs to a derivative.
+        inner: the line of an installed package, between the user's line and the operation.
     """
 
     kind: str
@@ -75,6 +81,7 @@ class Origin(NamedTuple):
     operands: tuple[str, ...]
     cause: Origin | None = None
     backward: bool = False
+    inner: Any = None
 
 
 GIVEN = Origin("", None, "", ())
@@ -133,11 +140,12 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
         kind = kind_of_value(x.value())
         if not kind:
             continue
-        origin = _origin(primitive, args, x, kind, [known.of(a) for a in args], local.place or user_place())
+        origin = _origin(primitive, args, x, kind, [known.of(a) for a in args], local.place or user_place(), now=True)
         if origin is not None and origin is not GIVEN:
-            fresh = origin.kind == "NaN" and all(known.of(a) is not origin for a in args)
+            sources = [a for a in args if known.of(a) is origin]
+            fresh = origin.kind == "NaN" and not sources
             natural = _is_natural(origin)
-            known.enter(x, origin, fresh and not natural)
+            known.enter(x, origin, not natural and (fresh or any(id(a) in known.waiting for a in sources)))
             if fresh and natural:
                 tell(origin, "")
 
@@ -157,8 +165,8 @@ def _is_float(aval: Any) -> bool:
 
 
 def _origin(primitive: Primitive, args: Sequence[Any], out: Any, kind: str, origins: Sequence[Origin | None],
-            place: Any) -> Origin | None:
-    """The origin of a result that is not finite."""
+            place: Any, now: bool = False) -> Origin | None:
+    """The origin of a result that is not finite; `now` if the functions that run have asked for the operation."""
     given = [kind_of_value(np.asarray(_value(a))) if _is_inexact(a) else "" for a in args]
     if kind == "NaN":
         for what, origin in zip(given, origins):
@@ -174,8 +182,25 @@ def _origin(primitive: Primitive, args: Sequence[Any], out: Any, kind: str, orig
         if primitive.name not in OVERFLOWS:
             return None
         cause = None
-    backward = _in_backward(primitive.name, place)
-    return Origin(kind, place, primitive.name, () if backward else _facts(primitive, args, place), cause, backward)
+    inner, backward = _way(primitive.name, place) if now else (None, _in_backward(primitive.name, place))
+    return Origin(kind, place, primitive.name, () if backward else _facts(primitive, args, place), cause, backward, inner)
+
+
+def _way(primitive: str, place: Any) -> tuple[Any, bool]:
+    """The line of an installed package that asked for the operation, and whether a derivative did."""
+    frame: FrameType | None = sys._getframe(1)
+    differentiates = local.place is not None
+    while frame is not None and kind_of(frame.f_code.co_filename) == INTERNAL:
+        name = frame.f_globals.get("__name__")
+        if name == "perspicax.transform.transpose":
+            return None, True
+        differentiates = differentiates or name == "perspicax.transform.jvp"
+        frame = frame.f_back
+    backward = differentiates and _in_backward(primitive, place)  # primal and tangent are computed together
+    if frame is None or kind_of(frame.f_code.co_filename) != LIBRARY:
+        return None, backward
+    root = str(frame.f_globals.get("__name__")).partition(".")[0]
+    return (None if root in sys.stdlib_module_names else (frame.f_code, frame.f_lasti)), backward
 
 
 def _value(x: Any) -> Any:
@@ -198,7 +223,8 @@ def _facts(primitive: Primitive, args: Sequence[Any], place: Any) -> tuple[str, 
         value = np.asarray(_value(x))
         if value.dtype.kind not in "fc":
             value = value.astype(np.float32)
-        name = f"`{named[i]}`" if named and len(named[i]) <= 60 else "its operand" if len(args) == 1 else f"operand {i + 1}"
+        name = (f"`{named[i]}`" if named and len(named[i]) <= 60 else "its operand" if len(args) == 1
+                else f"the {ordinal(i)} operand")
         whole = "is" if value.ndim == 0 else "holds"
         if np.isnan(value).any():
             facts.append(f"{name} {whole} NaN")
@@ -214,7 +240,10 @@ def _facts(primitive: Primitive, args: Sequence[Any], place: Any) -> tuple[str, 
             facts.append(f"{name} {whole} {value.reshape(-1)[np.abs(value).argmax()]:.6g}")
         elif value.size and primitive.name in ("acos", "asin", "atanh", "acosh"):
             facts.append(f"{name} {whole} {value.min():.6g} to {value.max():.6g}")
-    return tuple(dict.fromkeys(facts))[:2]
+    facts = list(dict.fromkeys(facts))[:2]
+    if not named and len(args) == 2 and len(facts) == 2 and len({fact.partition(" operand holds ")[2] for fact in facts}) == 1:
+        return (facts[0].replace("the 1st operand holds", "both operands hold"),)
+    return tuple(facts)
 
 
 def _is_natural(origin: Origin) -> bool:
@@ -363,7 +392,8 @@ def tell(origin: Origin, function: str, call: Any = None) -> None:
     found(NonFinite(
         kind=origin.kind, born=first.kind, operation=operation, primitive=first.primitive, operands=first.operands,
         function=function, backward=first.backward, seen=origin.place if first is not origin else None,
-        fixes=_fixes(first, [o.text for o in operands], position), why=_why(origin, first), position=position))
+        within=not _is_natural(first), inner=first.inner,
+        fixes=_fixes(first, operands, position), why=_why(origin, first), position=position))
 
 
 def _guarded(place: Any) -> bool:
@@ -392,14 +422,19 @@ def _why(origin: Origin, first: Origin) -> str:
     return said
 
 
-def _fixes(first: Origin, operands: list[str], position: Position | None) -> tuple[Fix, ...]:
+def _fixes(first: Origin, operands: list[Expression], position: Position | None) -> tuple[Fix, ...]:
     jnp = imported_as(position, "numpy", "jnp") if position is not None else "jnp"
-    x = operands[0] if operands and len(operands[0]) <= 50 else "x"
-    last = operands[1] if len(operands) > 1 and len(operands[1]) <= 50 else "y"
+    x = operands[0].text if operands and len(operands[0].text) <= 50 else "x"
+    top = operands[0].grouped if operands and x != "x" else "x"
+    last = operands[1].grouped if len(operands) > 1 and len(operands[1].text) <= 50 else "y"
     if first.backward:
         return (Fix("make the argument safe before the function, and choose the result after it (a guard on both sides)",
                     code=f"{jnp}.where({x} > 0, f({jnp}.where({x} > 0, {x}, 1.0)), 0.0)"),
                 Fix(f"add a small epsilon: {x} + 1e-12"))
+    if not _is_natural(first):
+        infinite = first.operands == ("both operands hold an infinity",)
+        return (*[Fix("put a large finite number, such as -1e9, in place of the infinity")] * infinite,
+                Fix(f"guard what the function is given, by `{jnp}.where` or `{jnp}.clip`, so that its result is finite"))
     match first.primitive:
         case "log" | "log1p" | "lgamma" | "digamma":
             return (Fix("guard the argument: keep it above 0", code=f"{jnp}.log({jnp}.where({x} > 0, {x}, 1.0))"),
@@ -407,7 +442,7 @@ def _fixes(first: Origin, operands: list[str], position: Position | None) -> tup
                     Fix("for `p * log(p)`, which is 0 at 0, there is", code="jax.scipy.special.xlogy(p, p)"))
         case "div" | "rem":
             return (Fix("guard the denominator",
-                        code=f"{jnp}.where({last} == 0, 0.0, {x} / {jnp}.where({last} == 0, 1.0, {last}))"),
+                        code=f"{jnp}.where({last} == 0, 0.0, {top} / {jnp}.where({last} == 0, 1.0, {last}))"),
                     Fix(f"add a small epsilon: {last} + 1e-12"))
         case "sqrt" | "rsqrt" | "pow":
             return (Fix("guard the argument: keep it above 0", code=f"{jnp}.maximum({x}, 1e-12)"),)
@@ -420,8 +455,9 @@ def _fixes(first: Origin, operands: list[str], position: Position | None) -> tup
     return (Fix(f"guard the operands, by `{jnp}.where` or `{jnp}.clip`, or scale them down"),)
 
 
+@atexit.register
 def finish() -> None:
-    """Tell of what is still waiting."""
+    """Tell of what is still waiting: at the end of a program, or of a block."""
     for origin in list(known.waiting.values()):
         tell(origin, "")
     known.waiting.clear()

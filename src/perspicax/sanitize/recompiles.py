@@ -9,6 +9,7 @@ from typing import Any
 from perspicax.core.config import recompiles, sanitize
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.diagnose.frames import USER, kind_of, user_position
+from perspicax.diagnose.render.text import ordinal
 from perspicax.diagnose.report import Fix
 from perspicax.diagnose.source import function_span
 from perspicax.sanitize.findings import Recompilation
@@ -78,14 +79,10 @@ def _rows(fun: Any, history: History, static_name: Callable[[Any], str]) -> tupl
     rows = []
     for number, (before, now) in enumerate(zip(history.keys, history.keys[1:]), 2):
         changed = [str(d) for d in differences(fun, before, now, static_name)] if before[1:] != now[1:] else []
-        rows.append(f"{_ordinal(number)} time: {'; '.join(changed[:3]) or 'a new function object'}")
+        rows.append(f"{ordinal(number - 1)} time: {'; '.join(changed[:3]) or 'a new function object'}")
     if len(rows) > MOST_TOLD:
         rows = [*rows[:2], "...", *rows[-(MOST_TOLD - 3):]]
     return tuple(rows)
-
-
-def _ordinal(number: int) -> str:
-    return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
 
 
 def _tell(fun: Any, name: str, count: int, rows: tuple[str, ...], changed: list[Difference], anew: bool) -> None:

@@ -5,6 +5,7 @@ trace. The others are called from the places that they watch, which ask an empty
 """
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from perspicax.core.config import debug_key_reuse, local, sanitize
@@ -78,6 +79,10 @@ def _watch(wanted: frozenset[str]) -> None:
         start(name)
         _watching.add(name)
     if not sanitize.touched:
+        if "perspicax.sanitize.nans" in sys.modules:
+            from perspicax.sanitize.nans import finish
+
+            finish()
         from perspicax.sanitize.telling import forget_told
 
         forget_told()
