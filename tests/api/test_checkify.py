@@ -105,6 +105,12 @@ def test_the_first_failure_counts() -> None:
      "index 2 is out of bounds for axis 0 with size 3, of an array of shape (3,)"),
     (lambda x, i: lax.dynamic_update_slice(x, x[:2], (i,)), (X, np.int32(2)), ck.all_checks,
      "index 2 is out of bounds for axis 0 with size 3, of an array of shape (3,)"),
+    (px.vmap(lambda i: jnp.arange(5)[i]), (np.array([0, 7, 9]),), ck.index_checks,
+     "index 7 is out of bounds for axis 0 with size 5, of an array of shape (5,)"),
+    (lambda i, j: jnp.zeros((3, 4))[i, j], (np.array([0, 5]), np.array([9, 1])), ck.index_checks,
+     "index 9 is out of bounds for axis 1 with size 4, of an array of shape (3, 4)"),
+    (lambda x: x.at[jnp.array([5])].get(mode="clip"), (X,), ck.index_checks,
+     "index 5 is out of bounds for axis 0 with size 3, of an array of shape (3,)"),
 ])
 def test_automatic_checks(f: Any, args: tuple, errors: Any, says: str) -> None:
     arrays = [jnp.asarray(x) for x in args]
@@ -113,7 +119,7 @@ def test_automatic_checks(f: Any, args: tuple, errors: Any, says: str) -> None:
 
 
 @pytest.mark.parametrize("f", [
-    lambda x: x[np.array([0, 2, -1])], lambda x: x.at[jnp.array([5])].get(mode="clip"), lambda x: jnp.log(abs(x)),
+    lambda x: x[np.array([0, 2, -1])], lambda x: x.at[jnp.array([1])].get(mode="clip"), lambda x: jnp.log(abs(x)),
     lambda x: lax.dynamic_slice(x, (jnp.int32(1),), (2,)), lambda x: jnp.where(x > 0, x, 0.0) / 2])
 def test_nothing_is_found_where_nothing_is_wrong(f: Any) -> None:
     assert found(f, jnp.asarray(X), errors=ck.all_checks) is None

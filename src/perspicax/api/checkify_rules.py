@@ -29,7 +29,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import bitwise, compare, convert, reductions, shape, slicing
 from perspicax.lax.bodies import open_consts
 from perspicax.lax.branch_rules import bind_cond, cond_p
-from perspicax.lax.elementwise import div_p
+from perspicax.lax.elementwise import div_p, rem
 from perspicax.lax.gathering import GatherScatterMode, gather_p
 from perspicax.lax.scanning import scan_p
 from perspicax.lax.scattering import window_sizes
@@ -194,7 +194,8 @@ def _apply(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -
     if rule is not None and any(_concerns(c, checker.errors) for c in _closed_in(eqn)):
         return rule(checker, eqn, args, state)
     if OOBError in checker.errors and _indexes(primitive):
-        state = check_indices(checker, eqn, args, state)
+        # what a sanitizer looks for besides says which clipped indices count
+        state = check_indices(checker, eqn, args, state, clipped=not checker.errors & EXTRA.keys())
     if DivisionByZeroError in checker.errors and primitive is div_p:
         zero = np.zeros((), eqn.invars[1].aval.dtype)
         state = checker.fail(state, _any(compare.eq(args[1], _like(zero, args[1]))), DivisionByZeroError,
@@ -237,8 +238,8 @@ def _user_check(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
 # -- indices
 
 def check_indices(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State, kind: type[CheckFailure] = OOBError,
-                  clipped: bool = False) -> State:
-    """The state after a check of the indices of an equation.
+                  clipped: bool = True) -> State:
+    """The state after a check of the indices of an equation: of many, the first vector of indices that does not fit is told.
 
     Args:
         checker: keeps what was checked.
@@ -246,14 +247,15 @@ def check_indices(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: S
         args: its operands.
         state: what was found before.
         kind: the category.
-        clipped: whether indices are checked that are clipped to what is there.
+        clipped: whether indices are checked that are clipped to what is there, which indexing at one place becomes under
+            vmap.
     """
     sizes = eqn.invars[0].aval.shape
     primitive, params = eqn.primitive, eqn.params
-    if primitive is dynamic_slice_p:
-        axes, window, columns = range(len(sizes)), params["slice_sizes"], list(args[1:])
-    elif primitive is dynamic_update_slice_p:
-        axes, window, columns = range(len(sizes)), eqn.invars[1].aval.shape, list(args[2:])
+    if primitive is dynamic_slice_p or primitive is dynamic_update_slice_p:
+        slices = primitive is dynamic_slice_p
+        window = params["slice_sizes"] if slices else eqn.invars[1].aval.shape
+        axes, groups = range(len(sizes)), [((axis,), x) for axis, x in enumerate(args[1 if slices else 2:])]
     else:
         if params["mode"] is GatherScatterMode.CLIP and not clipped:
             return state
@@ -261,32 +263,37 @@ def check_indices(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: S
         gathers = primitive is gather_p
         axes = numbers.start_index_map if gathers else numbers.scatter_dims_to_operand_dims
         window = params["slice_sizes"] if gathers else window_sizes(sizes, eqn.invars[2].aval.shape, numbers)
-        columns = [slicing.index_in_dim(args[1], i, -1, keepdims=False) for i in range(len(axes))]
-    for axis, column in zip(axes, columns):
-        facts = primitive, params.get("mode"), eqn.invars[0].aval, sizes[axis] - window[axis]
-        state = _column_check(checker, state, column, int(axis), sizes, facts, kind)
+        groups = [(tuple(map(int, axes)), args[1])]
+    last = {int(axis): sizes[axis] - window[axis] for axis in axes}
+    facts = primitive, params.get("mode"), eqn.invars[0].aval, last
+    for group, indices in groups:
+        state = _vector_check(checker, state, indices, group, sizes, facts, kind)
     return state
 
 
-def _column_check(checker: Checker, state: State, column: Any, axis: int, sizes: tuple[int, ...], facts: tuple,
-                  kind: type[CheckFailure]) -> State:
-    """The check of the indices along one axis; the last of `facts` is the largest that fits."""
-    aval: Any = get_aval(column)
+def _vector_check(checker: Checker, state: State, indices: Any, axes: tuple[int, ...], sizes: tuple[int, ...],
+                  facts: tuple, kind: type[CheckFailure]) -> State:
+    """The check of index vectors, whose entries belong to `axes`; the last of `facts` has the largest that fit."""
+    aval: Any = get_aval(indices)
     if aval.size == 0:
         return state
-    highest = np.iinfo(aval.dtype).max
-    flat = shape.reshape(column, (aval.size,))
-    outside = compare.gt(flat, np.full(aval.size, min(facts[-1], highest), aval.dtype))
+    most = np.iinfo(aval.dtype).max
+    highest = np.array([min(facts[-1][axis], most) for axis in axes], aval.dtype)
+    flat = shape.reshape(indices, (aval.size,))
+    outside = compare.gt(flat, np.tile(highest, aval.size // len(axes)))
     if dtypes.issubdtype(aval.dtype, np.signedinteger):
         outside = bitwise.bitwise_or(outside, compare.lt(flat, np.zeros(aval.size, aval.dtype)))
     first = reductions.argmax(convert.convert_element_type(outside, np.int32), 0, np.int32)
     index = convert.convert_element_type(slicing.dynamic_index_in_dim(flat, first, 0, keepdims=False), np.int32)
+    axis: Any = np.int32(axes[0])
+    if len(axes) > 1:
+        axis = slicing.dynamic_index_in_dim(np.array(axes, np.int32), rem(first, np.int32(len(axes))), 0, keepdims=False)
 
     def message(index: Any, axis: Any) -> str:
         return (f"index {int(index)} is out of bounds for axis {int(axis)} with size {sizes[int(axis)]}, of an array of "
                 f"shape {sizes}")
 
-    values = [convert.convert_to(index, OOB[0]), np.int32(axis)]
+    values = [convert.convert_to(index, OOB[0]), axis]
     return checker.fail(state, _any(outside), kind, message, OOB, values, facts)
 
 

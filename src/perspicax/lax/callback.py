@@ -92,8 +92,11 @@ class HostFunction:
 
 
 def array_of(x: Any, aval: Any) -> ArrayImpl:
-    """A host array as the user's function gets it: an array of ours, with memory of its own (XLA reuses its buffers)."""
-    return ArrayImpl(aval, None, np.array(x))
+    """A host array as the user's function gets it: an array of ours, with memory of its own (XLA reuses its buffers).
+
+    What a program hands out is no longer weakly typed, as with JAX.
+    """
+    return x if type(x) is ArrayImpl else ArrayImpl(aval.strong, None, np.array(x))
 
 
 def _described(structure: Any) -> str:
@@ -131,13 +134,19 @@ def map_operands(axis: BatchAxis, args: Sequence[Any], axes: Sequence[int | None
     return moved, tuple([a is not None for a in axes])
 
 
-def call_now(callback: Callable[..., Any], args: Sequence[Any]) -> tuple[np.ndarray, ...]:
+def call_now(callback: Callable[..., Any], args: Sequence[Any], as_they_are: bool = False) -> tuple[np.ndarray, ...]:
     """Call a host function with concrete arrays.
+
+    Args:
+        callback: the function.
+        args: its operands.
+        as_they_are: hand on the arrays themselves, with their weak types; else their values.
 
     Raises:
         JaxRuntimeError: it raised; what it raised is the cause.
     """
-    values = [as_array(x).value() for x in args]
+    arrays = [as_array(x) for x in args]
+    values = arrays if as_they_are else [x.value() for x in arrays]
     try:
         return callback(*values)
     except Exception as error:

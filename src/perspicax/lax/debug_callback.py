@@ -111,7 +111,7 @@ def _jvp(primitive: Primitive) -> Callable[..., Any]:
 
 
 def _evaluate(*args: Any, callback: Any, **_: Any) -> list:
-    call_now(callback, args)
+    call_now(callback, args, as_they_are=type(callback) is not _MappedLook)
     return []
 
 

@@ -38,7 +38,7 @@ FUNCTIONS = frozenset("""
 """.split())
 INDEXING = UPDATES | FUNCTIONS
 """What users call to index; other functions of the library index for themselves, and know what they do."""
-SLICES = frozenset(name for name in FUNCTIONS if name.startswith("dynamic_"))
+SLICES = frozenset(name for name in FUNCTIONS if name.startswith("dynamic_")) | {"getitem"}
 """What clips its indices because it cannot do otherwise; others do where somebody says `mode="clip"`."""
 
 
@@ -101,7 +101,8 @@ def _value(x: Any) -> np.ndarray:
 def tell_site(site: Site, values: Sequence[np.ndarray], name: str) -> None:
     """Tell of a check within a program that failed."""
     index, axis = values
-    _tell(site.place, int(index), int(axis), site.facts, name)
+    *facts, last = site.facts
+    _tell(site.place, int(index), int(axis), (*facts, last[int(axis)]), name)
 
 
 def _tell(place: Any, index: int, axis: int, facts: tuple, function: str) -> None:
