@@ -21,7 +21,6 @@ from perspicax.api.placement import effects_barrier as effects_barrier
 from perspicax.api.placement import live_arrays as live_arrays
 from perspicax.api.placement import make_array_from_callback as make_array_from_callback
 from perspicax.api.placement import make_array_from_single_device_arrays as make_array_from_single_device_arrays
-from perspicax.api.placement import make_mesh as make_mesh
 from perspicax.api.staging import clear_caches as clear_caches
 from perspicax.api.staging import eval_shape as eval_shape
 from perspicax.api.staging import make_jaxpr as make_jaxpr
@@ -105,16 +104,18 @@ __getattr__, __dir__ = _on_demand(
         "jacfwd": "perspicax.api.jacobian", "jacobian": "perspicax.api.jacobian",
         "linear_transpose": "perspicax.api.linear",
         "make_array_from_process_local_data": "perspicax.api.process_local",
-        "memory": "perspicax.api.memory",
+        "make_mesh": "perspicax.api.meshes", "set_mesh": "perspicax.api.meshes",
+        "memory": "perspicax.api.memory", "pmap": "perspicax.api.pmap",
         "print_environment_info": "perspicax.api.environment",
         "Ref": "perspicax.api.refs", "empty_ref": "perspicax.api.refs", "free_ref": "perspicax.api.refs",
         "freeze": "perspicax.api.refs", "new_ref": "perspicax.api.refs",
         "jacrev": "perspicax.api.jacobian", "remat": "perspicax.api.remat",
+        "shard_map": "perspicax.api.shard_map", "smap": "perspicax.api.shard_map",
         "explain_value": "perspicax.api.explaining", "load_ipython_extension": "perspicax.cli.notebook",
         "unload_ipython_extension": "perspicax.cli.notebook",
     },
     absent=(
-        "pmap", "reshard", "set_mesh", "shard_map", "smap",
+        "reshard",
     ),
 )
 
@@ -133,7 +134,7 @@ __all__ = [
     "make_array_from_single_device_arrays", "make_jaxpr", "make_mesh", "make_user_context", "memory", "named_call",
     "named_scope", "new_ref", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion",
     "print_environment_info", "process_count", "process_index", "process_indices", "pure_callback", "remat",
-    "remove_size_one_mesh_axis_from_type", "softmax_custom_jvp", "thread_guard", "threefry_partitionable",
+    "remove_size_one_mesh_axis_from_type", "set_mesh", "softmax_custom_jvp", "thread_guard", "threefry_partitionable",
     "transfer_guard", "transfer_guard_device_to_device", "transfer_guard_device_to_host",
     "transfer_guard_host_to_device", "typeof", "value_and_grad", "vjp", "vmap",
 ]

@@ -1,16 +1,22 @@
 """Shardings, meshes and partition specs: `jax.sharding`."""
+from perspicax.api.meshes import get_abstract_mesh as get_abstract_mesh
+from perspicax.api.meshes import get_mesh as get_mesh
+from perspicax.api.meshes import set_mesh as set_mesh
+from perspicax.api.meshes import use_abstract_mesh as use_abstract_mesh
 from perspicax.diagnose.facade import on_demand as _on_demand
-from perspicax.xla.sharding import Mesh as Mesh
+from perspicax.xla.mesh import AbstractDevice as AbstractDevice
+from perspicax.xla.mesh import AbstractMesh as AbstractMesh
+from perspicax.xla.mesh import AxisType as AxisType
+from perspicax.xla.mesh import Mesh as Mesh
+from perspicax.xla.partition import PartitionSpec as PartitionSpec
 from perspicax.xla.sharding import NamedSharding as NamedSharding
-from perspicax.xla.sharding import PartitionSpec as PartitionSpec
 from perspicax.xla.sharding import Sharding as Sharding
 from perspicax.xla.sharding import SingleDeviceSharding as SingleDeviceSharding
 from perspicax.xla.sharding import on_device as make_single_device_sharding
 
-__getattr__, __dir__ = _on_demand(__name__, absent=(
-    "AbstractDevice", "AbstractMesh", "AxisType", "ManualAxisType", "auto_axes", "explicit_axes", "get_abstract_mesh",
-    "get_mesh", "reshard", "set_mesh", "use_abstract_mesh"))
+__getattr__, __dir__ = _on_demand(__name__, absent=("ManualAxisType", "auto_axes", "explicit_axes", "reshard"))
 
 __all__ = [
-    "Mesh", "NamedSharding", "PartitionSpec", "Sharding", "SingleDeviceSharding", "make_single_device_sharding",
+    "AbstractDevice", "AbstractMesh", "AxisType", "Mesh", "NamedSharding", "PartitionSpec", "Sharding",
+    "SingleDeviceSharding", "get_abstract_mesh", "get_mesh", "make_single_device_sharding", "set_mesh", "use_abstract_mesh",
 ]

@@ -86,9 +86,9 @@ def test_arrays_are_made_of_pieces(facts: dict[str, Any]) -> None:
 
 
 def test_what_does_not_fit_is_refused(facts: dict[str, Any]) -> None:
-    assert facts["uneven"][0] == "ShardingError" and "Axis 0 of size 3" in facts["uneven"][1]
-    assert facts["rank"][0] == "ShardingError"
-    assert facts["too many"][0] == "PlacementError" and "a mesh of 5 devices" in facts["too many"][1]
+    assert facts["uneven"][0] == "ShardingFitError" and "Axis 0 of" in facts["uneven"][1]
+    assert facts["rank"][0] == "ShardingFitError"
+    assert facts["too many"][0] == "MeshError" and "needs 5 devices" in facts["too many"][1]
     assert facts["piece"][0] == "PlacementError"
 
 

@@ -160,7 +160,7 @@ def test_reports_name_the_arguments():
     found = results("perspicax")
     assert found["jit: both committed"]["text"].startswith("IncompatibleDevicesError")
     assert found["in_shardings against an argument"]["text"].startswith("ShardingMismatchError: The argument `x` of")
-    assert found["in_shardings, uneven"]["text"].startswith("ShardingMismatchError: The argument `x` of")
+    assert found["in_shardings, uneven"]["text"].startswith("ShardingFitError: Axis 0 of `x` of `<lambda>`")
 
 
 def test_results_without_the_oracle():

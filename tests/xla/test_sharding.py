@@ -9,16 +9,9 @@ import pytest
 
 import perspicax as px
 from perspicax.binding import runtime
-from perspicax.xla.errors import ShardingError
-from perspicax.xla.sharding import (
-    SingleDeviceSharding,
-    _parts_of,
-    _specs,
-    default_sharding,
-    first_sharding,
-    on_device,
-    with_leading_axis,
-)
+from perspicax.xla.compiled_sharding import _parts_of, _specs, replicated_like, with_leading_axis
+from perspicax.xla.sharding import SingleDeviceSharding, default_sharding, first_sharding, on_device
+from perspicax.xla.sharding_errors import ShardingFitError
 
 DEVICE = px.devices()[0]
 
@@ -50,7 +43,7 @@ class TestMesh:
 
     def test_more_axes_than_the_array(self):
         placed = px.sharding.NamedSharding(self.mesh, px.sharding.PartitionSpec("x", None))
-        with pytest.raises(ShardingError):
+        with pytest.raises(ShardingFitError):
             placed.shard_shape((4,))
         assert placed.shard_shape((4, 2, 3)) == (4, 2, 3)
 
@@ -82,7 +75,7 @@ class TestSpecsOfTheCompiler:
 
 
 def test_a_replicated_sharding_shows_whole_arrays():
-    placed = px.xla.sharding.replicated_like(SimpleNamespace(devices=(DEVICE,)))
-    assert placed is px.xla.sharding.replicated_like(SimpleNamespace(devices=(DEVICE,)))
+    placed = replicated_like(SimpleNamespace(devices=(DEVICE,)))
+    assert placed is replicated_like(SimpleNamespace(devices=(DEVICE,)))
     assert placed.is_fully_replicated and placed.shard_shape((3, 2)) == (3, 2)
     assert placed._to_xla_hlo_sharding(2) == runtime.HloSharding.replicate()

@@ -64,8 +64,7 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
 
     Attributes:
         kind: `place` (no place at all), `platform` (a platform's name), `tree` (another structure than the arrays),
-            `alias` (memory is to be shared and given away), `spec` (a partition without a mesh),
-            `value` (what is to be put is no array), `axes` (the array has fewer axes than the sharding splits),
+            `alias` (memory is to be shared and given away), `value` (what is to be put is no array),
             `space` (no memory in particular), `memory` (one that is not there yet).
         name: the path of the value in question.
         got: what was given.
@@ -101,10 +100,6 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
             case "memory":
                 says = f"`device_put` cannot place `{self.name}` in {self.got} yet."
                 why = "on the CPU the memory of the host is that of the device; other platforms' memories are not there yet"
-            case "spec":
-                says = f"`device_put` cannot place `{self.name}` by {self.got}: a PartitionSpec does not name a mesh."
-                why = "it says how axes are split over the axes of a mesh, not over which devices"
-                fixes = (Fix("name the mesh", code=f"jax.sharding.NamedSharding(mesh, {self.got})"),)
             case _:
                 says = f"`device_put` cannot put anything onto {self.got}."
                 why = "a place is a device, a sharding, `None` (the default device), or a pytree of these"

@@ -23,10 +23,11 @@ from perspicax.xla import client, compile
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import without_kept
+from perspicax.xla.sharding import in_current_mesh
 
 __all__ = [
     "block_until_ready", "copy_to_host_async", "device_get", "device_put", "effects_barrier", "live_arrays",
-    "make_array_from_callback", "make_array_from_single_device_arrays", "make_mesh",
+    "make_array_from_callback", "make_array_from_single_device_arrays",
 ]
 
 _get_buffer = operator.attrgetter("_buf")
@@ -38,7 +39,8 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
 
     Args:
         x: a pytree of arrays and numbers.
-        device: a device, a sharding, a `jax.memory.Space`, or a pytree prefix of `x` of these; `None` leaves an array
+        device: a device, a sharding, a `PartitionSpec` in terms of the current mesh, a `jax.memory.Space`, or a pytree
+            prefix of `x` of these; `None` leaves an array
             where it is, and puts numbers and NumPy arrays onto the default device.
         src: where `x` is, for values that are being traced: gradients go back there.
         donate: whether `x` is not used afterwards (a bool, or a prefix of bools).
@@ -49,7 +51,8 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
 
     Raises:
         PlacementError: `device` is no place, or has another structure than `x`, or a leaf of `x` is no array.
-        ShardingError: an axis cannot be split as the sharding says.
+        ShardingFitError: an axis cannot be split as the sharding says.
+        MeshContextError: a `PartitionSpec` was given, and no mesh is set.
     """
     flat, structure = tree.tree_flatten(x)
     for i, leaf in enumerate(flat):
@@ -83,6 +86,8 @@ def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
 def _place(given: Any, x: Any, index: int) -> Any:
     if given is None or isinstance(given, shardings.Sharding):
         return given
+    if isinstance(given, shardings.PartitionSpec):
+        return in_current_mesh(given, "device_put", "device")
     if isinstance(given, MemorySpace):
         if given is MemorySpace.Any or client.default_backend() != "cpu":
             raise PlacementError(kind="space" if given is MemorySpace.Any else "memory", name=_path(x, index),
@@ -90,12 +95,7 @@ def _place(given: Any, x: Any, index: int) -> Any:
         return given
     if isinstance(given, runtime.Device):
         return shardings.on_device(given)
-    kind = "place"
-    if isinstance(given, str):
-        kind = "platform"
-    elif isinstance(given, shardings.PartitionSpec):
-        kind = "spec"
-    raise PlacementError(kind=kind, name=_path(x, index), got=repr(given))
+    raise PlacementError(kind="platform" if isinstance(given, str) else "place", name=_path(x, index), got=repr(given))
 
 
 def _semantics(donate: Any, may_alias: Any) -> ArrayCopySemantics:
@@ -251,28 +251,4 @@ def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any]) -> Arra
     aval = ShapedArray(shape, first.dtype, first.weak_type)
     if len(sharding.devices) == 1:
         return ArrayImpl(aval, pieces[0].buffer(), None, sharding, True)
-    return arrays.from_buffers(aval, sharding, [by_device[d] for d in sharding.devices])
-
-
-@public
-def make_mesh(axis_shapes: Sequence[int], axis_names: Sequence[str], axis_types: Any = None, *,
-              devices: Sequence[Any] | None = None) -> shardings.Mesh:
-    """A mesh of devices.
-
-    Args:
-        axis_shapes: number of devices along each axis.
-        axis_names: the names of the axes.
-        axis_types: accepted; every axis is left to the compiler.
-        devices: the devices to arrange; by default all, of which as many are taken as the mesh needs.
-
-    Raises:
-        PlacementError: there are fewer devices than the mesh needs.
-    """
-    chosen = list(client.devices() if devices is None else devices)
-    sizes = tuple(axis_shapes)
-    count = int(np.prod(sizes, dtype=int))
-    if count > len(chosen):
-        raise PlacementError(kind="place", name="", got=f"a mesh of {count} devices: there are {len(chosen)}")
-    grid = np.empty(count, object)
-    grid[:] = chosen[:count]
-    return shardings.Mesh(grid.reshape(sizes), tuple(axis_names))
+    return arrays.from_buffers(aval, sharding, [by_device[d] for d in sharding.devices if d in by_device])

@@ -120,13 +120,14 @@ def from_dlpack(capsule: Any, device: Device, stream: int | None = None) -> Buff
 # -- programs
 
 def compile_options(devices: Sequence[Sequence[Device]], overrides: Sequence[tuple[str, Any]] = (), *,
-                    spmd: bool = False, shardy: bool = False) -> Any:
+                    spmd: bool = False, open_parameters: Sequence[bool] = (), open_results: Sequence[bool] = ()) -> Any:
     """Options of one compilation.
 
     Args:
         devices: device assignment `[replicas][partitions]`.
         overrides: XLA flags (without `--`) with values, for this program alone.
-        spmd: partition the program over the devices.
+        spmd: partition the program over the devices, as its annotations of Shardy's say.
+        open_parameters, open_results: for each of them whether the partitioner chooses its sharding.
     """
     options = xla_client.CompileOptions()
     options.env_option_overrides = list(overrides)
@@ -135,9 +136,9 @@ def compile_options(devices: Sequence[Sequence[Device]], overrides: Sequence[tup
     build.num_replicas, build.num_partitions = len(devices), len(devices[0])
     build.use_spmd_partitioning = spmd
     if spmd:
-        build.use_shardy_partitioner = shardy
-        build.allow_spmd_sharding_propagation_to_output = [True]
-        build.allow_spmd_sharding_propagation_to_parameters = [False]
+        build.use_shardy_partitioner = True
+        build.allow_spmd_sharding_propagation_to_parameters = list(open_parameters)
+        build.allow_spmd_sharding_propagation_to_output = list(open_results)
     options.device_assignment = xla_client.DeviceAssignment.create(np.array([[d.id for d in row] for row in devices]))
     return options
 

@@ -41,7 +41,7 @@ STAND_INS: dict[str, str] = {
 }
 # The same for single names of public modules: those that chex mentions, and those that the real Flax does.
 STAND_IN_NAMES: tuple[str, ...] = ("perspicax.pmap",)
-STAND_IN_NAMES_FOR_FLAX: tuple[str, ...] = ("perspicax.sharding.AbstractMesh",)
+STAND_IN_NAMES_FOR_FLAX: tuple[str, ...] = ()
 
 
 def private_module(name: str) -> ModuleType:

@@ -12,7 +12,7 @@ from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array
 from perspicax.xla.emit import Value
-from perspicax.xla.errors import ShardingError
+from perspicax.xla.sharding_errors import ShardingFitError
 
 __all__ = ["ArrayCopySemantics", "MemorySpace", "device_put_p", "put"]
 
@@ -53,13 +53,12 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
 
 
 def _check_fits(x: ArrayImpl, placed: Any) -> None:
-    """Raise the sharding's own report now, at the call, and one that names the array's type for a rank too low."""
-    spec = getattr(placed, "spec", ())
-    if len(spec) > x.ndim:
-        raise ShardingError(says=f"{spec!r} splits {len(spec)} axes, but an array of type {x.aval.str_short()} has "
-                                 f"{x.ndim}.",
-                            why="a PartitionSpec has at most one entry for each axis of the array")
-    placed.shard_shape(x.shape)
+    """Raise the sharding's own report now, at the call, and one that names the array's type."""
+    try:
+        placed.shard_shape(x.shape)
+    except ShardingFitError as error:
+        error.type_text, error.function = x.aval.str_short(), "device_put"
+        raise
 
 
 def _evaluate(*args: Any, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list[ArrayImpl]:
@@ -111,8 +110,7 @@ def _emit(b: Any, *operands: Value, devices: tuple, srcs: tuple, copy_semantics:
         if count == 1 or count != b.module.num_partitions:
             outs.append(x)
             continue
-        text = placed.hlo_text(len(x.aval.shape))
-        outs.append(b.custom_call("Sharding", [x], x.aval, api_version=1, extra=f'mhlo.sharding = "{text}"'))
+        outs.append(b.annotate_sharding(x, placed))
     return outs
 
 

@@ -202,6 +202,10 @@ def host_place(arrays: Sequence[ArrayImpl]) -> Place | None:
         if committed and place[1] and placed != place[0]:
             return None  # the kernel raises the report
         placed, committed = place[0] if place[1] or not committed else placed, committed or place[1]
+    if placed is None and dispatch.checking.mesh:
+        placed = shardings.default_sharding()
+        if len(placed.devices) > 1:  # the host computes, and the buffer is made on each device
+            return Place(placed, True)
     where = shardings.default_sharding() if placed is None else placed
     if len(where.devices) > 1 or where.devices[0].platform != "cpu":
         return None

@@ -23,7 +23,7 @@ _NOT_LINEAR = NotLinear("a token has no elements, and so no derivative")
 
 def _new_token() -> ArrayImpl:
     """A token that is there already: outside of programs a buffer of no bytes stands for it."""
-    placed = sharding.default_sharding()
+    placed = sharding.default_device_sharding()
     nothing = np.zeros(NO_BYTES.shape, NO_BYTES.dtype)
     made: Any = abstract_token
     return ArrayImpl(made, runtime.put(NO_BYTES, placed, [nothing], placed.devices, False), None, placed)

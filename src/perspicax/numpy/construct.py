@@ -12,7 +12,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
-from perspicax.core.config import default_device, local
+from perspicax.core.config import local
 from perspicax.core.promotion import lattice_result
 from perspicax.core.trace import JaxprTrace
 from perspicax.core.tracer import Tracer, get_aval
@@ -30,7 +30,7 @@ _SCALARS = (int, float, complex, bool)
 
 def placement() -> Any:
     """Where a new array goes: `None` for wherever it is needed first, unless the user chose a default device."""
-    return None if default_device.value is None else shardings.default_sharding()
+    return shardings.default_sharding() if checking.careful else None
 
 
 def wrap(value: np.ndarray, weak_type: bool = False) -> ArrayImpl:

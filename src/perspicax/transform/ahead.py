@@ -20,6 +20,7 @@ from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.compiled_sharding import replicated_like
 
 
 class Traced:
@@ -189,10 +190,10 @@ class LoweredStage:
         wide = [s for s in explicit if len(s.devices) > 1]
         placed = (wide or explicit or [shardings.default_sharding()])[0]
         many = len(placed.devices) > 1
-        self._placed = shardings.replicated_like(placed) if many else placed
+        self._placed = replicated_like(placed) if many else placed
         self._committed = bool(explicit)
         if many:
-            in_shardings = tuple([s or self._placed for s in in_shardings or [None] * len(traced.avals)])
+            in_shardings = tuple(in_shardings or [None] * len(traced.avals))
         self._in_shardings: Any = in_shardings if many else None
         self._out_shardings: Any = out_shardings if many else None
         self._lowered = compilation.lower(
@@ -297,11 +298,11 @@ class CompiledStage:
                     raise CompiledCallError(function=traced.name, kind="type", expected=aval.str_short(),
                                             got=x.aval.str_short(), name=_leaf_name(traced, i))
             placed = self._program.placed
-            given = self._in_shardings or (placed,) * len(arrays)
+            given = self._program.in_shardings or (placed,) * len(arrays)
             if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
                 dispatch.spread_placement(arrays, placed, given, traced.name,
                                           lambda: argument_names(traced.closed, len(arrays)))
-            results = self._program(dispatch.move_all(arrays, placed, self._in_shardings))
+            results = self._program(dispatch.move_all(arrays, placed, self._program.in_shardings))
             if dispatch.checking.nans:
                 find_non_finite(traced.closed, arrays, results, traced.name)
             return traced.out_tree.unflatten(results)

@@ -14,9 +14,9 @@ from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.transpose import transpose_jaxpr
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
-from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
-from perspicax.xla.errors import ShardingMismatchError
+from perspicax.xla.compiled_sharding import with_leading_axis
+from perspicax.xla.sharding_errors import ShardingFitError
 
 state_key = config_module.state_key
 
@@ -108,7 +108,7 @@ def _jit_batch(axis: Any, args: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, name:
 def _batched_shardings(given: Any, batched: Sequence[bool], mesh_axis: Any) -> Any:
     if given is None:
         return None
-    return tuple([shardings.with_leading_axis(s, mesh_axis) if b and s is not None else s for s, b in zip(given, batched)])
+    return tuple([with_leading_axis(s, mesh_axis) if b and s is not None else s for s, b in zip(given, batched)])
 
 
 def _jit_evaluate(*args: Any, jaxpr: ClosedJaxpr, name: str, donated_invars: tuple, keep_unused: bool,
@@ -211,16 +211,15 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
     """
     if dispatch.checking.nans:
         donated = ()  # the search needs the operands
-    placed, in_shardings, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings,
-                                                compiler_options)
-    results = program(dispatch.move_all(arrays, placed, in_shardings))
+    placed, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings, compiler_options)
+    results = program(dispatch.move_all(arrays, placed, program.in_shardings))
     if dispatch.checking.nans:
         find_non_finite(closed, arrays, results, name, search)
     return results
 
 
 def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
-                in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any, Any]:
+                in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any]:
     explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(closed)) if s is not None]
     placed, committed = dispatch.common_placement(arrays, name)
     if explicit:
@@ -233,7 +232,7 @@ def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, don
         in_shardings = out_shardings = None
     program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
                           in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
-    return placed, in_shardings, program
+    return placed, program
 
 
 def inner_shardings(closed: ClosedJaxpr) -> tuple:
@@ -254,6 +253,9 @@ def _collect_shardings(jaxpr: Any, seen: set[int]) -> list:
         if eqn.primitive is jit_p:
             params = eqn.params
             found += [s for s in (*(params["in_shardings"] or ()), *(params["out_shardings"] or ())) if s is not None]
+        mentions = eqn.primitive.extra.get("shardings")
+        if mentions is not None:
+            found += mentions(**eqn.params)
         for inner in subjaxprs(eqn):
             if id(inner) not in seen:
                 seen.add(id(inner))
@@ -266,9 +268,11 @@ def _check_result_shardings(closed: ClosedJaxpr, out_shardings: Any, name: str) 
         if s is not None:
             try:
                 s.shard_shape(aval.shape)
-            except shardings.ShardingError as error:
-                raise ShardingMismatchError(function=name, name=f"result {i}", type_text=aval.str_short(),
-                                            wanted=repr(s), reason=error.why or error.says) from None
+            except ShardingFitError as error:
+                names = (closed.debug_info.result_paths if closed.debug_info is not None else None) or ()
+                error.name = names[i] if i < len(names) else f"result {i}"
+                error.function, error.type_text = name, aval.str_short()
+                raise
 
 
 def argument_names(closed: ClosedJaxpr, count: int) -> Sequence[str]:

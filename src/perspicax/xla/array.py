@@ -18,7 +18,7 @@ from perspicax.core.tracer import typers
 from perspicax.diagnose.boundary import public_methods
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.xla import client, sharding
-from perspicax.xla.array_errors import ArrayConversionError, MemoryLayoutError, RankLimitError
+from perspicax.xla.array_errors import ArrayConversionError, MemoryLayoutError, NonAddressableArrayError, RankLimitError
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import DeletedArrayError, DLPackError, JaxRuntimeError
 
@@ -43,7 +43,7 @@ class ArrayImpl(Array):
         self.aval = aval
         self._buf = buf
         self._np = value
-        self._place = None if placed is None and not committed else _placement(placed, committed)
+        self._place = None if placed is None and not committed else placement(placed, committed)
 
     @property
     def _sharding(self) -> Any:
@@ -65,8 +65,11 @@ class ArrayImpl(Array):
             if self._np is None:
                 raise self._deleted_error()
             placed = self.sharding
-            self._buf = buf = runtime.put(physical_aval(self.aval), placed, [self._np], placed.devices,
-                                          self._committed)
+            if len(placed.devices) > 1:
+                buf = spread(self._np, physical_aval(self.aval), placed, self._committed)
+            else:
+                buf = runtime.put(physical_aval(self.aval), placed, [self._np], placed.devices, self._committed)
+            self._buf = buf
         return buf
 
     def value(self) -> np.ndarray:
@@ -82,6 +85,8 @@ class ArrayImpl(Array):
                     found = runtime.host_view(buf)
                 elif place[0].is_fully_replicated:
                     found = runtime.host_view(buf._fully_replicated_shard())
+                elif not place[0].is_fully_addressable:
+                    raise NonAddressableArrayError(type_text=self.aval.str_short(), sharding=str(place[0]))
                 else:
                     found = self._assemble()
             except runtime.RuntimeFailure as error:
@@ -153,7 +158,13 @@ class ArrayImpl(Array):
         return [Shard(device, pieces[device], replica, _wrap_piece(self, where[device], pieces[device], device))
                 for replica, device in _with_replicas(pieces) if device in where]
 
-    global_shards = addressable_shards
+    @property
+    def global_shards(self) -> list[Shard]:
+        """The pieces on all devices; those of other processes have no data here."""
+        here = {shard.device: shard for shard in self.addressable_shards}
+        pieces = self.sharding.devices_indices_map(self.shape)
+        return [here.get(device) or Shard(device, pieces[device], replica, None)
+                for replica, device in _with_replicas(pieces)]
 
     def addressable_data(self, index: int) -> ArrayImpl:
         """The piece on the device number `index` of this process."""
@@ -323,11 +334,21 @@ class ArrayImpl(Array):
         return array_text(self, representation=True)
 
 
-def _placement(placed: Any, committed: bool) -> tuple[Any, bool] | None:
-    """The place of an array: `None` for uncommitted on the first device."""
+def placement(placed: Any, committed: bool) -> tuple[Any, bool] | None:
+    """The place of an array: `None` for uncommitted on the first device. What is committed alike has one object for it, so
+    that places are compared by identity first."""
     if placed is None:
         placed = sharding.first_sharding()
-    return None if not committed and placed is sharding.first_sharding() else (placed, committed)
+    if committed:
+        return placed.committed_place
+    return None if placed is sharding.first_sharding() else (placed, False)
+
+
+def made(aval: Any, buf: Any, place: tuple[Any, bool] | None) -> ArrayImpl:
+    """An array of a program's result."""
+    x = object.__new__(ArrayImpl)
+    x.aval, x._buf, x._np, x._place = aval, buf, None, place
+    return x
 
 
 class Shard:
@@ -337,12 +358,12 @@ class Shard:
         device: where it lives.
         index: which part of the whole it is, one slice for each axis.
         replica_id: 0 for the first device that holds this part, 1 for the next, …
-        data: the piece, an array on that device.
+        data: the piece, an array on that device; `None` if the device is another process's.
     """
 
     __slots__ = ("data", "device", "index", "replica_id")
 
-    def __init__(self, device: Any, index: tuple[slice, ...], replica_id: int, data: ArrayImpl) -> None:
+    def __init__(self, device: Any, index: tuple[slice, ...], replica_id: int, data: ArrayImpl | None) -> None:
         self.device, self.index, self.replica_id, self.data = device, index, replica_id, data
 
     def __repr__(self) -> str:
@@ -374,6 +395,8 @@ def array_text(x: ArrayImpl, representation: bool) -> str:
         return f"Array(deleted, {aval.str_short()})" if representation else f"<deleted array {aval.str_short()}>"
     if aval.extended:
         return f"Array({aval.shape}, dtype={dtypes.name_of(aval.dtype)}) overlaying:\n{np.asarray(x.value())}"
+    if not (x.is_fully_addressable or x.is_fully_replicated):  # as JAX shows it
+        return f"Array(shape={aval.shape}, dtype={dtypes.name_of(aval.dtype)})"
     value = x.value()
     if not representation:
         return str(value)
@@ -423,8 +446,11 @@ def from_numpy(value: np.ndarray, weak_type: bool = False, placed: Any = None, c
 
 
 def from_buffers(aval: ShapedArray, placed: Any, pieces: Sequence[ArrayImpl], committed: bool = True) -> ArrayImpl:
-    """One array of the pieces on the devices of `placed`, in the order of its devices."""
-    buf = runtime.put(physical_aval(aval), placed, [p.buffer() for p in pieces], placed.devices, committed)
+    """One array of the pieces on those devices of `placed` that this process has, in the order of its devices."""
+    devices = tuple(placed.devices)
+    if len(devices) != len(pieces):
+        devices = tuple([d for d in devices if d in placed.addressable_devices])
+    buf = runtime.put(physical_aval(aval), placed, [p.buffer() for p in pieces], devices, committed)
     return ArrayImpl(aval, buf, None, placed, committed)
 
 
@@ -439,20 +465,26 @@ def copy_of(x: ArrayImpl) -> ArrayImpl:
 
 def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> ArrayImpl:
     """Put a NumPy value onto the devices of `placed`."""
+    physical = physical_aval(aval)
     if len(placed.devices) == 1:
-        buf = runtime.put(physical_aval(aval), placed, [value], placed.devices, committed)
-        return ArrayImpl(aval, buf, None, placed, committed)
-    pieces = placed.devices_indices_map(aval.shape)
+        buf = runtime.put(physical, placed, [value], placed.devices, committed)
+    else:
+        buf = spread(value, physical, placed, committed)
+    return made(aval, buf, placement(placed, committed))
+
+
+def spread(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> Any:
+    """The buffer of a NumPy value on the devices of `placed` that this process has."""
+    pieces = placed.addressable_devices_indices_map(aval.shape)
     seen: set[int] = set()
     shards = []
-    for device in placed.devices:
-        piece = np.asarray(value[pieces[device]], order="C")
+    for index in pieces.values():
+        piece = np.asarray(value[index], order="C")
         if piece.ctypes.data in seen:  # jaxlib fails where two shards share their memory
             piece = piece.copy()
         seen.add(piece.ctypes.data)
         shards.append(piece)
-    buf = runtime.put(physical_aval(aval), placed, shards, placed.devices, committed)
-    return ArrayImpl(aval, buf, None, placed, committed)
+    return runtime.put(aval, placed, shards, tuple(pieces), committed)
 
 
 def from_dlpack(external: Any, device: Any = None, copy: bool | None = None) -> ArrayImpl:
@@ -526,6 +558,9 @@ def failure(error: BaseException, doing: str, program: str = "", where: Any = No
     found = _raised_in(error)
     if found is not None:
         return callback_failure(found[0], found[1], program)
+    lost = client.loss_behind(str(error))
+    if isinstance(lost, JaxRuntimeError):
+        return lost
     return JaxRuntimeError(status=status.strip(), detail=detail.strip(), doing=doing, program=program, where=where)
 
 

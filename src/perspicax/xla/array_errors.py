@@ -87,6 +87,28 @@ class MemoryLayoutError(PerspicaxError, ValueError):
                       fixes=(Fix("let it be copied", code=f"np.asarray(x, dtype={self.wanted!r})"),))
 
 
+class NonAddressableArrayError(PerspicaxError, RuntimeError):
+    """The values of an array were asked for that lies over several processes.
+
+    Attributes:
+        type_text: its type.
+        sharding: how its sharding shows.
+    """
+
+    type_text: str
+    sharding: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"The values of an array {self.type_text} cannot be read in this process: other processes have parts "
+                           "of it.", why=f"its sharding is {self.sharding}",
+                      fixes=(Fix("look at the parts that are here", code="[shard.data for shard in x.addressable_shards]"),
+                             Fix("collect all parts, in all processes",
+                                 code="multihost_utils.process_allgather(x, tiled=True)"),
+                             Fix("compute what is wanted, and let each device have all of it",
+                                 code="jax.jit(f, out_shardings=NamedSharding(mesh, P()))(x)")))
+
+
 class NotADeviceError(PerspicaxError, ValueError, TypeError, AttributeError):  # JAX raises one or the other
     """What should be a device, or a sharding, is neither.
 

@@ -28,11 +28,13 @@ from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_i
 from perspicax.core.option import on_change, option_named
 from perspicax.core.symbolic_errors import SymbolicShapeError
 from perspicax.core.trace import check_alive
+from perspicax.core.tracer import get_aval
 from perspicax.diagnose.frames import user_frame, user_place
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
 from perspicax.xla import emit, sharding
-from perspicax.xla.array import ArrayImpl, callback_cause, failure, noting
+from perspicax.xla.array import ArrayImpl, callback_cause, failure, made, noting, place, placement
+from perspicax.xla.compiled_sharding import compiled_sharding, replicated_like
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import JaxRuntimeError
 
@@ -49,6 +51,7 @@ class Lowered:
         "donated",
         "effects",
         "hidden",
+        "hidden_shardings",
         "in_shardings",
         "jaxpr",
         "keep",
@@ -62,11 +65,20 @@ class Lowered:
 
     def __init__(self, module: emit.Module, text: str, keep: list[bool], hidden: list[Any], out_avals: Sequence[Any],
                  effects: list[Effect], name: str, donated: Sequence[bool], jaxpr: Jaxpr, placed: Any,
-                 out_shardings: Sequence[Any] | None, in_shardings: Sequence[Any] | None = None) -> None:
-        self.in_shardings = in_shardings
+                 out_shardings: Sequence[Any] | None, in_shardings: Sequence[Any] | None = None,
+                 hidden_shardings: Sequence[Any] = ()) -> None:
+        self.in_shardings, self.hidden_shardings = in_shardings, hidden_shardings
         self.module, self.text, self.keep, self.hidden = module, text, keep, hidden
         self.out_avals, self.effects, self.name, self.donated = out_avals, effects, name, donated
         self.jaxpr, self.placed, self.out_shardings = jaxpr, placed, out_shardings
+
+    def open_values(self) -> tuple[list[bool], list[bool]]:
+        """For each parameter and each result of the program, on several devices, whether the compiler places it."""
+        fixed = [False] * (len(self.effects) + len(self.hidden))
+        given = self.in_shardings or [None] * len(self.keep)
+        results = self.out_shardings or [None] * len(self.out_avals)
+        return (fixed + [s is None for s, kept in zip(given, self.keep) if kept],
+                [False] * len(self.effects) + [s is None for s in results])
 
 
 def without_dead_equations(jaxpr: Jaxpr) -> tuple[Jaxpr, list[bool]]:
@@ -112,7 +124,8 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         placed: sharding that gives the devices.
         donated: for each input whether its memory may be reused.
         keep_unused: keep inputs that nothing reads.
-        in_shardings, out_shardings: shardings of inputs and results, on several devices.
+        in_shardings, out_shardings: shardings of inputs and results, on several devices; `None` for each that the
+            compiler places.
     """
     consts = [settled(c) for c in closed.consts]
     check_alive(consts)  # those of a function that another thread is tracing have no values here
@@ -126,24 +139,45 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
     keep = [True] * len(read) if keep_unused else read
     module = emit.Module(name, placed.devices[0].platform)
     module.num_partitions = len(placed.devices)
+    many = module.num_partitions > 1
+    module.devices = placed.devices if many else ()
     small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
              for i, (c, v) in enumerate(zip(consts, jaxpr.constvars))
              if v.aval is not abstract_token and (
                  v.aval.dtype == dtypes.float0  # which no buffer can hold
                  or (getattr(v.aval, "size", 0) <= emit.SMALL_CONSTANT and not v.aval.extended
                      and not isinstance(c, ArrayImpl | np.ndarray)))}
-    attributes, donated = _argument_attributes(jaxpr, keep, donated or [False] * len(jaxpr.invars), in_shardings)
-    results = [] if out_shardings is None else [
-        "" if s is None else f' {{mhlo.sharding = "{s.hlo_text(len(physical_aval(a).shape))}"}}'
-        for s, a in zip(out_shardings, closed.out_avals)]
-    effects = emit.emit_main(module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep,
-                             argument_attributes=attributes, result_attributes=results, small=small)
-    hidden = [c for i, c in enumerate(consts) if i not in small]
-    return Lowered(module, module.text(), keep, hidden, closed.out_avals, effects, name,
-                   donated, jaxpr, placed, out_shardings, in_shardings)
+    attributes, donated = _argument_attributes(module, jaxpr, keep, donated or [False] * len(jaxpr.invars),
+                                               in_shardings if many else None)
+    results = [] if out_shardings is None or not many else [
+        _sharding_attribute(module, s, a) for s, a in zip(out_shardings, closed.out_avals)]
+    hidden = [(c, v.aval) for i, (c, v) in enumerate(zip(consts, jaxpr.constvars)) if i not in small]
+    placements = [_constant_sharding(c, placed) for c, _ in hidden] if many else []
+    effects = emit.emit_main(
+        module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep, argument_attributes=attributes,
+        result_attributes=results, small=small,
+        token_attribute=_sharding_attribute(module, placed, None) if many and jaxpr.effects else "",
+        hidden_attributes=[_sharding_attribute(module, s, a) for s, (_, a) in zip(placements, hidden)])
+    return Lowered(module, module.text(), keep, [c for c, _ in hidden], closed.out_avals, effects, name,
+                   donated, jaxpr, placed, out_shardings, in_shardings, placements)
 
 
-def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[bool],
+def _sharding_attribute(module: emit.Module, sharding: Any, aval: Any) -> str:
+    """The attribute of a parameter or result; `aval` is `None` for the dummy of a token."""
+    if sharding is None:
+        return ""
+    if aval is None:
+        sharding, aval = replicated_like(sharding), emit.NO_BYTES
+    return f" {{sdy.sharding = {module.sharding_text(sharding, len(physical_aval(aval).shape))}}}"
+
+
+def _constant_sharding(x: Any, placed: Any) -> Any:
+    """How a constant lies: as it is, when it is on the program's devices; else whole on each."""
+    own = x.sharding if type(x) is ArrayImpl else None
+    return own if own is not None and own.devices == placed.devices else replicated_like(placed)
+
+
+def _argument_attributes(module: emit.Module, jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[bool],
                          in_shardings: Sequence[Any] | None) -> tuple[list[str], list[bool]]:
     """The attributes of each argument, and which donated ones a result can take over; the others are warned about."""
     free: dict[str, list[int]] = {}
@@ -154,7 +188,7 @@ def _argument_attributes(jaxpr: Jaxpr, keep: Sequence[bool], donated: Sequence[b
     for i, (v, kept, given) in enumerate(zip(jaxpr.invars, keep, donated)):
         parts = []
         if in_shardings is not None and in_shardings[i] is not None:
-            parts.append(f'mhlo.sharding = "{in_shardings[i].hlo_text(len(physical_aval(v.aval).shape))}"')
+            parts.append(f"sdy.sharding = {module.sharding_text(in_shardings[i], len(physical_aval(v.aval).shape))}")
         same = free.get(physical_aval(v.aval).mlir)
         used.append(bool(given and kept and same))
         if given and kept and same:
@@ -199,10 +233,12 @@ class Executable:
         "handlers",
         "has_effects",
         "hidden",
+        "in_shardings",
         "keep",
         "loaded",
         "name",
         "out_avals",
+        "out_places",
         "out_shardings",
         "placed",
         "text",
@@ -220,12 +256,18 @@ class Executable:
         self.placed = lowered.placed
         self.equations, self.text = lowered.module.equations, lowered.text
         self.callbacks = lowered.module.callbacks
-        self.hidden = [_hidden_buffer(c, self.placed) for c in lowered.hidden]
+        self.hidden = [_hidden_buffer(c, s) for c, s in zip(
+            lowered.hidden, lowered.hidden_shardings or [self.placed] * len(lowered.hidden))]
         self.committed = committed
+        self.in_shardings: tuple | None = None
         shardings = list(lowered.out_shardings or [None] * len(self.out_avals))
-        if len(self.placed.devices) > 1 and any(s is None for s in shardings):
-            shardings = _inferred_shardings(loaded, shardings, lowered)
+        if len(self.placed.devices) > 1:
+            mesh = _mesh_of(lowered)
+            self.in_shardings = _parameter_shardings(loaded, lowered, mesh)
+            if any(s is None or s.open for s in shardings):
+                shardings = _result_shardings(loaded, shardings, lowered, mesh)
         self.out_shardings = [s or self.placed for s in shardings]
+        self.out_places = [placement(s, committed) for s in self.out_shardings]
         dummy = ShapedArray((0,), np.dtype(bool))
         self.handlers = [runtime.result_handler(dummy, self.placed, committed) for _ in self.effects]
         self.handlers += [runtime.result_handler(physical_aval(a), s, committed)
@@ -256,8 +298,7 @@ class Executable:
                     x.donate(self.name.removeprefix("jit_"), place)
         if self.effects:
             outs = _keep_tokens(self, outs)
-        return [ArrayImpl(a, o, None, s, self.committed)
-                for a, o, s in zip(self.out_avals, outs, self.out_shardings)]
+        return [made(a, o, p) for a, o, p in zip(self.out_avals, outs, self.out_places)]
 
     def _prepare_donation(self, args: Sequence[ArrayImpl]) -> None:
         """XLA does not donate a buffer with a live NumPy view: drop the array's own."""
@@ -279,17 +320,17 @@ class Executable:
 def _hidden_buffer(x: Any, placed: Any) -> Any:
     """The buffer of a constant: a reference of our own to its memory, so that the program keeps it when the user
     deletes the array, or donates it."""
-    if type(x) is ArrayImpl and x.sharding == placed:
-        if len(placed.devices) > 1:
+    if len(placed.devices) > 1:
+        if type(x) is ArrayImpl and x.sharding == placed:
             return x.buffer()
+        return place(x.value() if type(x) is ArrayImpl else np.asarray(x), get_aval(x), placed, True).buffer()
+    if type(x) is ArrayImpl and x.sharding == placed:
         shared = None if x._buf is None else _shared_buffer(x._buf, placed.devices[0])
         if shared is not None:
             return shared
     value = x.value() if type(x) is ArrayImpl else np.asarray(x)
-    from perspicax.core.tracer import get_aval
-
     aval = physical_aval(get_aval(x))
-    return runtime.put(aval, placed, [np.asarray(value, aval.dtype)] * len(placed.devices), placed.devices, True)
+    return runtime.put(aval, placed, [np.asarray(value, aval.dtype)], placed.devices, True)
 
 
 def _shared_buffer(buffer: Any, device: Any) -> Any:
@@ -300,12 +341,34 @@ def _shared_buffer(buffer: Any, device: Any) -> Any:
         return None
 
 
-def _inferred_shardings(loaded: Any, shardings: list[Any], lowered: Lowered) -> list[Any]:
-    """The shardings that XLA chose for the results, in terms of the mesh of the arguments where that can be said."""
-    found = loaded.get_output_shardings()[len(lowered.effects):]
-    mesh = next((s.mesh for s in lowered.in_shardings or () if isinstance(s, sharding.NamedSharding)), None)
-    return [s or sharding.compiled_sharding(lowered.placed.devices, o, len(a.shape), mesh)
-            for s, o, a in zip(shardings, found, lowered.out_avals)]
+def _mesh_of(lowered: Lowered) -> sharding.Mesh | None:
+    """The mesh in whose terms the compiler's choices are told: that of what the user placed."""
+    given = (*(lowered.in_shardings or ()), *(lowered.out_shardings or ()), *lowered.hidden_shardings,
+             *lowered.module.spoken_of)
+    meshes = [s.mesh for s in given if isinstance(s, sharding.NamedSharding)]
+    return next((m for m in meshes if isinstance(m, sharding.Mesh) and m.device_tuple == lowered.placed.devices), None)
+
+
+def _parameter_shardings(loaded: Any, lowered: Lowered, mesh: Any) -> tuple:
+    """Where the program takes each input: as it was asked for, or as the compiler chose."""
+    whole = replicated_like(lowered.placed)
+    given = list(lowered.in_shardings or [None] * len(lowered.keep))
+    if all(s is not None for s in given):
+        return tuple(given)
+    found = iter((loaded.get_parameter_shardings() or [])[len(lowered.effects) + len(lowered.hidden):])
+    places = []
+    for wanted, kept, v in zip(given, lowered.keep, lowered.jaxpr.invars):
+        chosen = next(found, None) if kept else None
+        places.append(wanted or (whole if chosen is None else compiled_sharding(
+            lowered.placed.devices, chosen, len(physical_aval(v.aval).shape), mesh)))
+    return tuple(places)
+
+
+def _result_shardings(loaded: Any, shardings: list[Any], lowered: Lowered, mesh: Any) -> list[Any]:
+    """The shardings that the compiler chose for the results, in terms of the mesh where that can be said."""
+    found = (loaded.get_output_shardings() or [None] * len(shardings))[len(lowered.effects):]
+    return [s if s is not None and not s.open else None if o is None else compiled_sharding(
+        lowered.placed.devices, o, len(physical_aval(a).shape), mesh) for s, o, a in zip(shardings, found, lowered.out_avals)]
 
 
 # -- tokens of ordered effects: one dummy buffer for each effect and set of devices
@@ -459,7 +522,9 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
     client = clients.client(devices[0].platform)
     for family in lowered.module.native:
         runtime.prepare_native(family)
-    options = runtime.compile_options([devices], overrides, spmd=len(devices) > 1)
+    inputs, results = lowered.open_values()
+    options = runtime.compile_options([devices], overrides, spmd=len(devices) > 1, open_parameters=inputs,
+                                      open_results=results)
     started = time.perf_counter()
     if lowered.module.callbacks:
         loaded = _guarded(lowered, lambda: runtime.compile_with_callbacks(client, lowered.text, devices, options,

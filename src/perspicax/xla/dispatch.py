@@ -28,8 +28,11 @@ from perspicax.diagnose.watched import casts_watched
 from perspicax.xla import compile as compilation
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, beyond_numpy, failure, from_numpy
+from perspicax.xla.compiled_sharding import replicated_like
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import IncompatibleDevicesError, ShardingMismatchError
+from perspicax.xla.mesh import current_mesh
+from perspicax.xla.sharding_errors import ShardingFitError
 
 HOST_LIMIT = 1 << 16  # elements; above it XLA's threads beat NumPy's one
 
@@ -136,7 +139,7 @@ def as_array(x: Any) -> ArrayImpl:
     if casts_watched and isinstance(x, np.ndarray | np.generic) and x.dtype != aval.dtype:
         casts_watched[0](np.asarray(x), aval.dtype)
     value = np.array(x, dtype=aval.dtype)
-    return ArrayImpl(aval, None, value, shardings.default_sharding() if checking.careful else None)
+    return ArrayImpl(aval, None, value, shardings.default_device_sharding() if checking.careful else None)
 
 
 # -- kernels
@@ -172,7 +175,10 @@ def _host_kernel(primitive: Primitive, values: tuple, outs: list, compiled: Call
                 if committed and place[1] and placed != place[0]:
                     return compiled(*arrays)  # which raises the report
                 placed, committed = place[0] if place[1] or not committed else placed, committed or place[1]
-        if placed is not None and (len(placed.devices) > 1 or placed.devices[0].platform != "cpu"):
+        if placed is None and checking.mesh:
+            placed = shardings.default_sharding()
+            committed = len(placed.devices) > 1
+        elif placed is not None and (len(placed.devices) > 1 or placed.devices[0].platform != "cpu"):
             return compiled(*arrays)
         result = assert_host(*[x._np if x._np is not None else x.value() for x in arrays], **params)
         if result is NotImplemented:
@@ -201,7 +207,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
             program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays, in_shardings)
             if single and placed is shardings.first_sharding() and program.all_kept and not committed:
                 fast[:] = [program.loaded.execute_sharded, program.handlers, outs[0]]
-        results = program(move_all(arrays, placed, in_shardings))
+        results = program(move_all(arrays, placed, program.in_shardings))
         check_results(results, primitive.name, arrays)
         return results[0] if single else results
 
@@ -302,7 +308,8 @@ def common_placement(arrays: Sequence[ArrayImpl], what: str) -> tuple[Any, bool]
                 places = [f"{a.aval.str_short()} on {_device_text(a)}" for a in arrays if a._committed]
                 raise IncompatibleDevicesError(what=what, placements=tuple(places))
     if found is None:
-        return shardings.default_sharding(), False
+        found = shardings.default_sharding()
+        return found, len(found.devices) > 1
     return found, True
 
 
@@ -312,7 +319,7 @@ def _device_text(x: ArrayImpl) -> str:
 
 def spread_placement(arrays: Sequence[ArrayImpl], placed: Any, given: Sequence[Any] | None = None, function: str = "",
                      names: Callable[[], Sequence[str]] | None = None) -> tuple[Any, tuple]:
-    """The devices of a program on several of them, and the sharding of each operand.
+    """The devices of a program on several of them, and the sharding of each operand, `None` where the compiler chooses.
 
     Args:
         arrays: the operands.
@@ -321,26 +328,36 @@ def spread_placement(arrays: Sequence[ArrayImpl], placed: Any, given: Sequence[A
         function, names: what was called, and its operands, for the report.
 
     Raises:
-        ShardingMismatchError: an operand was placed otherwise on purpose, or cannot be placed so.
+        ShardingFitError: an operand cannot be placed so.
+        ShardingMismatchError: an operand was placed otherwise on purpose.
     """
-    whole = shardings.replicated_like(placed)
+    if given is None:
+        return replicated_like(placed), tuple(map(_place_on_several, arrays))
     found = []
-    for i, x in enumerate(arrays):
-        own, wanted = x.sharding, None if given is None else given[i]
+    for i, (x, wanted) in enumerate(zip(arrays, given)):
         if wanted is None:
-            found.append(own if len(own.devices) > 1 else whole)
+            found.append(_place_on_several(x))
             continue
-        reason = ""
-        try:
-            wanted.shard_shape(x.shape)
-        except shardings.ShardingError as error:
-            reason = error.why or error.says
-        if reason or (x._committed and not own.is_equivalent_to(wanted, x.ndim)):
-            name = names()[i] if names is not None else f"operand {i}"
-            raise ShardingMismatchError(function=function, name=name, type_text=x.aval.str_short(), wanted=repr(wanted),
-                                        got=repr(own), reason=reason)
+        if x.sharding is not wanted:
+            try:
+                wanted.shard_shape(x.shape)
+            except ShardingFitError as error:
+                error.name, error.function, error.type_text = _name(names, i), function, x.aval.str_short()
+                raise
+            if x._committed and not x.sharding.is_equivalent_to(wanted, x.ndim):
+                raise ShardingMismatchError(function=function, name=_name(names, i), type_text=x.aval.str_short(),
+                                            wanted=repr(wanted), got=repr(x.sharding))
         found.append(wanted)
-    return whole, tuple(found)
+    return replicated_like(placed), tuple(found)
+
+
+def _place_on_several(x: ArrayImpl) -> Any:
+    """The sharding of an array on several devices; `None` of others."""
+    return x._place[0] if x._place is not None and len(x._place[0].devices) > 1 else None
+
+
+def _name(names: Callable[[], Sequence[str]] | None, index: int) -> str:
+    return names()[index] if names is not None else f"operand {index}"
 
 
 def move_all(arrays: Sequence[ArrayImpl], placed: Any, in_shardings: Sequence[Any] | None) -> list[ArrayImpl]:
@@ -352,7 +369,7 @@ def move_all(arrays: Sequence[ArrayImpl], placed: Any, in_shardings: Sequence[An
 
 def _spread(x: ArrayImpl, wanted: Any) -> ArrayImpl:
     own = x.sharding
-    if own is wanted or own.is_equivalent_to(wanted, x.ndim):
+    if own is wanted or (len(own.devices) > 1 and own.is_equivalent_to(wanted, x.ndim)):
         return x
     from perspicax.xla.array import place
 
@@ -377,12 +394,13 @@ def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
 # -- checks of results
 
 class _Checking:
-    """Whether the short ways may be taken: not while results are looked at, nor while the default device is another."""
+    """Whether the short ways may be taken: not while results are looked at, nor while what nothing places goes elsewhere."""
 
-    __slots__ = ("careful", "nans")
+    __slots__ = ("careful", "mesh", "nans")
 
     def __init__(self) -> None:
         self.careful = False
+        self.mesh = False
         self.nans = False
 
 
@@ -392,10 +410,11 @@ _watched = {name: option_named(name) for name in ("jax_debug_nans", "jax_debug_i
 
 def _follow_options() -> None:
     checking.nans = _watched["jax_debug_nans"].touched or _watched["jax_debug_infs"].touched
-    checking.careful = checking.nans or _watched["jax_default_device"].touched
+    checking.mesh = current_mesh.touched
+    checking.careful = checking.nans or checking.mesh or _watched["jax_default_device"].touched
 
 
-for _option in _watched.values():
+for _option in (*_watched.values(), current_mesh):
     _option.watch(_follow_options)
 _follow_options()
 

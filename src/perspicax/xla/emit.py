@@ -53,6 +53,10 @@ class Module:
         callbacks: Python functions that the program calls, by index.
         native: families of native custom-call targets that the program needs.
         state: the options at this time, which rules may read (those of random bits do).
+        devices: those that the program runs on, in their order; empty for one device.
+        meshes: the name of each mesh that the text speaks of.
+        spoken_of: the shardings that it speaks of.
+        manual: while the body of a `shard_map` is emitted, its mesh and all axes that are manual there; innermost last.
     """
 
     symbolic = False
@@ -69,6 +73,10 @@ class Module:
         self.callbacks: list[Callable[..., Any]] = []
         self.native: set[str] = set()
         self.num_partitions = 1
+        self.devices: tuple[Any, ...] = ()
+        self.meshes: dict[tuple, str] = {}
+        self.spoken_of: list[Any] = []
+        self.manual: list[tuple[Any, frozenset]] = []
         self.state = state_key()
 
     def fresh_name(self, wanted: str) -> str:
@@ -81,11 +89,44 @@ class Module:
         self.names.add(name)
         return name
 
+    def mesh_name(self, axes: tuple[tuple[Any, int], ...], devices: tuple[Any, ...]) -> str:
+        """The symbol of a mesh of named axes, declared once.
+
+        Args:
+            axes: names and sizes.
+            devices: in the order of the mesh; empty for those of the program, in their own order.
+        """
+        order: tuple[int, ...] = ()
+        if axes and devices and devices != self.devices:
+            numbers = {d: i for i, d in enumerate(self.devices)}
+            order = tuple([numbers[d] for d in devices])
+        key = axes, order
+        found = self.meshes.get(key)
+        if found is None:
+            found = self.meshes[key] = f"mesh_{len(self.meshes)}" if self.meshes else "mesh"
+        return found
+
+    def sharding_text(self, sharding: Any, ndim: int) -> str:
+        """A sharding of values with `ndim` axes, as an attribute of Shardy's."""
+        self.spoken_of.append(sharding)
+        axes, devices, parts = sharding.shardy(ndim)
+        return f"#sdy.sharding<@{self.mesh_name(axes, devices)}, {parts}>"
+
     def text(self) -> str:
         """The whole module."""
         head = f"module @{self.name} attributes {{mhlo.num_partitions = {self.num_partitions} : i32, " \
                f"mhlo.num_replicas = 1 : i32}} {{\n"
-        return head + "".join(self.functions) + "}\n"
+        return head + "".join([_mesh_line(name, *key) for key, name in self.meshes.items()]) + "".join(self.functions) + "}\n"
+
+
+def _mesh_line(name: str, axes: tuple, order: tuple[int, ...]) -> str:
+    sizes = ", ".join([f"{quoted(n)}={s}" for n, s in axes])
+    return f"sdy.mesh @{name} = <[{sizes}]{f', device_ids={list(order)}' if order else ''}>\n"
+
+
+def quoted(name: Any) -> str:
+    """A string of MLIR's."""
+    return '"' + str(name).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 class Builder:
@@ -332,9 +373,8 @@ class Builder:
         """`x`, spread over the devices as `sharding` says."""
         physical = physical_aval(x.aval)
         made = self.fresh(x.aval)
-        text = sharding.hlo_text(len(physical.shape))
-        self.line(f'{made.name} = stablehlo.custom_call @Sharding({x.name}) {{mhlo.sharding = "{text}"}} : '
-                  f"({physical.mlir}) -> {physical.mlir}")
+        text = self.module.sharding_text(sharding, len(physical.shape)).removeprefix("#sdy.sharding")
+        self.line(f"{made.name} = sdy.sharding_constraint {x.name} {text} : {physical.mlir}")
         return made
 
     def token(self, effect: Effect) -> Value:
@@ -504,12 +544,13 @@ def _emit_function(module: Module, closed: ClosedJaxpr, name: str, public: bool 
 
 def emit_main(module: Module, jaxpr: Jaxpr, const_avals: Sequence[AbstractValue], *, keep: Sequence[bool],
               argument_attributes: Sequence[str] = (), result_attributes: Sequence[str] = (),
-              small: dict[int, Any] | None = None) -> list[Effect]:
+              small: dict[int, Any] | None = None, hidden_attributes: Sequence[str] = (),
+              token_attribute: str = "") -> list[Effect]:
     """Emit the public function `main`.
 
     Its arguments are one dummy for each ordered effect (so that executions wait for each other), the hidden constants,
     then the arguments of `jaxpr` that are kept; a token among them is such a dummy, too. `small` gives the values of
-    constants that are written into the text.
+    constants that are written into the text, the attributes those of each argument and result.
     """
     small = small or {}
     effects = ordered(jaxpr.effects)
@@ -533,8 +574,9 @@ def emit_main(module: Module, jaxpr: Jaxpr, const_avals: Sequence[AbstractValue]
         b.token(effect)
     results = [b.constant(np.zeros((0,), bool), NO_BYTES) if v.aval is abstract_token else v
                for v in [*[b.tokens[e] for e in effects], *results]]
-    head = ", ".join([f"{v.name}: {v.aval.mlir}" for v in dummies + hidden] + heads)
-    result_attributes = [""] * len(effects) + (list(result_attributes) or [""] * len(jaxpr.outvars))
+    front = [token_attribute] * len(dummies) + (list(hidden_attributes) or [""] * len(hidden))
+    head = ", ".join([f"{v.name}: {v.aval.mlir}{a}" for v, a in zip(dummies + hidden, front)] + heads)
+    result_attributes = [token_attribute] * len(effects) + (list(result_attributes) or [""] * len(jaxpr.outvars))
     types = ", ".join([v.aval.mlir + a for v, a in zip(results, result_attributes)])
     plain = ", ".join([v.aval.mlir for v in results])
     end = f"return {', '.join([v.name for v in results])} : {plain}\n" if results else "return\n"

@@ -5,7 +5,8 @@ Every array has one, and every executable a device list; one device is the defau
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,53 +15,75 @@ from perspicax.binding import runtime
 from perspicax.diagnose.boundary import public_methods
 from perspicax.xla import client
 from perspicax.xla.array_errors import NotADeviceError
+from perspicax.xla.emit import quoted
 from perspicax.xla.errors import ShardingError
+from perspicax.xla.mesh import AbstractMesh, AxisType, Mesh, current_abstract_mesh, current_mesh, entered_mesh
+from perspicax.xla.partition import UNCONSTRAINED, PartitionSpec, names_in
+from perspicax.xla.sharding_errors import MeshAxisError, MeshContextError, MeshError, ShardingFitError, SpecError
 
 Sharding = runtime.BaseSharding
 """How an array is spread over devices; the base of all shardings."""
 
+Indices = Mapping[Any, tuple[slice, ...]]
+
 
 class _Common:
-    """What all shardings answer to. jaxlib's classes cannot be mixed with others: `_sharding` copies this in."""
+    """What all shardings answer to. jaxlib's classes cannot be mixed with others: `like_sharding` copies this in."""
 
-    memory_kind: Any = None
+    devices: tuple[Any, ...]
+    chosen_kind: str | None
+    is_fully_replicated = False
+    open = False  # whether it leaves an axis to the compiler
+
+    device_set = property(lambda self: set(self.devices))
+    num_devices = property(lambda self: len(self.devices))
 
     @property
-    def device_set(self) -> set:
-        return set(self.devices)  # type: ignore[attr-defined]
+    def memory_kind(self) -> str | None:
+        """The memory of the devices that holds the pieces."""
+        return self.chosen_kind or (default_memory_kind(self.devices[0]) if self.devices else None)
 
-    addressable_devices = property(lambda self: {d for d in self.devices if d.process_index == d.client.process_index()})
-    num_devices = property(lambda self: len(self.devices))
-    is_fully_replicated = False
+    @property
+    def addressable_devices(self) -> set:
+        """Those of the devices that belong to this process."""
+        return {d for d in self.devices if d.process_index == d.client.process_index()}
+
+    has_addressable_devices = property(lambda self: bool(self.addressable_devices))
     is_fully_addressable = property(lambda self: len(self.addressable_devices) == len(self.devices))
 
     def shard_shape(self, global_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of one device's piece."""
         return tuple(global_shape)
 
-    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Mapping[Any, tuple[slice, ...]]:
+    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Indices:
         """Which piece (one slice for each axis) lives on which device."""
         raise NotImplementedError
 
-    def addressable_devices_indices_map(self, global_shape: tuple[int, ...]) -> Mapping[Any, tuple[slice, ...]]:
+    def addressable_devices_indices_map(self, global_shape: tuple[int, ...]) -> Indices:
         """`devices_indices_map`, for the devices of this process."""
+        found = self.devices_indices_map(global_shape)
         mine = self.addressable_devices
-        return {d: i for d, i in self.devices_indices_map(global_shape).items() if d in mine}
+        return found if len(mine) == len(found) else {d: i for d, i in found.items() if d in mine}
+
+    def check_compatible_aval(self, aval_shape: tuple[int, ...]) -> None:
+        """Raise where the sharding speaks of more axes than there are."""
 
     def is_equivalent_to(self, other: Any, ndim: int) -> bool:
         """Whether both spread an array of `ndim` axes alike."""
-        return (list(self.devices) == list(other.devices)  # type: ignore[attr-defined]
+        if self is other:
+            return True
+        return (self.devices == other.devices and self.memory_kind == other.memory_kind
                 and self._to_xla_hlo_sharding(ndim) == other._to_xla_hlo_sharding(ndim))
 
     def _to_xla_hlo_sharding(self, num_dimensions: int) -> Any:
         raise NotImplementedError
 
-    def hlo_text(self, ndim: int) -> str:
-        """The sharding as XLA's annotation spells it."""
-        return str(self._to_xla_hlo_sharding(ndim))
+    def shardy(self, ndim: int) -> tuple[tuple, tuple[Any, ...], str]:
+        """The sharding in Shardy's terms: sizes of named mesh axes, the devices in their order, the text of its parts."""
+        raise NotImplementedError
 
 
-def _sharding(cls: type) -> type:
+def like_sharding(cls: type) -> type:
     """Class decorator: give `cls` the members of `_Common` that it does not define itself."""
     for name, member in vars(_Common).items():
         if name not in vars(cls) and not (name.startswith("__") and name.endswith("__")):
@@ -68,31 +91,66 @@ def _sharding(cls: type) -> type:
     return cls
 
 
-@_sharding
+@functools.cache
+def default_memory_kind(device: Any) -> str:
+    """The memory in which a device computes."""
+    return device.default_memory().kind
+
+
+def chosen_memory_kind(kind: str | None, devices: tuple[Any, ...]) -> str | None:
+    """`kind` where it is another memory than that in which the devices compute.
+
+    Raises:
+        ShardingError: the devices have no such memory.
+    """
+    if kind is None or not devices or kind == default_memory_kind(devices[0]):
+        return None
+    known = [m.kind for m in devices[0].addressable_memories()]
+    if kind not in known:
+        raise ShardingError(says=f"The device {devices[0]} has no memory of the kind {kind!r}.",
+                            why=f"its memories are {', '.join(map(repr, known))}")
+    return kind
+
+
+@like_sharding
+@public_methods("__init__", "with_memory_kind")
 class SingleDeviceSharding(runtime.BaseSingleDeviceSharding):
-    """All of an array on one device."""
+    """All of an array on one device.
+
+    Args:
+        device: the device.
+        memory_kind: which of its memories; by default that in which it computes.
+
+    Raises:
+        NotADeviceError: `device` is none.
+        ShardingError: the device has no such memory.
+    """
 
     is_fully_replicated = True
 
     def __init__(self, device: Any, *, memory_kind: str | None = None) -> None:
-        super().__init__(device)
+        if not isinstance(device, runtime.Device):
+            raise NotADeviceError(value=repr(device)[:60])
         self.devices = (device,)
+        self.chosen_kind = chosen_memory_kind(memory_kind, self.devices)
+        super().__init__(device, self.chosen_kind)
         self.device = device
-        self.memory_kind = memory_kind
+        self.committed_place = (self, True)
 
     def __reduce__(self) -> tuple:
-        return _single_device, (self.device.platform, self.device.id)
+        return _single_device, (self.device.platform, self.device.id, self.chosen_kind)
 
     def __hash__(self) -> int:
         return hash((SingleDeviceSharding, self.device.id, self.device.platform))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SingleDeviceSharding) and self.device == other.device
+        return self is other or (isinstance(other, SingleDeviceSharding) and self.device == other.device
+                                 and self.chosen_kind == other.chosen_kind)
 
     def __repr__(self) -> str:
-        return f"SingleDeviceSharding(device={self.device!r})"
+        return f"SingleDeviceSharding(device={self.device!r}, memory_kind={self.memory_kind})"
 
-    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Mapping[Any, tuple[slice, ...]]:
+    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Indices:
         return {self.device: (slice(None),) * len(global_shape)}
 
     def with_memory_kind(self, kind: str) -> SingleDeviceSharding:
@@ -102,11 +160,19 @@ class SingleDeviceSharding(runtime.BaseSingleDeviceSharding):
     def _to_xla_hlo_sharding(self, num_dimensions: int) -> Any:
         return runtime.HloSharding.replicate()
 
+    def shardy(self, ndim: int) -> tuple[tuple, tuple[Any, ...], str]:
+        return (), self.devices, whole_text(ndim)
 
-def _single_device(platform: str, device_id: int) -> SingleDeviceSharding:
+
+def whole_text(ndim: int) -> str:
+    """The parts of an array that nothing splits, as Shardy writes them."""
+    return f"[{', '.join(['{}'] * ndim)}]"
+
+
+def _single_device(platform: str, device_id: int, memory_kind: str | None = None) -> SingleDeviceSharding:
     for device in client.devices(platform):
         if device.id == device_id:
-            return on_device(device)
+            return on_device(device) if memory_kind is None else SingleDeviceSharding(device, memory_kind=memory_kind)
     raise ShardingError(says=f"The array was on {platform} device {device_id}, which this process does not have.",
                         why=f"its devices are {client.devices(platform)}")
 
@@ -118,8 +184,6 @@ def on_device(device: Any) -> SingleDeviceSharding:
     Raises:
         NotADeviceError: `device` is none.
     """
-    if not isinstance(device, runtime.Device):
-        raise NotADeviceError(value=repr(device)[:60])
     return SingleDeviceSharding(device)
 
 
@@ -133,239 +197,300 @@ def first_sharding() -> SingleDeviceSharding:
     return _first[0]
 
 
-def default_sharding() -> SingleDeviceSharding:
-    """Where arrays go that nothing places elsewhere."""
+def default_sharding() -> Any:
+    """Where arrays go that nothing places elsewhere: a copy on each device of the mesh that was set, or one device."""
+    mesh = current_mesh.value
+    if mesh is not None and mesh.device_tuple:
+        return NamedSharding(mesh, WHOLE)
+    return default_device_sharding()
+
+
+def default_device_sharding() -> SingleDeviceSharding:
+    """The one device of arrays that nothing places, whatever mesh is set."""
     return on_device(client.default_device())
 
 
-class PartitionSpec(tuple):
-    """For each axis of an array: the mesh axis (or axes) that it is split over, or `None`."""
-
-    def __new__(cls, *parts: Any) -> PartitionSpec:
-        return super().__new__(cls, parts)
-
-    def __repr__(self) -> str:
-        return f"PartitionSpec({', '.join(map(repr, self))})"
-
-    def __reduce__(self) -> tuple:
-        return PartitionSpec, tuple(self)
-
-
-@public_methods("__init__")
-class Mesh:
-    """Devices arranged along named axes.
+def in_current_mesh(spec: PartitionSpec, function: str, option: str, *, entered: bool = False) -> NamedSharding:
+    """The sharding that a bare specification means.
 
     Args:
-        devices: array of devices, one axis for each name.
-        axis_names: the names.
+        spec: in terms of the mesh that `set_mesh` has set.
+        function, option: what it was given to, for the report.
+        entered: whether the mesh of `with mesh:` is meant, too.
+
+    Raises:
+        MeshContextError: there is no such mesh.
     """
-
-    def __init__(self, devices: Any, axis_names: Any) -> None:
-        self.devices = np.asarray(devices, dtype=object)
-        self.axis_names = (axis_names,) if isinstance(axis_names, str) else tuple(axis_names)
-        if self.devices.ndim != len(self.axis_names):
-            raise ShardingError(
-                says=f"A mesh of {self.devices.ndim} axes was given {len(self.axis_names)} names.",
-                why=f"the devices have shape {self.devices.shape}, the names are {self.axis_names}")
-        self.shape = dict(zip(self.axis_names, self.devices.shape))
-        self._internal_device_list = runtime.DeviceList(tuple(self.devices.flat))
-
-    size = property(lambda self: self.devices.size)
-
-    def _key(self) -> tuple:
-        return self.axis_names, self.devices.shape, tuple(d.id for d in self.devices.flat)
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Mesh) and self._key() == other._key()
-
-    def __repr__(self) -> str:
-        return f"Mesh({', '.join(f'{n!r}: {s}' for n, s in self.shape.items())})"
+    mesh = current_mesh.value or (entered_mesh.value if entered else None) or current_abstract_mesh.value
+    if mesh is None or mesh.empty:
+        raise MeshContextError(function=function, option=option, spec=repr(spec), entered=entered_mesh.value is not None)
+    return NamedSharding(mesh, spec)
 
 
-@_sharding
-@public_methods("__init__")
+WHOLE = PartitionSpec()
+
+
+class _Layout:
+    """What follows from a mesh and a specification; one for each pair, whatever was asked of it before kept."""
+
+    __slots__ = ("_hlo", "_indices", "committed", "mesh", "open", "parts", "spec", "splits", "whole")
+
+    def __init__(self, mesh: Any, spec: PartitionSpec) -> None:
+        self.mesh, self.spec = mesh, spec
+        self.parts = tuple([names_in(p) for p in spec.partitions])
+        self._check()
+        self.splits = tuple([math.prod([mesh.shape[n] for n in names]) for names in self.parts])
+        self.open = any(p is UNCONSTRAINED for p in spec.partitions)
+        self.whole = all(s == 1 for s in self.splits) and not spec.unreduced
+        self._hlo: dict[int, Any] = {}
+        self._indices: dict[tuple[int, ...], Indices] = {}
+        self.committed: dict[str | None, tuple] = {}
+
+    def _check(self) -> None:
+        mesh, spec = self.mesh, self.spec
+        seen: set = set()
+        for name in [n for names in self.parts for n in names] + sorted(spec.unreduced | spec.reduced, key=str):
+            kind = "unknown" if name not in mesh.shape else "twice" if name in seen else ""
+            if kind:
+                raise MeshAxisError(kind=kind, spec=repr(spec), axis=name, mesh=str(mesh), axes=mesh.axis_names)
+            seen.add(name)
+        for name in sorted(spec.unreduced | spec.reduced, key=str):
+            if mesh.axis_types[mesh.axis_names.index(name)] is AxisType.Auto:
+                raise MeshAxisError(kind="unreduced", spec=repr(spec), axis=name, mesh=str(mesh), axes=mesh.axis_names)
+
+    def splits_of(self, ndim: int) -> tuple[int, ...]:
+        """Into how many pieces each of `ndim` axes is split."""
+        return self.splits[:ndim] + (1,) * (ndim - len(self.splits))
+
+    def hlo(self, ndim: int) -> Any:
+        """The sharding as XLA has it."""
+        found = self._hlo.get(ndim)
+        if found is None:
+            found = self._hlo[ndim] = self._make_hlo(self.splits_of(ndim))
+        return found
+
+    def _make_hlo(self, splits: tuple[int, ...]) -> Any:
+        if all(s == 1 for s in splits):
+            return runtime.HloSharding.replicate()
+        mesh = self.mesh
+        used = [mesh.axis_names.index(n) for names in self.parts for n in names]
+        rest = [i for i in range(len(mesh.axis_names)) if i not in used]
+        copies = math.prod([mesh.axis_sizes[i] for i in rest])
+        return runtime.HloSharding.iota_tile(
+            (*splits, copies) if copies > 1 else splits, reshape_dims=mesh.axis_sizes, transpose_perm=used + rest,
+            subgroup_types=[runtime.OpSharding.Type.REPLICATED] if copies > 1 else [])
+
+    def piece(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one device's piece."""
+        if len(self.parts) > len(shape):
+            raise ShardingFitError(kind="rank", shape=shape, parts=self.parts, splits=self.splits, spec=repr(self.spec),
+                                   mesh=str(self.mesh))
+        splits = self.splits_of(len(shape))
+        for i, (n, s) in enumerate(zip(shape, splits)):
+            if n % s:
+                raise ShardingFitError(kind="uneven", shape=shape, axis=i, parts=self.parts, splits=self.splits,
+                                       spec=repr(self.spec), mesh=str(self.mesh))
+        return tuple([n // s for n, s in zip(shape, splits)])
+
+    def indices(self, shape: tuple[int, ...]) -> Indices:
+        """Which piece lives on which device."""
+        found = self._indices.get(shape)
+        if found is None:
+            if len(self._indices) >= MAX_SHAPES:
+                self._indices.clear()
+            found = self._indices[shape] = self._make_indices(shape)
+        return found
+
+    def _make_indices(self, shape: tuple[int, ...]) -> Indices:
+        if self.open:
+            raise SpecError(kind="open", what=repr(self.spec), got="")
+        piece, mesh = self.piece(shape), self.mesh
+        numbers = []  # for each axis of the array, the number of the piece at each place of the mesh
+        for names in self.parts:
+            number = np.zeros(mesh.axis_sizes, int)
+            for name in names:
+                number = number * mesh.shape[name] + _along(mesh, name)
+            numbers.append(number.reshape(-1).tolist())
+        rest = (slice(None),) * (len(shape) - len(numbers))
+        cuts = [[slice(None)] if s == 1 else [slice(k * n, (k + 1) * n) for k in range(s)]
+                for s, n in zip(self.splits, piece)]
+        rows = zip(*numbers) if numbers else [()] * len(mesh.device_tuple)
+        return {device: tuple([cut[k] for cut, k in zip(cuts, row)]) + rest for device, row in zip(mesh.device_tuple, rows)}
+
+
+MAX_SHAPES = 1024
+
+
+def _along(mesh: Any, name: Any) -> np.ndarray:
+    """The coordinate of each place of a mesh along one of its axes."""
+    axis = mesh.axis_names.index(name)
+    shape = [1] * len(mesh.axis_names)
+    shape[axis] = -1
+    return np.arange(mesh.axis_sizes[axis]).reshape(shape)
+
+
+@functools.lru_cache(maxsize=8192)
+def _layout(mesh: Any, spec: PartitionSpec) -> _Layout:
+    return _Layout(mesh, spec)
+
+
+@like_sharding
+@public_methods("__init__", "shard_shape", "devices_indices_map", "check_compatible_aval",
+                "update", "with_memory_kind", "is_equivalent_to")
 class NamedSharding(runtime.BaseGSPMDSharding):
     """An array spread over a mesh, as a PartitionSpec says.
 
     Args:
-        mesh: the devices.
+        mesh: the devices, or an abstract mesh: then it serves types and lowering alone.
         spec: for each axis of the array the mesh axes that split it; axes beyond it are whole on every device.
+        memory_kind: which memory of the devices; by default that in which they compute.
+
+    Raises:
+        MeshAxisError: `spec` names an axis that the mesh lacks, or one twice.
+        MeshError: `mesh` is none.
+        SpecError: `spec` is none.
+        ShardingError: the devices have no such memory.
+
+    Differs: it can be pickled, as its mesh can.
     """
 
-    def __init__(self, mesh: Mesh, spec: Any) -> None:
-        self.mesh, self.spec = mesh, PartitionSpec(*spec)
-        used = [name for part in self.spec for name in _names(part)]
-        unknown = [name for name in used if name not in mesh.shape]
-        if unknown:
-            raise ShardingError(says=f"{self.spec} names {unknown[0]!r}, which is no axis of the mesh.",
-                                why=f"the axes of the mesh are {', '.join(map(repr, mesh.axis_names))}")
-        if len(set(used)) != len(used):
-            raise ShardingError(says=f"{self.spec} uses a mesh axis twice.",
-                                why="each axis of the mesh can split one axis of the array")
-        self.devices = tuple(mesh.devices.flat)
-        super().__init__(mesh._internal_device_list, self._to_xla_hlo_sharding(len(self.spec)))
+    def __init__(self, mesh: Mesh | AbstractMesh, spec: PartitionSpec, memory_kind: str | None = None, **_: Any) -> None:
+        if type(spec) is not PartitionSpec:
+            raise SpecError(kind="spec", what="`NamedSharding`", got=repr(spec)[:60])
+        if not isinstance(mesh, Mesh | AbstractMesh):
+            raise MeshError(kind="mesh", shape=(), names=(), got=repr(mesh)[:60])
+        self.mesh, self.spec = mesh, spec
+        self._layout = layout = _layout(mesh, spec)
+        self._hash = hash((mesh, spec, memory_kind))
+        if isinstance(mesh, AbstractMesh):
+            self.devices, self.chosen_kind = (), memory_kind
+            super().__init__(_NO_DEVICES, _REPLICATED)
+            return
+        self.devices = mesh.device_tuple
+        self.chosen_kind = None
+        if memory_kind is not None:
+            self.chosen_kind = chosen_memory_kind(memory_kind, self.devices)
+            self._hash = hash((mesh, spec, self.chosen_kind))
+        super().__init__(mesh._internal_device_list, layout.hlo(len(spec)), self.chosen_kind)
 
-    def _splits(self, ndim: int) -> list[int]:
-        parts = list(self.spec) + [None] * (ndim - len(self.spec))
-        return [int(np.prod([self.mesh.shape[n] for n in _names(p)], dtype=int)) for p in parts]
+    @property
+    def committed_place(self) -> tuple:
+        """What an array that was put here has for its place; one object for all of them."""
+        places = self._layout.committed
+        found = places.get(self.chosen_kind)
+        if found is None:
+            found = places[self.chosen_kind] = (self, True)
+        return found
 
-    def _to_xla_hlo_sharding(self, num_dimensions: int) -> Any:
-        splits = self._splits(num_dimensions)
-        if all(s == 1 for s in splits):
-            return runtime.HloSharding.replicate()
-        used = [self.mesh.axis_names.index(n) for p in self.spec for n in _names(p)]
-        rest = [i for i in range(len(self.mesh.axis_names)) if i not in used]
-        order = np.arange(self.mesh.size).reshape(self.mesh.devices.shape).transpose(used + rest)
-        copies = int(np.prod([self.mesh.devices.shape[i] for i in rest], dtype=int))
-        return runtime.HloSharding.iota_tile(
-            (*splits, copies) if copies > 1 else tuple(splits), reshape_dims=self.mesh.devices.shape,
-            transpose_perm=used + rest,
-            subgroup_types=[runtime.OpSharding.Type.REPLICATED] if copies > 1 else []) if order.size else None
+    is_fully_replicated = property(lambda self: self._layout.whole)
+    open = property(lambda self: self._layout.open)
 
-    is_fully_replicated = property(lambda self: all(s == 1 for s in self._splits(len(self.spec))))
+    @property
+    def device_set(self) -> set:
+        """The devices.
+
+        Raises:
+            MeshError: the mesh has none.
+        """
+        return set(self.mesh.devices.flat)
+
+    @property
+    def addressable_devices(self) -> set:
+        """Those of the devices that belong to this process."""
+        return set(self.mesh.local_devices)
+
+    @property
+    def num_devices(self) -> int:
+        """Number of devices."""
+        return self.mesh.size
+
+    @property
+    def replicated_axes(self) -> frozenset:
+        """The axes of the mesh along which the pieces are the same."""
+        used = {n for names in self._layout.parts for n in names}
+        return frozenset([n for n in self.mesh.axis_names if n not in used and n not in self.spec.unreduced])
 
     def shard_shape(self, global_shape: tuple[int, ...]) -> tuple[int, ...]:
-        if len(self.spec) > len(global_shape):
-            raise ShardingError(says=f"{self.spec} cannot split an array of {len(global_shape)} axes.",
-                                why=f"it speaks of {len(self.spec)} axes, and the array has shape {tuple(global_shape)}")
-        splits = self._splits(len(global_shape))
-        uneven = [i for i, (n, s) in enumerate(zip(global_shape, splits)) if n % s]
-        if uneven:
-            i = uneven[0]
-            raise ShardingError(says=f"Axis {i} of size {global_shape[i]} cannot be split evenly in {splits[i]}.",
-                                why=f"axis {i} of the shape {tuple(global_shape)} has {global_shape[i]} entries, and "
-                                    f"{self.spec} splits it in {splits[i]} equal parts over {self.mesh}")
-        return tuple([n // s for n, s in zip(global_shape, splits)])
+        """Shape of one device's piece.
 
-    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Mapping[Any, tuple[slice, ...]]:
-        piece = self.shard_shape(global_shape)
-        parts = list(self.spec) + [None] * (len(global_shape) - len(self.spec))
-        found = {}
-        for where, device in np.ndenumerate(self.mesh.devices):
-            coordinates = dict(zip(self.mesh.axis_names, where))
-            index = []
-            for part, size in zip(parts, piece):
-                k = 0
-                for name in _names(part):
-                    k = k * self.mesh.shape[name] + coordinates[name]
-                index.append(slice(k * size, (k + 1) * size) if _names(part) else slice(None))
-            found[device] = tuple(index)
-        return found
+        Raises:
+            ShardingFitError: the specification has more axes than the array, or a mesh axis does not divide one.
+        """
+        return self._layout.piece(tuple(global_shape))
 
-    def __hash__(self) -> int:
-        return hash((self.mesh, self.spec))
+    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Indices:
+        """Which piece (one slice for each axis) lives on which device.
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, NamedSharding) and (self.mesh, self.spec) == (other.mesh, other.spec)
+        Raises:
+            ShardingFitError: as of `shard_shape`.
+        """
+        return self._layout.indices(tuple(global_shape))
 
-    def __repr__(self) -> str:
-        return f"NamedSharding(mesh={self.mesh!r}, spec={self.spec!r})"
+    def check_compatible_aval(self, aval_shape: tuple[int, ...]) -> None:
+        """Raise where the sharding speaks of more axes than there are."""
+        if len(self.spec) > len(aval_shape):
+            self._layout.piece(tuple(aval_shape))
 
+    def is_equivalent_to(self, other: Any, ndim: int) -> bool:
+        """Whether both spread an array of `ndim` axes alike."""
+        if self is other:
+            return True
+        if isinstance(other, NamedSharding) and self._layout is other._layout:
+            return self.chosen_kind == other.chosen_kind
+        if isinstance(self.mesh, AbstractMesh):
+            return (isinstance(other, NamedSharding) and self.mesh.shape_tuple == other.mesh.shape_tuple
+                    and self._layout.hlo(ndim) == other._layout.hlo(ndim))
+        return (self.devices == other.devices and self.memory_kind == other.memory_kind
+                and self._layout.hlo(ndim) == other._to_xla_hlo_sharding(ndim))
 
-def _names(part: Any) -> tuple:
-    if part is None:
-        return ()
-    return (part,) if isinstance(part, str) else tuple(part)
+    def update(self, **changes: Any) -> NamedSharding:
+        """The same with some fields (`mesh`, `spec`, `memory_kind`) changed."""
+        return NamedSharding(changes.get("mesh", self.mesh), changes.get("spec", self.spec),
+                             changes.get("memory_kind", self.chosen_kind))
 
+    def with_spec(self, spec: Any) -> NamedSharding:
+        """The same mesh, another specification."""
+        return self.update(spec=spec if isinstance(spec, PartitionSpec) else PartitionSpec(*spec))
 
-@_sharding
-class CompiledSharding(runtime.BaseGSPMDSharding):
-    """A sharding that the compiler chose for a result."""
-
-    def __init__(self, devices: Any, op_sharding: Any) -> None:
-        self.devices = tuple(devices)
-        self._hlo = runtime.HloSharding.from_proto(op_sharding) if not isinstance(
-            op_sharding, runtime.HloSharding) else op_sharding
-        super().__init__(runtime.DeviceList(self.devices), self._hlo)
+    def with_memory_kind(self, kind: str) -> NamedSharding:
+        """The same pieces, in another memory of the devices."""
+        return self.update(memory_kind=kind)
 
     def _to_xla_hlo_sharding(self, num_dimensions: int) -> Any:
-        return self._hlo
+        return self._layout.hlo(num_dimensions)
 
-    is_fully_replicated = property(lambda self: self._hlo.is_replicated())
-
-    def _splits(self, ndim: int) -> list[int]:
-        if self._hlo.is_replicated():
-            return [1] * ndim
-        return list(self._hlo.tile_assignment_dimensions())[:ndim]
-
-    def shard_shape(self, global_shape: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple([-(-n // s) for n, s in zip(global_shape, self._splits(len(global_shape)))])
-
-    def devices_indices_map(self, global_shape: tuple[int, ...]) -> Mapping[Any, tuple[slice, ...]]:
-        splits = self._splits(len(global_shape))
-        piece = self.shard_shape(global_shape)
-        if self._hlo.is_replicated():
-            return {d: (slice(None),) * len(global_shape) for d in self.devices}
-        order = np.asarray(self._hlo.tile_assignment_devices()).reshape([*splits, -1])
-        found = {}
-        for where, position in np.ndenumerate(order):
-            index = [slice(k * n, (k + 1) * n) if s > 1 else slice(None)
-                     for k, n, s in zip(where[:-1], piece, splits)]
-            found[self.devices[position]] = tuple(index)
-        return found
+    def shardy(self, ndim: int) -> tuple[tuple, tuple[Any, ...], str]:
+        parts = [_part_text(p) for p in self.spec.partitions] + ["{}"] * (ndim - len(self.spec))
+        text = f"[{', '.join(parts)}]"
+        if self.spec.unreduced:
+            text += f", unreduced={{{', '.join([quoted(n) for n in self.mesh.axis_names if n in self.spec.unreduced])}}}"
+        return self.mesh.shape_tuple, self.devices, text
 
     def __hash__(self) -> int:
-        return hash((self.devices, str(self._hlo)))
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CompiledSharding) and (self.devices, self._hlo) == (other.devices, other._hlo)
+        return self is other or (isinstance(other, NamedSharding) and self.mesh is other.mesh and self.spec == other.spec
+                                 and self.chosen_kind == other.chosen_kind)
+
+    def __reduce__(self) -> tuple:
+        return NamedSharding, (self.mesh, self.spec, self.chosen_kind)
 
     def __repr__(self) -> str:
-        return f"CompiledSharding({self._hlo})"
+        kind = self.memory_kind
+        return f"NamedSharding(mesh={self.mesh!s}, spec={self.spec!r}{'' if kind is None else f', memory_kind={kind}'})"
 
 
-def with_leading_axis(placed: Any, mesh_axis: Any) -> Any:
-    """The sharding of arrays with one more axis in front, which `mesh_axis` splits (`None`: nothing does); `None` where
-    that cannot be told."""
-    if len(placed.devices) == 1 or placed.is_fully_replicated:
-        return placed
-    return NamedSharding(placed.mesh, (mesh_axis, *placed.spec)) if isinstance(placed, NamedSharding) else None
+_NO_DEVICES = runtime.DeviceList(())
+_REPLICATED = runtime.HloSharding.replicate()
 
 
-def replicated_like(placed: Any) -> Any:
-    """A whole copy on each of the devices of `placed`."""
-    return _replicated(tuple(placed.devices))
+def _part_text(part: Any) -> str:
+    if part is UNCONSTRAINED:
+        return "{?}"
+    return f"{{{', '.join([quoted(n) for n in names_in(part)])}}}"
 
 
-@functools.lru_cache(maxsize=64)
-def _replicated(devices: tuple) -> CompiledSharding:
-    return CompiledSharding(devices, runtime.HloSharding.replicate())
-
-
-def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, mesh: Mesh | None) -> Any:
-    """A sharding that the compiler chose for a result of `ndim` axes, in terms of `mesh` where it can be said so."""
-    found = CompiledSharding(devices, op_sharding)
-    if mesh is None or tuple(mesh.devices.flat) != found.devices:
-        return found
-    splits = found._splits(ndim)
-    while splits and splits[-1] == 1:  # axes beyond the specification are whole
-        splits.pop()
-    for spec in _specs(splits, mesh.shape):
-        named = NamedSharding(mesh, spec)
-        if named._to_xla_hlo_sharding(ndim) == found._hlo:
-            return named
-    return found
-
-
-def _specs(splits: list[int], axes: Mapping[str, int]) -> Iterator[tuple]:
-    """Every way to split axes `splits[i]`-fold by distinct mesh axes."""
-    if not splits:
-        yield ()
-        return
-    for part in _parts_of(splits[0], axes):
-        rest = {name: size for name, size in axes.items() if name not in part}
-        for others in _specs(splits[1:], rest):
-            yield (part if len(part) > 1 else part[0] if part else None, *others)
-
-
-def _parts_of(split: int, axes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
-    if split == 1:
-        yield ()
-        return
-    for name, size in axes.items():
-        if size > 1 and split % size == 0:
-            for rest in _parts_of(split // size, {n: s for n, s in axes.items() if n != name}):
-                yield (name, *rest)
+__all__ = ["AbstractMesh", "AxisType", "Mesh", "NamedSharding", "PartitionSpec", "Sharding", "ShardingError",
+           "SingleDeviceSharding", "default_device_sharding", "default_sharding",
+           "first_sharding", "in_current_mesh", "like_sharding", "on_device", "whole_text"]

@@ -1,7 +1,6 @@
 """Public names of JAX that are not there yet, and that libraries mention when they are imported."""
-from perspicax.compat.stand_ins.unmade import unmade_class, unmade_function
+from perspicax.compat.stand_ins.unmade import unmade_function
 
-AbstractMesh = unmade_class("jax.sharding.AbstractMesh")
 pmap = unmade_function("jax.pmap")
 
-__all__ = ["AbstractMesh", "pmap"]
+__all__ = ["pmap"]
