@@ -112,6 +112,15 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
          "keys = jax.random.split(jax.random.key(0), 3)\na = jax.random.normal(keys[0])\nb = jax.random.normal(keys[1])\n"
          "c = jax.vmap(jax.random.normal)(jax.random.split(keys[2], 4))"),
     ],
+    "item-assignment": [
+        ("x = jnp.zeros(3)\nx[0] = 1.0  # <-", "x = np.zeros(3)\nx[0] = 1.0\nx = jnp.asarray(x)"),
+        ("@jax.jit\ndef f(x, i):\n    y = x * 2\n    y[i, 0] += 3  # <-\n    return y",
+         "@jax.jit\ndef f(x, i):\n    y = [x * 2] * 3\n    y[0] = x\n    z = {}\n    z[0] = y\n    return z"),
+        ("def f(key):\n    noise = 0.1 * jax.random.normal(key, (2, 2))\n    noise[0][1] = 0.0  # <-\n    return noise",
+         "def f(key, out_ref):\n    noise = [jax.random.normal(key, (2, 2))]\n    noise[0] = 0.0\n    out_ref[...] = noise[0]"),
+        ("def mark(grid):\n    grid[0] = 1.0  # <-\n    return grid\n\nmark(jnp.zeros(3))",
+         "def mark(grid):\n    grid[0] = 1.0\n    return grid\n\nmark(np.zeros(3))"),
+    ],
     "discarded-update": [
         ("def f(x):\n    x.at[0].set(1.0)  # <-\n    return x", "def f(x):\n    x = x.at[0].set(1.0)\n    return x"),
         ("def f(x, y):\n    jnp.append(x, y)  # <-\n    return x", "def f(x, y):\n    return jnp.append(x, y)"),

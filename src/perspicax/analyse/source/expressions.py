@@ -5,8 +5,9 @@ import ast
 from typing import Any
 
 from perspicax.analyse.source import library
+from perspicax.analyse.source.conditions import Conditions
 from perspicax.analyse.source.library import ARRAY_ATTRIBUTES, METADATA, canonical
-from perspicax.analyse.source.reader import Frame, Reader
+from perspicax.analyse.source.reader import Frame, node_of
 from perspicax.analyse.source.values import (
     ARGUMENT,
     ARRAY,
@@ -17,21 +18,20 @@ from perspicax.analyse.source.values import (
     Instance,
     Method,
     Named,
-    Partial,
     Sort,
     Value,
     Wrapped,
     flat,
     join,
 )
-from perspicax.diagnose.report import Edit, Fix, Label
+from perspicax.diagnose.report import Fix
 
 __all__ = ["Expressions"]
 
 _BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 
 
-class Expressions(Reader):
+class Expressions(Conditions):
     """Evaluates expressions; calls are in `calls.py`."""
 
     def value(self, node: ast.expr, frame: Frame) -> Value:
@@ -141,7 +141,7 @@ class Expressions(Reader):
         if owner.what == Sort("self") and not owner.level and "#class" in owner.parts:
             cls = owner.parts["#class"].what
             method = cls.frame.names.get(name)
-            if method is not None and isinstance(method.what, (Function, Wrapped)) and not _is_property(_function(method)):
+            if method is not None and isinstance(method.what, (Function, Wrapped)) and not _is_property(node_of(method)):
                 return self.bound(method, owner)
         if owner.level:
             if name in METADATA:
@@ -173,8 +173,8 @@ class Expressions(Reader):
             self._mask(node, owner, index, frame)
         if owner.level == STATIC and index.level == STATIC:
             if isinstance(at, (int, str)):
-                return owner.parts.setdefault(at, Value())
-            return Value()
+                return owner.parts.setdefault(at, Value(array=owner.array))
+            return Value(array=owner.array)
         if owner.level == STATIC:  # a table of the program, by a traced index
             if isinstance(node.ctx, ast.Load) and owner.what == Sort("items") and owner.entries is None:
                 self._place_in_list(node, index, frame)
@@ -236,8 +236,11 @@ class Expressions(Reader):
             made = Value(made.level, made.staged, made.of, made.traced_in, constant=made.constant)
         if any(isinstance(v.constant, str) for v in values) and isinstance(op, ast.Mod):
             return Value()
+        made.array = any(v.array for v in values)
         sequences = any(v.items is not None for v in values)
-        if made.level == ARGUMENT and not sequences:
+        if sequences and isinstance(op, ast.Add | ast.Mult):
+            made.what = Sort("items")
+        elif made.level == ARGUMENT and not sequences:
             made.level = ARRAY
         if isinstance(op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
             made.truth = made.level > STATIC and any(v.truth for v in values)
@@ -281,139 +284,6 @@ class Expressions(Reader):
         turn(generators)
         self._made = made or [Value()]
 
-    # -- conditions
-
-    def during(self, value: Value) -> str:
-        """While what is traced: a clause."""
-        transform, function = value.traced_in
-        return f"while {transform} traces `{function}`" if function else "while a function is traced"
-
-    def label(self, node: ast.AST, value: Value) -> Label:
-        """What a traced value comes from."""
-        names = " and ".join([f"`{n}`" for n in value.of[:3]])
-        plural = "arguments" if len(value.of) > 1 else "argument"
-        owner = f" of `{value.traced_in[1]}`" if value.traced_in[1] else ""
-        return Label(self.program.span(node), f"from {plural} {names}{owner}" if names else "traced")
-
-    def condition(self, node: ast.expr, word: str, frame: Frame) -> Value:
-        """What is known of a condition; tells if it is traced."""
-        value = self.value(node, frame)
-        if isinstance(node, ast.BoolOp):
-            if not any(self.told("traced-branch", part) for part in node.values):
-                self._asks(node.values[-1], value, word, frame)
-            return value
-        self._asks(node, value, word, frame)
-        return value
-
-    def _asks(self, node: ast.expr, value: Value, word: str, frame: Frame) -> None:
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            return
-        certain = value.level == ARRAY or (value.level == ARGUMENT and value.bare and not value.likely_tree)
-        if not certain or not value.staged:
-            return
-        text = self.program.words(node)
-        fixes = [Fix("choose on the device instead", code=f"jnp.where({text}, a, b)", when="when both sides may be computed"),
-                 Fix("", code=f"jax.lax.cond({text}, lambda: a, lambda: b)", when="when only one side may run")]
-        if word == "while":
-            fixes = [Fix("loop on the device instead", code=f"jax.lax.while_loop(lambda state: {text}, body, state)")]
-        if word in ("and", "or", "not"):
-            sign = {"and": "&", "or": "|", "not": "~"}[word]
-            fixes.insert(0, Fix(f"combine truth values of arrays by `{sign}` in place of `{word}`"))
-        static = self.static_fix(value)
-        fixes = [*static, *fixes] if value.bare else [*fixes, *static]
-        self.tell("traced-branch", node, f"`{word}` needs to know whether `{text}` is true, but {self.during(value)} "
-                                         "that value "
-                  "is not known yet.", frame, labels=(self.label(node, value), *self.way_here()), fixes=tuple(fixes))
-
-    def static_fix(self, value: Value) -> list[Fix]:
-        """To make an argument static, where the value is one."""
-        transform, function = value.traced_in
-        if transform != "jit" or len(value.of) != 1:
-            return []
-        return [Fix(f"make `{value.of[0]}` of `{function}` a static argument: it is then a Python value, and each new one is "
-                    "compiled for", code=f'@partial(jax.jit, static_argnames="{value.of[0]}")',
-                    when="when it is a Python value, not an array")]
-
-    def way_here(self) -> tuple[Label, ...]:
-        """The call in the traced function that led here, if it did."""
-        calls = [node for node, _ in self.chain if isinstance(node, ast.Call)]
-        return (Label(self.program.span(calls[-1]), "called here"),) if calls and len(self.running) > 1 else ()
-
-    # -- stores
-
-    def store(self, target: ast.expr, value: Value, frame: Frame, statement: ast.AST) -> None:
-        """Assign."""
-        match target:
-            case ast.Name():
-                if target.id in frame.outside:
-                    self.stored_outside(target, target.id, value, 0, frame, statement)
-                    home = frame.around.find(target.id) if frame.around is not None else None
-                    (home or frame).names[target.id] = Value(what=value.what)
-                    return
-                frame.names[target.id] = value
-            case ast.Tuple() | ast.List():
-                for i, part in enumerate(target.elts):
-                    if isinstance(part, ast.Starred):
-                        self.store(part.value, self.element(value, frame), frame, statement)
-                    elif value.items is not None and len(value.items) == len(target.elts):
-                        self.store(part, value.items[i], frame, statement)
-                    else:
-                        self.store(part, self.element(value, frame), frame, statement)
-            case ast.Attribute():
-                owner = self.value(target.value, frame)
-                self.attribute_stored(target, owner, value, frame, statement)
-                owner.parts[target.attr] = value
-            case ast.Subscript():
-                owner = self.value(target.value, frame)
-                index = self.value(target.slice, frame)
-                # what is not known may be a mutable array reference, which is made for this; those have no names as indices
-                named = owner.what is None and isinstance(index.constant, str)
-                if not owner.level and (named or isinstance(owner.what, Sort)):
-                    self.stored_outside(target, self.program.words(target.value), value, owner.depth, frame, statement, owner)
-                owner.parts.clear()
-                owner.entries = None
-
-    def attribute_stored(self, target: ast.Attribute, owner: Value, value: Value, frame: Frame, statement: ast.AST) -> None:
-        """`owner.name = value`."""
-        what = owner.what
-        if isinstance(what, Sort) and what.word == "variable" and target.attr == "value" and not self.uncertain:
-            self.writes_variable(statement, owner, frame)
-        if owner.level or isinstance(what, Instance) or (isinstance(what, Sort) and what.word != "self"):
-            return
-        self.stored_outside(target, self.program.words(target.value), value, owner.depth, frame, statement, owner)
-
-    def writes_variable(self, statement: ast.AST, owner: Value, frame: Frame) -> None:
-        """A variable of a module is written."""
-        raise NotImplementedError
-
-    def stored_outside(self, target: ast.AST, holder: str, value: Value, depth: int, frame: Frame, statement: ast.AST,
-                       owner: Value | None = None) -> None:
-        """Something that was there before the trace is changed in it."""
-        raise NotImplementedError
-
-    def element(self, value: Value, frame: Frame) -> Value:
-        """What is known of an element of an iterable."""
-        if value.items is not None:
-            return join(list(value.items)) if value.items else Value()
-        made = value.parts.get("element")
-        if made is not None:
-            return _another(made)
-        what = value.what if isinstance(value.what, Partial) else None
-        return Value(value.level, value.staged, value.of, value.traced_in, what)
-
-    # -- statements that are expressions
-
-    def expression_statement(self, node: ast.Expr, frame: Frame) -> None:
-        """An expression whose value nobody takes."""
-        self.alone = node.value
-        self.value(node.value, frame)
-        if isinstance(node.value, ast.Call) and not frame.quiet:
-            self.thrown_away(node.value, frame)
-
-    def thrown_away(self, call: ast.Call, frame: Frame) -> None:
-        """A result that nobody takes."""
-        raise NotImplementedError
-
     def _call(self, node: ast.Call, frame: Frame) -> Value:
         function = self.value(node.func, frame)
         args, keywords, whole = [], {}, True
@@ -436,20 +306,6 @@ class Expressions(Reader):
         return self.call(function, args, keywords, node, frame)
 
 
-def edit(program: Any, node: ast.AST, text: str) -> Edit:
-    """Replace a node."""
-    return Edit(program.span(node), text)
-
-
-def _another(value: Value) -> Value:
-    """Like a value, but another one: the next turn has the next element."""
-    if value.what is not None and not isinstance(value.what, (Sort, Method)):
-        return value
-    items = None if value.items is None else tuple([_another(v) for v in value.items])
-    return Value(value.level, value.staged, value.of, value.traced_in, value.what, items, truth=value.truth, depth=value.depth,
-                 parts={"element": value.parts["element"]} if "element" in value.parts else {}, constant=value.constant)
-
-
 def _constants(items: tuple[Value, ...]) -> Any:
     values = tuple([v.constant for v in items])
     return ... if any(v is ... for v in values) else values
@@ -457,13 +313,6 @@ def _constants(items: tuple[Value, ...]) -> Any:
 
 def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
-
-
-def _function(value: Value) -> ast.AST | None:
-    """The function under its transformations."""
-    while isinstance(value.what, Wrapped):
-        value = value.what.function
-    return value.what.node if isinstance(value.what, Function) else None
 
 
 def _is_property(node: ast.AST | None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import ast
 
 from perspicax.analyse.source import library
-from perspicax.analyse.source.expressions import edit
 from perspicax.analyse.source.library import canonical
 from perspicax.analyse.source.reader import Frame
 from perspicax.analyse.source.tracing import Tracing
@@ -86,7 +85,7 @@ class Keys(Tracing):
         text, name = self.program.words(call), self.program.words(base)
         local = isinstance(base, ast.Name) and base.id in frame.names and base.id not in frame.outside
         fix = Fix("keep the result", code=f"{name} = {self.program.words(call, 200)}",
-                  edits=(edit(self.program, call, f"{name} = {self.program.source(call)}"),) if local else ())
+                  edits=(self.program.edit(call, f"{name} = {self.program.source(call)}"),) if local else ())
         self.tell("discarded-update", call, f"the result of `{text}` is thrown away; `{name}` stays as it "
                                             "was.", frame, fixes=(fix,),
                   safe=local and call.lineno == call.end_lineno)

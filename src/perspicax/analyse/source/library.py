@@ -76,6 +76,11 @@ NUMPY_TWINS = frozenset({
     "transpose", "tril", "triu", "var", "vdot", "vstack", "hstack", "where",
 })
 CREATION = frozenset({"zeros", "ones", "full", "empty", "eye", "identity", "arange", "tri"})
+ARRAYS = frozenset({
+    "full_like", "ones_like", "zeros_like", "empty_like", "linspace", "logspace", "copy", "atleast_1d", "atleast_2d", "pad",
+    "normal", "uniform", "randint", "bernoulli", "permutation", "categorical", "gumbel", "truncated_normal", "exponential",
+}) | CREATION | NUMPY_TWINS - {"split", "where", "average", "median", "trace"}
+"""What gives one array, whatever it is given."""
 DYNAMIC = frozenset({"nonzero", "flatnonzero", "argwhere", "unique", "union1d", "intersect1d", "setdiff1d", "setxor1d",
                      "unique_values", "unique_counts"})
 PURE = frozenset({"append", "insert", "delete", "concatenate", "where", "clip", "roll", "sort", "flip", "tile", "repeat",

@@ -4,7 +4,6 @@ from __future__ import annotations
 import ast
 
 from perspicax.analyse.source import library
-from perspicax.analyse.source.expressions import edit
 from perspicax.analyse.source.keys import Keys
 from perspicax.analyse.source.reader import Frame
 from perspicax.analyse.source.values import Class, Function, Instance, Method, Sort, Value, Wrapped, known_module
@@ -253,7 +252,7 @@ class Linen(Keys):
             self.tell("bare-params", node, f"`{text}` are parameters, where `apply` takes a dictionary of collections.", frame,
                       labels=(Label(self.program.span(part), 'what `init` returned, without its level `"params"`'),),
                       fixes=(Fix("say which collection it is", code=f"{self.program.words(node.func)}({new}, …)",
-                                 edits=(edit(self.program, part, new),)),), safe=isinstance(part, ast.Name))
+                                 edits=(self.program.edit(part, new),)),), safe=isinstance(part, ast.Name))
         inner = (first.entries or {}).get("params")
         if inner is not None and isinstance(inner.what, Sort) and inner.what.word == "variables":
             self.tell("params-twice", node, f"`{text}` has the level `params` twice: what is in it is what `init` "

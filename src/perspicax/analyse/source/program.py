@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 
 from perspicax.diagnose.place import Span
+from perspicax.diagnose.report import Edit
 
 __all__ = ["Program"]
 
@@ -54,6 +55,10 @@ class Program:
         """A node as the user wrote it, on one line."""
         text = " ".join(self.source(node).split())
         return text if len(text) <= limit else text[:limit - 3] + "..."
+
+    def edit(self, node: ast.AST, text: str) -> Edit:
+        """Replace a node."""
+        return Edit(self.span(node), text)
 
     @cached_property
     def ignored(self) -> dict[int, frozenset[str]]:

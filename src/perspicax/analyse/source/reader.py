@@ -9,23 +9,19 @@ from perspicax.analyse.source.program import Program
 from perspicax.analyse.source.rules import RULES, Problem
 from perspicax.analyse.source.values import (
     ARGUMENT,
-    Class,
     Function,
-    Instance,
     Named,
-    Sort,
     Value,
     Wrapped,
     join,
 )
 from perspicax.diagnose.report import Fix, Label
 
-__all__ = ["Frame", "Reader", "Trace"]
+__all__ = ["Frame", "Reader", "Trace", "node_of"]
 
 Def = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 MAX_DEPTH = 12     # calls within calls
 SILENT = frozenset({"key-reuse", "side-effect", "traced-print", "discarded-update", "leaked-value"})  # raise nothing there
-_TRANSPARENT = ("functools.", "wraps", "lru_cache", "cache", "partial")
 _ELSEWHERE = frozenset({"KeyError", "OSError", "FileNotFoundError", "ImportError", "ModuleNotFoundError", "KeyboardInterrupt",
                         "StopIteration", "EOFError", "IOError", "PermissionError", "TimeoutError"})
 MAX_CALLS = 3000   # calls gone through for one function that nobody calls; a program that wants more is read in part
@@ -245,6 +241,14 @@ class Reader:
                         frame.names.pop(target.id, None)
         return False
 
+    def define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
+        """A function, under its decorators."""
+        raise NotImplementedError
+
+    def define_class(self, node: ast.ClassDef, frame: Frame) -> None:
+        """A class; its methods are gone through when all else is known."""
+        raise NotImplementedError
+
     def combined(self, values: list[Value], op: ast.operator) -> Value:
         """The result of an operator."""
         raise NotImplementedError
@@ -346,62 +350,8 @@ class Reader:
         ends = self._ways([body, *[lambda h=h: handler(h) for h in node.handlers]], frame)
         return self.block(node.finalbody, frame) or ends
 
-    # -- definitions
-
-    def define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> None:
-        """A function, under its decorators."""
-        for default in [*node.args.defaults, *[d for d in node.args.kw_defaults if d is not None]]:
-            self.value(default, frame)
-        plain = value = Value(what=Function(node, frame), depth=len(self.traces))
-        for decorator in reversed(node.decorator_list):
-            made = self.value(decorator, frame)
-            if made.what is not None:
-                value = self.call(made, [value], {}, decorator, frame)
-            elif not ast.unparse(decorator).startswith(_TRANSPARENT):
-                value = Value(depth=value.depth)  # what it makes of the function is not known: a callback, perhaps
-        frame.names[node.name] = value
-        self.waiting.append((value if _node_of(value) is node else plain, frame))
-
-    def define_class(self, node: ast.ClassDef, frame: Frame) -> None:
-        """A class; its methods are gone through when all else is known."""
-        bases = [self.value(b, frame) for b in node.bases]
-        module = any(isinstance(b.what, Class) and b.what.module for b in bases)
-        inner = Frame(node, frame, frame.depth, None)
-        cls = Value(what=Class(node.name, node, inner, module))
-        for decorator in node.decorator_list:
-            self.value(decorator, frame)
-        frame.names[node.name] = cls
-        for statement in node.body:
-            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                value = Value(what=Function(statement, inner))
-                for decorator in reversed(statement.decorator_list):
-                    made = self.value(decorator, inner)
-                    if made.what is not None:
-                        outcome = self.call(made, [value], {}, decorator, inner)
-                        value = outcome if isinstance(outcome.what, (Function, Wrapped)) else value
-                inner.names[statement.name] = value
-                self.waiting = [w for w in self.waiting if _node_of(w[0]) is not statement]  # it waits as a method
-                owner = Value(what=Instance(cls.what, True, 0) if module else Sort("self"),
-                              parts={} if module else {"#class": cls})
-                if not any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in statement.decorator_list):
-                    value = self.bound(value, owner)
-                self.waiting.append((value, inner))
-            else:
-                self.statement(statement, inner)
-
-    def bound(self, method: Value, owner: Value) -> Value:
-        """A method of an instance."""
-        match method.what:
-            case Function() as f:
-                return Value(what=Function(f.node, f.around, owner))
-            case Wrapped() as w:
-                static = frozenset(s - 1 if isinstance(s, int) else s for s in w.static)
-                only = None if w.only is None else frozenset(i - 1 for i in w.only if i > 0)
-                return Value(what=Wrapped(self.bound(w.function, owner), w.kind, w.transform, static, only, w.site))
-        return method
-
-
-def _node_of(value: Value) -> ast.AST | None:
+def node_of(value: Value) -> ast.AST | None:
+    """The function under its transformations."""
     what = value.what
     while isinstance(what, Wrapped):
         what = what.function.what

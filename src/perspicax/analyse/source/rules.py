@@ -56,6 +56,7 @@ RULES: dict[str, Rule] = {rule.id: rule for rule in (
          "a counter, a clock, `numpy.random` or another effect that acts only while a function is traced", _ONCE),
     Rule("traced-print", "SideEffect", "`print` in a jitted function", _ONCE),
     Rule("key-reuse", "KeyReuse", "a random key that is used twice", _KEYS),
+    Rule("item-assignment", "ItemAssignmentError", "`x[i] = v` or `x[i] += v` on an array", _PURE),
     Rule("discarded-update", "DiscardedUpdate",
          "the result of `x.at[i].set(v)`, `jnp.append`, `tree.map`, `optax.apply_updates`, … is thrown away", _PURE),
     Rule("jax-transform", "JaxTransformError", "a `jax` transformation around a Linen submodule, inside a module",

@@ -5,7 +5,7 @@ import ast
 
 from perspicax.analyse.source import library
 from perspicax.analyse.source.calls import Calls
-from perspicax.analyse.source.expressions import edit, traced_in
+from perspicax.analyse.source.expressions import traced_in
 from perspicax.analyse.source.reader import Frame
 from perspicax.analyse.source.values import ARGUMENT, ARRAY, Function, Method, Named, Sort, Value, flat, join
 from perspicax.diagnose.report import Fix, Label
@@ -18,11 +18,17 @@ _AXES = {"sum": 1, "mean": 1, "max": 1, "min": 1, "prod": 1, "any": 1, "all": 1,
          "swapaxes": 1}
 _CHANGES = frozenset({"append", "extend", "add", "update", "insert", "setdefault", "appendleft"})
 _OPTIONS = ("axis", "shape", "axes", "num_classes", "ndmin", "length", "num", "newshape", "indices_or_sections")
+_UPDATES = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power"}
 _TRACED_FINE = {"roll", "repeat", "take", "linspace"}  # of which one argument may be traced
 
 
 def _certain(value: Value) -> bool:
     return value.staged and (value.level == ARRAY or (value.level == ARGUMENT and bool(value.bare)))
+
+
+def _may_be_reference(node: ast.expr) -> bool:
+    """Whether something is called like a mutable reference, which takes assignments."""
+    return "ref" in ast.unparse(node).rpartition(".")[2].lower()
 
 
 class Tracing(Calls):
@@ -173,7 +179,7 @@ class Tracing(Calls):
             new = f"{jnp or 'jnp'}.{name.removeprefix('numpy.')}"
             given = ", ".join([self.program.words(a) for a in node.args])
             fixes.append(Fix("use the function of `jax.numpy`", code=f"{new}({given})",
-                             edits=(edit(self.program, node.func, new),) if jnp else ()))
+                             edits=(self.program.edit(node.func, new),) if jnp else ()))
         fixes.append(Fix("call back to NumPy at each run", code=f"jax.pure_callback({called}, result_type, …)"))
         text = self.program.words(part)
         self.tell("traced-numpy", node, f"`{called}` is NumPy's, and needs the values of `{text}`; {self.during(value)} "
@@ -232,6 +238,31 @@ class Tracing(Calls):
                                         "there are none.",
                   frame, labels=(self.label(node.args[0], value), *self.way_here()), fixes=tuple(fixes))
 
+    # -- updates in place
+
+    def item_stored(self, target: ast.Subscript, owner: Value, statement: ast.AST, frame: Frame) -> None:
+        """`owner[index] = value`."""
+        if owner.what is not None or not (owner.array or owner.level == ARRAY) or _may_be_reference(target.value):
+            return
+        base: ast.expr = target.value
+        indices = [self.program.source(target.slice)]
+        while isinstance(base, ast.Subscript):
+            indices = [self.program.source(base.slice), *indices]
+            base = base.value
+        name = self.program.source(base)
+        method = "set" if not isinstance(statement, ast.AugAssign) else _UPDATES.get(type(statement.op), "")
+        fixes = [Fix("make a new array with the entry changed, by `.at[...]`")]
+        safe = isinstance(base, ast.Name) and (base.id in frame.names or base.id in frame.outside) and len(indices) == 1
+        if method and (isinstance(statement, ast.AugAssign) or (
+                isinstance(statement, ast.Assign) and statement.targets == [target])):
+            value = self.program.source(statement.value)
+            value = f"({value})" if isinstance(statement.value, ast.Tuple | ast.Yield) and value[0] != "(" else value
+            new = f"{name} = {name}.at[{', '.join(indices)}].{method}({value})"
+            fixes = [Fix("make a new array with the entry changed", code=new, edits=(self.program.edit(statement, new),))]
+        self.tell("item-assignment", target, f"`{self.program.words(target.value)}` cannot be changed in place: it is an array "
+                  "of JAX.", frame, fixes=tuple(fixes),
+                  safe=safe and bool(fixes[0].edits))
+
     # -- effects
 
     def _quiet(self, node: ast.AST) -> bool:
@@ -248,7 +279,7 @@ class Tracing(Calls):
             return
         new = self._debug_print(node, frame)
         fix = Fix("print the values at each call", code=new or 'jax.debug.print("{}", x)',
-                  edits=(edit(self.program, node, new),) if new else ())
+                  edits=(self.program.edit(node, new),) if new else ())
         self.tell("traced-print", node, f"`{self.program.words(node)}` prints only {self._staged_clause()}, not at each call.",
                   frame, labels=self.way_here(), fixes=(fix, Fix("print outside the traced function, what it returns")),
                   safe=bool(new))

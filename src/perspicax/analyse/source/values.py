@@ -120,6 +120,7 @@ class Value:
         parts: its elements by constant index, made when asked for.
         constant: its value, if it stands in the source.
         likely_tree: the program treats it as a tree.
+        array: it is an array of JAX, traced or not.
     """
 
     level: int = STATIC
@@ -136,6 +137,7 @@ class Value:
     parts: dict[Any, Value] = field(default_factory=dict)
     constant: Any = ...
     likely_tree: bool = False
+    array: bool = False
 
     @property
     def key(self) -> Value:
