@@ -112,6 +112,7 @@ CUSTOM = {
     "linear call of another structure": lambda X: X.grad(lambda x: sub(X, "custom_derivatives").linear_call(
         lambda r, x: x, lambda r, ct: (ct, ct), (), x))(1.0),
     "zero of a primal": lambda X: sub(X, "custom_derivatives").zero_from_primal(A),
+    "zeros of a tree": lambda X: sub(X, "custom_derivatives").zero_from_primal({"a": A, "b": (3, None)}),
     "zero of an integer": lambda X: sub(X, "custom_derivatives").zero_from_primal(3),
     **{f"{kind} rule in scan, {name}": functools.partial(lambda X, kind, run: run(X, kind), kind=kind, run=run)
        for kind in ("jvp", "vjp") for name, run in {

@@ -22,8 +22,8 @@ from perspicax.xla.dispatch import as_array, run_kernel
 __all__ = [
     "Primitive", "RuleTable", "apply_primitive", "axis_primitive_batchers", "bdim_at_front", "defbilinear",
     "defbroadcasting", "defjvp", "defjvp2", "deflinear", "deflinear2", "defreducer", "defvectorized",
-    "get_primitive_transpose", "moveaxis", "not_mapped", "primitive_batchers", "primitive_jvps", "primitive_transposes",
-    "repeated", "zeros_like_aval",
+    "fancy_primitive_batchers", "get_primitive_transpose", "moveaxis", "not_mapped", "primitive_batchers", "primitive_jvps",
+    "primitive_transposes", "repeated", "zeros_like_aval",
 ]
 
 
@@ -196,17 +196,34 @@ def get_primitive_transpose(p: WholePrimitive) -> Any:
 
 
 class _UserBatcher:
-    """A user's batching rule, `rule(args, axes, **params)` or `rule(axis_data, args, axes, **params)`, called as ours."""
+    """A user's batching rule, called as ours.
 
-    def __init__(self, rule: Callable[..., Any], with_axis: bool) -> None:
-        self.rule, self.with_axis = rule, with_axis
+    Args:
+        rule: what the user wrote.
+        front: what it is called with in front of the operands and their axes, given the batch axis.
+    """
+
+    def __init__(self, rule: Callable[..., Any], front: Callable[[Any], tuple]) -> None:
+        self.rule, self.front = rule, front
 
     def __call__(self, axis: Any, args: tuple, axes: tuple, /, **params: Any) -> Any:
-        return self.rule(axis, args, axes, **params) if self.with_axis else self.rule(args, axes, **params)
+        return self.rule(*self.front(axis), args, axes, **params)
+
+
+def _nothing(axis: Any) -> tuple:
+    return ()
+
+
+def _whole(axis: Any) -> tuple:
+    return (axis,)
+
+
+def _taken_apart(axis: Any) -> tuple:
+    return axis.size, axis.name, None  # the last was the type of a trace once
 
 
 def _plain_batcher(primitive: Any, rule: Any) -> Any:
-    if isinstance(rule, _UserBatcher) and not rule.with_axis:
+    if isinstance(rule, _UserBatcher) and rule.front is _nothing:
         return rule.rule
 
     def batcher(args: tuple, axes: tuple, /, **params: Any) -> Any:
@@ -216,12 +233,16 @@ def _plain_batcher(primitive: Any, rule: Any) -> Any:
     return batcher
 
 
-primitive_batchers = RuleTable("batch", lambda primitive, rule: _UserBatcher(rule, False), _plain_batcher)
+primitive_batchers = RuleTable("batch", lambda primitive, rule: _UserBatcher(rule, _nothing), _plain_batcher)
 """`rule(args, axes, **params)` returns results and their axes; an axis is an int, or None for what has none."""
 
-axis_primitive_batchers = RuleTable("batch", lambda primitive, rule: _UserBatcher(rule, True),
-                                    lambda primitive, rule: rule)
+fancy_primitive_batchers = RuleTable("batch", lambda primitive, rule: _UserBatcher(rule, _whole),
+                                     lambda primitive, rule: rule)
 """The same, called with the batch axis (its `size` and `name`) first."""
+
+axis_primitive_batchers = RuleTable("batch", lambda primitive, rule: _UserBatcher(rule, _taken_apart),
+                                    lambda primitive, rule: rule)
+"""The same, called with the size of the batch axis, its name, and `None` first."""
 
 
 not_mapped = None

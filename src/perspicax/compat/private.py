@@ -17,9 +17,13 @@ PRIVATE: dict[str, tuple[str, ...]] = {
     "jax._src.config": ("perspicax.core.config",),
     "jax._src.checkify": ("perspicax.experimental.checkify", "perspicax.compat.stand_ins.names"),
     "jax._src.core": ("perspicax.core", "perspicax.extend.core", "perspicax.compat.stand_ins.names"),
+    "jax._src.ad_util": ("perspicax.lax", "perspicax.interpreters.ad"),
+    "jax._src.dispatch": (),
     "jax._src.dtypes": ("perspicax.compat.stand_ins.extended_dtypes", "perspicax.dtypes", "perspicax.core.dtypes"),
+    "jax._src.flatten_util": ("perspicax.flatten_util",),
     "jax._src.interpreters": (),
     "jax._src.prng": ("perspicax.extend.random",),
+    "jax._src.public_test_util": ("perspicax.test_util",),
     "jax._src.random": ("perspicax.random",),
     "jax._src.state": (),
     "jax._src.state.types": ("perspicax.api.refs",),
@@ -38,6 +42,7 @@ STAND_INS: dict[str, str] = {
     "perspicax.extend.source_info_util": f"{_OWN}.source_info_util",
     "perspicax.experimental.hijax": f"{_OWN}.hijax",
     "perspicax.experimental.layout": f"{_OWN}.layout",
+    "perspicax.experimental.sparse": f"{_OWN}.sparse",
 }
 # The same for single names of public modules: those that chex mentions, and those that the real Flax does.
 STAND_IN_NAMES: tuple[str, ...] = ("perspicax.pmap",)

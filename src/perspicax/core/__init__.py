@@ -26,6 +26,7 @@ __getattr__, __dir__ = _on_demand(__name__, names={
     "get_opaque_trace_state": "perspicax.core.inspection",
     "max_dim": "perspicax.core.inspection",
     "min_dim": "perspicax.core.inspection",
+    "pytype_aval_mappings": "perspicax.core.tracer:typers",
     "settled": "perspicax.core.deferral",
     "stand_in": "perspicax.core.deferral",
 }, listed=__all__)  # what else is there belongs to the library itself

@@ -40,9 +40,14 @@ class Trace:
 
     base = False
 
+    frames: Sequence[Any] = ()
+    """The named axes that it brings into scope, innermost first."""
+
     parent: Trace | None
     dead: bool
     debug: DebugInfo | None
+
+    main = property(lambda self: self)  # JAX's name for what makes two traces the same; libraries compare by it
 
     def process(self, primitive: Primitive, args: tuple, values: tuple) -> Any:
         """Apply `primitive`; the result is one value, or a list when it has `multiple_results`."""

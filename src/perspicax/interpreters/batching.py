@@ -1,10 +1,10 @@
 """Batching rules of primitives: `jax.interpreters.batching`."""
 from perspicax.api.user_primitives import axis_primitive_batchers as axis_primitive_batchers
-from perspicax.api.user_primitives import axis_primitive_batchers as fancy_primitive_batchers
 from perspicax.api.user_primitives import bdim_at_front as bdim_at_front
 from perspicax.api.user_primitives import defbroadcasting as defbroadcasting
 from perspicax.api.user_primitives import defreducer as defreducer
 from perspicax.api.user_primitives import defvectorized as defvectorized
+from perspicax.api.user_primitives import fancy_primitive_batchers as fancy_primitive_batchers
 from perspicax.api.user_primitives import moveaxis as moveaxis
 from perspicax.api.user_primitives import not_mapped as not_mapped
 from perspicax.api.user_primitives import primitive_batchers as primitive_batchers

@@ -44,6 +44,18 @@ def _integer(axis: Any, ndim: int, function: str) -> int:
         raise AxisError(function=function, axis=axis, ndim=ndim, kind="type") from None
 
 
+def several(axis: Any) -> tuple | None:
+    """Axes given as a tuple, list, range, set, array `[n]` or any other iterable; `None` if it is a single one."""
+    if isinstance(axis, (tuple, list)):
+        return tuple(axis)
+    if isinstance(axis, (int, str)) or axis is None or getattr(axis, "ndim", 1) == 0:
+        return None
+    try:
+        return tuple(axis)
+    except TypeError:
+        return None
+
+
 def many_axes(axis: Any, ndim: int, function: str) -> tuple[int, ...]:
     """Axes from 0 up, in the order given; `None` stands for all.
 
@@ -60,12 +72,13 @@ def many_axes(axis: Any, ndim: int, function: str) -> tuple[int, ...]:
             found = None
         if found is not None:
             return found
-    if kind is tuple or kind is list:
-        found = tuple([one_axis(a, ndim, function) for a in axis])
+    given = several(axis)
+    if given is not None:
+        found = tuple([one_axis(a, ndim, function) for a in given])
         if len(set(found)) != len(found):
-            raise AxisError(function=function, axis=axis, ndim=ndim, kind="repeated")
-        if kind is tuple and all(type(a) is int for a in axis):
-            _reduced[axis, ndim] = found
+            raise AxisError(function=function, axis=given, ndim=ndim, kind="repeated")
+        if kind is tuple and all(type(a) is int for a in given):
+            _reduced[given, ndim] = found
         return found
     found = (one_axis(axis, ndim, function),)
     if kind is int:
@@ -83,4 +96,4 @@ def reduced_axes(axis: Any, ndim: int, function: str) -> tuple[int, ...]:
     return found if len(found) < 2 else tuple(sorted(found))
 
 
-__all__ = ["all_axes", "many_axes", "one_axis", "reduced_axes"]
+__all__ = ["all_axes", "many_axes", "one_axis", "reduced_axes", "several"]

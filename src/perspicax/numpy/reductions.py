@@ -36,7 +36,7 @@ from perspicax.lax.reductions import (
 )
 from perspicax.lax.shape import broadcast_in_dim_p, reshape, transpose
 from perspicax.lax.symbolic_sizes import size_in
-from perspicax.numpy.axes import many_axes, reduced_axes
+from perspicax.numpy.axes import many_axes, reduced_axes, several
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
 from perspicax.numpy.creation import broadcast_to
@@ -265,6 +265,8 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> A
         keepdims: whether the axes stay, with size 1.
     """
     refuse("ptp", out=out)
+    given = several(axis)  # an iterator can be gone through once
+    axis = axis if given is None else given
     return subtract(max(a, axis, keepdims=keepdims), min(a, axis, keepdims=keepdims))
 
 

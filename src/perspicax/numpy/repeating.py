@@ -20,7 +20,7 @@ from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.slicing import dynamic_slice_in_dim, slice_in_dim
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.arithmetic import remainder
-from perspicax.numpy.axes import many_axes, one_axis
+from perspicax.numpy.axes import many_axes, one_axis, several
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import broadcast_to
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
@@ -177,7 +177,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
         return moved(x, np.roll(value, shift, None if axis is None else one_axis(axis, x.ndim, "roll")))
     if axis is None:
         return reshaped(_rolled(ravel(x), shift, (0,)), x.shape)
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    given = several(axis)
+    axes = (axis,) if given is None else given
     return _rolled(x, shift, tuple([one_axis(i, x.ndim, "roll") for i in axes]))
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.shape import reshape_p, transpose_p
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import creation
-from perspicax.numpy.axes import many_axes, one_axis
+from perspicax.numpy.axes import many_axes, one_axis, several
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import (
     ArgumentKindError,
@@ -302,8 +301,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Array:
         destination: where each of them goes.
     """
     x = asarray(array_like(a, "moveaxis"))
-    sources, targets = [many_axes((v,) if not isinstance(v, Sequence) else tuple(v), x.ndim, "moveaxis")
-                        for v in (source, destination)]
+    sources, targets = [many_axes(v if v is not None else (v,), x.ndim, "moveaxis") for v in (source, destination)]
     if len(sources) != len(targets):
         raise AxisError(function="moveaxis", axis=f"{len(sources)} sources and {len(targets)} destinations", ndim=x.ndim,
                         kind="count")
@@ -342,9 +340,9 @@ def expand_dims(a: Any, axis: Any) -> Array:
         axis: where they stand in the result: an integer, or several.
     """
     x = asarray(array_like(a, "expand_dims"))
-    count = len(axis) if isinstance(axis, (tuple, list)) else 1
-    places = many_axes(axis, x.ndim + count, "expand_dims")
-    value = host_value(x) if x.ndim + count <= NUMPY_AXES else None
+    given = several(axis)
+    places = many_axes(axis if given is None else given, x.ndim + (1 if given is None else len(given)), "expand_dims")
+    value = host_value(x) if x.ndim + len(places) <= NUMPY_AXES else None
     if value is not None:
         return moved(x, np.expand_dims(value, places))
     return lax_shape.expand_dims(x, places)

@@ -104,16 +104,23 @@ def zero_from_primal(val: Any, symbolic_zeros: bool = False) -> Any:
     """The zero tangent of a value, for custom derivative rules.
 
     Args:
-        val: an array or a number; its tangent is of dtype `float0` if it is an integer.
-        symbolic_zeros: whether to return a `SymbolicZero` instead of an array.
+        val: a pytree of arrays and numbers; the tangent of an integer is of dtype `float0`.
+        symbolic_zeros: whether to return `SymbolicZero`s instead of arrays.
+
+    Returns:
+        A pytree of the same structure.
 
     Raises:
-        NotAnArrayError: `val` is neither.
+        NotAnArrayError: a leaf is neither an array nor a number.
     """
-    aval = _tangent_aval(val)
-    if symbolic_zeros:
-        return SymbolicZero(aval)
-    return np.zeros(aval.shape, dtypes.float0) if aval.dtype == dtypes.float0 else lax().zeros(aval)
+    def zero(leaf: Any) -> Any:
+        aval = _tangent_aval(leaf)
+        if symbolic_zeros:
+            return SymbolicZero(aval)
+        return np.zeros(aval.shape, dtypes.float0) if aval.dtype == dtypes.float0 else lax().zeros(aval)
+
+    leaves, structure = tree.flatten(val)
+    return structure.unflatten([zero(leaf) for leaf in leaves])
 
 
 def custom_vjp_primal_tree_values(tree_of_pairs: Any) -> Any:

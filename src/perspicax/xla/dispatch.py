@@ -117,6 +117,10 @@ def remember(primitive: Primitive, key: tuple, kernel: Callable[..., Any]) -> No
             primitive.kernels2[avals] = kernel
 
 
+converters: dict[type, Callable[[Any], Any]] = {np.ndarray: np.asarray}
+"""By class, what makes a NumPy array of a value; libraries add classes of theirs, and give each a type in `typers`."""
+
+
 def as_array(x: Any) -> ArrayImpl:
     """Anything that may be an operand as a concrete array (canonical dtype; Python scalars stay weak).
 
@@ -132,6 +136,9 @@ def as_array(x: Any) -> ArrayImpl:
     if not isinstance(x, np.ndarray | np.generic | int | float | complex | bool):
         if hasattr(x, "__jax_array__"):
             return as_array(x.__jax_array__())
+        converter = converters.get(type(x))
+        if converter is not None:
+            return as_array(converter(x))
         # it has a type (a `ShapeDtypeStruct`, say), but no values
         raise NotAnArrayError(value_type=type(x).__name__, value=repr(x)[:60])
     if type(x) is int:
