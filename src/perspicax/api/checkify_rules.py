@@ -255,7 +255,8 @@ def check_indices(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: S
     if primitive is dynamic_slice_p or primitive is dynamic_update_slice_p:
         slices = primitive is dynamic_slice_p
         window = params["slice_sizes"] if slices else eqn.invars[1].aval.shape
-        axes, groups = range(len(sizes)), [((axis,), x) for axis, x in enumerate(args[1 if slices else 2:])]
+        axes: Sequence[int] = range(len(sizes))
+        groups: list[tuple[tuple[int, ...], Any]] = [((axis,), x) for axis, x in enumerate(args[1 if slices else 2:])]
     else:
         if params["mode"] is GatherScatterMode.CLIP and not clipped:
             return state

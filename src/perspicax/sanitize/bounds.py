@@ -166,8 +166,8 @@ def _operands(position: Position | None) -> tuple[Expression | None, Expression 
                 return None, expression.at(given[0]) if len(given) == 1 and not expression.node.keywords else None
             at = 2 if operands.operation.startswith("dynamic_update") else 1  # behind what is written
             named = map(operands.keyword, ("indices", "start_indices", "start_index", "index"))
-            array = operands[0] if operands else None
-            return array, operands[at] if len(operands) > at else next(filter(None, named), None)
+            first = operands[0] if operands else None
+            return first, operands[at] if len(operands) > at else next(filter(None, named), None)
     return None, None
 
 
