@@ -18,6 +18,7 @@ from perspicax.core.trace import stage_flat
 from perspicax.lax.loops import scan
 from perspicax.lax.random_bits import key_dtype_of, random_bits_p, random_fold_in_p, random_split_p
 from perspicax.lax.shape import concatenate, reshape
+from perspicax.numpy.index_errors import IndexTypeError, TooManyIndicesError
 from perspicax.random.errors import (
     KeyBatchError,
     KeyCountError,
@@ -128,6 +129,36 @@ def test_movement_of_keys_moves_their_words(f):
     assert out.dtype == KEYS.dtype
     np.testing.assert_array_equal(words(out), words(f(KEYS)))
     check_jaxpr(stage_flat(lambda k: [f(k)], [KEYS.aval]).jaxpr)
+
+
+@pytest.mark.parametrize("index", [0, -1, slice(1), (0, 0)])
+def test_words_of_a_key_cannot_be_indexed(index):
+    with pytest.raises(TooManyIndicesError):
+        random.key(0)[index]
+    with pytest.raises(TooManyIndicesError):
+        KEYS[0][index]
+
+
+def test_one_key_is_compared_with_many():
+    for f in (lambda a, b: a == b, jit(lambda a, b: a == b), lambda a, b: b == a, lambda a, b: ~(a != b)):
+        assert np.asarray(f(KEYS, KEYS[2])).tolist() == [i == 2 for i in range(6)]
+    assert np.asarray(KEYS[:2, None] == KEYS[None, :2]).tolist() == [[True, False], [False, True]]
+
+
+def test_keys_to_be_filled_in_later():
+    like = jnp.zeros_like(KEYS)
+    assert like.dtype == KEYS.dtype
+    assert words(like).tolist() == [[0, 0]] * 6
+    for made, word in ((jnp.zeros(2, KEYS.dtype), 0), (jnp.ones((2,), KEYS.dtype), 1), (jnp.full((2,), 7, KEYS.dtype), 7),
+                       (jnp.full_like(KEYS[:2], 3), 3), (jit(lambda: jnp.empty(2, KEYS.dtype))(), 0)):
+        assert made.shape == (2,)
+        assert words(made).tolist() == [[word, word]] * 2
+    assert words(jnp.full_like(KEYS, KEYS[1])).tolist() == [words(KEYS[1]).tolist()] * 6
+
+
+def test_a_key_is_no_index():
+    with pytest.raises(IndexTypeError):
+        KEYS[random.key(0)]
 
 
 def test_indexing_takes_whole_keys():

@@ -10,10 +10,11 @@ import perspicax.lax.hook_table  # noqa: F401  (hands lax to the transformations
 from perspicax.core.config import enable_x64, threefry_partitionable
 from perspicax.lax.random_bits import generators, random_bits_p, random_fold_in_p, random_split_p, threefry2x32_p
 from perspicax.lax.threefry import block_in_place, block_of_ints
-from perspicax.random import chunks, key, key_data, threefry, wrap_key_data
+from perspicax.random import chunks, key, key_data, normal, split, threefry, wrap_key_data
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
+from perspicax.xla.errors import JaxRuntimeError
 
 ONES = 0xFFFFFFFF
 # The vectors that Random123 publishes with its sources (kat_vectors, threefry 2 32 20): key, counter, result.
@@ -134,11 +135,21 @@ def test_programs_follow_the_option_for_counters():
 
 @pytest.mark.parametrize("n", [0, 1, chunks.TINY, chunks.SMALL, chunks.FEW, chunks.FEW + 1, 3 * chunks.LARGE + 17])
 def test_pieces_cover_each_element_once(n):
-    for cut in (chunks.pieces, chunks.counted_pieces):
-        found = [*cut(n)] if n else []
+    def program():
+        return chunks.FixedProgram("nothing", lambda x: x)
+
+    for found in (list(chunks.pieces(n)), list(program().pieces(n, ())), list(program().pieces(n, (), tiny=True))):
+        found = found if n else []
         assert sum(stop - start for start, stop, _ in found) == n
         assert all(stop - start <= size for start, stop, size in found)
         assert [start for start, _, _ in found] == [0, *[stop for _, stop, _ in found]][:len(found)]
+    assert chunks.sizes_of(n) == {size for _, _, size in chunks.pieces(n)}
+
+
+@pytest.mark.parametrize("draw", [lambda k: normal(k, (10**7, 10**7)), lambda k: split(k, 10**13)])
+def test_more_samples_than_memory_fail_at_once(draw):
+    with pytest.raises(JaxRuntimeError, match="RESOURCE_EXHAUSTED"):
+        draw(key(0))
 
 
 def test_the_generator_is_registered():

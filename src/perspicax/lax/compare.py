@@ -52,7 +52,8 @@ def compare_values(b: Any, x: Any, y: Any, direction: str, total_order: bool = F
 
 def _comparison(name: str, direction: str, over: frozenset, host: Any, total_order: bool = False) -> Primitive:
     def emit(b: Any, x: Any, y: Any) -> Any:
-        x, y = spread(b, [x, y])
+        words = max(len(x.shape), len(y.shape)) - len(b.out[0].shape)
+        x, y = [_spread_keys(b, v, words) for v in (x, y)] if words else spread(b, [x, y])
         found = compare_values(b, x, y, direction, total_order)
         return found if found.shape == b.out[0].shape else _join_words(b, found, "and" if direction == "EQ" else "or")
 
@@ -62,6 +63,13 @@ def _comparison(name: str, direction: str, over: frozenset, host: Any, total_ord
 
 def _same_parameters(params: dict, in_avals: list, out_avals: list) -> dict:
     return params
+
+
+def _spread_keys(b: Any, x: Any, words: int) -> Any:
+    """Keys repeated to the shape of the result; the last axes are those of their words."""
+    shape, own = b.out[0].shape, len(x.shape) - words
+    whole = (*shape, *x.shape[own:])
+    return x if x.shape == whole else b.broadcast(x, whole, (*range(own), *range(len(shape), len(whole))))
 
 
 def _join_words(b: Any, found: Any, how: str) -> Any:

@@ -80,7 +80,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: Any = None
         raise OperationShapeError(says=f"full was given the fill value {aval.str_short()}.",
                                   why="it is a number, or an array without axes; `jnp.full` repeats arrays")
     if dtype is not None:
-        value = convert(value, dtypes.requested_dtype(dtype, "full"), False)
+        wanted: Any = dtypes.requested_dtype(dtype, "full")
+        if isinstance(wanted, dtypes.ExtendedDType):
+            return _put(full_of_words(sizes, value, wanted), sharding)
+        value = convert(value, wanted, False)
     elif not isinstance(value, Array):
         value = convert(value, aval.dtype, aval.weak_type)
     made = shapes.broadcast_in_dim(value, sizes, ()) if sizes else value
@@ -104,9 +107,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sha
     sizes = aval.shape if shape is None else canonical_shape(shape)
     weak = dtype is None and aval.weak_type
     if aval.extended and dtype is None:
-        value = convert_element_type(as_operand(fill_value), np.uint32)
-        made = shapes.broadcast_in_dim(value, (*sizes, *aval.dtype.physical_shape), ())
-        return _as_keys(made, aval.dtype)
+        return full_of_words(sizes, fill_value, aval.dtype)
     made = full(sizes, fill_value, aval.dtype if dtype is None else dtype)
     if weak:
         made = convert(made, aval.dtype, True)
@@ -115,9 +116,14 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sha
     return _put(made, sharding)
 
 
-def _as_keys(words: Any, dtype: Any) -> Any:
+def full_of_words(shape: tuple[int, ...], fill_value: Any, dtype: Any) -> Any:
+    """An array of keys, all of whose words are `fill_value`: what a program begins with where keys are filled in later."""
     from perspicax.lax.random_bits import random_wrap_p  # for its weight: few programs need it
 
+    word = as_operand(fill_value)
+    if get_aval(word).extended:  # type: ignore[attr-defined]
+        return shapes.broadcast_in_dim(convert_element_type(word, dtype), shape, ())
+    words = shapes.broadcast_in_dim(convert_element_type(word, np.uint32), (*shape, *dtype.physical_shape), ())
     return random_wrap_p(words, impl=dtype.generator)
 
 

@@ -52,7 +52,11 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 def filled(aval: ShapedArray, value: Any) -> Any:
-    """An array of type `aval` with `value` (a number) everywhere."""
+    """An array of type `aval` with `value` (a number) everywhere; of random keys, in all of their words."""
+    if aval.extended:
+        from perspicax.lax.filling import full_of_words  # for its weight: few programs need it
+
+        return full_of_words(aval.shape, value, aval.dtype)
     if (local.trace is not evaluator() and recording()) or beyond_numpy(aval):
         scalar = exactly(value, aval.dtype)
         made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert(scalar, aval.dtype, False)
@@ -127,6 +131,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None, 
 def _full(sizes: tuple[int, ...], fill_value: Any, dtype: Any) -> Any:
     aval: Any = get_aval(fill_value)
     weak = dtype is None and aval.weak_type
+    if isinstance(dtype, dtypes.ExtendedDType) and aval.shape == () and not aval.extended:
+        return filled(ShapedArray(sizes, dtype), fill_value)
     if dtype is None:
         kept: Any = asarray(fill_value)
     else:  # a Python complex number is no real one, while an array of such numbers is cut down to its real part
@@ -161,9 +167,6 @@ def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any
         aval = ShapedArray(aval.shape, dtypes.requested_dtype(dtype, function))
     if shape is not None:
         aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
-    if aval.extended:
-        raise ArgumentKindError(says=f"`{function}` was given {aval.str_short()}.",
-                                why="elements of an extended dtype, such as random keys, are made by their own functions")
     made = filled(aval, value)
     if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and shape is None \
             and a._sharding is not None and (a._committed or len(a._sharding.devices) > 1):
@@ -230,12 +233,13 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, 
             a = array_like(a, "full_like")
         aval: Any = a.aval if isinstance(a, Array) else _described(a)
         wanted = aval.dtype if dtype is None else dtypes.requested_dtype(dtype, "full_like")
-        if not aval.extended:
-            value = make(fill_value, wanted, "full_like").value()[()]
-            made = _like(a, value, dtype, shape, "full_like", device, out_sharding)
-            if checking.nans:
-                look_at(made, "full_like")
-            return made
+        if isinstance(wanted, dtypes.ExtendedDType):
+            return _like(a, fill_value, dtype, shape, "full_like", device, out_sharding)
+        value = make(fill_value, wanted, "full_like").value()[()]
+        made = _like(a, value, dtype, shape, "full_like", device, out_sharding)
+        if checking.nans:
+            look_at(made, "full_like")
+        return made
     like = _like(a, 0, dtype, shape, "full_like")
     return _put(broadcast_to(convert(fill_value, like.aval.dtype, like.aval.weak_type), like.aval.shape, "full_like"),
                 device, out_sharding)

@@ -92,7 +92,7 @@ def _host_index(x: ArrayImpl, index: Any) -> Any:
             dots = True
             found.append(entry)
         elif kind is ArrayImpl or kind is np.ndarray:
-            if entry.dtype.kind not in "iub" or entry.size > HOST_LIMIT:
+            if (kind is ArrayImpl and entry.aval.extended) or entry.dtype.kind not in "iub" or entry.size > HOST_LIMIT:
                 return None
             if kind is ArrayImpl:
                 if entry._place is not None and entry._place != x._place:
@@ -155,7 +155,7 @@ def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
     aval = x.aval
     if len(aval.shape) > NUMPY_AXES:
         return None
-    if aval.extended and type(index) is tuple:
+    if aval.extended and (type(index) is tuple or not aval.shape):
         return None  # the words of its elements are further axes
     where = _host_index(x, index)
     if where is None or (aval.extended and type(where[0]) not in (int, slice)):

@@ -6,7 +6,7 @@ piece, the last one padded. The bits of a sample are those of the same function 
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,23 +49,25 @@ class FixedProgram:
         """The sizes of pieces that it was run on, with what it depends on otherwise."""
         self.spared = 0
 
-    def pieces(self, n: int, cut: Iterable[tuple[int, int, int]], static: tuple) -> Iterable[tuple[int, int, int]]:
-        """The pieces of `n` elements: those of `cut`, or large ones alone, as long as that spares a compilation.
+    def pieces(self, n: int, static: tuple, tiny: bool = False) -> Iterator[tuple[int, int, int]]:
+        """`pieces`, or large ones alone as long as that spares a compilation.
 
         Args:
             n: how many elements.
-            cut: `(start, stop, size)` of each.
             static: what the program depends on besides the size.
+            tiny: whether there is a size for a handful of elements.
         """
-        found = list(cut)
-        sizes = {(size, static) for _, _, size in found}
+        if tiny and n <= TINY:
+            self.cut.add((TINY, static))
+            return iter([(0, n, TINY)])
+        sizes = {(size, static) for size in sizes_of(n)}
         large = (LARGE, static)
         if (large in sizes or large in self.cut) and not sizes - {large} <= self.cut and self.spared < SPARED:
             self.spared += 1
-            found = [(start, min(start + LARGE, n), LARGE) for start in range(0, n, LARGE)]
-            sizes = {large}
+            self.cut.add(large)
+            return ((start, min(start + LARGE, n), LARGE) for start in range(0, n, LARGE))
         self.cut |= sizes
-        return found
+        return pieces(n)
 
     def __call__(self, place: Place, values: Sequence[np.ndarray], static: tuple[tuple[str, Any], ...]) -> list[ArrayImpl]:
         """Start it; the results may not be ready yet."""
@@ -105,6 +107,12 @@ def pieces(n: int) -> Iterator[tuple[int, int, int]]:
         yield at, min(at + SMALL, n), SMALL
 
 
+def sizes_of(n: int) -> set[int]:
+    """The sizes of the pieces of `n` elements, of which there may be more than can be listed."""
+    many = max(0, -(-(n - FEW) // LARGE))
+    return ({LARGE} if many else set()) | ({SMALL} if n > many * LARGE else set())
+
+
 def mapped(program: FixedProgram, place: Place, operands: Sequence[np.ndarray],
            static: tuple[tuple[str, Any], ...] = ()) -> list[np.ndarray]:
     """The results of a program for each element.
@@ -120,7 +128,7 @@ def mapped(program: FixedProgram, place: Place, operands: Sequence[np.ndarray],
         return [np.asarray(x.value()) for x in program(place, operands, static)]
 
     def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
-        for start, stop, size in program.pieces(n, pieces(n), tuple([(x.shape[:-1], x.dtype) for x in operands])):
+        for start, stop, size in program.pieces(n, tuple([(x.shape[:-1], x.dtype) for x in operands])):
             values = [piece(x, start, stop, size) if x.ndim else x for x in operands]
             yield start, stop, program(place, values, static)
 
@@ -136,17 +144,12 @@ def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, 
         words: of the key, two.
     """
     def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
-        for start, stop, size in program.pieces(n, counted_pieces(n), static):
+        for start, stop, size in program.pieces(n, static, tiny=True):
             seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
             values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
             yield start, stop, program(place, values, (("size", size), *static))
 
     return joined(started(), n)[0]
-
-
-def counted_pieces(n: int) -> Iterable[tuple[int, int, int]]:
-    """`pieces`, with a size of their own for a handful of elements."""
-    return [(0, n, TINY)] if n <= TINY else pieces(n)
 
 
 def joined(started: Iterator[tuple[int, int, list[ArrayImpl]]], n: int) -> list[np.ndarray]:

@@ -243,7 +243,8 @@ class Threefry(Generator):
     def split(self, words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         n, keys = math.prod(shape), words.shape[:-1]
         if threefry_partitionable.value:
-            return np.stack(blocks(words[..., 0], words[..., 1], n), -1).reshape((*keys, *shape, 2))
+            made = on_host(ShapedArray((*keys, n, 2), UINT32), lambda: np.stack(blocks(words[..., 0], words[..., 1], n), -1))
+            return made.reshape((*keys, *shape, 2))
         found = np.empty((*keys, 2 * n), UINT32)
         for at in np.ndindex(keys):
             found[at] = _halves(words[at][0], words[at][1], 2 * n)
