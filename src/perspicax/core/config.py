@@ -211,12 +211,14 @@ for _name, _default in {
     "jax_ragged_dot_use_ragged_dot_instruction": True, "jax_refs_to_pins": False, "jax_remat3": False,
     "jax_scan3": False, "jax_share_binary_between_hosts": False, "jax_threefry_gpu_kernel_lowering": False,
     "jax_use_direct_linearize": True, "jax_use_emit_pipeline_primitive": False,
-    "jax_cpu_get_global_topology_timeout_minutes": 5, "jax_cpu_get_local_topology_timeout_minutes": 2,
     "jax_pgle_aggregation_percentile": 90, "jax_pgle_profiling_runs": 3,
     "jax_share_binary_between_hosts_timeout_ms": 1_200_000, "jax_xla_profile_version": 0,
 }.items():
     _jax(_name, type(_default), _default, _NO_EFFECT)
-_jax("jax_cpu_collectives_implementation", str, "gloo", _NO_EFFECT, choices=("gloo", "mpi", "megascale"), optional=True)
+_jax("jax_cpu_collectives_implementation", str, "gloo", "What carries data between the CPU devices of several processes.",
+     choices=("gloo", "mpi", "megascale"), optional=True)
+_jax("jax_cpu_get_local_topology_timeout_minutes", int, 2, "How long a process may take to tell the others of its devices.")
+_jax("jax_cpu_get_global_topology_timeout_minutes", int, 5, "How long a process waits to hear of all devices.")
 _jax("jax_use_magma", str, "auto", _NO_EFFECT, choices=("off", "on", "auto"))
 _jax("jax_pjrt_client_create_options", str, None, _NO_EFFECT)
 _jax("jax_backend_target", str, "", _NO_EFFECT, optional=True)

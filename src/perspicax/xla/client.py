@@ -11,7 +11,7 @@ from perspicax.core import config as config_module
 from perspicax.core.config import config
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.frames import warning_level
-from perspicax.xla.client_errors import ClientStartedError
+from perspicax.xla.client_errors import ClientStartedError, ProcessIndexError
 from perspicax.xla.errors import UnknownPlatformError
 
 PLATFORM_ALIASES = {"gpu": ("cuda", "rocm"), "cuda": ("cuda",), "rocm": ("rocm",), "tpu": ("tpu",), "cpu": ("cpu",)}
@@ -25,8 +25,40 @@ def _make(platform: str) -> runtime.Client:
     if platform == "cpu":
         count = config.jax_num_cpu_devices
         return runtime.make_cpu_client(num_devices=count if count and count > 0 else None,
-                                       asynchronous=config.jax_cpu_enable_async_dispatch)
+                                       asynchronous=config.jax_cpu_enable_async_dispatch, **_of_processes())
     raise UnknownPlatformError(platform=platform, known=("cpu", *runtime.discover_plugins()))
+
+
+def _of_processes() -> dict[str, Any]:
+    """The client's options by which it joins those of other processes; none where there are no others."""
+    if not membership:
+        return {}
+    us = membership[0]()
+    if us is None:
+        return {}
+    us.check("starting the devices")
+    from perspicax.binding import coordination  # only programs of several processes need it
+
+    chosen = config.jax_cpu_collectives_implementation
+    return {"distributed_client": us.client, "node_id": us.process, "num_nodes": us.count,
+            "collectives": None if chosen is None else coordination.make_collectives(chosen, us.client),
+            "get_local_topology_timeout_minutes": config.jax_cpu_get_local_topology_timeout_minutes,
+            "get_global_topology_timeout_minutes": config.jax_cpu_get_global_topology_timeout_minutes}
+
+
+membership: list[Any] = []
+"""What tells this process's membership, filled by `jax.distributed`, which most programs never load."""
+
+
+def loss_behind(message: str) -> Exception | None:
+    """What to raise in place of a failure of XLA that comes from the loss of a process; `None` if it does not."""
+    us = membership[0]() if membership else None
+    return None if us is None else us.loss_behind(message)
+
+
+def started() -> bool:
+    """Whether there is a client."""
+    return bool(_clients)
 
 
 def client(platform: str | None = None) -> runtime.Client:
@@ -83,11 +115,17 @@ def devices(backend: str | None = None) -> list[runtime.Device]:
 @public
 def local_devices(process_index: int | None = None, backend: str | None = None,
                   host_id: int | None = None) -> list[runtime.Device]:
-    """The devices of this process, or of the process `process_index`."""
+    """The devices of this process, or of the process `process_index`.
+
+    Raises:
+        ProcessIndexError: there is no such process.
+    """
     index = host_id if process_index is None else process_index
     of = client(backend)
     if index is None:
         index = of.process_index()
+    elif index not in process_indices(backend):
+        raise ProcessIndexError(index=index, count=process_count(backend))
     return [d for d in of.devices() if d.process_index == index]
 
 

@@ -1,10 +1,12 @@
-"""Errors of settings that come too late: the client has been made with the old ones."""
+"""Errors of settings that come too late (the client has been made with the old ones), and of processes not there."""
 from __future__ import annotations
+
+from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
-__all__ = ["ClientStartedError"]
+__all__ = ["ClientStartedError", "ProcessIndexError"]
 
 
 class ClientStartedError(PerspicaxError, RuntimeError):
@@ -30,3 +32,20 @@ class ClientStartedError(PerspicaxError, RuntimeError):
             fixes=(Fix("set it before anything of that kind, right after the import",
                        code=f'import jax\n\njax.config.update("{self.option}", {self.value})'),
                    Fix("set it from outside of the program", code=f"{self.option.upper()}={self.value} python …")))
+
+
+class ProcessIndexError(PerspicaxError, ValueError):
+    """A process was asked for by an index that no process has.
+
+    Attributes:
+        index: the index.
+        count: how many processes there are.
+    """
+
+    index: Any
+    count: int
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"There is no process {self.index!r}.",
+                      why=f"there {'is 1 process' if self.count == 1 else f'are {self.count} processes'}, with indices from 0")

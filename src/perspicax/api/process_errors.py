@@ -1,0 +1,107 @@
+"""Errors of values that processes exchange, and of the grids that devices are arranged in."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+
+__all__ = ["DeviceGridError", "LocalSpecError", "ProcessesDifferError", "SourceError"]
+
+
+class ProcessesDifferError(PerspicaxError, AssertionError):
+    """Processes have different values where all should have the same.
+
+    Attributes:
+        paths: where in the tree, with this process's value and that of process 0.
+        me: this process.
+        message: what the caller says of it.
+    """
+
+    paths: tuple[tuple[str, str, str], ...]
+    me: int
+    message: str = ""
+
+    @property
+    def report(self) -> Report:
+        shown = "; ".join(f"{path or 'the value'} is {mine} here and {theirs} there" for path, mine, theirs in self.paths[:6])
+        more = f"; {len(self.paths) - 6} more differ" if len(self.paths) > 6 else ""
+        lead = f"{self.message.rstrip('.')}. " if self.message else ""
+        return Report(says=f"{lead}Process {self.me} has other values than process 0: {shown}{more}.",
+                      why="all processes must have the same here",
+                      fixes=(Fix("take those of process 0", code="multihost_utils.broadcast_one_to_all(values)"),))
+
+
+class SourceError(PerspicaxError, ValueError):
+    """A broadcast has no source, or several.
+
+    Attributes:
+        sources: the processes that say they are it.
+    """
+
+    sources: tuple[int, ...]
+
+    @property
+    def report(self) -> Report:
+        who = "no process says" if not self.sources else f"processes {', '.join(map(str, self.sources))} all say"
+        return Report(says=f"`broadcast_one_to_all` needs one source: {who} `is_source=True`.",
+                      why="the values of one process go to all others",
+                      fixes=(Fix(code="broadcast_one_to_all(values, is_source=jax.process_index() == 0)"),))
+
+
+class LocalSpecError(PerspicaxError, ValueError):
+    """An array of one process cannot become a part of a global one.
+
+    Attributes:
+        kind: "none" (no specification), "cube" (the devices of a process form no block of the mesh).
+        mesh: how the mesh shows.
+    """
+
+    kind: str
+    mesh: str = ""
+
+    @property
+    def report(self) -> Report:
+        if self.kind == "none":
+            return Report(says="`None` stands where a PartitionSpec is needed.",
+                          why="it says which axes of the mesh split the array",
+                          fixes=(Fix("for a whole copy on each device", code="jax.sharding.PartitionSpec()"),))
+        return Report(says=f"The devices of this process form no block of {self.mesh}.",
+                      why="only then is the part of an array that it has an array, too",
+                      fixes=(Fix("give each device its part", code="jax.make_array_from_callback(shape, sharding, get_part)"),))
+
+
+class DeviceGridError(PerspicaxError, ValueError):
+    """Devices cannot be arranged in the grid that was asked for.
+
+    Attributes:
+        kind: "size" (too many or few devices), "groups" (the same of groups of devices), "attribute" (the devices do not
+            say which group they are in), "blocks" (the devices of a process would form no block).
+        shape: the shape asked for.
+        count: how many devices or groups there are.
+        other: the attribute that the devices lack.
+    """
+
+    kind: str
+    shape: tuple[Any, ...]
+    count: int
+    other: Any = None
+
+    @property
+    def report(self) -> Report:
+        match self.kind:
+            case "size":
+                return Report(says=f"{self.count} devices do not fill a mesh of shape {self.shape}.",
+                              why="the product of the shape must be the number of devices",
+                              fixes=(Fix("arrange some of them", code=f"create_device_mesh({self.shape}, "
+                                                                      "devices=jax.devices()[:n])"),))
+            case "groups":
+                return Report(says=f"{self.count} {'group' if self.count == 1 else 'groups'} of devices do not fill "
+                                   f"`dcn_mesh_shape={self.shape}`.",
+                              why="the product of that shape must be the number of groups that a slower network connects")
+            case "attribute":
+                return Report(says=f"The devices have no attribute `{self.other}`.",
+                              why="it says which devices a fast network connects",
+                              fixes=(Fix("take those of a process as connected", code="process_is_granule=True"),))
+        return Report(says=f"In a mesh of shape {self.shape}, the devices of a process form no block.",
+                      why="`contiguous_submeshes=True` asks for that", fixes=(Fix(code="contiguous_submeshes=False"),))

@@ -1,0 +1,200 @@
+"""A process's connection to the hub: joining, barriers, and hearing of others' end."""
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from perspicax.xla.processes.errors import (
+    BarrierNamesError,
+    CoordinatorError,
+    ProcessConflictError,
+    ProcessesMissingError,
+    ProcessLostError,
+)
+from perspicax.xla.processes.watch import end_if_stuck
+
+__all__ = ["Link"]
+
+
+class Link:
+    """Connects to the hub, and waits until all processes have.
+
+    Args:
+        address: host and port of the hub.
+        process: this process's index.
+        count: how many processes there are.
+        patience: for how many seconds to try, and to wait for the others.
+        silence: after how many seconds without a sign of life process 0 counts as dead.
+
+    Raises:
+        CoordinatorError: there is no way to the hub.
+        ProcessConflictError: the hub has another process of this index, or speaks of another number of processes.
+        ProcessesMissingError: not all came.
+    """
+
+    def __init__(self, address: tuple[str, int], process: int, count: int, patience: float, silence: float) -> None:
+        self.process, self.count = process, count
+        self._silence = silence
+        self._news = threading.Condition()
+        self._answers: dict[str, dict[str, Any]] = {}
+        self._lost: tuple[int, str] | None = None
+        self._uses: Counter[str] = Counter()
+        self._leaving = False
+        self._heard = time.monotonic()
+        begun = time.monotonic()
+        self._socket = self._connected(address, patience)
+        self._send({"is": "hello", "process": process, "count": count})
+        for work in (self._read, self._beat):
+            threading.Thread(target=work, name="perspicax-link", daemon=True).start()
+        answer = self._wait("", begun + patience + 10)
+        self.inner_port: int = self._accepted(answer, patience)
+
+    def _connected(self, address: tuple[str, int], patience: float) -> socket.socket:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                made = socket.create_connection(address, timeout=max(0.1, min(5.0, deadline - time.monotonic())))
+                made.settimeout(None)
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return made
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    host, port = address
+                    raise CoordinatorError(address=f"{host}:{port}", process=self.process, waited=patience,
+                                           reason=error.strerror or str(error)) from None
+            time.sleep(0.1)
+
+    def _accepted(self, answer: dict[str, Any] | None, patience: float) -> int:
+        match answer:
+            case {"is": "complete", "port": port}:
+                return port
+            case {"is": "refused", "fault": fault, "count": expected}:
+                self.close()
+                raise ProcessConflictError(fault=fault, process=self.process, count=self.count, expected=expected)
+        self.close()
+        self._check()
+        raise ProcessesMissingError(barrier="", missing=tuple((answer or {}).get("absent", ())), waited=patience,
+                                    count=self.count, me=self.process)
+
+    def barrier(self, name: str, timeout: float, processes: Any = None, here: bool = False) -> None:
+        """Wait until all processes (or those of `processes`) have come to the barrier `name`.
+
+        Args:
+            name: the same in all of them. It may be used again: the nth call in one meets the nth call in the others.
+            timeout: the most seconds to wait.
+            processes: the indices of those that take part.
+            here: whether this process does nothing else meanwhile. If all wait so, for different names, they are told.
+
+        Raises:
+            BarrierNamesError: they do.
+            ProcessesMissingError: not all came in time.
+            ProcessLostError: one of them is gone.
+        """
+        use = f"{name}#{self._uses[name]}"
+        self._uses[name] += 1
+        self._check(f"the barrier {name!r}")
+        self._send({"is": "barrier", "name": use, "timeout": timeout, "here": here,
+                    "processes": None if processes is None else sorted(processes)})
+        answer = self._wait(use, time.monotonic() + timeout + 10)
+        if answer is not None and answer["is"] == "passed":
+            return
+        if answer is not None and answer["is"] == "crossed":
+            raise BarrierNamesError(me=self.process, places={int(p): n.rpartition("#")[0]
+                                                             for p, n in answer["places"].items()})
+        self._check(f"the barrier {name!r}")
+        raise ProcessesMissingError(barrier=name, missing=tuple((answer or {}).get("absent", ())), waited=timeout,
+                                    count=self.count, me=self.process)
+
+    @property
+    def lost(self) -> tuple[int, str] | None:
+        """The first process that is gone, and how that was noticed."""
+        return self._lost
+
+    def wait_for_loss(self, seconds: float) -> tuple[int, str] | None:
+        """`lost`, which may become known within `seconds`."""
+        with self._news:
+            self._news.wait_for(lambda: self._lost is not None, seconds)
+        return self._lost
+
+    def leave(self, error: str = "") -> None:
+        """Say goodbye, so that the end of this process is no loss; or what it ends with, which is one."""
+        self._leaving = True
+        self._send({"is": "failed", "error": error} if error else {"is": "bye"})
+        self.close()
+
+    def expect_end(self) -> None:
+        """From now on the hub may close."""
+        self._leaving = True
+
+    def close(self) -> None:
+        """End the connection."""
+        self._leaving = True
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return self._socket.close()  # the other end was first
+        self._socket.close()
+
+    def _check(self, during: str = "") -> None:
+        if self._lost is not None:
+            process, reason = self._lost
+            raise ProcessLostError(process=process, reason=reason, during=during)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self._lose(0, "the connection to it broke")
+
+    def _wait(self, name: str, deadline: float) -> dict[str, Any] | None:
+        """What the hub says of `name`; `None` when it says nothing until the deadline, or a process is lost."""
+        with self._news:
+            self._news.wait_for(lambda: name in self._answers or self._lost is not None, deadline - time.monotonic())
+            return self._answers.pop(name, None)
+
+    def _lose(self, process: int, reason: str) -> None:
+        with self._news:
+            if self._lost is None and not self._leaving:
+                self._lost = process, reason
+                threading.Thread(target=end_if_stuck, args=self._lost, name="perspicax-watch", daemon=True).start()
+            self._news.notify_all()
+
+    def _read(self) -> None:
+        unread = b""
+        while True:
+            try:
+                data = self._socket.recv(65536)
+            except OSError:
+                data = b""
+            if not data:
+                return self._lose(0, "its connection ended, so it was killed, crashed or lost its network")
+            self._heard = time.monotonic()
+            *lines, unread = (unread + data).split(b"\n")
+            for line in lines:
+                self._hear(json.loads(line))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message["is"]:
+            case "lost":
+                self._lose(message["process"], message["reason"])
+            case "alive":
+                return
+            case _:
+                with self._news:
+                    self._answers[message.get("name", "")] = message
+                    self._news.notify_all()
+
+    def _beat(self) -> None:
+        """Give signs of life, and look for those of the hub."""
+        pause = min(self._silence / 4, 10)
+        while not self._leaving:
+            time.sleep(pause)
+            if self._leaving:
+                return
+            self._send({"is": "alive"})
+            if time.monotonic() > self._heard + self._silence:
+                self._lose(0, f"it gave no sign of life for {self._silence:g} s")

@@ -1,0 +1,54 @@
+"""What happens to a process that waits within XLA for one that is gone: Python cannot raise there, so it ends.
+
+Mostly a computation fails by itself when a process is gone: its connections are closed. When a machine hangs, or the network
+breaks, nothing tells the ones that wait for its data.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+from perspicax.diagnose.frames import INTERNAL, USER, kind_of
+from perspicax.xla.processes.errors import ProcessLostError
+
+__all__ = ["end_if_stuck"]
+
+PATIENCE = 5.0  # seconds within one operation of XLA, after which it is taken to wait for the process that is gone
+
+
+def end_if_stuck(process: int, reason: str) -> None:
+    """Watch the main thread; when it stays within one call of ours, tell of the loss on standard error, and end the process.
+
+    A program that goes on (to save what it has, say) is left alone.
+    """
+    main = threading.main_thread().ident
+    before: Any = None
+    since = time.monotonic()
+    while True:
+        time.sleep(0.5)
+        frame = sys._current_frames().get(main or 0)
+        if frame is None:
+            return  # it has ended
+        where = (frame.f_code, frame.f_lasti, id(frame))
+        if where != before or kind_of(frame.f_code.co_filename) != INTERNAL:
+            before, since = where, time.monotonic()
+        elif time.monotonic() > since + PATIENCE:
+            _end(process, reason, frame)
+
+
+def _end(process: int, reason: str, frame: FrameType) -> None:
+    within: FrameType | None = frame
+    while within is not None and kind_of(within.f_code.co_filename) != USER:
+        within = within.f_back
+    place = None if within is None else (within.f_code, within.f_lasti)
+    error = ProcessLostError(process=process, reason=reason, during="this process waits for it within a computation, and ends",
+                             position=place)
+    if sys.stderr is not None:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    os._exit(1)

@@ -1,0 +1,217 @@
+"""How processes meet and hear of each other, without any device: hub and links in one process."""
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from perspicax.xla.processes.clusters import Found, detect, first_host, kubernetes_job
+from perspicax.xla.processes.errors import (
+    BarrierNamesError,
+    CoordinatorError,
+    ProcessConflictError,
+    ProcessesMissingError,
+    ProcessLostError,
+    ProcessSettingError,
+)
+from perspicax.xla.processes.hub import Hub
+from perspicax.xla.processes.link import Link
+from perspicax.xla.processes.relay import Relay
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+class Meeting:
+    """A hub, and links that each stand for a process."""
+
+    def __init__(self, count: int, patience: float = 5, silence: float = 30) -> None:
+        self.count, self.patience, self.silence = count, patience, silence
+        self.address = ("127.0.0.1", free_port())
+        self.hub = Hub(self.address, count, 4321, patience, silence)
+
+    def link(self, process: int, count: int | None = None) -> Link:
+        return Link(self.address, process, count or self.count, self.patience, self.silence)
+
+    def links(self) -> list[Link]:
+        return together(*[lambda i=i: self.link(i) for i in range(self.count)])
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """What the calls give, each in a thread; an error is what a call gives."""
+    found: list[Any] = [None] * len(calls)
+
+    def run(i: int) -> None:
+        try:
+            found[i] = calls[i]()
+        except Exception as error:
+            found[i] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return found
+
+
+def test_processes_meet_and_wait_for_each_other() -> None:
+    links = Meeting(3).links()
+    assert [link.inner_port for link in links] == [4321] * 3
+    order: list[int] = []
+
+    def come(link: Link, after: float) -> None:
+        time.sleep(after)
+        order.append(link.process)
+        link.barrier("b", 5)
+        order.append(10)
+
+    together(*[lambda link=link: come(link, 0.1 * link.process) for link in links])
+    assert order[:3] == [0, 1, 2] and order[3:] == [10] * 3
+    assert together(*[lambda link=link: link.barrier("b", 5) for link in links]) == [None] * 3  # the same name again
+    assert together(*[lambda link=link: link.barrier("some", 5, processes=(0, 2)) for link in links[::2]]) == [None] * 2
+
+
+def test_a_barrier_names_those_that_do_not_come_and_those_that_come_too_late_are_told() -> None:
+    first, second, third = Meeting(3).links()
+    errors = together(lambda: first.barrier("b", 0.3), lambda: third.barrier("b", 0.3))
+    for error in errors:
+        assert isinstance(error, ProcessesMissingError) and error.missing == (1,) and error.waited == 0.3
+        assert error.status == "DEADLINE_EXCEEDED" and "Process 1 did not come to the barrier 'b' within 0.3 s." in str(error)
+    with pytest.raises(ProcessesMissingError) as late:
+        second.barrier("b", 5)
+    assert "came to the barrier 'b' when it was over" in str(late.value)
+
+
+def test_those_that_never_come_to_the_start_are_named() -> None:
+    meeting = Meeting(4, patience=0.5)
+    errors = together(lambda: meeting.link(0), lambda: meeting.link(2))
+    assert [error.missing for error in errors] == [(1, 3), (1, 3)]
+    assert "Processes 1 and 3 did not come to the start within 0.5 s." in str(errors[0])
+
+
+def test_a_process_whose_connection_ends_is_lost_to_all_at_once() -> None:
+    links = Meeting(3).links()
+    begun = time.monotonic()
+    waiting = [lambda link=link: link.barrier("b", 60) for link in links[:2]]
+    errors = together(*waiting, lambda: links[2]._socket.shutdown(socket.SHUT_RDWR))
+    assert [(type(e), e.process) for e in errors[:2]] == [(ProcessLostError, 2)] * 2
+    assert time.monotonic() - begun < 10
+    assert "Process 2 is gone" in str(errors[0]) and "the barrier 'b'" in str(errors[0])
+    with pytest.raises(ProcessLostError):
+        links[0].barrier("another", 60)
+
+
+def test_what_a_process_ended_with_is_told() -> None:
+    first, second = Meeting(2).links()
+    second.leave("ValueError: no such file")
+    lost = first.wait_for_loss(10)
+    assert lost == (1, "it ended with ValueError: no such file")
+
+
+def test_a_process_that_leaves_well_is_not_lost() -> None:
+    first, second = Meeting(2).links()
+    second.leave()
+    assert first.wait_for_loss(0.3) is None
+
+
+def test_a_silent_process_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    beat = Link._beat
+    monkeypatch.setattr(Link, "_beat", lambda link: None if link.process == 1 else beat(link))
+    first, _ = Meeting(2, silence=0.4).links()
+    lost = first.wait_for_loss(10)
+    assert lost == (1, "it gave no sign of life for 0.4 s")
+
+
+def test_the_hubs_end_is_the_end_of_process_0() -> None:
+    meeting = Meeting(2)
+    _, second = meeting.links()
+    meeting.hub.close()
+    lost = second.wait_for_loss(10)
+    assert lost is not None and lost[0] == 0
+
+
+def test_processes_that_wait_at_different_barriers_are_told() -> None:
+    first, second = Meeting(2).links()
+    errors = together(lambda: first.barrier("saved", 60, here=True), lambda: second.barrier("loaded", 60, here=True))
+    assert [type(e) for e in errors] == [BarrierNamesError] * 2
+    assert errors[0].places == {0: "saved", 1: "loaded"}
+    assert "process 0 at 'saved'; process 1 at 'loaded'" in " ".join(str(errors[1]).split())
+
+
+@pytest.mark.parametrize(("process", "count", "fault"), [(0, 2, "twice"), (1, 3, "count"), (5, 2, "range")])
+def test_processes_that_do_not_agree_are_refused(process: int, count: int, fault: str) -> None:
+    meeting = Meeting(2, patience=2)
+    first = threading.Thread(target=lambda: together(lambda: meeting.link(0)), daemon=True)
+    first.start()
+    time.sleep(0.3)
+    with pytest.raises(ProcessConflictError) as refused:
+        meeting.link(process, count)
+    assert refused.value.fault == fault
+
+
+def test_nobody_at_the_address() -> None:
+    with pytest.raises(CoordinatorError) as failed:
+        Link(("127.0.0.1", free_port()), 1, 2, 0.3, 5)
+    assert failed.value.waited == 0.3 and "refused" in failed.value.reason
+
+
+def test_a_relay_passes_on_and_stays_open_when_the_far_end_is_gone() -> None:
+    far = socket.create_server(("127.0.0.1", 0))
+    relay = Relay("127.0.0.1", far.getsockname()[1])
+    near = socket.create_connection(("127.0.0.1", relay.port))
+    end, _ = far.accept()
+    near.sendall(b"there")
+    assert end.recv(10) == b"there"
+    end.sendall(b"back")
+    assert near.recv(10) == b"back"
+    end.close()
+    near.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        near.recv(10)  # no end of the stream
+    near.sendall(b"x")
+    near.close()
+
+
+def test_the_environment_of_slurm_and_open_mpi_and_kubernetes_tells_the_run() -> None:
+    slurm = {"SLURM_JOB_ID": "4099", "SLURM_STEP_NODELIST": "node[005-007],gpu1", "SLURM_NTASKS": "4", "SLURM_PROCID": "2",
+             "SLURM_LOCALID": "0", "SLURM_STEP_NUM_NODES": "4"}
+    assert detect(None, slurm) == Found("node005:61443", 4, 2, 0)
+    mpi = {"OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://10.96.0.1,10.148.0.1:34911", "OMPI_COMM_WORLD_SIZE": "8",
+           "OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_LOCAL_RANK": "1"}
+    assert detect(None, mpi) == Found("10.96.0.1:62624", 8, 3, 1)
+    assert detect(None, {**mpi, "OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://10.96.0.1:34911"}) == detect(None, mpi)
+    assert detect(None, {}) is None and detect("deactivate", slurm) is None and detect("ompi", slurm) is None
+    with pytest.raises(ProcessSettingError, match="'slurm', 'ompi', 'k8s', 'mpi4py'"):
+        detect("foo", slurm)
+    with pytest.raises(ProcessSettingError, match="cannot be read"):
+        detect(None, {**mpi, "OMPI_MCA_orte_hnp_uri": "here"})
+
+
+def test_slurms_lists_of_nodes() -> None:
+    assert [first_host(text) for text in ("a", "a,b", "n[1-3,7]", "n[05,07]x,c", "a1[2]b[3-4]")] == [
+        "a", "a", "n1", "n05x", "a12b3"]
+
+
+def test_a_pods_job_tells_the_run() -> None:
+    objects: dict[str, Any] = {
+        "pods/train-3": {"metadata": {"labels": {"job-name": "train"}}, "spec": {"subdomain": "pods"}},
+        "jobs/train": {"metadata": {"labels": {}}, "spec": {"parallelism": 4}}}
+    env = {"HOSTNAME": "train-3", "JOB_COMPLETION_INDEX": "3"}
+    ask = lambda path: next(value for name, value in objects.items() if path.endswith(name))
+    assert kubernetes_job(env, ask) == Found("train-0.pods:55527", 4, 3)
+    objects["jobs/train"]["metadata"]["labels"]["jobset.sigs.k8s.io/jobset-name"] = "set"
+    assert kubernetes_job(env, ask).address == "train-0.set:55527"
+    objects["jobs/train"]["metadata"]["labels"].clear()
+    objects["pods/train-3"]["spec"].clear()
+    with pytest.raises(ProcessSettingError, match="headless service"):
+        kubernetes_job(env, ask)
+    objects["pods/train-3"]["metadata"]["labels"].clear()
+    with pytest.raises(ProcessSettingError, match="belongs to no Job"):
+        kubernetes_job(env, ask)
