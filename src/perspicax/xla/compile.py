@@ -500,6 +500,10 @@ def _platform_key(client: Any) -> str:
     return f"{runtime.VERSION}|{client.platform}|{client.platform_version}|{_features[0]}"
 
 
+FOREIGN = "foreign"
+"""Among the native families of a program: it calls functions of the user's, who registers them. It is not kept on disk."""
+
+
 def log_step(text: str, *values: Any) -> None:
     """Tell the logger `jax` of a trace or a compilation; as a warning with `jax_log_compiles`."""
     if config.jax_log_compiles:
@@ -520,7 +524,7 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
     devices = lowered.placed.devices
     log_step("Compiling %s with argument types %s", lowered.name, [v.aval for v in lowered.jaxpr.invars])
     client = clients.client(devices[0].platform)
-    for family in lowered.module.native:
+    for family in lowered.module.native - {FOREIGN}:
         runtime.prepare_native(family)
     inputs, results = lowered.open_values()
     options = runtime.compile_options([devices], overrides, spmd=len(devices) > 1, open_parameters=inputs,
@@ -537,7 +541,7 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
 
 def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options: Any,
                   overrides: Sequence[tuple[str, Any]]) -> Any:
-    disk = disk_cache()
+    disk = disk_cache() if FOREIGN not in lowered.module.native else None
     key = ""
     if disk is not None:
         where = ",".join([str(d.id) for d in devices])
