@@ -155,9 +155,12 @@ def _window(size: Any) -> tuple[int, int] | None:
 def _attention(q: Any, k: Any, v: Any, bias: Any, mask: Any, scale: Any, query_lengths: Any, key_lengths: Any, *,
                sizes: _Sizes, causal: bool, window: tuple[int, int] | None, residual: bool) -> list[Any]:
     groups = sizes.heads // sizes.key_heads
-    q = jnp.reshape(q, (sizes.batch, sizes.queries, sizes.key_heads, groups, sizes.features))
     wide = jnp.promote_types(q.dtype, dtypes.float32)
-    logits = jnp.einsum("btkgh,bskh->bkgts", q, k, preferred_element_type=wide)
+    if groups == 1:  # an axis more would cost a copy of the logits
+        logits = jnp.expand_dims(jnp.einsum("btkh,bskh->bkts", q, k, preferred_element_type=wide), 2)
+    else:
+        q = jnp.reshape(q, (sizes.batch, sizes.queries, sizes.key_heads, groups, sizes.features))
+        logits = jnp.einsum("btkgh,bskh->bkgts", q, k, preferred_element_type=wide)
     logits = jnp.multiply(logits, jnp.asarray(scale, logits.dtype))
     if bias is not None:
         logits = jnp.add(logits, _by_group(bias, sizes)).astype(logits.dtype)
@@ -165,7 +168,10 @@ def _attention(q: Any, k: Any, v: Any, bias: Any, mask: Any, scale: Any, query_l
     if allowed is not None:  # not -inf: a query that may look at nothing would get NaN
         logits = jnp.where(allowed, logits, np.asarray(-0.7 * float(dtypes.finfo(logits.dtype).max), logits.dtype))
     weights = softmax(logits).astype(k.dtype)
-    out = jnp.einsum("bkgts,bskh->btkgh", weights, v, preferred_element_type=v.dtype)
+    if groups == 1:
+        out = jnp.expand_dims(jnp.einsum("bskh,bkts->btkh", v, jnp.squeeze(weights, 2), preferred_element_type=v.dtype), 3)
+    else:
+        out = jnp.einsum("bskh,bkgts->btkgh", v, weights, preferred_element_type=v.dtype)
     if query_lengths is not None:
         counted = _before(query_lengths, sizes.queries)[:, :, None, None, None]
         out = jnp.multiply(out, counted.astype(out.dtype))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from perspicax.diagnose.boundary import public, trim
 from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
-from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or
-from perspicax.lax.convert import convert
+from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_xor
+from perspicax.lax.convert import bitcast_convert_type, convert
 from perspicax.lax.cumulative import cumsum as lax_cumsum
 from perspicax.lax.reductions import argmax as lax_argmax
 from perspicax.lax.reductions import argmin as lax_argmin
@@ -427,24 +428,32 @@ def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
     """
     dtype = index_dtype()
     n = x.shape[0]
-    low = lax_shape.broadcast_in_dim(np.zeros((), dtype), values.shape, ())
-    high = lax_shape.broadcast_in_dim(np.asarray(n, dtype), values.shape, ())
-    two = np.asarray(2, dtype)
-    for _ in range(max(n, 1).bit_length()):
-        middle = elementwise.div(elementwise.add(low, high), two)
-        entry = at(x)[middle].get(mode="clip")
-        before = _before(entry, values) if side == "left" else bitwise_not(_before(values, entry))
-        open_ = compare.lt(low, high)
-        low = where3(bitwise_and(open_, before), elementwise.add(middle, np.ones((), dtype)), low)
-        high = where3(bitwise_and(open_, bitwise_not(before)), middle, high)
-    return low
+    precedes: Callable[[Any, Any], Any] = less
+    if kind(x) == "float":  # compared once as what they are, to be compared as integers in every step
+        x, values, precedes = _ordered_bits(x), _ordered_bits(values), compare.lt
+    found = lax_shape.broadcast_in_dim(np.zeros((), dtype), values.shape, ())
+    step = 1 << max(n.bit_length() - 1, 0)
+    while step:  # `found` entries are known to come before; are `step` more?
+        further = elementwise.add(found, np.asarray(step, dtype))
+        entry = at(x)[elementwise.sub(further, np.ones((), dtype))].get(mode="clip")
+        before = precedes(entry, values) if side == "left" else bitwise_not(precedes(values, entry))
+        if n & (n + 1):  # unless it is one less than a power of two, a step can lead behind the end
+            before = bitwise_and(before, compare.le(further, np.asarray(n, dtype)))
+        found = where3(before, further, found)
+        step >>= 1
+    return found
 
 
-def _before(p: Any, q: Any) -> Any:
-    """Whether `p` sorts before `q`: less, or a number before NaN."""
-    if kind(p) == "float":
-        return bitwise_or(compare.lt(p, q), bitwise_and(compare.eq(p, p), compare.ne(q, q)))
-    return less(p, q)
+def _ordered_bits(x: Any) -> Any:
+    """Signed integers in the order of floating-point numbers: -0.0 equals 0.0, and NaN, of either sign, comes last."""
+    if x.dtype.itemsize == 1:
+        x = convert(x, np.dtype(np.float32), False)
+    bits = np.dtype(f"int{x.dtype.itemsize * 8}")
+    info = np.iinfo(bits)
+    x = where3(compare.eq(x, np.zeros((), x.dtype)), np.zeros((), x.dtype), x)  # one zero; the hardware's, subnormals included
+    raw = bitcast_convert_type(x, bits)
+    ordered = where3(compare.lt(raw, np.zeros((), bits)), bitwise_xor(raw, np.asarray(info.max, bits)), raw)
+    return where3(compare.ne(x, x), np.asarray(info.max, bits), ordered)
 
 
 @public

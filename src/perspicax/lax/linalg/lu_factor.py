@@ -152,8 +152,17 @@ def _emit_permutation(b: Any, pivots: Value, aval: ShapedArray) -> Any:
     def goes_on(c: Any, i: Any, *_: Any) -> list[Any]:
         return [c.compare(i, c.constant(k, counter), "LT", "SIGNED")]
 
+    def exchange_one(c: Any, i: Any, order: Any, swaps: Any) -> list[Any]:
+        """Entries `i` and `swaps[i]` of the one permutation change places."""
+        entry = ShapedArray((1,), dtypes.int32)
+        at = lambda x, place: c.hlo("dynamic_slice", [x, place], entry, f"slice_sizes = {i64_array((1,))}")
+        put = lambda x, new, place: c.hlo("dynamic_update_slice", [x, new, place], aval)
+        other = c.reshape(at(swaps, i), ())
+        swapped = put(put(order, at(order, other), i), at(order, i), other)
+        return [c.op("add", [i, c.constant(1, counter)], counter), swapped, swaps]
+
     def exchange(c: Any, i: Any, order: Any, swaps: Any) -> list[Any]:
-        """Entries `i` and `swaps[i]` change places: found and put by comparing positions, for all matrices at once."""
+        """The same for all permutations of a stack at once: found and put by comparing positions."""
         zero = c.constant(0, counter)
         places = _counting(c, aval)
         cut = c.hlo("dynamic_slice", [swaps, *[zero] * n, i], ShapedArray((*stack, 1), dtypes.int32),
@@ -167,7 +176,7 @@ def _emit_permutation(b: Any, pivots: Value, aval: ShapedArray) -> Any:
         swapped = c.select(at_mine, right, c.select(at_other, left, order))
         return [c.op("add", [i, c.constant(1, counter)], counter), swapped, swaps]
 
-    regions = [b.region(state, goes_on), b.region(state, exchange)]
+    regions = [b.region(state, goes_on), b.region(state, exchange if stack else exchange_one)]
     return b.hlo("while", [b.constant(0, counter), start, pivots], state, "", regions)[1]
 
 

@@ -1,6 +1,8 @@
 """Functions of matrices: exponential, square root, and any analytic function, by Schur's form."""
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -77,38 +79,48 @@ def _expm(x: Any, upper_triangular: bool, max_squarings: int) -> Any:
     squarings = jnp.maximum(0, jnp.ceil(wanted))
     scaled = x / jnp.exp2(squarings).astype(x.dtype)
     which = jnp.sum(size > np.array([limit for _, limit in limits[:-1]], real))
-    found = switch(which, [_pade(degree, upper_triangular) for degree, _ in limits], scaled)
+    u, v = switch(which, [_pade(degree) for degree, _ in limits], scaled)
+    too_many = jnp.floor(wanted) > max_squarings
+    return cond(too_many, lambda u, v, n: jnp.full_like(u, jnp.nan),
+                lambda u, v, n: _squared(_pade_quotient(u, v, upper_triangular), n, max_squarings + 1), u, v, squarings)
 
+
+def _pade_quotient(u: Any, v: Any, upper_triangular: bool) -> Any:
+    """(V - U)⁻¹ (V + U)."""
+    if upper_triangular:
+        return lax_linalg.triangular_solve(v - u, v + u, left_side=True, lower=False)
+    return solve_general(v - u, v + u)
+
+
+def _squared(x: Any, times: Any, at_most: int) -> Any:
+    """`x` squared so often; the loop has a fixed length, so that it has a derivative in reverse."""
     def square_once(r: Any, i: Any) -> Any:
-        return cond(i < squarings, lambda y: product(y, y), lambda y: y, r), None
+        return cond(i < times, lambda y: product(y, y), lambda y: y, r), None
 
-    found, _ = scan(square_once, found, jnp.arange(max_squarings + 1, dtype=real))
-    return jnp.where(jnp.floor(wanted) > max_squarings, jnp.asarray(jnp.nan, x.dtype), found)
+    found, _ = scan(square_once, x, jnp.arange(at_most, dtype=times.dtype))
+    return found
 
 
-def _pade(degree: int, upper_triangular: bool) -> Callable[[Any], Any]:
-    """The approximant (V - U)⁻¹ (V + U), where U has the odd powers and V the even ones."""
+def _pade(degree: int) -> Callable[[Any], Any]:
+    """U with the odd powers, and V with the even ones, of the approximant (V - U)⁻¹ (V + U)."""
     c = PADE[degree]
 
-    def approximant(a: Any) -> Any:
+    def parts(a: Any) -> Any:
         one = jnp.eye(a.shape[0], dtype=a.dtype)
         square_ = product(a, a)
         powers = [one, square_]
         while len(powers) <= (3 if degree == 13 else degree // 2):
             powers.append(product(powers[-1], square_))
-        mixed = lambda numbers: sum(number * p for number, p in zip(numbers, powers))
+        mixed = lambda numbers: functools.reduce(operator.add, [number * p for number, p in zip(numbers, powers) if number])
         odd, even = c[1::2], c[0::2]
         if degree == 13:  # higher powers come from the sixth
             u = mixed(odd[:4]) + product(powers[3], mixed((0, *odd[4:])))
             v = mixed(even[:4]) + product(powers[3], mixed((0, *even[4:])))
         else:
             u, v = mixed(odd), mixed(even)
-        u = product(a, u)
-        if upper_triangular:
-            return lax_linalg.triangular_solve(v - u, v + u, left_side=True, lower=False)
-        return solve_general(v - u, v + u)
+        return product(a, u), v
 
-    return approximant
+    return parts
 
 
 def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: bool = True) -> Any:
