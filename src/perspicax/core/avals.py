@@ -20,6 +20,7 @@ from perspicax.core.symbolic import SymbolicSize, as_size, symbolic_in
 from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 
 Shape = tuple[int, ...]
+_NOWHERE: frozenset = frozenset()
 
 
 class AbstractValue:
@@ -32,6 +33,8 @@ class AbstractValue:
     weak_type: Any
     mlir: Any
     extended: Any = False
+    vma: frozenset = frozenset()
+    """The axes of a mesh along which the values may differ, inside of `shard_map`; none elsewhere."""
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         raise NotImplementedError(type(self).__name__)
@@ -58,6 +61,7 @@ class ShapedArray(AbstractValue):
         dtype: a NumPy dtype, or an extended one (PRNG keys).
         weak_type: whether the dtype gives way in promotion, as a Python scalar's does.
         sharding: `None`, or the sharding that is part of the type (explicit mesh axes).
+        vma: names of the axes of a mesh along which the values may differ ("varying manual axes").
     """
 
     __slots__ = (
@@ -65,6 +69,7 @@ class ShapedArray(AbstractValue):
         "_strong",
         "_tangent",
         "_unbatched",
+        "_varied",
         "dtype",
         "extended",
         "mlir",
@@ -74,6 +79,7 @@ class ShapedArray(AbstractValue):
         "sharding",
         "size",
         "symbolic",
+        "vma",
         "weak_type",
     )
 
@@ -92,21 +98,23 @@ class ShapedArray(AbstractValue):
     _strong: ShapedArray | None
     _batched: dict[tuple[int, int], ShapedArray]
     _unbatched: dict[int, ShapedArray]
+    _varied: dict[frozenset, ShapedArray]
 
-    def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: Any = None,
+    def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: Any = None, vma: frozenset = _NOWHERE,
                 **_ignored: Any) -> ShapedArray:
         try:
-            found = _lookup.get((shape, dtype, weak_type, sharding))
+            found = _lookup.get((shape, dtype, weak_type, sharding, vma))
         except TypeError:  # a list for a shape
             found = None
         if found is not None:
             aval = found()
             if aval is not None:
                 return aval
-        return _make(cls, canonical_shape(shape), dtypes.to_dtype(dtype), bool(weak_type), sharding)
+        return _make(cls, canonical_shape(shape), dtypes.to_dtype(dtype), bool(weak_type), sharding,
+                     frozenset(vma))
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (self.shape, self.dtype, self.weak_type, self.sharding)
+        return _rebuild, (self.shape, self.dtype, self.weak_type, self.sharding, self.vma)
 
     def __copy__(self) -> ShapedArray:
         return self
@@ -116,13 +124,23 @@ class ShapedArray(AbstractValue):
 
     def update(self, **changes: Any) -> ShapedArray:
         """The same type with some fields changed."""
-        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding)
+        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding,
+                      vma=self.vma)
         fields.update(changes)
         return ShapedArray(**fields)
 
     def at_shape(self, shape: Shape) -> ShapedArray:
         """This dtype and weak type at another shape."""
-        return ShapedArray(shape, self.dtype, self.weak_type)
+        return ShapedArray(shape, self.dtype, self.weak_type, vma=self.vma)
+
+    def varying(self, axes: frozenset) -> ShapedArray:
+        """This type for values that may differ along just these axes of a mesh."""
+        if axes == self.vma:
+            return self
+        found = self._varied.get(axes)
+        if found is None:
+            found = self._varied[axes] = self.update(vma=axes)
+        return found
 
     @property
     def strong(self) -> ShapedArray:
@@ -130,7 +148,7 @@ class ShapedArray(AbstractValue):
         if not self.weak_type:
             return self
         if self._strong is None:
-            self._strong = ShapedArray(self.shape, self.dtype, False, sharding=self.sharding)
+            self._strong = self.update(weak_type=False)
         return self._strong
 
     strip_weak_type = property(lambda self: lambda: self.strong)
@@ -150,15 +168,14 @@ class ShapedArray(AbstractValue):
         found = self._batched.get(key)
         if found is None:
             shape = self.shape[:axis] + (size,) + self.shape[axis:]
-            found = self._batched[key] = ShapedArray(shape, self.dtype, self.weak_type)
+            found = self._batched[key] = self.at_shape(shape)
         return found
 
     def unbatched(self, axis: int) -> ShapedArray:
         """This type without its axis `axis`."""
         found = self._unbatched.get(axis)
         if found is None:
-            found = self._unbatched[axis] = ShapedArray(self.shape[:axis] + self.shape[axis + 1:], self.dtype,
-                                                        self.weak_type)
+            found = self._unbatched[axis] = self.at_shape(self.shape[:axis] + self.shape[axis + 1:])
         return found
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
@@ -180,18 +197,19 @@ class ShapedArray(AbstractValue):
         return self.shape[0]
 
 
-def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sharding: Any) -> ShapedArray:
-    key = (shape, dtype, weak_type, sharding)
+def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset) -> ShapedArray:
+    key = (shape, dtype, weak_type, sharding, vma)
     found = _interned.get(key)
     if found is not None:
         return found
     self = object.__new__(cls)
     self.shape, self.dtype, self.weak_type, self.sharding = shape, dtype, weak_type, sharding
+    self.vma = vma
     self.ndim = len(shape)
     self.size = math.prod(shape)
     self.extended = isinstance(dtype, dtypes.ExtendedDType)
     self._tangent = self._strong = None
-    self._batched, self._unbatched = {}, {}
+    self._batched, self._unbatched, self._varied = {}, {}, {}
     if self.extended:
         element, physical = dtypes.mlir_element_type(dtype.physical_dtype), shape + tuple(dtype.physical_shape)
     elif dtype == dtypes.float0:
@@ -224,8 +242,8 @@ def _check_size(self: ShapedArray, shape: Shape) -> None:
         oversized.add(self)
 
 
-def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any) -> ShapedArray:
-    return ShapedArray(shape, dtype, weak_type, sharding=sharding)
+def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset = _NOWHERE) -> ShapedArray:
+    return ShapedArray(shape, dtype, weak_type, sharding=sharding, vma=vma)
 
 
 def canonical_shape(shape: Any) -> Shape:

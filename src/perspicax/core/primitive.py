@@ -23,6 +23,7 @@ The rules, and how they are called:
 """
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -33,6 +34,8 @@ from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, type_result
 
 MAX_CACHED_TYPES = 8192
+_NOWHERE: frozenset = frozenset()
+_varies = operator.attrgetter("vma")
 
 primitives: weakref.WeakSet[Primitive] = weakref.WeakSet()
 
@@ -240,14 +243,14 @@ class Primitive:
     def infer(self, avals: tuple, values: tuple) -> Any:
         """Result type (or list of types), by the type rule; cached."""
         if not self.cache_types:
-            return self._checked(self.type_rule(*avals, **self.unpack(values)))
+            return self._typed(avals, values)
         key = (avals, values)
         try:
             out = self.types.get(key)
         except TypeError:  # a parameter that cannot be hashed
-            return self._checked(self.type_rule(*avals, **self.unpack(values)))
+            return self._typed(avals, values)
         if out is None:
-            out = self._checked(self.type_rule(*avals, **self.unpack(values)))
+            out = self._typed(avals, values)
             if len(self.types) >= MAX_CACHED_TYPES:
                 self.types.clear()
             self.types[key] = out
@@ -255,7 +258,7 @@ class Primitive:
 
     def infer1(self, aval: AbstractValue) -> Any:
         """`infer` for one operand and no parameters."""
-        out = self._checked(self.type_rule(aval))
+        out = self._typed((aval,), ())
         if len(self.types1) >= MAX_CACHED_TYPES:
             self.types1.clear()
         self.types1[aval] = out
@@ -263,11 +266,23 @@ class Primitive:
 
     def infer2(self, a: AbstractValue, b: AbstractValue) -> Any:
         """`infer` for two operands and no parameters."""
-        out = self._checked(self.type_rule(a, b))
+        out = self._typed((a, b), ())
         if len(self.types2) >= MAX_CACHED_TYPES:
             self.types2.clear()
         self.types2[a, b] = out
         return out
+
+    def _typed(self, avals: tuple, values: tuple) -> Any:
+        """The result type. The type rule knows nothing of axes of a mesh: a result varies along those that any operand
+        varies along, unless the rule `varying` says otherwise, or jaxprs within do, which the type rule then reads."""
+        params = self.unpack(values)
+        rule = self.extra.get("varying")
+        reads_jaxprs = self.inside is not None or not (self.cache_types or "callback" in self.extra)
+        if rule is None and (reads_jaxprs or not any(map(_varies, avals))):
+            return self._checked(self.type_rule(*avals, **params))
+        found = self._checked(self.type_rule(*[a.varying(_NOWHERE) if a.vma else a for a in avals], **params))
+        axes = _NOWHERE.union(*map(_varies, avals)) if rule is None else rule(avals, **params)
+        return [a.varying(axes) for a in found] if self.multiple_results else found.varying(axes)
 
     def _checked(self, found: Any) -> Any:
         """What the type rule returned.

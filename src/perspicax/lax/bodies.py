@@ -19,7 +19,7 @@ from perspicax.diagnose.place import Position
 from perspicax.lax.control_errors import LoopEffectError, NotAFunctionError
 from perspicax.lax.parameters import check_parameters
 from perspicax.transform import trees as tree
-from perspicax.transform.batch import axis_frames
+from perspicax.transform.batch import axes_key
 from perspicax.transform.jit import also_cleared
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.stage import FlatFunction, debug_info, function_name, positional_names
@@ -78,8 +78,7 @@ def stage_body(fun: Callable[..., Any], transform: str, in_tree: Any, in_avals: 
         ParameterCountError: the function does not take as many arguments.
         LoopEffectError: the function has an effect that may not happen in a loop or branch.
     """
-    frames = axis_frames()
-    key = (transform, in_tree, tuple(in_avals), wrap_key, state_key(), tuple([(f.name, f.size) for f in frames]))
+    key = (transform, in_tree, tuple(in_avals), wrap_key, state_key(), axes_key())
     try:
         kept = None if ismethod(fun) else _bodies.setdefault(fun, {})  # a method is a new object at each access
         found = None if kept is None else kept.get(key)

@@ -333,13 +333,18 @@ def _cond_prune(used: Sequence[bool], params: dict) -> tuple[dict, list[bool], l
     return {**params, "branches": tuple(made)}, [True, *reads], list(used)
 
 
+def _cond_type(index: Any, *avals: Any, branches: Branches, **_: Any) -> list:
+    """The types of the results; they vary along all axes of a mesh along which the choice or that of any branch does."""
+    return [outs[0].varying(index.vma.union(*[a.vma for a in outs])) for outs in zip(*[b.out_avals for b in branches])]
+
+
 def _cond_inside(branches: tuple, **_: Any) -> Inside:
     return Inside("branch", tuple([Inner(b, tuple([("operand", 1 + i) for i in range(len(b.in_avals))])) for b in branches]))
 
 
 cond_p = Primitive(
     "cond", params=None, multiple_results=True, cache_types=False, handles_extended=True,
-    type_rule=lambda index, *avals, branches, **_: list(branches[0].out_avals), jvp=_cond_jvp, linearize=_cond_linearize,
+    type_rule=_cond_type, jvp=_cond_jvp, linearize=_cond_linearize,
     transpose=_cond_transpose, batch=_cond_batch,
     emit=_cond_emit, evaluate=_cond_evaluate, effects=_cond_effects, inside=_cond_inside,
     source="StableHLO specification, `case`")

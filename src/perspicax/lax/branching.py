@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
+from perspicax.core.avals import abstract_token
 from perspicax.core.config import config
-from perspicax.core.jaxpr import ClosedJaxpr, Var
+from perspicax.core.jaxpr import ClosedJaxpr, Var, eval_jaxpr
+from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, convert
@@ -168,9 +170,22 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     _check_results(transform, [functions[i] for i in order], [names[i] for i in order], [bodies[i] for i in order])
     closed, consts = _with_common_consts(bodies, order)
     closed, handed_on = branches_around(closed)
+    along = get_aval(index).vma
+    if along:
+        closed = tuple([_varied(branch, along) for branch in closed])
     given = [*consts, *leaves]
     outs = iter(cond_p(index, *given, branches=closed, **by_platform(platforms)))
     return bodies[0].out_tree.unflatten([next(outs) if i is None else as_traced(given[i]) for i in handed_on])
+
+
+def _varied(branch: ClosedJaxpr, axes: frozenset) -> ClosedJaxpr:
+    """A branch for operands that vary along axes of a mesh. Where the choice does, devices that have chosen otherwise take no
+    part in a sum within: the cotangent of an operand that is the same for all is summed outside."""
+    def make() -> ClosedJaxpr:
+        avals = [a if a is abstract_token else a.varying(a.vma | axes) for a in branch.in_avals]
+        return stage_flat(lambda *xs: eval_jaxpr(branch.jaxpr, branch.consts, *xs), avals, branch.debug_info)
+
+    return branch.derive(("varied", axes), make)
 
 
 def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str], bodies: Sequence[Body]) -> None:
@@ -184,7 +199,7 @@ def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str
                                     mismatches=tuple(mismatches(first.out_tree, body.out_tree)),
                                     definitions=(definition_of(functions[0]), definition_of(f)))
         wrong = [(i, a, b) for i, (a, b) in enumerate(zip(first.closed.out_avals, body.closed.out_avals))
-                 if a.strong is not b.strong]
+                 if a.strong.varying(b.vma) is not b.strong]
         if wrong:
             paths = leaf_paths(first.out_tree)
             raise BranchOutputError(transform=transform, functions=called, kind="type",

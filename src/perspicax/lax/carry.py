@@ -69,7 +69,12 @@ def unchanged(closed: ClosedJaxpr, start: int, count: int) -> list[bool]:
 
 
 def _promoted(given: Any, returned: Any) -> Any:
-    """The type to start with, when a weakly typed carry comes back as another type; `None` where there is none."""
+    """The type to start with, when a weakly typed carry comes back as another type, or a carry varies along more axes of a
+    mesh than it did; `None` where there is none."""
+    if returned.vma - given.vma:
+        wider = given.varying(given.vma | returned.vma)
+        return wider if returned.strong.varying(wider.vma) is wider.strong else _promoted(wider, returned)
+    returned = returned.varying(given.vma)
     if not given.weak_type or given.shape != returned.shape or given.extended or returned.extended:
         return None
     number = _NUMBERS.get(given.dtype.kind)
@@ -98,7 +103,8 @@ def settle_carry(stage: Callable[[list], tuple[Body, Sequence[Any]]], carry_aval
     avals = list(carry_avals)
     while True:
         body, returned = stage(avals)
-        wrong = [(i, a, b) for i, (a, b) in enumerate(zip(avals, returned)) if a is not b and a.strong is not b.strong]
+        wrong = [(i, a, b) for i, (a, b) in enumerate(zip(avals, returned))
+                 if a is not b and a.strong is not b.strong.varying(a.vma | b.vma)]
         if not wrong:
             return body, avals
         promoted = {i: _promoted(a, b) for i, a, b in wrong}

@@ -5,6 +5,7 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.source import operand_name
 
 
 class UnboundAxisError(PerspicaxError, NameError):
@@ -45,12 +46,52 @@ class CollectiveError(ReportedError, ValueError, AssertionError):  # JAX raises 
 
 
 class CollectiveNotThereYet(PerspicaxError, NotImplementedError):
-    """A collective was asked for something that it does not do over an axis of `vmap`."""
+    """A collective was asked for something that it does not do over such an axis.
+
+    Attributes:
+        function: the collective.
+        option: what was asked for.
+        place: where it is not served.
+    """
 
     function: str
     option: str
+    place: str = "over an axis of `vmap`"
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.function}` does not serve {self.option} over an axis of `vmap` yet.",
-                      why="collectives work over one whole axis of `vmap` at a time; several devices are not there yet")
+        why = "collectives work over one whole axis of `vmap` at a time" if "vmap" in self.place else \
+            "it is served along the axes of a mesh alone for which `shard_map` was given check_vma=False" \
+            if "types" in self.place else 'along the axes of a mesh values are "varying" or the same for all'
+        return Report(says=f"`{self.function}` does not serve {self.option} {self.place} yet.", why=why)
+
+
+class ReductionAxesVaryError(PerspicaxError, ValueError):
+    """A sum over several axes of a mesh was asked for, along some of which the value varies, and along others not.
+
+    Attributes:
+        function: the collective.
+        type_text: the type of the operand.
+        varying: the axes, among those named, along which it varies.
+        invariant: those along which it is the same for all.
+    """
+
+    function: str
+    type_text: str
+    varying: tuple[Any, ...]
+    invariant: tuple[Any, ...]
+
+    @property
+    def report(self) -> Report:
+        along, whole = (", ".join(map(repr, names)) for names in (self.varying, self.invariant))
+        name = operand_name(self.position, 0) or "x"
+        axes = repr(self.invariant[0] if len(self.invariant) == 1 else self.invariant)
+        return Report(
+            says=f"`{self.function}` was asked to sum over {along} and {whole}, but its operand is the same for all along "
+                 f"{whole}.",
+            why=f"{self.type_text} varies along {along} alone; a sum of equal values along {whole} would count each of them as "
+                "often as there are devices, which is seldom meant",
+            fixes=(Fix(f"sum along {along} only",
+                       code=f"lax.{self.function}({name}, {self.varying[0] if len(self.varying) == 1 else self.varying!r})"
+                       if len(self.varying) > 1 else f"lax.{self.function}({name}, {self.varying[0]!r})"),
+                   Fix("or, if every device's copy is to count", code=f'lax.pcast({name}, {axes}, to="varying")')))

@@ -19,15 +19,17 @@ from perspicax.lax import compare, elementwise
 from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet
 from perspicax.lax.collectives import axis_index, psum
 from perspicax.lax.families import constant_like, zeros_like
-from perspicax.lax.named_axes import array_axis, collective, listed, refuse_groups, size_of, sizes_of, without
+from perspicax.lax.mesh_collectives import emit_broadcast, emit_exchange, emit_gather, emit_permute, emit_scatter
+from perspicax.lax.named_axes import array_axis, collective, groups_within, listed, size_of, sizes_of, without
 from perspicax.lax.operand import operand, shape_of
 from perspicax.lax.reductions import reduce_sum
 from perspicax.lax.shape import broadcast_in_dim, expand_dims, reshape, squeeze, transpose
-from perspicax.lax.slicing import index_in_dim
+from perspicax.lax.slicing import dynamic_slice_in_dim, index_in_dim
 from perspicax.lax.taking import index_take
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.jvp import LINEAR
+from perspicax.transform.mesh_scope import checked_axes, manual_axes
 
 
 def _around(names: tuple, name: Any) -> tuple[int, int]:
@@ -53,7 +55,7 @@ def _merge(x: Any, axis: int, count: int) -> Any:
 
 # -- all_gather
 
-def _gather_type(x: ShapedArray, *, all_gather_dimension: int, axis_name: tuple, axis_index_groups: None, axis_size: int,
+def _gather_type(x: ShapedArray, *, all_gather_dimension: int, axis_name: tuple, axis_index_groups: Any, axis_size: int,
                  tiled: bool) -> ShapedArray:
     d, shape = all_gather_dimension, x.shape
     if tiled:
@@ -62,12 +64,12 @@ def _gather_type(x: ShapedArray, *, all_gather_dimension: int, axis_name: tuple,
 
 
 def _gather_batch(axis: BatchAxis, args: tuple, axes: tuple, *, all_gather_dimension: int, axis_name: tuple,
-                  axis_index_groups: None, axis_size: int, tiled: bool) -> tuple[Any, int | None]:
+                  axis_index_groups: Any, axis_size: int, tiled: bool) -> tuple[Any, int | None]:
     (x,), (at,) = args, axes
     d = all_gather_dimension
     if axis.name is None or axis.name not in axis_name:
         before = at <= d  # the batch axis stands before the gathered one
-        found = all_gather_p(x, all_gather_dimension=d + before, axis_name=axis_name, axis_index_groups=None,
+        found = all_gather_p(x, all_gather_dimension=d + before, axis_name=axis_name, axis_index_groups=axis_index_groups,
                              axis_size=axis_size, tiled=tiled)
         return found, at if before or tiled else at + 1
     found = to_axis(x, at, d, axis.size)  # the batch axis is what is gathered
@@ -88,8 +90,32 @@ def _gather_transpose(ct: Any, x: Any, *, all_gather_dimension: int, **params: A
 
 all_gather_p: Primitive = collective(
     "all_gather", params=("all_gather_dimension", "axis_index_groups", "axis_name", "axis_size", "tiled"), over="axis_name",
-    type_rule=_gather_type, jvp=LINEAR, transpose=_gather_transpose, batch=_gather_batch,
+    type_rule=_gather_type, jvp=LINEAR, transpose=_gather_transpose, batch=_gather_batch, emit=emit_gather,
     source="the values along a named axis, side by side; transposed, `reduce_scatter`")
+
+
+def _invariant_transpose(ct: Any, x: Any, *, all_gather_dimension: int, axis_name: tuple, axis_size: int, tiled: bool,
+                         **_: Any) -> list[Any]:
+    """All have the whole cotangent: each takes its own part."""
+    d = all_gather_dimension
+    size = shape_of(ct)[d] // axis_size
+    part = dynamic_slice_in_dim(ct, elementwise.mul(axis_index(axis_name), np.int32(size)), size, d)
+    return [part if tiled else squeeze(part, (d,))]
+
+
+def _invariant_batch(axis: BatchAxis, args: tuple, axes: tuple, *, all_gather_dimension: int, tiled: bool,
+                     **params: Any) -> tuple[Any, int | None]:
+    (x,), (at,), d = args, axes, all_gather_dimension
+    before = at <= d
+    found = all_gather_invariant_p(x, all_gather_dimension=d + before, tiled=tiled, **params)
+    return found, at if before or tiled else at + 1
+
+
+all_gather_invariant_p: Primitive = collective(
+    "all_gather_invariant", params=("all_gather_dimension", "axis_index_groups", "axis_name", "axis_size", "tiled"),
+    over="axis_name", function="all_gather", type_rule=_gather_type, jvp=LINEAR, transpose=_invariant_transpose,
+    batch=_invariant_batch, emit=emit_gather, varying=lambda avals, *, axis_name, **_: avals[0].vma.difference(axis_name),
+    source="`all_gather` over axes of a mesh, of a type that is the same along them")
 
 
 def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False,
@@ -99,10 +125,12 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     Args:
         x: array of shape `[...]`, or pytree of arrays.
         axis_name: the name of an axis, or several, which then count as one, the last one fastest.
-        axis_index_groups: is not served over an axis of `vmap`.
+        axis_index_groups: lists of places along the axis, within each of which it happens, of one size; not served over an axis
+            of `vmap`.
         axis: where the new axis stands in the result; the axis that grows, where `tiled`.
         tiled: whether the values are put one behind the other along an axis that they have.
-        to: `"varying"`; other values belong to meshes of devices.
+        to: `"varying"`; over axes of the mesh of `shard_map` also `"invarying"`: the result is the same for all, and of a type
+            that says so.
 
     Returns:
         Array with a new axis of size `n`, that of the named axis; with `tiled` an array whose axis is `n` times as long. It
@@ -116,25 +144,33 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     Array([[1, 2],
            [1, 2]], dtype=int32)
     """
-    refuse_groups("all_gather", axis_index_groups)
-    if to != "varying":
-        raise CollectiveError(says=f"`all_gather` was given to={to!r}.",
-                              why='along an axis of `vmap` every value may vary: it is "varying"')
     names = listed(axis_name)
     size = size_of("all_gather", names)
+    groups = groups_within("all_gather", names, axis_index_groups)
+    if groups is not None:
+        size = len(groups[0])
+    gather: Primitive = all_gather_p
+    if to == "invarying" and checked_axes(names) == frozenset(names) and groups is None:
+        gather = all_gather_invariant_p
+    elif to == "reduced" and checked_axes(names):
+        raise CollectiveNotThereYet(function="all_gather", option="to='reduced'", place="along an axis of a mesh")
+    elif to != "varying":
+        raise CollectiveError(says=f"`all_gather` was given to={to!r}.",
+                              why='what is not told to vary is told by the types inside of `shard_map`, over whole axes of its '
+                                  'mesh; elsewhere it is "varying"')
 
     def one(leaf: Any) -> Any:
         leaf = operand(leaf)
         d = array_axis("all_gather", "axis", axis, len(shape_of(leaf)), extra=not tiled)
-        return all_gather_p(leaf, all_gather_dimension=d, axis_name=names, axis_index_groups=None, axis_size=size,
-                            tiled=bool(tiled))
+        return gather(leaf, all_gather_dimension=d, axis_name=names, axis_index_groups=groups, axis_size=size,
+                      tiled=bool(tiled))
 
     return tree.tree_map(one, x)
 
 
 # -- psum_scatter
 
-def _scatter_type(x: ShapedArray, *, scatter_dimension: int, axis_name: tuple, axis_index_groups: None, axis_size: int,
+def _scatter_type(x: ShapedArray, *, scatter_dimension: int, axis_name: tuple, axis_index_groups: Any, axis_size: int,
                   tiled: bool) -> ShapedArray:
     d, shape = scatter_dimension, x.shape
     if tiled:
@@ -143,12 +179,12 @@ def _scatter_type(x: ShapedArray, *, scatter_dimension: int, axis_name: tuple, a
 
 
 def _scatter_batch(axis: BatchAxis, args: tuple, axes: tuple, *, scatter_dimension: int, axis_name: tuple,
-                   axis_index_groups: None, axis_size: int, tiled: bool) -> tuple[Any, int | None]:
+                   axis_index_groups: Any, axis_size: int, tiled: bool) -> tuple[Any, int | None]:
     (x,), (at,) = args, axes
     d = scatter_dimension
     if axis.name is None or axis.name not in axis_name:
         before = at <= d
-        found = reduce_scatter_p(x, scatter_dimension=d + before, axis_name=axis_name, axis_index_groups=None,
+        found = reduce_scatter_p(x, scatter_dimension=d + before, axis_name=axis_name, axis_index_groups=axis_index_groups,
                                  axis_size=axis_size, tiled=tiled)
         return found, at if before or tiled else at - 1
     total = elementwise.mul(x, constant_like(x, axis.size)) if at is None else reduce_sum(x, (at,))
@@ -170,7 +206,8 @@ def _scatter_transpose(ct: Any, x: Any, *, scatter_dimension: int, **params: Any
 reduce_scatter_p: Primitive = collective(
     "reduce_scatter", params=("axis_index_groups", "axis_name", "axis_size", "scatter_dimension", "tiled"),
     over="axis_name", function="psum_scatter", type_rule=_scatter_type, jvp=LINEAR, transpose=_scatter_transpose,
-    batch=_scatter_batch, source="a sum over a named axis, of which each keeps a piece; transposed, `all_gather`")
+    batch=_scatter_batch, emit=emit_scatter,
+    source="a sum over a named axis, of which each keeps a piece; transposed, `all_gather`")
 
 
 def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0, axis_index_groups: Any = None,
@@ -181,22 +218,25 @@ def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0, axis_ind
         x: array, or pytree of arrays.
         axis_name: the name of an axis of size `n`, or several, which then count as one, the last one fastest.
         scatter_dimension: the axis of `x` that is cut.
-        axis_index_groups: is not served over an axis of `vmap`.
+        axis_index_groups: lists of places along the axis, within each of which it happens, of one size; not served over an axis
+            of `vmap`.
         tiled: whether the axis stays, as a piece of `1 / n` of its size; else it has size `n`, and goes.
 
     Raises:
         UnboundAxisError: there is no axis of such a name.
         CollectiveError: the axis of `x` does not exist, or has another size.
     """
-    refuse_groups("psum_scatter", axis_index_groups)
     names = listed(axis_name)
     size = size_of("psum_scatter", names)
+    groups = groups_within("psum_scatter", names, axis_index_groups)
+    if groups is not None:
+        size = len(groups[0])
 
     def one(leaf: Any) -> Any:
         leaf = operand(leaf)
         d = array_axis("psum_scatter", "scatter_dimension", scatter_dimension, len(shape_of(leaf)))
         _check_cut("psum_scatter", leaf, d, axis_name, size, tiled)
-        return reduce_scatter_p(leaf, scatter_dimension=d, axis_name=names, axis_index_groups=None, axis_size=size,
+        return reduce_scatter_p(leaf, scatter_dimension=d, axis_name=names, axis_index_groups=groups, axis_size=size,
                                 tiled=bool(tiled))
 
     return tree.tree_map(one, x)
@@ -214,7 +254,7 @@ def _check_cut(function: str, x: Any, d: int, axis_name: Any, size: int, tiled: 
 
 # -- all_to_all
 
-def _exchange_type(x: ShapedArray, *, split_axis: int, concat_axis: int, axis_name: tuple, axis_index_groups: None,
+def _exchange_type(x: ShapedArray, *, split_axis: int, concat_axis: int, axis_name: tuple, axis_index_groups: Any,
                    axis_size: int, tiled: bool) -> ShapedArray:
     shape = list(x.shape)
     shape[split_axis] //= axis_size
@@ -223,12 +263,12 @@ def _exchange_type(x: ShapedArray, *, split_axis: int, concat_axis: int, axis_na
 
 
 def _exchange_batch(axis: BatchAxis, args: tuple, axes: tuple, *, split_axis: int, concat_axis: int, axis_name: tuple,
-                    axis_index_groups: None, axis_size: int, tiled: bool) -> tuple[Any, int]:
+                    axis_index_groups: Any, axis_size: int, tiled: bool) -> tuple[Any, int]:
     (x,), (at,) = args, axes
     s, c = split_axis, concat_axis
     if axis.name is None or axis.name not in axis_name:
         x = to_axis(x, at, 0, axis.size)
-        return all_to_all_p(x, split_axis=s + 1, concat_axis=c + 1, axis_name=axis_name, axis_index_groups=None,
+        return all_to_all_p(x, split_axis=s + 1, concat_axis=c + 1, axis_name=axis_name, axis_index_groups=axis_index_groups,
                             axis_size=axis_size, tiled=tiled), 0
     x = to_axis(x, at, 0, axis.size)  # 0: who sends
     first, last = _around(axis_name, axis.name)
@@ -254,6 +294,7 @@ def _exchange_transpose(ct: Any, x: Any, *, split_axis: int, concat_axis: int, *
 all_to_all_p: Primitive = collective(
     "all_to_all", params=("axis_index_groups", "axis_name", "axis_size", "concat_axis", "split_axis", "tiled"),
     over="axis_name", type_rule=_exchange_type, jvp=LINEAR, transpose=_exchange_transpose, batch=_exchange_batch,
+    emit=emit_exchange,
     source="each sends one piece to each; transposed, the pieces go back")
 
 
@@ -266,7 +307,8 @@ def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *, axi
         axis_name: the name of an axis of size `n`, or several, which then count as one, the last one fastest.
         split_axis: the axis of `x` that is cut.
         concat_axis: where the pieces that arrive are put together: a new axis; with `tiled` one that `x` has.
-        axis_index_groups: is not served over an axis of `vmap`.
+        axis_index_groups: lists of places along the axis, within each of which it happens, of one size; not served over an axis
+            of `vmap`.
         tiled: whether axes stay: the one that is cut has a size that `n` divides. Else it has size `n`, and goes.
 
     Raises:
@@ -277,9 +319,11 @@ def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *, axi
     Array([[1, 3],
            [2, 4]], dtype=int32)
     """
-    refuse_groups("all_to_all", axis_index_groups)
     names = listed(axis_name)
     size = size_of("all_to_all", names)
+    groups = groups_within("all_to_all", names, axis_index_groups)
+    if groups is not None:
+        size = len(groups[0])
 
     def one(leaf: Any) -> Any:
         leaf = operand(leaf)
@@ -291,7 +335,7 @@ def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *, axi
         if gone:  # an axis of size 1 takes the pieces, and the one that is cut, of size 1 then, goes
             c = c if c < s else c + 1
             leaf, s = expand_dims(leaf, (c,)), s + (c <= s)
-        found = all_to_all_p(leaf, split_axis=s, concat_axis=c, axis_name=names, axis_index_groups=None, axis_size=size,
+        found = all_to_all_p(leaf, split_axis=s, concat_axis=c, axis_name=names, axis_index_groups=groups, axis_size=size,
                              tiled=bool(tiled))
         return squeeze(found, (s,)) if gone else found
 
@@ -326,7 +370,7 @@ def _permute_transpose(ct: Any, x: Any, *, axis_name: tuple, perm: tuple) -> lis
 
 ppermute_p: Primitive = collective(
     "ppermute", params=("axis_name", "perm"), over="axis_name", type_rule=lambda x, **_: x, jvp=LINEAR,
-    transpose=_permute_transpose, batch=_permute_batch,
+    transpose=_permute_transpose, batch=_permute_batch, emit=emit_permute,
     source="values moved along a named axis; transposed, they move back")
 
 
@@ -335,7 +379,7 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
 
     Args:
         x: array, or pytree of arrays.
-        axis_name: the name of an axis of size `n`.
+        axis_name: the name of an axis of size `n`; of a mesh also several, which then count as one, the last one fastest.
         perm: pairs `(from, to)` of indices `0 … n - 1`; none is named twice as `from`, or twice as `to`.
 
     Returns:
@@ -344,7 +388,7 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
     Raises:
         UnboundAxisError: there is no axis of such a name.
         CollectiveError: the pairs are not of this kind.
-        CollectiveNotThereYet: several axes are named.
+        CollectiveNotThereYet: several axes are named, not all of a mesh.
 
     Differs: JAX refuses under `vmap` what is not a permutation of all indices.
 
@@ -353,7 +397,7 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
     """
     names = listed(axis_name)
     size = size_of("ppermute", names)
-    if len(names) > 1:
+    if len(names) > 1 and not manual_axes().issuperset(names):
         raise CollectiveNotThereYet(function="ppermute", option="several axes at once")
     pairs = _pairs(perm, axis_name, size)
     return tree.tree_map(lambda leaf: ppermute_p(operand(leaf), axis_name=names, perm=pairs), x)
@@ -415,7 +459,7 @@ def _broadcast_transpose(ct: Any, x: Any, *, axis_name: Any, source: int) -> lis
 
 pbroadcast_p: Primitive = collective(
     "pbroadcast", params=("axis_name", "source"), over="axis_name", type_rule=lambda x, **_: x, jvp=LINEAR,
-    transpose=_broadcast_transpose, batch=_broadcast_batch,
+    transpose=_broadcast_transpose, batch=_broadcast_batch, emit=emit_broadcast,
     source="the value at one index of a named axis; transposed, the sum, at that index alone")
 
 
@@ -442,5 +486,5 @@ def pbroadcast(x: Any, axis_name: Any, source: int) -> Any:
     return tree.tree_map(lambda leaf: pbroadcast_p(operand(leaf), axis_name=names[0], source=operator.index(source)), x)
 
 
-__all__ = ["all_gather", "all_gather_p", "all_to_all", "all_to_all_p", "pbroadcast", "pbroadcast_p", "ppermute",
-           "ppermute_p", "pshuffle", "psum_scatter", "pswapaxes", "reduce_scatter_p"]
+__all__ = ["all_gather", "all_gather_invariant_p", "all_gather_p", "all_to_all", "all_to_all_p", "pbroadcast",
+           "pbroadcast_p", "ppermute", "ppermute_p", "pshuffle", "psum_scatter", "pswapaxes", "reduce_scatter_p"]

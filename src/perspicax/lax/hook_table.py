@@ -53,6 +53,18 @@ def _stop_gradient(x: Any) -> Any:
     return stop_gradient_p(x)
 
 
+def _psum_over(x: Any, axes: frozenset) -> Any:
+    from perspicax.lax.collectives import psum_over  # for its weight: few programs need it
+
+    return psum_over(x, axes)
+
+
+def _vary_over(x: Any, axes: frozenset) -> Any:
+    from perspicax.lax.collectives import vary_over  # for its weight: few programs need it
+
+    return vary_over(x, axes)
+
+
 def _zeros(aval: ShapedArray) -> Any:
     made = _full(aval, 0)
     return convert.convert_to(made, aval) if aval.weak_type else made
@@ -67,5 +79,5 @@ hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
     add=elementwise.add_any, zeros=_zeros, ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
     convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce_sum(x, (axis,)),
     sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub,
-    stop_gradient=_stop_gradient, select=compare.select,
+    stop_gradient=_stop_gradient, psum_over=_psum_over, vary_over=_vary_over, select=compare.select,
     full_like=lambda x, value, dtype: _full(ShapedArray(get_aval(x).shape, dtype), value)))  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Any
 from perspicax.core.primitive import Primitive
 from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet, UnboundAxisError
 from perspicax.transform.batch import axis_frames
+from perspicax.transform.mesh_scope import checked_axes
 
 Names = tuple[Any, ...]
 
@@ -42,14 +43,31 @@ def size_of(function: str, names: Names) -> int:
     return math.prod(sizes_of(function, names))
 
 
-def refuse_groups(function: str, axis_index_groups: Any) -> None:
-    """Raise for collectives within groups.
+def groups_within(function: str, names: Names, axis_index_groups: Any) -> tuple[tuple[int, ...], ...] | None:
+    """The groups of places along the axes of a mesh (counted as one) within which a collective works; `None`: it is one.
 
     Raises:
-        CollectiveNotThereYet: there are groups.
+        CollectiveNotThereYet: there are groups, and an axis is of `vmap`.
+        CollectiveError: the groups do not name each place once, or are of several sizes.
     """
-    if axis_index_groups is not None:
+    if axis_index_groups is None:
+        return None
+    size = size_of(function, names)
+    frames = {f.name: f for f in reversed(axis_frames())}
+    if any(frames[n].mesh is None for n in names):
         raise CollectiveNotThereYet(function=function, option="`axis_index_groups`")
+    try:
+        groups = tuple([tuple(map(operator.index, group)) for group in axis_index_groups])
+    except TypeError:
+        raise CollectiveError(says=f"`{function}` was given axis_index_groups={axis_index_groups!r}.",
+                              why="it is a list of lists of places along the axis") from None
+    if sorted([i for group in groups for i in group]) != list(range(size)):
+        raise CollectiveError(says=f"`{function}` was given axis_index_groups={axis_index_groups!r}, along an axis of size "
+                                   f"{size}.", why=f"the groups name each of 0 to {size - 1} once, together")
+    if len({len(group) for group in groups}) != 1:
+        raise CollectiveError(says=f"`{function}` was given groups of several sizes: {axis_index_groups!r}.",
+                              why="a program has one shape on all devices, so the groups have one size")
+    return groups
 
 
 def array_axis(function: str, parameter: str, axis: Any, rank: int, extra: int = 0) -> int:
@@ -79,24 +97,33 @@ def names_of(parameter: str) -> Callable[..., frozenset]:
     return lambda **params: frozenset(listed(params[parameter]))
 
 
-def unbound(name: str, parameter: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Emission and evaluation: what is left for these has axes that nothing maps."""
+def unbound(name: str, parameter: str) -> Callable[..., Any]:
+    """Evaluation: what is left for it has axes that nothing maps."""
     def evaluate(*args: Any, **params: Any) -> Any:
         raise UnboundAxisError(function=name, axis=listed(params[parameter])[0])
 
-    return lambda b, *args, **params: evaluate(*args, **params), evaluate
+    return evaluate
 
 
-def collective(name: str, *, params: Sequence[str], over: str, function: str = "", **rules: Any) -> Primitive:
+def gained(parameter: str) -> Callable[..., frozenset]:
+    """Along which axes of a mesh a result varies: the named ones, and those along which its operands do."""
+    return lambda avals, **params: frozenset().union(*[a.vma for a in avals]) | checked_axes(listed(params[parameter]))
+
+
+def collective(name: str, *, params: Sequence[str], over: str, emit: Callable[..., Any], function: str = "",
+               varying: Callable[..., frozenset] | None = None, **rules: Any) -> Primitive:
     """A primitive over named axes.
 
     Args:
         over: the parameter that names them.
+        emit: over axes of a mesh; axes of `vmap` are gone by then.
         function: the public function, where it has another name.
+        varying: along which axes of a mesh the result may differ, by the types of the operands and parameters; as for `gained`
+            where that is not told. It looks at the axes in scope, so types are not kept.
     """
-    emit, evaluate = unbound(function or name, over)
-    primitive = Primitive(name, params=params, emit=emit, evaluate=evaluate, **rules)
+    primitive = Primitive(name, params=params, emit=emit, evaluate=unbound(function or name, over), cache_types=False, **rules)
     primitive.extra["axis_names"] = names_of(over)
+    primitive.extra["varying"] = varying or gained(over)
     return primitive
 
 
@@ -105,4 +132,4 @@ def without(names: Names, name: Any) -> Names:
     return tuple([n for n in names if n != name])
 
 
-__all__ = ["array_axis", "collective", "listed", "names_of", "refuse_groups", "size_of", "sizes_of", "without"]
+__all__ = ["array_axis", "collective", "gained", "groups_within", "listed", "names_of", "size_of", "sizes_of", "without"]

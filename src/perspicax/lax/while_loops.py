@@ -268,7 +268,8 @@ while_p = Primitive(
     "while",
     params=("cond_nconsts", "cond_jaxpr", "body_nconsts", "body_jaxpr"),
     multiple_results=True, cache_types=False, handles_extended=True,
-    type_rule=lambda *avals, body_jaxpr, **_: list(body_jaxpr.out_avals),
+    type_rule=lambda *avals, body_jaxpr, cond_jaxpr, **_: [
+        a.varying(a.vma | cond_jaxpr.out_avals[0].vma) for a in body_jaxpr.out_avals],
     jvp=_while_jvp, linearize=_while_linearize, transpose=_while_transpose, batch=_while_batch,
     emit=_while_emit, evaluate=_while_evaluate, effects=_while_effects, inside=_while_inside,
     source="StableHLO specification, `while`",

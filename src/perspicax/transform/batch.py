@@ -19,6 +19,8 @@ class BatchAxis:
     """The axis that a vmap adds: its size, and the name that collectives know it by."""
 
     __slots__ = ("name", "size", "spmd")
+    mesh: Any = None
+    """Of the axis of a mesh, `(mesh, manual axes, whether types tell what varies)`."""
 
     def __init__(self, size: int, name: Any = None, spmd: Any = None) -> None:
         self.size, self.name, self.spmd = size, name, spmd
@@ -153,14 +155,23 @@ def _names_axis(primitive: Primitive, values: tuple, name: Any) -> bool:
     return mentions is not None and name in mentions(**primitive.unpack(values))
 
 
-def axis_frames() -> list[BatchAxis]:
-    """The named axes in scope, innermost first."""
-    found, trace = [], local.trace
+def axis_frames() -> list[Any]:
+    """The named axes in scope, innermost first: each has a `name` and a `size`."""
+    found: list[Any] = []
+    trace = local.trace
     while trace is not None:
-        if type(trace) is BatchTrace and trace.axis.name is not None:
-            found.append(trace.axis)
+        if type(trace) is BatchTrace:
+            if trace.axis.name is not None:
+                found.append(trace.axis)
+        elif trace.frames:
+            found += trace.frames
         trace = trace.parent
     return found
+
+
+def axes_key() -> tuple:
+    """What a function that is staged now may know of the named axes in scope; a part of the keys of caches."""
+    return tuple([(f.name, f.size, f.mesh) for f in axis_frames()])
 
 
 # -- functions of flat operands

@@ -25,6 +25,8 @@ class LaxHooks(Protocol):
     expand: Callable[[Any, int, int], Any]  # (x, rank, place): a vector as an array of that rank, its axis at place
     broadcast_to: Callable[[Any, tuple[int, ...]], Any]  # axes of size 1 repeated
     stop_gradient: Callable[[Any], Any]
+    psum_over: Callable[[Any, frozenset], Any]  # the sum over axes of a mesh, the same along these
+    vary_over: Callable[[Any, frozenset], Any]  # the same value, of a type that may differ along axes of a mesh
 
 
 _filled: list[LaxHooks] = []
@@ -47,6 +49,24 @@ def add_tangents(x: Any, y: Any) -> Any:
     if type(y) is Zero:
         return x
     return lax().add(x, y)
+
+
+def flowing_to(aval: Any, ct: Any) -> Any:
+    """A cotangent of a value of type `aval`.
+
+    Where the value is the same along an axis of a mesh and what was computed from it is not, it was given to all along that
+    axis: what comes back is their sum.
+    """
+    if type(ct) is Zero:
+        return ct
+    more = get_aval(ct).vma - aval.vma
+    return lax().psum_over(ct, more) if more else ct
+
+
+def as_varying(aval: Any, x: Any) -> Any:
+    """A tangent of a value of type `aval`, in a type that varies along the same axes."""
+    less = aval.vma - get_aval(x).vma
+    return lax().vary_over(x, less) if less else x
 
 
 def instantiate(x: Any) -> Any:

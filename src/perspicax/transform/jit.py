@@ -28,7 +28,7 @@ from perspicax.core.tree import tree_flatten
 from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, TracedStage
-from perspicax.transform.batch import axis_frames
+from perspicax.transform.batch import axes_key
 from perspicax.transform.errors import NoTracingError
 from perspicax.transform.jit_options import JitOptions, Signature
 from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_for, run_jaxpr
@@ -200,7 +200,7 @@ class JitFunction:
             if any(isinstance(x, RefCell) for x in leaves):
                 raise RefArgumentError(function=self._name)
             avals = tuple(check_arguments(leaves, in_tree, self._fun, self.transform))
-        frames = () if local.trace is _evaluator else tuple([(f.name, f.size) for f in axis_frames()])
+        frames = () if local.trace is _evaluator else axes_key()
         key = (state_key(), in_tree, avals, statics, options.donate_key, frames)
         try:
             traced = self._traced.get(key)

@@ -18,7 +18,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
 from perspicax.core.primitive import Missing, OfPrimitive, Primitive
 from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace, Zero, leak_error, outlived, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
-from perspicax.transform.hooks import add_tangents, instantiate
+from perspicax.transform.hooks import add_tangents, as_varying, instantiate
 from perspicax.transform.rule_checks import check_tangents, watching
 
 
@@ -285,7 +285,7 @@ def _jvp_jaxpr(closed: ClosedJaxpr, moving: tuple[bool, ...],
         outs, douts = jvp_flat(lambda *xs: eval_jaxpr(closed.jaxpr, closed.consts, *xs), primals, tangents)
         wanted = _flags(instantiated, len(outs))
         found.append(tuple(type(t) is not Zero or w for t, w in zip(douts, wanted)))
-        return outs + [instantiate(t) for t, m in zip(douts, found[0]) if m]
+        return outs + [as_varying(get_aval(x), instantiate(t)) for x, t, m in zip(outs, douts, found[0]) if m]
 
     avals = list(closed.in_avals) + [a.to_tangent_aval() for a, m in zip(closed.in_avals, moving) if m]
     derived = stage_flat(both, avals, closed.debug_info)
@@ -336,7 +336,7 @@ def _linearize_jaxpr(closed: ClosedJaxpr, moving: tuple[bool, ...],
         wanted = _flags(instantiated, len(outs))
         moves = tuple(type(t) is not Zero or w for t, w in zip(douts, wanted))
         local.trace = tape
-        linear = tape.close([instantiate(t) for t, m in zip(douts, moves) if m])
+        linear = tape.close([as_varying(get_aval(x), instantiate(t)) for x, t, m in zip(outs, douts, moves) if m])
         tape.dead = True
         outvars: list[Any] = [outer.atom(x) for x in outs]
         in_index = {a.variable: i for i, a in enumerate(args)}

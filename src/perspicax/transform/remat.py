@@ -19,7 +19,7 @@ from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer
 from perspicax.transform import trees as tree
-from perspicax.transform.batch import BatchAxis, axis_frames, batch_jaxpr, to_axis
+from perspicax.transform.batch import BatchAxis, axes_key, batch_jaxpr, to_axis
 from perspicax.transform.errors import StaticArgumentError
 from perspicax.transform.jit import also_cleared
 from perspicax.transform.jit_primitive import jit_p
@@ -364,7 +364,7 @@ def _stage(fun: Any, own: dict[Any, _Staged], in_tree: Any, avals: Sequence[Any]
     """The function as a jaxpr, staged once for each combination of types and static values that can be hashed."""
     by_place, by_name = fixed
     statics = tuple([(k, type(v), v) for k, v in (*by_place.items(), *by_name.items())])
-    key = (state_key(), in_tree, tuple(avals), statics, tuple([(f.name, f.size) for f in axis_frames()]))
+    key = (state_key(), in_tree, tuple(avals), statics, axes_key())
     try:
         # A bound method is a new object at each access, equal to others of an instance that may have changed.
         cache = own if inspect.ismethod(fun) else _caches.setdefault(fun, {})

@@ -13,7 +13,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.primitive import Missing
 from perspicax.core.trace import JaxprTrace, Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
-from perspicax.transform.hooks import add_tangents, instantiate
+from perspicax.transform.hooks import add_tangents, flowing_to, instantiate
 from perspicax.transform.jvp import TapeTrace
 from perspicax.transform.rule_checks import same_type, watching
 
@@ -87,6 +87,7 @@ def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing:
 
 
 def _accumulate(flowing: dict[Var, Any], v: Var, ct: Any) -> None:
+    ct = flowing_to(v.aval, ct)
     before = flowing.get(v)
     flowing[v] = ct if before is None else add_tangents(before, ct)
 

@@ -1,0 +1,246 @@
+"""What is said of `shard_map` and `pmap`: meshes, specifications and results that do not fit."""
+from __future__ import annotations
+
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+
+
+class ShardMapMeshError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
+    """`shard_map` has no mesh, or one that does not fit where it is called.
+
+    Attributes:
+        function: what was called: `shard_map` or `smap`.
+        kind: "none", "type", "other", "names" or "manual".
+        got: what was given, as it shows.
+        mesh: the mesh, or the one that is set, as it shows.
+        axes: the axes in question.
+        known: for "names" and "manual", the axes that could be named.
+    """
+
+    function: str
+    kind: str
+    got: str = ""
+    mesh: str = ""
+    axes: tuple[Any, ...] = ()
+    known: tuple[Any, ...] = ()
+
+    @property
+    def report(self) -> Report:
+        axes = ", ".join(map(repr, self.axes))
+        match self.kind:
+            case "none":
+                return Report(says=f"`{self.function}` was given no mesh, and none is set.",
+                              why="a mesh names the devices that the function runs on",
+                              fixes=(Fix("set one around the call", code="with jax.set_mesh(mesh): ..."),
+                                     *((Fix("or give it", code="jax.shard_map(f, mesh=mesh, in_specs=..., out_specs=...)"),)
+                                       if self.function == "shard_map" else ())))
+            case "type":
+                return Report(says=f"`{self.function}` was given mesh={self.got}.",
+                              why="it is a mesh of devices, or an abstract one",
+                              fixes=(Fix(code="mesh = jax.make_mesh((len(jax.devices()),), ('x',))"),))
+            case "other":
+                return Report(says=f"`{self.function}` was given {self.got}, but the mesh that is set here is {self.mesh}.",
+                              why="a function that runs under a mesh names the axes of that one",
+                              fixes=(Fix("leave out `mesh=`"),))
+            case "names":
+                known = ", ".join(map(repr, self.known)) or "none"
+                near = _near(self.axes[0], self.known)
+                what = "the axis" if len(self.axes) == 1 else "the axes"
+                return Report(says=f"`{self.function}` was given {what} {axes}, which the mesh does not have.",
+                              why=f"the axes of {self.mesh} are {known}",
+                              fixes=(Fix("did you mean", code=repr(near)),) if near is not None else ())
+        left = ", ".join(map(repr, self.known))
+        return Report(says=f"`{self.function}` was to map over {axes}, inside of a function that is mapped over "
+                           f"{'it' if len(self.axes) == 1 else 'them'} already.",
+                      why="inside of `shard_map` each device has its part along such an axis: nothing is left to split",
+                      fixes=(Fix("name the others alone", code=f"axis_names={{{left}}}"),) if left else ())
+
+
+def _near(name: Any, known: tuple[Any, ...]) -> Any:
+    from difflib import get_close_matches  # only a printed error needs it
+
+    found = get_close_matches(str(name), list(map(str, known)), 1, 0.4)
+    return next((k for k in known if found and str(k) == found[0]), None)
+
+
+class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
+    """`in_specs` or `out_specs` of `shard_map` do not fit the function.
+
+    Attributes:
+        function: the function that was mapped.
+        option: `in_specs`, `out_specs`, or those of `smap` and `pmap`.
+        kind: "tree", "type", "manual", "rank", "keyword" or "infer".
+        got: what was given, as it shows.
+        name: the argument or result in question.
+        type_text: its type.
+        axes: for "manual", the axes that are mapped over; for "rank", what the fix may name.
+        mismatches: for "tree", every place where the structures differ.
+        transform: what was called.
+    """
+
+    function: str
+    option: str
+    kind: str
+    got: str = ""
+    name: str = ""
+    type_text: str = ""
+    axes: tuple[Any, ...] = ()
+    mismatches: tuple[Any, ...] = ()
+    transform: str = "shard_map"
+
+    @property
+    def report(self) -> Report:
+        of = f"of `{self.function}`"
+        axes = ", ".join(map(repr, self.axes))
+        match self.kind:
+            case "tree":
+                from perspicax.core.tree_mismatch import sentence  # for its weight: only a printed error needs it
+
+                whose = "the arguments" if self.option.startswith("in") else "the results"
+                rows = [sentence(m, whose, self.option).rstrip(".") for m in self.mismatches]
+                return Report(says=f"`{self.option}` {of} under {self.transform} does not have the structure of {whose}.",
+                              why="one entry stands for each argument or result, or for a whole subtree of them; "
+                                  + ("; ".join(rows) or f"it is {self.got}"),
+                              fixes=(Fix("one entry for all", code=f"{self.option}=P()" if "spec" in self.option else
+                                         f"{self.option}=0"),))
+            case "type":
+                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} where a PartitionSpec belongs.",
+                              why="it says for each axis of an array by which axes of the mesh it is split",
+                              fixes=(Fix(code=f"{self.option}=jax.P({self.got})" if self.got[:1] in "'\"" else
+                                         f"{self.option}=jax.P()"),))
+            case "axis":
+                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} where the number of an axis "
+                                   "belongs.", why="it is an integer, or None for what is the same on all devices",
+                              fixes=(Fix(code=f"{self.option}=0"),))
+            case "manual":
+                return Report(says=f"`{self.option}` {of} under {self.transform} names {self.got}, over which it is not "
+                                   "mapped.",
+                              why=f"it is mapped over {axes}; along other axes of the mesh the compiler splits arrays",
+                              fixes=(Fix("map over it as well", code=f"axis_names={{{axes}, {self.got}}}"),))
+            case "rank":
+                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} for {self.name}, of type "
+                                   f"{self.type_text}.",
+                              why=f"it speaks of more axes than {self.name} has; what the devices return is put together "
+                                  "along axes that it has",
+                              fixes=(Fix("give it an axis, along which the devices' values are put together",
+                                         code="return x[None]"),
+                                     Fix("or, where it is the same on all devices", code="P()")))
+            case "keyword":
+                return Report(says=f"`{self.function}` under {self.transform} was given the keyword argument `{self.name}`.",
+                              why="`in_specs` has one entry for each positional argument, and none for keywords",
+                              fixes=(Fix("pass it by position"),))
+        return Report(says=f"{self.transform} was given no `in_specs` for `{self.function}`.",
+                      why="how arguments are split is known of their types only along axes of the type Explicit, which types "
+                          "do not tell yet", fixes=(Fix("name them", code="in_specs=P('x')"),))
+
+
+class ShardOutputError(PerspicaxError, ValueError):
+    """A result of a function under `shard_map` may differ along an axis of the mesh along which `out_specs` takes it as one.
+
+    Attributes:
+        function: the function.
+        rows: for each such result its name, its type, its specification as it shows, and the axes.
+        mesh: the mesh, as it shows.
+    """
+
+    function: str
+    rows: tuple[tuple[str, str, str, tuple[Any, ...]], ...]
+    mesh: str
+
+    @property
+    def report(self) -> Report:
+        name, kind, spec, axes = self.rows[0]
+        along = " and ".join(map(repr, axes))
+        axis = repr(axes[0] if len(axes) == 1 else axes)
+        more = [f"{n} ({t}) varies along {', '.join(map(repr, a))}, and {s} does not name {'it' if len(a) == 1 else 'them'}"
+                for n, t, s, a in self.rows[1:]]
+        return Report(
+            says=f"{name} of `{self.function}`, of type {kind}, may differ from device to device along {along}, but its "
+                 f"`out_specs` is {spec}.",
+            why=f"what {spec} does not name has to be the same on all devices along {along} of {self.mesh}: one of them is "
+                "taken for the whole" + ("; " + "; ".join(more) if more else ""),
+            fixes=(Fix("make it the same", code=f"jax.lax.psum(x, {axis})"),
+                   Fix("put the devices' parts together", code=f"out_specs=P({axis})"),
+                   Fix("if it is the same though its type cannot tell", code="check_vma=False")))
+
+
+class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
+    """`pmap` was asked for something that it cannot do.
+
+    Attributes:
+        function: the function that was mapped.
+        kind: "none", "size", "sizes", "devices", "axes", "rank", "static", "hash", "both", "nested" or "callable".
+        got: what was given, as it shows.
+        name: the argument in question.
+        count: a number that does not fit.
+        wanted: the one that would.
+        rows: for "sizes", the arguments with their types, axes and sizes.
+    """
+
+    function: str
+    kind: str
+    got: str = ""
+    name: str = ""
+    count: int = 0
+    wanted: int = 0
+    rows: tuple[tuple[str, str, int, int], ...] = ()
+
+    @property
+    def report(self) -> Report:
+        match self.kind:
+            case "none":
+                return Report(says=f"pmap of `{self.function}` has no argument with an axis to map over.",
+                              why="one entry of the mapped axis goes to each device; scalars and arguments with in_axes None "
+                                  "have no such axis", fixes=(Fix("stack one value for each device",
+                                                             code="jnp.stack([x] * jax.local_device_count())"),))
+            case "size":
+                return Report(says=f"pmap of `{self.function}` was given axis_size={self.wanted}, but the mapped axis has "
+                                   f"size {self.count}.", why="they are the same number",
+                              fixes=(Fix(code=f"axis_size={self.count}"),))
+            case "sizes":
+                rows = "\n".join([f"    {name}: {kind}, axis {axis} of size {n}" for name, kind, axis, n in self.rows])
+                return Report(says=f"The arguments of `{self.function}` under pmap do not have one size along the mapped axis.",
+                              why=f"one entry goes to each device:\n{rows}")
+            case "devices":
+                return Report(says=f"pmap of `{self.function}` needs {self.count} devices, one for each entry of the mapped "
+                                   f"axis, and there are {self.wanted}.",
+                              why="each device runs the function on one entry",
+                              fixes=(Fix("on the CPU, ask for more before the first array is made",
+                                         code=f"jax.config.update('jax_num_cpu_devices', {self.count})"),
+                                     Fix(f"let each of {self.wanted} devices have several entries, and map over these by "
+                                         "vmap")))
+            case "rank":
+                axes = f"{self.count} {'axis' if self.count == 1 else 'axes'}"
+                return Report(says=f"pmap of `{self.function}` was to map over axis {self.got} of `{self.name}`, which has "
+                                   f"{axes}.",
+                              why="axes are counted from 0")
+            case "static":
+                return Report(says=f"`{self.function}` under pmap was called with {self.count} positional arguments, and "
+                                   f"argument {self.wanted} is static.",
+                              why="static_broadcasted_argnums counts positional arguments, and each of them is given")
+            case "hash":
+                return Report(says=f"The static argument `{self.name}` of `{self.function}` is {self.got}, which cannot be "
+                                   "hashed.",
+                              why="pmap compiles once for each value of a static argument, and looks the values up by hash",
+                              fixes=(Fix("pass something hashable, such as a tuple"),))
+            case "both":
+                return Report(says=f"The argument {self.got} of `{self.function}` under pmap is static and donated.",
+                              why="a static argument is a Python value; only the memory of arrays can be donated")
+            case "nested":
+                return Report(says=f"pmap of `{self.function}` was called inside of a function that is mapped over devices "
+                                   "already.",
+                              why="each device runs one part, and has no devices of its own to spread it over",
+                              fixes=(Fix("map over both axes of a mesh", code="jax.shard_map(f, mesh=mesh, "
+                                         "in_specs=P('x', 'y'), out_specs=P('x', 'y'))"),
+                                     Fix("use vmap within", code=f"jax.pmap(jax.vmap({self.function}))"
+                                         if self.function.isidentifier() else "jax.pmap(jax.vmap(f))")))
+        return Report(says=f"pmap was given {self.got}, which is no function.", why="it maps a function over devices")
+
+
+class PmapAxisError(PmapError, IndexError):
+    """`in_axes` of `pmap` names an axis that the argument does not have."""
+
+
+__all__ = ["PmapAxisError", "PmapError", "ShardMapMeshError", "ShardOutputError", "ShardSpecError"]
