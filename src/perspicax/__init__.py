@@ -104,7 +104,7 @@ __getattr__, __dir__ = _on_demand(
         "jacfwd": "perspicax.api.jacobian", "jacobian": "perspicax.api.jacobian",
         "linear_transpose": "perspicax.api.linear",
         "make_array_from_process_local_data": "perspicax.api.process_local",
-        "make_mesh": "perspicax.api.meshes", "set_mesh": "perspicax.api.meshes",
+        "make_mesh": "perspicax.api.meshes", "reshard": "perspicax.lax.constraints", "set_mesh": "perspicax.api.meshes",
         "memory": "perspicax.api.memory", "pmap": "perspicax.api.pmap",
         "print_environment_info": "perspicax.api.environment",
         "Ref": "perspicax.api.refs", "empty_ref": "perspicax.api.refs", "free_ref": "perspicax.api.refs",
@@ -114,9 +114,6 @@ __getattr__, __dir__ = _on_demand(
         "explain_value": "perspicax.api.explaining", "load_ipython_extension": "perspicax.cli.notebook",
         "unload_ipython_extension": "perspicax.cli.notebook",
     },
-    absent=(
-        "reshard",
-    ),
 )
 
 __all__ = [
@@ -132,9 +129,10 @@ __all__ = [
     "jvp", "legacy_prng_key", "linear_transpose", "linearize", "live_arrays", "local_device_count", "local_devices",
     "log_compiles", "make_array_from_callback", "make_array_from_process_local_data",
     "make_array_from_single_device_arrays", "make_jaxpr", "make_mesh", "make_user_context", "memory", "named_call",
-    "named_scope", "new_ref", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion",
+    "named_scope", "new_ref", "no_execution", "no_tracing", "numpy_dtype_promotion", "numpy_rank_promotion", "pmap",
     "print_environment_info", "process_count", "process_index", "process_indices", "pure_callback", "remat",
-    "remove_size_one_mesh_axis_from_type", "set_mesh", "softmax_custom_jvp", "thread_guard", "threefry_partitionable",
+    "remove_size_one_mesh_axis_from_type", "reshard", "set_mesh", "shard_map", "smap", "softmax_custom_jvp", "thread_guard",
+    "threefry_partitionable",
     "transfer_guard", "transfer_guard_device_to_device", "transfer_guard_device_to_host",
     "transfer_guard_host_to_device", "typeof", "value_and_grad", "vjp", "vmap",
 ]

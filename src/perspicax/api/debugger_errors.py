@@ -41,8 +41,7 @@ class ShardingDisplayError(PerspicaxError, ValueError, NotImplementedError, Attr
     """How an array is spread over devices cannot be shown.
 
     Attributes:
-        kind: `rank` (neither one nor two axes), `uneven` (parts that are no grid), `value` (no array) or `spread` (within a
-            program on several devices).
+        kind: `rank` (neither one nor two axes), `uneven` (parts that are no grid) or `value` (no array).
         got: the shape, the sharding, or the class of the value.
     """
 
@@ -60,9 +59,5 @@ class ShardingDisplayError(PerspicaxError, ValueError, NotImplementedError, Attr
             return Report(says=f"`inspect_array_sharding` was given a value of class {self.got}, which is no array.",
                           why="only arrays live on devices",
                           fixes=(Fix("make it one", code="jnp.asarray(x)"),))
-        if self.kind == "spread":
-            return Report(says="A sharding within a program on several devices cannot be inspected yet.",
-                          why="the compiler chooses it after the program was handed over",
-                          fixes=(Fix("return the array, and look at its `sharding`"),))
         return Report(says=f"The parts of {self.got} do not form a grid, and cannot be drawn.",
                       fixes=(Fix("look at the parts", code="sharding.devices_indices_map(shape)"),))

@@ -12,12 +12,14 @@ from perspicax.api.wrapping import public
 from perspicax.binding import runtime
 from perspicax.core import tree
 from perspicax.core.avals import ShapedArray
+from perspicax.core.config import local
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tree_errors import PrefixMismatchError
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.lax.placement import ArrayCopySemantics, MemorySpace, device_put_p
 from perspicax.transform import trees
+from perspicax.transform.jit_primitive import shardings_asked_for
 from perspicax.xla import array as arrays
 from perspicax.xla import client, compile
 from perspicax.xla import sharding as shardings
@@ -64,6 +66,8 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
         return x
     places = [_place(p, x, i) for i, p in enumerate(places)]
     sources = [_place(p, x, i) for i, p in enumerate(sources)]
+    if not local.trace.base and not shardings_asked_for:
+        shardings_asked_for.append(True)  # the program in which this is runs on these devices
     outs = device_put_p(*flat, devices=tuple(places), srcs=tuple(sources),
                         copy_semantics=tuple([_semantics(d, a) for d, a in zip(given, alias)]))
     return structure.unflatten(outs)

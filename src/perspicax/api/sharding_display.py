@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.api.debugger_errors import ShardingDisplayError
+from perspicax.binding import runtime
 from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
@@ -13,15 +14,32 @@ from perspicax.lax.debug_callback import debug_effect
 from perspicax.transform.batch import BatchAxis
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.client import local_devices
+from perspicax.xla.compiled_sharding import compiled_sharding
 from perspicax.xla.dispatch import as_array
-from perspicax.xla.sharding import on_device
+from perspicax.xla.emit import Value, physical_aval
+from perspicax.xla.sharding import Mesh, NamedSharding, on_device
 
 
 def _emit(b: Any, x: Any, *, callback: Callable[[Any], None]) -> list:
     if b.module.num_partitions > 1:
-        raise ShardingDisplayError(kind="spread", got="")
+        physical, devices, mesh = physical_aval(x.aval), b.module.devices, _mesh_of(b.module)
+
+        def tell(found: Any) -> None:
+            callback(compiled_sharding(devices, found, physical.ndim, mesh))
+
+        b.module.told.append(tell)
+        config = "".join([f"\\{byte:02X}" for byte in runtime.inspect_sharding_config(tell)])
+        b.custom_call("InspectSharding", [Value(x.name, physical)], physical, config=config, side_effect=True,
+                      api_version=1)
+        return []
     callback(on_device(next(d for d in local_devices() if d.platform == b.module.platform)))
     return []
+
+
+def _mesh_of(module: Any) -> Mesh | None:
+    """The mesh in whose terms a program has been written so far."""
+    meshes = [s.mesh for s in module.spoken_of if isinstance(s, NamedSharding)]
+    return next((m for m in meshes if isinstance(m, Mesh) and m.device_tuple == module.devices), None)
 
 
 def _evaluate(x: Any, *, callback: Callable[[Any], None]) -> list:
@@ -51,11 +69,12 @@ def inspect_array_sharding(value: Any, *, callback: Callable[[Any], None]) -> No
     """Tell where an array is.
 
     Args:
-        value: an array, or a traced value: then the answer comes when the program is compiled.
+        value: an array, or a traced value: then the answer comes when the program is compiled, in terms of the mesh of
+            its arguments where it can be said so.
         callback: called with the sharding.
 
     Raises:
-        ShardingDisplayError: `value` is no array, or is traced in a program on several devices.
+        ShardingDisplayError: `value` is no array.
     """
     if not isinstance(value, ArrayImpl | Tracer):
         raise ShardingDisplayError(kind="value", got=type(value).__name__)

@@ -169,6 +169,14 @@ def compile_with_callbacks(client: Client, text: str, devices: Sequence[Device],
         return client.compile_and_load(module, DeviceList(tuple(devices)), options, host_callbacks=list(callbacks))
 
 
+def inspect_sharding_config(callback: Callable[[Any], None]) -> bytes:
+    """The configuration of a custom call `InspectSharding`, by which the partitioner tells `callback` of a value's sharding.
+
+    The callback must be kept alive until the program is compiled.
+    """
+    return _jax.encode_inspect_sharding_callback(callback)
+
+
 def serialize(client: Client, executable: LoadedExecutable) -> bytes:
     """An executable as bytes."""
     return client.serialize_executable(executable)

@@ -276,6 +276,7 @@ __getattr__, __dir__ = _on_demand(__name__, modules=("linalg",), published=True,
     "scatter_sub": "perspicax.lax.scattering", "scatter_sub_p": "perspicax.lax.scattering",
     "select_and_gather_add_p": "perspicax.lax.window", "select_and_scatter_add_p": "perspicax.lax.window",
     "select_and_scatter_p": "perspicax.lax.select_scatter", "shape_as_value": "perspicax.lax.filling",
+    "sharding_constraint_p": "perspicax.lax.constraints", "with_sharding_constraint": "perspicax.lax.constraints",
     "sort_key_val": "perspicax.lax.sorting", "sort_p": "perspicax.lax.sorting", "stack": "perspicax.lax.stacking",
     "stack_p": "perspicax.lax.stacking", "stage": "perspicax.lax.markers",
     "stage_p": "perspicax.lax.markers", "stop_gradient": "perspicax.lax.markers",
@@ -285,7 +286,7 @@ __getattr__, __dir__ = _on_demand(__name__, modules=("linalg",), published=True,
     "while_loop": "perspicax.lax.while_loops", "while_p": "perspicax.lax.while_loops", "zeta": "perspicax.lax.special",
     "zeta_p": "perspicax.lax.special",
 }, absent=(
-    "precv", "psend", "ragged_all_to_all", "ragged_all_to_all_p", "sharding_constraint_p", "with_sharding_constraint",
+    "precv", "psend", "ragged_all_to_all", "ragged_all_to_all_p",
 ))
 
 __all__ = [
@@ -328,12 +329,13 @@ __all__ = [
     "scan_p", "scatter", "scatter_add", "scatter_add_p", "scatter_apply", "scatter_max", "scatter_max_p", "scatter_min",
     "scatter_min_p", "scatter_mul", "scatter_mul_p", "scatter_p", "scatter_sub", "scatter_sub_p", "select",
     "select_and_gather_add_p", "select_and_scatter_add_p", "select_and_scatter_p", "select_n", "select_n_p",
-    "shape_as_value", "shift_left", "shift_left_p", "shift_right_arithmetic", "shift_right_arithmetic_p",
+    "shape_as_value", "sharding_constraint_p",
+    "shift_left", "shift_left_p", "shift_right_arithmetic", "shift_right_arithmetic_p",
     "shift_right_logical", "shift_right_logical_p", "sign", "sign_p", "sin", "sin_p", "sinh", "sinh_p", "slice",
     "slice_in_dim", "slice_p", "sort", "sort_key_val", "sort_p", "split", "split_p", "sqrt", "sqrt_p", "square",
     "square_p", "squeeze", "squeeze_p", "stack", "stack_p", "stage", "stage_p", "stop_gradient", "stop_gradient_p",
     "sub", "sub_p", "switch", "tan", "tan_p", "tanh", "tanh_p", "tile", "tile_p", "top_k", "top_k_p", "transpose",
-    "transpose_p", "unstack", "unstack_p", "while_loop", "while_p", "xor_p", "zeta", "zeta_p",
+    "transpose_p", "unstack", "unstack_p", "while_loop", "while_p", "with_sharding_constraint", "xor_p", "zeta", "zeta_p",
 ]
 
 _publish(__name__)

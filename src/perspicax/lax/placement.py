@@ -119,3 +119,5 @@ device_put_p = Primitive(
     type_rule=lambda *avals, **_: list(avals),
     jvp=_jvp, transpose=_transpose, batch=_batch, emit=_emit, evaluate=_evaluate, handles_extended=True,
     source="the placement of a value")
+device_put_p.extra["shardings"] = lambda devices, **_: [
+    s for s in devices if s is not None and not isinstance(s, MemorySpace) and len(s.devices) > 1]

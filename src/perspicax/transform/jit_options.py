@@ -13,6 +13,7 @@ from perspicax.transform.errors import StaticArgumentError
 from perspicax.transform.jit_primitive import shardings_asked_for
 from perspicax.transform.stage import function_name
 from perspicax.xla import sharding as shardings
+from perspicax.xla.mesh import current_abstract_mesh, current_mesh
 
 
 class JitOptions:
@@ -38,6 +39,7 @@ class JitOptions:
         self.has_shardings = self.in_shardings is not None or out_shardings is not None
         if self.has_shardings:
             shardings_asked_for[:] = [True]
+        self._flat_shardings: dict[tuple, tuple[Any, Any]] = {}
         self.is_plain = not self.has_statics and not self.has_shardings
 
     def static_numbers(self, signature: Signature) -> tuple[int, ...]:
@@ -119,8 +121,13 @@ class JitOptions:
 
     def flat_shardings(self, in_tree: Any, out_tree: Any) -> tuple[Any, Any]:
         """Shardings of flat arguments and results; `None` where nothing was asked for."""
+        key = in_tree, out_tree, current_mesh.value, current_abstract_mesh.value
+        kept = self._flat_shardings.get(key)
+        if kept is not None:
+            return kept
         found: list[Any] = []
-        for given, structure in ((self.in_shardings, in_tree), (self.out_shardings, out_tree)):
+        for option, given, structure in (("in_shardings", self.in_shardings, in_tree),
+                                         ("out_shardings", self.out_shardings, out_tree)):
             if given is None:
                 found.append(None)
                 continue
@@ -133,8 +140,29 @@ class JitOptions:
                     whole = (tuple(per_arg), dict.fromkeys(kwargs))
             else:
                 whole, full = given, structure.unflatten([0] * structure.num_leaves)
-            found.append(tuple(tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None)))
+            flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None)
+            found.append(tuple([_sharding(s, option) for s in flat]))
+        if len(self._flat_shardings) >= MAX_STRUCTURES:
+            self._flat_shardings.clear()
+        self._flat_shardings[key] = found[0], found[1]
         return found[0], found[1]
+
+
+MAX_STRUCTURES = 256
+
+
+def _sharding(given: Any, option: str) -> Any:
+    """What was asked for, as a sharding; `None` for nothing.
+
+    Raises:
+        MeshContextError: a `PartitionSpec` was given, and no mesh is set.
+        NotADeviceError: something else was given.
+    """
+    if given is None or isinstance(given, shardings.Sharding):
+        return given
+    if isinstance(given, shardings.PartitionSpec):
+        return shardings.in_current_mesh(given, "jit", option)
+    return shardings.on_device(given)
 
 
 def _refuse_unhashable(signature: Signature, statics: dict) -> None:

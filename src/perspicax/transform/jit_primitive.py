@@ -16,6 +16,7 @@ from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import with_leading_axis
+from perspicax.xla.errors import IncompatibleDevicesError
 from perspicax.xla.sharding_errors import ShardingFitError
 
 state_key = config_module.state_key
@@ -221,9 +222,9 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
 def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
                 in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any]:
     explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(closed)) if s is not None]
-    placed, committed = dispatch.common_placement(arrays, name)
+    placed, committed = dispatch.common_placement(arrays, name, lambda: argument_names(closed, len(arrays)))
     if explicit:
-        placed, committed = next((s for s in explicit if len(s.devices) > 1), explicit[0]), True
+        placed, committed = _explicit_placement(explicit, placed, arrays, in_shardings, name), True
     if len(placed.devices) > 1:
         _check_result_shardings(closed, out_shardings, name)
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
@@ -233,6 +234,24 @@ def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, don
     program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
                           in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
     return placed, program
+
+
+def _explicit_placement(explicit: Sequence[Any], own: Any, arrays: Sequence[ArrayImpl], in_shardings: Any, name: str) -> Any:
+    """A sharding on the devices that the user asks for.
+
+    Raises:
+        IncompatibleDevicesError: they are not the same everywhere, or not those of an argument that lies on several.
+    """
+    chosen = next((s for s in explicit if len(s.devices) > 1), explicit[0])
+    if len(chosen.devices) > 1:
+        taken = [x for i, x in enumerate(arrays) if in_shardings is None or in_shardings[i] is None]
+        theirs = [x.sharding for x in taken if x._committed]
+        other = next((s for s in (*explicit, *theirs) if len(s.devices) > 1 and s.devices != chosen.devices), None)
+        if other is None:
+            other = next((s for s in theirs if s.devices != chosen.devices), None)
+        if other is not None:
+            raise IncompatibleDevicesError(what=name, placements=(f"{chosen}", f"{other}"))
+    return chosen
 
 
 def inner_shardings(closed: ClosedJaxpr) -> tuple:

@@ -541,7 +541,7 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
 
 def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options: Any,
                   overrides: Sequence[tuple[str, Any]]) -> Any:
-    disk = disk_cache() if FOREIGN not in lowered.module.native else None
+    disk = disk_cache() if FOREIGN not in lowered.module.native and not lowered.module.told else None
     key = ""
     if disk is not None:
         where = ",".join([str(d.id) for d in devices])

@@ -300,19 +300,23 @@ def _compiles_fast(primitive: Primitive, arrays: Sequence[ArrayImpl]) -> bool:
 
 # -- placement
 
-def common_placement(arrays: Sequence[ArrayImpl], what: str) -> tuple[Any, bool]:
-    """Where an operation on `arrays` runs, and whether its result is committed there.
+def common_placement(arrays: Sequence[ArrayImpl], what: str,
+                     names: Callable[[], Sequence[str]] | None = None) -> tuple[Any, bool]:
+    """Where an operation on `arrays` runs, and whether its result is committed there; `names` are theirs, for the report.
 
     Raises:
         IncompatibleDevicesError: two of them are committed to different sets of devices.
     """
     found: Any = None
     for x in arrays:
-        if x._committed or len(x.sharding.devices) > 1:
+        place = x._place
+        if place is not None and (place[1] or len(place[0].devices) > 1):
             if found is None:
-                found = x.sharding
-            elif tuple(found.devices) != tuple(x.sharding.devices):
-                places = [f"{a.aval.str_short()} on {_device_text(a)}" for a in arrays if a._committed]
+                found = place[0]
+            elif found is not place[0] and found.devices != place[0].devices:
+                called = names() if names is not None else ()
+                places = [f"{f'`{called[i]}`, ' if i < len(called) else ''}{a.aval.str_short()} on {_device_text(a)}"
+                          for i, a in enumerate(arrays) if a._committed]
                 raise IncompatibleDevicesError(what=what, placements=tuple(places))
     if found is None:
         found = shardings.default_sharding()
@@ -321,7 +325,9 @@ def common_placement(arrays: Sequence[ArrayImpl], what: str) -> tuple[Any, bool]
 
 
 def _device_text(x: ArrayImpl) -> str:
-    return ", ".join([f"{d.platform}:{d.id}" for d in x.sharding.devices])
+    devices = x.sharding.devices
+    shown = ", ".join([f"{d.platform}:{d.id}" for d in devices[:8]])
+    return f"{shown}, … ({len(devices)} devices)" if len(devices) > 8 else shown
 
 
 def spread_placement(arrays: Sequence[ArrayImpl], placed: Any, given: Sequence[Any] | None = None, function: str = "",

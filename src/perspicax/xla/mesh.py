@@ -293,7 +293,7 @@ class Mesh(_Axes):
         return f"Mesh({self._axes_text()})" if self.axis_names else "Mesh()"
 
     def __repr__(self) -> str:
-        types = f", axis_types={_types_text(self.axis_types)}" if self.axis_names else ""
+        types = f", axis_types={_types_text(self.axis_types)}" if self.device_tuple else ""
         return f"Mesh(axis_sizes={self.axis_sizes}, axis_names={self.axis_names}{types})"
 
 

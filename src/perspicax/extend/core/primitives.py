@@ -21,6 +21,7 @@ __all__ = [
     "regularized_incomplete_beta_p", "rem_p", "remat_p", "reshape_p", "rev_p", "rng_bit_generator_p", "rng_uniform_p",
     "round_p", "rsqrt_p", "scan_p", "scatter_add_p", "scatter_max_p", "scatter_min_p", "scatter_mul_p", "scatter_p",
     "schur_p", "select_and_gather_add_p", "select_and_scatter_add_p", "select_and_scatter_p", "select_n_p",
+    "sharding_constraint_p",
     "shift_left_p", "shift_right_arithmetic_p", "shift_right_logical_p", "sign_p", "sin_p", "sinh_p", "slice_p",
     "sort_p", "sqrt_p", "square_p", "squeeze_p", "stop_gradient_p", "sub_p", "svd_p", "tan_p", "tanh_p",
     "threefry2x32_p", "top_k_p", "transpose_p", "triangular_solve_p", "tridiagonal_p", "tridiagonal_solve_p", "while_p",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = _on_demand(__name__, absent=(
-    "call_p", "closed_call_p", "empty2_p", "get_p", "ragged_all_to_all_p", "sharding_constraint_p", "swap_p"), names={
+    "call_p", "closed_call_p", "empty2_p", "get_p", "ragged_all_to_all_p", "swap_p"), names={
     "abs_p": "perspicax.lax.elementwise",
     "acos_p": "perspicax.lax.transcendental",
     "acosh_p": "perspicax.lax.transcendental",
@@ -172,6 +173,7 @@ __getattr__, __dir__ = _on_demand(__name__, absent=(
     "select_and_scatter_add_p": "perspicax.lax.window",
     "select_and_scatter_p": "perspicax.lax.select_scatter",
     "select_n_p": "perspicax.lax.compare",
+    "sharding_constraint_p": "perspicax.lax.constraints",
     "shift_left_p": "perspicax.lax.bitwise",
     "shift_right_arithmetic_p": "perspicax.lax.bitwise",
     "shift_right_logical_p": "perspicax.lax.bitwise",

@@ -1,0 +1,200 @@
+"""How a value lies on a mesh, said in the middle of a program: `with_sharding_constraint` and `reshard`."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from perspicax.core.array import Array
+from perspicax.core.primitive import Primitive
+from perspicax.core.trace import Linear, Zero
+from perspicax.core.tracer import get_aval
+from perspicax.core.tree import tree_flatten
+from perspicax.core.tree_prefix import broadcast_prefix
+from perspicax.diagnose.boundary import public
+from perspicax.lax.operand import operand
+from perspicax.lax.placement import ArrayCopySemantics, put
+from perspicax.transform.batch import BatchAxis
+from perspicax.transform.jit_primitive import run_jaxpr, shardings_asked_for
+from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array_errors import NotADeviceError
+from perspicax.xla.dispatch import as_array, kernel_jaxpr
+from perspicax.xla.mesh import AbstractMesh, AxisType, current_mesh, empty_mesh
+from perspicax.xla.partition import UNCONSTRAINED, names_in
+from perspicax.xla.sharding import NamedSharding, PartitionSpec, Sharding, in_current_mesh
+from perspicax.xla.sharding_errors import MeshAxisError, ShardingFitError
+
+__all__ = ["reshard", "reshard_p", "sharding_constraint_p", "with_sharding_constraint"]
+
+
+def _emit(b: Any, x: Any, sharding: Any) -> Any:
+    """An annotation, where the program runs on the devices in question; a program on one device stays whole."""
+    count = sharding.mesh.size if isinstance(sharding, NamedSharding) else len(sharding.devices)
+    return b.annotate_sharding(x, sharding) if count > 1 and count == b.module.num_partitions else x
+
+
+def _shardings(sharding: Any) -> list:
+    return [] if isinstance(sharding, NamedSharding) and isinstance(sharding.mesh, AbstractMesh) else [sharding]
+
+
+def _with_axis(sharding: Any, axis: int, ndim: int, part: Any) -> Any:
+    """The sharding of arrays with one more axis, at `axis`, which lies as `part` says; `ndim` axes before."""
+    if not isinstance(sharding, NamedSharding):
+        return sharding
+    parts = [*sharding.spec, *[None] * (ndim - len(sharding.spec))]
+    parts.insert(axis, part)
+    return sharding.update(spec=sharding.spec.update(partitions=tuple(parts)))
+
+
+# -- sharding_constraint: along axes of the type Auto
+
+def _constraint_batch(axis: BatchAxis, args: tuple, axes: tuple, *, sharding: Any, unconstrained_dims: frozenset,
+                      **params: Any) -> tuple[Any, int]:
+    at, ndim = axes[0], get_aval(args[0]).ndim - 1  # type: ignore[attr-defined]
+    part = axis.spmd if axis.spmd is not None else UNCONSTRAINED
+    open_axes = frozenset([i + (i >= at) for i in unconstrained_dims]) | (frozenset() if axis.spmd is not None else {at})
+    return sharding_constraint_p(args[0], sharding=_with_axis(sharding, at, ndim, part), unconstrained_dims=open_axes,
+                                 **params), at
+
+
+def _constraint_evaluate(x: Any, *, sharding: Any, **params: Any) -> Any:
+    x = as_array(x)
+    if not sharding.open:
+        return put(x, sharding, ArrayCopySemantics.REUSE_INPUT)
+    values = sharding_constraint_p.pack({"sharding": sharding, **params})
+    closed = kernel_jaxpr(sharding_constraint_p, (x.aval,), values, (x.aval,))
+    return run_jaxpr(closed, [x], name="with_sharding_constraint")[0]
+
+
+sharding_constraint_p: Primitive = Primitive(
+    "sharding_constraint", params=("sharding", "layout", "context_mesh", "unconstrained_dims"),
+    type_rule=lambda x, **_: x,
+    jvp=lambda primals, tangents, **params: (sharding_constraint_p(*primals, **params), _moved(
+        sharding_constraint_p, tangents[0], params)),
+    transpose=lambda ct, x, **params: [_moved(sharding_constraint_p, ct, params) if type(x) is Linear else None],
+    batch=_constraint_batch, emit=lambda b, x, *, sharding, **_: _emit(b, x, sharding), evaluate=_constraint_evaluate,
+    handles_extended=True, cache_types=False, source="Shardy, `sdy.sharding_constraint`")
+sharding_constraint_p.extra["shardings"] = lambda sharding, **_: _shardings(sharding)
+
+
+def _moved(primitive: Primitive, t: Any, params: dict) -> Any:
+    return t if type(t) is Zero or t is None else primitive(t, **params)
+
+
+# -- reshard: along axes of the type Explicit
+
+def _reshard_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dst_sharding: Any, **params: Any) -> tuple[Any, int]:
+    at, ndim = axes[0], get_aval(args[0]).ndim - 1  # type: ignore[attr-defined]
+    return reshard_p(args[0], dst_sharding=_with_axis(dst_sharding, at, ndim, axis.spmd), **params), at
+
+
+reshard_p: Primitive = Primitive(
+    "reshard", params=("dst_sharding", "concrete_mesh"),
+    type_rule=lambda x, **_: x,
+    jvp=lambda primals, tangents, **params: (reshard_p(*primals, **params), _moved(reshard_p, tangents[0], params)),
+    transpose=lambda ct, x, **params: [_moved(reshard_p, ct, params) if type(x) is Linear else None],
+    batch=_reshard_batch, emit=lambda b, x, *, dst_sharding, **_: _emit(b, x, dst_sharding),
+    evaluate=lambda x, *, dst_sharding, **_: put(as_array(x), dst_sharding, ArrayCopySemantics.REUSE_INPUT),
+    handles_extended=True, cache_types=False, source="Shardy, `sdy.sharding_constraint`")
+reshard_p.extra["shardings"] = lambda dst_sharding, **_: _shardings(dst_sharding)
+
+
+# -- the public functions
+
+def _each(x: Any, given: Any, function: str, option: str) -> tuple[list, Sequence[Any], Any]:
+    """The arrays of a tree, what was given for each, and the tree's structure."""
+    leaves, structure = tree_flatten(x)
+    if given is None or isinstance(given, (Sharding, PartitionSpec)):
+        places: Sequence[Any] = [given] * len(leaves)
+    else:
+        places = broadcast_prefix(given, x, is_leaf=lambda s: s is None)
+    found = []
+    for place in places:
+        if isinstance(place, PartitionSpec):
+            place = in_current_mesh(place, function, option, entered=function == "with_sharding_constraint")
+        elif place is not None and not isinstance(place, Sharding):
+            raise NotADeviceError(value=repr(place)[:60])
+        found.append(place)
+    return leaves, found, structure
+
+
+def _check(x: Any, sharding: Any, function: str, allowed: AxisType) -> None:
+    """Raise for mesh axes of another type, and for more axes than the array has."""
+    aval: Any = get_aval(x)
+    if isinstance(sharding, NamedSharding):
+        mesh = sharding.mesh
+        for name in [n for part in sharding.spec for n in names_in(part)]:
+            if mesh.axis_types[mesh.axis_names.index(name)] is not allowed:
+                raise MeshAxisError(kind="type", spec=repr(sharding.spec), axis=name, mesh=str(mesh), axes=mesh.axis_names,
+                                    function=function, wanted=allowed.name)
+    try:
+        sharding.check_compatible_aval(aval.shape)
+        if isinstance(x, ArrayImpl) and not sharding.open:
+            sharding.shard_shape(aval.shape)
+    except ShardingFitError as error:
+        error.function, error.type_text = function, aval.str_short()
+        raise
+
+
+@public
+def with_sharding_constraint(x: Any, shardings: Any) -> Any:
+    """`x`, of which the compiler is told how it lies on a mesh.
+
+    Args:
+        x: a pytree of arrays.
+        shardings: a sharding, a `PartitionSpec` in terms of the current mesh, or a pytree prefix of `x` of these;
+            `None` says nothing. `PartitionSpec.UNCONSTRAINED` leaves an axis of the array to the compiler. Mesh axes are
+            those of the type Auto.
+
+    Returns:
+        The same values; outside of a jitted function, placed so.
+
+    Raises:
+        ShardingFitError: a sharding speaks of more axes than the array has, or, outside of jitted functions, does not
+            split it evenly.
+        MeshContextError: a `PartitionSpec` was given, and no mesh is set.
+        MeshAxisError: a mesh axis is not of the type Auto.
+    """
+    leaves, places, structure = _each(x, shardings, "with_sharding_constraint", "shardings")
+    outs = []
+    for leaf, place in zip(leaves, places):
+        if place is None:
+            outs.append(leaf)
+            continue
+        value = operand(leaf)
+        _check(value, place, "with_sharding_constraint", AxisType.Auto)
+        shardings_asked_for[:] = [True]
+        open_axes = [i for i, p in enumerate(place.spec) if p is UNCONSTRAINED] if isinstance(place, NamedSharding) else []
+        outs.append(sharding_constraint_p(value, sharding=place, layout=None, context_mesh=current_mesh.value or empty_mesh(),
+                                          unconstrained_dims=frozenset(open_axes)))
+    return structure.unflatten(outs)
+
+
+@public
+def reshard(xs: Any, out_shardings: Any) -> Any:
+    """`xs`, laid onto a mesh otherwise.
+
+    Args:
+        xs: a pytree of arrays.
+        out_shardings: a `NamedSharding`, a `PartitionSpec` in terms of the current mesh, or a pytree prefix of `xs` of
+            these. Mesh axes are those of the type Explicit.
+
+    Returns:
+        The same values, placed so.
+
+    Raises:
+        ShardingFitError: a sharding speaks of more axes than the array has, or does not split it evenly.
+        MeshContextError: a `PartitionSpec` was given, and no mesh is set.
+        MeshAxisError: a mesh axis is not of the type Explicit.
+    """
+    leaves, places, structure = _each(xs, out_shardings, "reshard", "out_shardings")
+    outs: list[Array] = []
+    for leaf, place in zip(leaves, places):
+        if not isinstance(place, NamedSharding):
+            raise NotADeviceError(value=repr(place)[:60])
+        value = operand(leaf)
+        ndim = get_aval(value).ndim  # type: ignore[attr-defined]
+        _check(value, place, "reshard", AxisType.Explicit)
+        shardings_asked_for[:] = [True]
+        full = place.spec.update(partitions=(*place.spec, *[None] * (ndim - len(place.spec))))
+        outs.append(reshard_p(value, dst_sharding=place.update(spec=full), concrete_mesh=None))
+    return structure.unflatten(outs)
