@@ -146,6 +146,12 @@ def microseconds(seconds):
     return seconds * 1000000
 microseconds(jnp.array([10, 4000, 1, 2]))
 """),
+    "a number of NumPy": ("DtypePromotion", "return scores / np.sqrt(64)", """
+@jax.jit
+def scaled(scores):
+    return scores / np.sqrt(64)
+scaled(jnp.ones(4, jnp.bfloat16))
+"""),
     "bytes": ("IntegerOverflow", "a - b", """
 a, b = jnp.array([10, 200], jnp.uint8), jnp.array([20, 100], jnp.uint8)
 a - b
@@ -202,6 +208,12 @@ def test_a_mistake_is_found_at_its_line(name: str, capsys: pytest.CaptureFixture
 
 
 RIGHT = {
+    "a dtype that is meant": """
+x = jnp.ones(4, jnp.bfloat16)
+a = x * 0.5
+b = x.astype(jnp.float32) * x.sum().astype(jnp.float32)
+c = (x * np.float32(0.5)).astype(x.dtype)
+""",
     "guarded values": """
 x = jnp.array([-1.0, 2.0, 0.0, 4.0])
 a = jnp.where(x > 0, jnp.log(x), 0.0).sum()

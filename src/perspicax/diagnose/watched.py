@@ -4,13 +4,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["broadcasts_watched", "casts_watched", "requests_watched", "results_watched"]
+__all__ = ["broadcasts_watched", "casts_watched", "promotions_watched", "requests_watched", "results_watched"]
 
 broadcasts_watched: list[Callable[..., Any]] = []
 """Called with the types of operands of different rank that broadcast, and the operation."""
 
 casts_watched: list[Callable[..., Any]] = []
 """Called with a NumPy value and the narrower dtype that it gets, since 64-bit types are off."""
+
+promotions_watched: list[Callable[..., Any]] = []
+"""Called with the types of an array of low precision and of a number that widens it, and the dtype of the result."""
 
 requests_watched: list[Callable[..., Any]] = []
 """Called where a dtype of 64 bits was asked for by name: with it, the dtype that is used, and the function."""

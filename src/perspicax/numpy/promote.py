@@ -18,7 +18,7 @@ from perspicax.core.config import config, state_key
 from perspicax.core.promotion import lattice_result
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.frames import warning_level
-from perspicax.diagnose.watched import broadcasts_watched
+from perspicax.diagnose.watched import broadcasts_watched, promotions_watched
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert_to
 from perspicax.lax.families import SHORTENED, joined_shape
@@ -145,10 +145,14 @@ class Binary:
         if self.adjust is not None:
             dtype = self.adjust(dtype)
         rank = check_broadcast((a, b), self.operation)
+        widened = bool(promotions_watched) and _widened(a, b, dtype)
+        if widened:
+            promotions_watched[0](a, b, dtype)
         plan = tuple([constant_maker(dtype, weak) if type(v) in SCALARS else converter_to(t, dtype, weak, rank)  # type: ignore
                       if isinstance(v, Array) else _from_numpy(t, dtype, weak, rank) for v, t in ((x, a), (y, b))])
         keys = (constant_key(x), constant_key(y))
-        if None not in keys and not (broadcasts_watched and len(a.shape) != len(b.shape)):  # every place is looked at
+        every = widened or (broadcasts_watched and len(a.shape) != len(b.shape))  # every place is looked at
+        if None not in keys and not every:
             plans = self.by_state.setdefault(state_key(), {})
             if len(plans) >= MAX_PLANS:
                 plans.clear()
@@ -156,6 +160,14 @@ class Binary:
             if plan == (None, None) and keys[0] is keys[1] and config.jax_numpy_dtype_promotion == "standard":
                 self.direct.add(keys[0])
         return plan  # type: ignore[return-value]
+
+
+def _widened(a: ShapedArray, b: ShapedArray, dtype: Any) -> bool:
+    """Whether one number makes a floating-point array a wider one."""
+    array, number = (a, b) if a.shape else (b, a)
+    if not array.shape or number.shape or number.weak_type or array.dtype == dtype:
+        return False
+    return all(dtypes.issubdtype(x.dtype, np.floating) for x in (a, b)) and array.dtype.itemsize < dtype.itemsize
 
 
 def _from_numpy(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Converter:

@@ -35,7 +35,7 @@ from perspicax.sanitize.telling import found
 from perspicax.transform.stage import FlatFunction, function_name
 from perspicax.xla.array import ArrayImpl
 
-LARGE = 16 << 20  # bytes of a constant
+LARGE = 4_000_000  # bytes of a constant: a matrix of a thousand rows and columns
 TRANSFORMS = frozenset({"jit", "scan", "while_loop", "fori_loop", "cond", "switch", "checkpoint", "map", "pmap", "shard_map"})
 MEANT = re.compile(r"trac|compil|cache|memo|debug", re.IGNORECASE)
 """Names and texts of those who count or announce traces on purpose, or keep what was computed."""
@@ -313,7 +313,7 @@ def watch_trace(fun: Callable[..., Any], name: str, closed: ClosedJaxpr, kept: I
             text = f"{np.dtype(const.dtype).name}{list(const.shape)}"
             found(SideEffect(what=_name_of(fun, const) or "an array", kind="constant", function="", traced=name,
                              transform="jit",
-                             type_text=f"{text}, {const.nbytes >> 20} MiB", position=_definition(fun)))
+                             type_text=f"{text}, {const.nbytes / 1e6:.0f} MB", position=_definition(fun)))
             return
 
 

@@ -21,8 +21,8 @@ from perspicax.diagnose.place import Position
 from perspicax.diagnose.report import Label
 from perspicax.diagnose.source import expression_at, operands_at, user_place, user_position
 from perspicax.lax import bitwise, compare, convert, elementwise, reductions, shape, slicing, transcendental
-from perspicax.sanitize.findings import DtypeTruncation, IntegerOverflow
 from perspicax.sanitize.names import parse
+from perspicax.sanitize.precision_findings import DtypeTruncation, IntegerOverflow
 from perspicax.sanitize.telling import found
 from perspicax.xla.array import ArrayImpl
 

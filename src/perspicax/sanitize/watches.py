@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perspicax.core.report_hooks import ends_watched
-from perspicax.diagnose.watched import broadcasts_watched, casts_watched, requests_watched, results_watched
+from perspicax.diagnose.watched import broadcasts_watched, casts_watched, promotions_watched, requests_watched, results_watched
 from perspicax.transform.jit import traces_watched
 from perspicax.transform.stage import calls_watched
 
@@ -49,9 +49,10 @@ def _hooks(name: str) -> list[tuple[list, Callable[..., Any]]]:
 
             return [(broadcasts_watched, broadcast.watch)]
         case "precision":
-            from perspicax.sanitize import precision
+            from perspicax.sanitize import precision, promotion
 
-            return [(casts_watched, precision.watch_value), (requests_watched, precision.watch_request)]
+            return [(casts_watched, precision.watch_value), (requests_watched, precision.watch_request),
+                    (promotions_watched, promotion.watch)]
     return []
 
 
