@@ -19,6 +19,7 @@ from perspicax.core import config as config_module
 from perspicax.core.config import config, local
 from perspicax.core.context import evaluator
 from perspicax.core.jaxpr import eval_jaxpr
+from perspicax.core.monitoring import TRACING, measured
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.ref_errors import OuterRefError, RefArgumentError
 from perspicax.core.refs import RefCell, outer_cell
@@ -226,7 +227,8 @@ class JitFunction:
         numbers = options.static_numbers(self.signature()) if options.has_statics else ()
         debug = debug_info("jit", self._fun, in_tree, static=numbers)
         started = time.perf_counter()
-        closed = stage_flat(flat, avals, debug)
+        with measured(TRACING, self._name):
+            closed = stage_flat(flat, avals, debug)
         if config.jax_enable_checks:
             check_jaxpr(closed.jaxpr)
         donated = options.donated(self.signature(), in_tree) if options.donates else (False,) * len(avals)

@@ -25,6 +25,7 @@ from perspicax.core.config import config
 from perspicax.core.deferral import settled
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxprs_in
+from perspicax.core.monitoring import CACHE_ASKED, CACHE_HIT, CACHE_MISS, COMPILING, LOWERING, measured, record_event
 from perspicax.core.option import on_change, option_named
 from perspicax.core.symbolic_errors import SymbolicShapeError
 from perspicax.core.trace import check_alive
@@ -153,13 +154,20 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         _sharding_attribute(module, s, a) for s, a in zip(out_shardings, closed.out_avals)]
     hidden = [(c, v.aval) for i, (c, v) in enumerate(zip(consts, jaxpr.constvars)) if i not in small]
     placements = [_constant_sharding(c, placed) for c, _ in hidden] if many else []
-    effects = emit.emit_main(
-        module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep, argument_attributes=attributes,
-        result_attributes=results, small=small,
-        token_attribute=_sharding_attribute(module, placed, None) if many and jaxpr.effects else "",
-        hidden_attributes=[_sharding_attribute(module, s, a) for s, (_, a) in zip(placements, hidden)])
-    return Lowered(module, module.text(), keep, [c for c, _ in hidden], closed.out_avals, effects, name,
+    with measured(LOWERING, _called(name)):
+        effects = emit.emit_main(
+            module, jaxpr, [v.aval for v in jaxpr.constvars], keep=keep, argument_attributes=attributes,
+            result_attributes=results, small=small,
+            token_attribute=_sharding_attribute(module, placed, None) if many and jaxpr.effects else "",
+            hidden_attributes=[_sharding_attribute(module, s, a) for s, (_, a) in zip(placements, hidden)])
+        text = module.text()
+    return Lowered(module, text, keep, [c for c, _ in hidden], closed.out_avals, effects, name,
                    donated, jaxpr, placed, out_shardings, in_shardings, placements)
+
+
+def _called(name: str) -> str:
+    """The name of a program as `jax.monitoring` tells it."""
+    return f"jit({name.removeprefix('jit_')})"
 
 
 def _sharding_attribute(module: emit.Module, sharding: Any, aval: Any) -> str:
@@ -530,11 +538,13 @@ def compile_lowered(lowered: Lowered, *, overrides: Sequence[tuple[str, Any]] = 
     options = runtime.compile_options([devices], overrides, spmd=len(devices) > 1, open_parameters=inputs,
                                       open_results=results)
     started = time.perf_counter()
-    if lowered.module.callbacks:
-        loaded = _guarded(lowered, lambda: runtime.compile_with_callbacks(client, lowered.text, devices, options,
-                                                                          [noting(f) for f in lowered.module.callbacks]))
-    else:
-        loaded = _through_disk(lowered, client, devices, options, overrides)
+    with measured(COMPILING, _called(lowered.name)):
+        if lowered.module.callbacks:
+            functions = [noting(f) for f in lowered.module.callbacks]
+            loaded = _guarded(lowered, lambda: runtime.compile_with_callbacks(client, lowered.text, devices, options,
+                                                                              functions))
+        else:
+            loaded = _through_disk(lowered, client, devices, options, overrides)
     log_step("Finished XLA compilation of %s in %.6f s", lowered.name, time.perf_counter() - started)
     return Executable(loaded, lowered, committed)
 
@@ -546,6 +556,7 @@ def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options
     if disk is not None:
         where = ",".join([str(d.id) for d in devices])
         key = cache_module.key_of(lowered.text, json.dumps(list(overrides)), where, _platform_key(client), _xla_flags())
+        record_event(CACHE_ASKED)
         entry = disk.get(key)
         if entry is not None:
             try:
@@ -553,6 +564,7 @@ def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options
                     runtime.prepare_native(family)
                 loaded = runtime.deserialize(client, entry.blob, devices, options)
                 compiled["loaded"] += 1
+                record_event(CACHE_HIT)
                 return loaded
             except (runtime.RuntimeFailure, LookupError, ValueError) as error:
                 logger.debug("cache entry %s is not usable: %s", key, error)
@@ -560,6 +572,8 @@ def _through_disk(lowered: Lowered, client: Any, devices: Sequence[Any], options
     loaded = _guarded(lowered, lambda: runtime.compile_text(client, lowered.text, devices, options))
     compiled["count"] += 1
     seconds = time.perf_counter() - started
+    if disk is not None:
+        record_event(CACHE_MISS)
     if disk is not None and disk.wants(seconds):
         disk.put(key, runtime.serialize(client, loaded), {"native": sorted(lowered.module.native)},
                  compile_seconds=seconds)
