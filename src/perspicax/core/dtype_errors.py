@@ -62,9 +62,9 @@ class NotPromotableError(PerspicaxError, ValueError, TypeError):  # JAX raises o
     @property
     def report(self) -> Report:
         if self.dtype.startswith("key<"):
-            return Report(says=f"Random keys ({self.dtype}) cannot be combined with numbers.",
-                          why="a key is no number: `split` and `fold_in` make keys of keys, and what `PRNGKey` makes are "
-                              "the words of keys, which are uint32 numbers",
+            return Report(says=f"Random keys ({self.dtype}) cannot be combined with what is of another dtype.",
+                          why="keys go together with keys of the same generator alone. A key is no number: `split` and "
+                              "`fold_in` make keys of keys. What `PRNGKey` makes are the words of keys, uint32 numbers",
                           fixes=(Fix("where the other operand is the words of keys, make keys of them",
                                      code="jax.random.wrap_key_data(words)"),))
         return Report(says=f"The dtype {self.dtype} cannot be combined with others.",

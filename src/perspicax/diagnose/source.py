@@ -49,14 +49,16 @@ class Operands(list[Expression]):
         operation: NumPy's name for an operator (`add`, `less`), "getitem", or the called function's own name.
         keywords: keyword arguments of a call.
         complete: False if `*args` or `**kwargs` hide some of them.
+        receiver: whether the first is what stands before the dot of a call.
     """
 
     def __init__(self, items: Iterable[Expression] = (), operation: str = "",
-                 keywords: dict[str, Expression] | None = None, complete: bool = True) -> None:
+                 keywords: dict[str, Expression] | None = None, complete: bool = True, receiver: bool = False) -> None:
         super().__init__(items)
         self.operation = operation
         self.keywords = keywords or {}
         self.complete = complete
+        self.receiver = receiver
 
     def keyword(self, name: str) -> Expression | None:
         """The keyword argument `name` of a call; None if it was not written as a keyword."""
@@ -114,7 +116,7 @@ def _call_operands(found: Expression, call: ast.Call) -> Operands:
     starred = next((i for i, a in enumerate(call.args) if isinstance(a, ast.Starred)), None)
     keywords = {keyword.arg: found.at(keyword.value) for keyword in call.keywords if keyword.arg is not None}
     complete = starred is None and all(keyword.arg is not None for keyword in call.keywords)
-    return Operands(map(found.at, receiver + call.args[:starred]), name, keywords, complete)
+    return Operands(map(found.at, receiver + call.args[:starred]), name, keywords, complete, bool(receiver))
 
 
 def callee_at(position: Place) -> str | None:

@@ -21,16 +21,20 @@ from perspicax.core.deferral import DeferringTrace, eager_or_deferring
 from perspicax.core.errors import ShapeError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
 from perspicax.core.sanitizing import WatchingTrace
+from perspicax.core.symbolic import as_size
 from perspicax.core.trace import JaxprTrace, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
+from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
+from perspicax.lax.shape import broadcast_shapes
 from perspicax.random.chunks import FEW, FixedProgram, mapped, run_counted
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
     SampleShapeError,
     SampleShardingError,
+    SamplingError,
     value_type_of,
 )
 from perspicax.random.keys import single_key
@@ -118,17 +122,19 @@ def sample_shape(function: str, shape: Any, out_sharding: Any = None) -> tuple[i
     return sizes
 
 
-def parameter(function: str, argument: str, x: Any) -> Any:
-    """A parameter of a distribution: an array or a number.
+def parameter(function: str, argument: str, x: Any, keys: bool = False) -> Any:
+    """A parameter of a distribution: an array or a number; random keys, too, where `keys` says so.
 
     Raises:
         ParameterTypeError: it is none of these.
     """
     if isinstance(x, (Array, *NUMBERS)):
-        get_aval(x)
+        aval: Any = get_aval(x)
+        if aval.extended and not keys:
+            raise ParameterTypeError(function=function, argument=argument, value_type=aval.str_short())
         return x
     if hasattr(x, "__jax_array__"):
-        return parameter(function, argument, x.__jax_array__())
+        return parameter(function, argument, x.__jax_array__(), keys)
     raise ParameterTypeError(function=function, argument=argument, value_type=value_type_of(x))
 
 
@@ -142,6 +148,35 @@ def check_broadcast(function: str, shape: tuple[int, ...], **parameters: Any) ->
     for own in shapes.values():
         if own and (len(own) > len(shape) or any(m not in (1, n) for m, n in zip(own[::-1], shape[::-1]))):
             raise SampleShapeError(function=function, shape=shape, parameters=tuple(shapes.items()))
+
+
+def broadcast_parameters(function: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that parameters of a distribution broadcast to, of their shapes by name.
+
+    Raises:
+        SampleShapeError: they do not.
+    """
+    try:
+        return broadcast_shapes(*shapes.values())
+    except OperationShapeError:
+        raise SampleShapeError(function=function, shape=None, parameters=tuple(shapes.items())) from None
+
+
+def dimension(function: str, argument: str, n: Any) -> int:
+    """A number of rows, columns or dimensions.
+
+    Raises:
+        SamplingError: it is no integer, or negative.
+    """
+    try:
+        size = as_size(n)
+    except TypeError as error:
+        if type(error) is not TypeError:  # a tracer's own report
+            raise
+        size = -1
+    if size < 0:
+        raise SamplingError(says=f"`{argument}` of `{function}` is {n!r}.", why="it is an integer of at least 0")
+    return size
 
 
 # -- the two ways
@@ -310,5 +345,5 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
     return random_bits_p(found, bit_width=width, shape=sample_shape("bits", shape, out_sharding))
 
 
-__all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "check_broadcast", "concrete", "draw",
-           "parameter", "sample_dtype", "sample_shape", "staged_here", "watched"]
+__all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "broadcast_parameters", "check_broadcast",
+           "concrete", "dimension", "draw", "parameter", "sample_dtype", "sample_shape", "staged_here", "watched"]

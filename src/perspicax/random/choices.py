@@ -55,7 +55,7 @@ def choice(key: Any, a: Any, shape: Any = (), replace: bool = True, p: Any = Non
     """
     found, _ = single_key("choice", key)
     shape = sample_shape("choice", shape)
-    a = parameter("choice", "a", a)
+    a = parameter("choice", "a", a, keys=True)
     aval: Any = get_aval(a)
     listed = aval.ndim == 0
     if listed:

@@ -11,12 +11,14 @@ from perspicax.lax.compare import le, lt, select
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import add, div, integer_pow, log, mul, neg, sqrt, sub
 from perspicax.lax.elementwise import pow as power
+from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.reductions import reduce_sum
 from perspicax.lax.shape import broadcast_shapes
 from perspicax.lax.transcendental import exp, log1p
 from perspicax.numpy.arithmetic import multiply
-from perspicax.random.bits import Distribution, Staged, parameter, sample_dtype, sample_shape
+from perspicax.random.bits import Distribution, Staged, broadcast_parameters, parameter, sample_dtype, sample_shape
 from perspicax.random.discrete import signs_of
+from perspicax.random.errors import SampleShapeError
 from perspicax.random.gammas import sampled, shared_shape, spread
 from perspicax.random.keys import single_key, split_in_two
 from perspicax.random.piecewise import Composite, Piecewise
@@ -112,16 +114,21 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype
         dtype: floating.
 
     Raises:
-        BroadcastError: the shapes do not broadcast.
         KeyTypeError: `key` is no key.
         ParameterTypeError: a parameter is no array or number.
         SampleDTypeError: `dtype` is not floating.
+        SampleShapeError: the shapes do not broadcast.
     """
     found, _ = single_key("weibull_min", key)
     dtype = sample_dtype("weibull_min", dtype)
     shape = sample_shape("weibull_min", shape)
     scale = parameter("weibull_min", "scale", scale)
     concentration = parameter("weibull_min", "concentration", concentration)
+    parameters = {"scale": get_aval(scale).shape, "concentration": get_aval(concentration).shape}  # type: ignore[attr-defined]
+    try:
+        broadcast_shapes(shape, *parameters.values())
+    except OperationShapeError:
+        raise SampleShapeError(function="weibull_min", shape=shape, parameters=tuple(parameters.items())) from None
     return _weibull_samples(found, scale, concentration, shape=shape, dtype=dtype)
 
 
@@ -265,7 +272,8 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
     found, _ = single_key("double_sided_maxwell", key)
     dtype = sample_dtype("double_sided_maxwell", dtype)
     loc, scale = [parameter("double_sided_maxwell", name, x) for name, x in (("loc", loc), ("scale", scale))]
-    own = broadcast_shapes(get_aval(loc).shape, get_aval(scale).shape)  # type: ignore[attr-defined]
+    own = broadcast_parameters("double_sided_maxwell", {"loc": get_aval(loc).shape,  # type: ignore[attr-defined]
+                                                        "scale": get_aval(scale).shape})  # type: ignore[attr-defined]
     shape = (*(sample_shape("double_sided_maxwell", shape) or own), *own)
     return _double_sided_samples(found, loc, scale, shape=shape, dtype=dtype)
 

@@ -339,7 +339,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, o
     """
     found, _ = single_key("permutation", key)
     sample_shape("permutation", (), out_sharding)
-    x = parameter("permutation", "x", x)
+    x = parameter("permutation", "x", x, keys=True)
     aval: Any = get_aval(x)
     axis = checked_axis(axis, aval.ndim or 1)
     if aval.ndim == 0:

@@ -1,6 +1,7 @@
 """Errors of random numbers: keys, seeds, shapes and dtypes that do not fit."""
 from __future__ import annotations
 
+import importlib
 import re
 from typing import Any
 
@@ -8,6 +9,8 @@ from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.place import Place
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.diagnose.source import operands_at
+
+NOWHERE = 99  # no call has so many arguments
 
 
 def written(error: PerspicaxError, index: int, keyword: str) -> tuple[str, Place]:
@@ -18,6 +21,7 @@ def written(error: PerspicaxError, index: int, keyword: str) -> tuple[str, Place
     found = operands_at(error.position) if error.position is not None else None
     if found is not None:
         named = found.keyword(keyword)
+        index += found.receiver  # a module that the user has under a name of his own
         if named is None and index < len(found):
             named = found[index]
         if named is not None:
@@ -25,6 +29,20 @@ def written(error: PerspicaxError, index: int, keyword: str) -> tuple[str, Place
             return (f"`{text}`" if any(part.isidentifier() and not _is_literal(part) for part in _parts(text))
                     else f"The argument `{keyword}`"), named.span
     return f"The argument `{keyword}`", None
+
+
+def _position(function: str, argument: str) -> int:
+    """Which positional argument of a public function this is."""
+    import inspect  # here and below: only a printed error needs it
+
+    public = getattr(importlib.import_module("perspicax.random"), function, None)  # whoever prints an error has it loaded
+    names = [] if public is None else list(inspect.signature(public).parameters)
+    return names.index(argument) if argument in names else NOWHERE
+
+
+def _written_keys(error: PerspicaxError, function: str) -> tuple[str, Place]:
+    """`written`, of the keys that a function takes as its first argument."""
+    return written(error, 0, {"key_data": "keys", "key_impl": "keys", "wrap_key_data": "key_bits_array"}.get(function, "key"))
 
 
 def _code(name: str, otherwise: str) -> str:
@@ -54,7 +72,12 @@ class KeyTypeError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
-        name, span = written(self, 0, "key")
+        name, span = _written_keys(self, self.function)
+        if self.function == "wrap_key_data":
+            return Report(says=f"{name} is {article(self.value_type)}, which `wrap_key_data` cannot wrap.",
+                          labels=_labels(span, self.value_type), why="the words of keys are a uint32 array",
+                          fixes=(Fix("make an array of them", code=f"jnp.asarray({_code(name, 'words')}, jnp.uint32)"),)
+                          if self.value_type in ("list", "tuple") else ())
         return Report(says=f"{name} is no random key: `{self.function}` was given {article(self.value_type)}.",
                       labels=_labels(span, self.value_type),
                       why="a key is made of a seed, and of other keys by `split` and `fold_in`",
@@ -62,22 +85,40 @@ class KeyTypeError(PerspicaxError, TypeError):
 
 
 class KeyWordsError(PerspicaxError, TypeError):
-    """An array was given as the words of random keys that cannot be that."""
+    """An array was given as the words of random keys that cannot be that.
+
+    Attributes:
+        fits: another generator, of whose keys they may be the words.
+    """
 
     function: str
     type_text: str
     key_shape: tuple[int, ...]
     generator: str
+    fits: str = ""
 
     @property
     def report(self) -> Report:
-        name, span = written(self, 0, "key")
+        name, span = _written_keys(self, self.function)
         size = ", ".join(map(str, self.key_shape))
-        return Report(says=f"{name} is no random key: `{self.function}` was given {self.type_text}.",
-                      labels=_labels(span, self.type_text),
-                      why=f"keys of {self.generator} without a dtype of their own are uint32 arrays whose last axes are "
-                          f"[{size}]",
-                      fixes=(Fix("make a key of a seed", code="key = jax.random.key(0)"),))
+        wraps = self.function == "wrap_key_data"
+        why = f"keys of {self.generator} without a dtype of their own are uint32 arrays whose last axes are [{size}]"
+        if wraps and self.type_text.startswith("key<"):
+            why = f"keys are no words: `wrap_key_data` takes uint32 arrays whose last axes are [{size}]"
+        says = (f"{name} is {self.type_text}, which `wrap_key_data` cannot wrap as keys of {self.generator}." if wraps else
+                f"{name} is no random key: `{self.function}` was given {self.type_text}.")
+        return Report(says=says, labels=_labels(span, self.type_text), why=why, fixes=self._fixes(_code(name, "words")))
+
+    def _fixes(self, words: str) -> tuple[Fix, ...]:
+        if self.fits:
+            return (Fix(f"where these are words of keys of {self.fits}, say so",
+                        code=f'jax.random.wrap_key_data({words}, impl="{self.fits}")'),)
+        if self.type_text == "uint32[]":
+            return (Fix("where `vmap` took one key apart, give it a key for each element",
+                        code="keys = jax.random.split(key, n)"),)
+        if self.function == "wrap_key_data":
+            return ()
+        return (Fix("make a key of a seed", code="key = jax.random.key(0)"),)
 
 
 class KeyBatchError(PerspicaxError, ValueError):
@@ -90,16 +131,17 @@ class KeyBatchError(PerspicaxError, ValueError):
     def report(self) -> Report:
         name, span = written(self, 0, "key")
         plain = _code(name, "keys")
+        makes_keys = self.function in ("split", "fold_in")
+        why = "makes new keys of one key" if makes_keys else "draws all its samples from one key"
         return Report(says=f"{name} is {self.type_text}, several keys, but `{self.function}` takes one.",
-                      labels=_labels(span, self.type_text),
-                      why=f"`{self.function}` draws all its samples from one key",
-                      fixes=(Fix("draw from each key, side by side",
+                      labels=_labels(span, self.type_text), why=f"`{self.function}` {why}",
+                      fixes=(Fix("do so with each key, side by side" if makes_keys else "draw from each key, side by side",
                                  code=f"jax.vmap(lambda k: jax.random.{self.function}(k, ...))({plain})"),
                              Fix("take one of them", code=f"{plain}[0]")))
 
 
-class KeySeedError(PerspicaxError, TypeError):
-    """A seed is no integer, or not a single one."""
+class KeySeedError(PerspicaxError, TypeError, ValueError):  # JAX raises one or the other, by what is given
+    """A seed, or the number to fold into a key, is no integer, or not a single one."""
 
     function: str
     type_text: str
@@ -107,6 +149,8 @@ class KeySeedError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
+        if self.function == "fold_in":
+            return self._folded()
         name, span = written(self, 0, "seed")
         why = {"dtype": "a seed is an integer", "shape": "one seed makes one key",
                "key": "a key is not a seed: `split` and `fold_in` make keys of a key"}[self.kind]
@@ -114,8 +158,21 @@ class KeySeedError(PerspicaxError, TypeError):
         if self.kind == "shape":
             fixes = (Fix("make a key of each seed",
                          code=f"jax.vmap(jax.random.{self.function})({_code(name, 'seeds')})"),)
-        return Report(says=f"{name} is no seed: `{self.function}` was given {self.type_text}.",
+        elif "float" in self.type_text:
+            fixes = (Fix("make it an integer first", code=f"jax.random.{self.function}(int({_code(name, 'seed')}))"),)
+        return Report(says=f"{name} is no seed: `{self.function}` was given {article(self.type_text)}.",
                       labels=_labels(span, self.type_text), why=why, fixes=fixes)
+
+    def _folded(self) -> Report:
+        name, span = written(self, 1, "data")
+        fixes: tuple[Fix, ...] = ()
+        if self.kind == "shape":
+            fixes = (Fix("make a key of each number",
+                         code=f"jax.vmap(lambda i: jax.random.fold_in(key, i))({_code(name, 'data')})"),)
+        elif self.type_text == "str":
+            fixes = (Fix("fold in a number that stands for the text", code=f"zlib.crc32({_code(name, 'text')}.encode())"),)
+        return Report(says=f"{name} cannot be folded into a key: it is {article(self.type_text)}.",
+                      labels=_labels(span, self.type_text), why="`fold_in` takes one key and one integer", fixes=fixes)
 
 
 class SeedRangeError(PerspicaxError, OverflowError):
@@ -146,7 +203,12 @@ class UnknownGeneratorError(PerspicaxError, ValueError, TypeError):
     def report(self) -> Report:
         names = ", ".join(f'"{n}"' for n in self.known)
         there = f"there {'is' if len(self.known) == 1 else 'are'} {names}"
-        return Report(says=f"{self.given} names no generator of random numbers.", why=there)
+        from difflib import get_close_matches
+
+        _, span = written(self, NOWHERE, "impl")
+        near = get_close_matches(self.given.strip("'"), self.known, 1)
+        return Report(says=f"{self.given} names no generator of random numbers.", labels=_labels(span, "no generator"),
+                      why=there, fixes=tuple([Fix("did you mean", code=f'"{name}"') for name in near]))
 
 
 class GeneratorError(PerspicaxError, NotImplementedError):
@@ -190,7 +252,7 @@ class SampleDTypeError(PerspicaxError, ValueError, TypeError):  # JAX raises one
 
     @property
     def report(self) -> Report:
-        name, span = written(self, 99, self.argument)
+        name, span = written(self, _position(self.function, self.argument), self.argument)
         if self.argument == "dtype":
             return Report(says=f"`{self.function}` cannot make samples of dtype {self.dtype}.",
                           labels=_labels(span, self.dtype), why=f"its samples are {self.takes}")
@@ -202,15 +264,28 @@ class SampleShapeError(PerspicaxError, ValueError, TypeError):  # JAX raises one
     """The parameters of a distribution do not broadcast to the shape that is asked for."""
 
     function: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] | None  # none was asked for: what the parameters broadcast to
     parameters: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
     def report(self) -> Report:
-        rows = " and ".join(f"`{name}` has shape {shape}" for name, shape in self.parameters if shape)
-        return Report(says=f"`{self.function}` cannot make samples of shape {self.shape}: {rows}.",
+        rows = " and ".join(f"{_ticked(name)} has shape {shape}" for name, shape in self.parameters if shape)
+        labels = [label for name, shape in self.parameters if shape for label in self._labels(name.partition(" ")[0], shape)]
+        if self.shape is None:
+            return Report(says=f"The parameters of `{self.function}` do not broadcast: {rows}.", labels=tuple(labels),
+                          why="axes are matched from the right; they must be equal, or one of them 1")
+        return Report(says=f"`{self.function}` cannot make samples of shape {self.shape}: {rows}.", labels=tuple(labels),
                       why="the parameters broadcast to the shape of the samples: axes are matched from the right, and a "
                           "parameter's is 1 or that of the samples")
+
+    def _labels(self, argument: str, shape: tuple[int, ...]) -> tuple[Label, ...]:
+        return _labels(written(self, _position(self.function, argument), argument)[1], f"`{argument}`, {shape}")
+
+
+def _ticked(name: str) -> str:
+    """A parameter, or words about one that begin with it: `cov` without its last two axes."""
+    first, space, others = name.partition(" ")
+    return f"`{first}`{space}{others}"
 
 
 class ParameterTypeError(PerspicaxError, TypeError, ValueError):
@@ -222,9 +297,9 @@ class ParameterTypeError(PerspicaxError, TypeError, ValueError):
 
     @property
     def report(self) -> Report:
-        name, span = written(self, 99, self.argument)
+        name, span = written(self, _position(self.function, self.argument), self.argument)
         return Report(says=f"{name} of `{self.function}` is {article(self.value_type)}.", labels=_labels(span, self.value_type),
-                      why=f"`{self.argument}` is an array or a number",
+                      why=f"`{self.argument}` is a number, or an array of numbers",
                       fixes=(Fix("make an array of it", code=f"jnp.asarray({_code(name, self.argument)})"),)
                       if self.value_type in ("list", "tuple") else ())
 

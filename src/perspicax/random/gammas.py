@@ -29,13 +29,14 @@ from perspicax.lax.incomplete import random_gamma_grad
 from perspicax.lax.loops import map as loop_over
 from perspicax.lax.markers import optimization_barrier
 from perspicax.lax.random_bits import KeyDType, Place, host_place, random_wrap_p
-from perspicax.lax.shape import broadcast_in_dim, broadcast_shapes, reshape, transpose
+from perspicax.lax.shape import broadcast_in_dim, reshape, transpose
 from perspicax.lax.transcendental import exp
 from perspicax.lax.while_loops import while_loop
 from perspicax.random.bits import (
     GivenBits,
     Staged,
     bit_width,
+    broadcast_parameters,
     check_broadcast,
     concrete,
     parameter,
@@ -318,7 +319,7 @@ def shared_shape(function: str, shape: Any, out_sharding: Any, **parameters: Any
         ShapeError: it is no shape.
     """
     if shape is None:
-        shape = broadcast_shapes(*[get_aval(x).shape for x in parameters.values()])  # type: ignore[attr-defined]
+        shape = broadcast_parameters(function, {name: get_aval(x).shape for name, x in parameters.items()})  # type: ignore[attr-defined]
     shape = sample_shape(function, shape, out_sharding)
     check_broadcast(function, shape, **parameters)
     return shape

@@ -107,8 +107,14 @@ def wrap(function: str, words: Any, generator: Generator) -> Any:
     rank = len(aval.shape) - len(generator.key_shape)
     if aval.dtype != UINT32 or rank < 0 or aval.shape[rank:] != generator.key_shape:
         raise KeyWordsError(function=function, type_text=aval.str_short(), key_shape=generator.key_shape,
-                            generator=generator.name)
+                            generator=generator.name, fits=_generator_of(aval))
     return random_wrap_p(words, impl=generator)
+
+
+def _generator_of(aval: Any) -> str:
+    """A generator, of whose keys an array of this type may be the words."""
+    return next((name for name, g in generators.items()
+                 if aval.dtype == UINT32 and aval.shape[max(0, aval.ndim - len(g.key_shape)):] == g.key_shape), "")
 
 
 def single_key(function: str, key: Any) -> tuple[Any, bool]:
@@ -347,7 +353,7 @@ def fold_in(key: Any, data: Any) -> Any:
         except NotAnArrayError:
             raise KeySeedError(function="fold_in", type_text=value_type_of(data), kind="dtype") from None
         if aval.shape or aval.extended:
-            raise KeySeedError(function="fold_in", type_text=aval.str_short(), kind="shape")
+            raise KeySeedError(function="fold_in", type_text=aval.str_short(), kind="key" if aval.extended else "shape")
         number = convert_element_type(data, UINT32)
     made = random_fold_in_p(found, number)
     return random_unwrap_p(made) if words else made

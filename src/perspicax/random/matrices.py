@@ -11,12 +11,12 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import abs as absolute
 from perspicax.lax.elementwise import add, div, mul, sign, sqrt
-from perspicax.lax.shape import broadcast_shapes, expand_dims, transpose
+from perspicax.lax.shape import expand_dims, transpose
 from perspicax.numpy import linalg
 from perspicax.numpy.contraction import einsum
 from perspicax.numpy.diagonals import diagonal
 from perspicax.numpy.promote import promote_dtypes
-from perspicax.random.bits import Staged, parameter, sample_dtype, sample_shape
+from perspicax.random.bits import Staged, broadcast_parameters, dimension, parameter, sample_dtype, sample_shape
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import spread
 from perspicax.random.keys import single_key
@@ -89,7 +89,8 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
         raise SamplingError(says=f"`cov` of `multivariate_normal` has shape {square}, and `mean` has shape {own}.",
                             why=f"the last two axes of `cov` are both as long as the last axis of `mean`: {own[-1]}")
     leading = {"mean without its last axis": own[:-1], "cov without its last two axes": square[:-2]}
-    shape = broadcast_shapes(*leading.values()) if shape is None else sample_shape("multivariate_normal", shape, out_sharding)
+    shape = (broadcast_parameters("multivariate_normal", leading) if shape is None
+             else sample_shape("multivariate_normal", shape, out_sharding))
     for size in leading.values():
         if len(size) > len(shape) or any(m not in (1, n) for m, n in zip(size[::-1], shape[::-1])):
             raise SampleShapeError(function="multivariate_normal", shape=shape, parameters=tuple(leading.items()))
@@ -134,12 +135,13 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
     Raises:
         KeyTypeError: `key` is no key.
         SampleDTypeError: `dtype` is neither floating nor complex.
-        ShapeError: `n`, `m` or `shape` is no size.
+        SamplingError: `n` or `m` is no size.
+        ShapeError: `shape` is no shape.
     """
     found, _ = single_key("orthogonal", key)
     dtype = sample_dtype("orthogonal", dtype, "inexact")
     shape = sample_shape("orthogonal", shape, out_sharding)
-    rows, columns = sample_shape("orthogonal", (n, n if m is None else m))
+    rows, columns = dimension("orthogonal", "n", n), dimension("orthogonal", "m", n if m is None else m)
     return _orthogonal_samples(found, n=rows, m=columns, shape=shape, dtype=dtype)
 
 

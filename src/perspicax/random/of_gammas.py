@@ -23,6 +23,7 @@ from perspicax.random.bits import (
     Staged,
     check_broadcast,
     concrete,
+    dimension,
     parameter,
     sample_dtype,
     sample_shape,
@@ -236,11 +237,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, ou
     shape = sample_shape("ball", shape, out_sharding)
     p = parameter("ball", "p", p)
     check_broadcast("ball", (), p=p)
-    return _ball_samples(found, p, d=_dimension(d), shape=shape, dtype=dtype)
-
-
-def _dimension(d: Any) -> int:
-    return sample_shape("ball", (d,))[0]
+    return _ball_samples(found, p, d=dimension("ball", "d", d), shape=shape, dtype=dtype)
 
 
 @public

@@ -17,7 +17,7 @@ from perspicax.lax.elementwise import add, div, log, mul, neg, sign, sub
 from perspicax.lax.elementwise import max as maximum
 from perspicax.lax.elementwise import min as minimum
 from perspicax.lax.markers import optimization_barrier
-from perspicax.lax.shape import broadcast_shapes, broadcast_to_rank
+from perspicax.lax.shape import broadcast_to_rank
 from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.special import erf, erf_inv
 from perspicax.lax.transcendental import log1p, tan
@@ -27,6 +27,7 @@ from perspicax.random.bits import (
     GivenBits,
     Staged,
     bit_width,
+    broadcast_parameters,
     check_broadcast,
     concrete,
     draw,
@@ -228,7 +229,8 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
     dtype = sample_dtype("truncated_normal", dtype)
     lower, upper = parameter("truncated_normal", "lower", lower), parameter("truncated_normal", "upper", upper)
     if shape is None:
-        shape = broadcast_shapes(get_aval(lower).shape, get_aval(upper).shape)  # type: ignore[attr-defined]
+        shape = broadcast_parameters("truncated_normal", {"lower": get_aval(lower).shape,  # type: ignore[attr-defined]
+                                                          "upper": get_aval(upper).shape})  # type: ignore[attr-defined]
     shape = sample_shape("truncated_normal", shape, out_sharding)
     check_broadcast("truncated_normal", shape, lower=lower, upper=upper)
     return _truncated_samples(found, lower, upper, shape=shape, dtype=dtype)

@@ -1,0 +1,4 @@
+import perspicax as jax
+
+seed = 0
+noise = jax.random.normal(seed, (3,))

@@ -1,0 +1,4 @@
+import perspicax as jax
+
+key = jax.random.key(0)
+picked = jax.random.choice(key, 5, (7,), replace=False)
