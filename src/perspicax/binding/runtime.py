@@ -156,13 +156,14 @@ def compile_with_callbacks(client: Client, text: str, devices: Sequence[Device],
     """
     from jaxlib.mlir import ir
     from jaxlib.mlir._mlir_libs import _jax_mlir_ext
-    from jaxlib.mlir.dialects import chlo, stablehlo
+    from jaxlib.mlir.dialects import chlo, sdy, stablehlo
 
     with ir.Context() as context:
         dialects = ir.DialectRegistry()
         _jax_mlir_ext.register_dialects(dialects)
         context.append_dialect_registry(dialects)
         context.load_all_available_dialects()
+        sdy.register_dialect(context)
         stablehlo.register_dialect(context)
         chlo.register_dialect(context)
         module = ir.Module.parse(text)
@@ -201,9 +202,12 @@ def prepare_native(family: str) -> None:
         return
     from jaxlib import lapack
 
+    from perspicax.binding.scipy_kernels import scipy_kernels
+
     for name, handler, version in lapack.registrations()["cpu"]:
         xla_client.register_custom_call_target(name, handler, platform="cpu", api_version=version)
-    lapack._lapack.initialize()
+    with scipy_kernels():
+        lapack._lapack.initialize()
     _lapack.append(lapack)
 
 

@@ -27,6 +27,19 @@ Sharding = runtime.BaseSharding
 Indices = Mapping[Any, tuple[slice, ...]]
 
 
+Pieces = tuple[tuple[Any, ...], list[tuple[tuple[slice, ...], bool]]]
+
+
+def _pieces(shape: tuple[int, ...], indices: Indices) -> Pieces:
+    seen: set = set()
+    found = []
+    for index in indices.values():
+        key = tuple([(s.start, s.stop) for s in index])
+        found.append((index, key in seen or 0 in shape))
+        seen.add(key)
+    return tuple(indices), found
+
+
 class _Common:
     """What all shardings answer to. jaxlib's classes cannot be mixed with others: `like_sharding` copies this in."""
 
@@ -64,6 +77,10 @@ class _Common:
         found = self.devices_indices_map(global_shape)
         mine = self.addressable_devices
         return found if len(mine) == len(found) else {d: i for d, i in found.items() if d in mine}
+
+    def pieces(self, shape: tuple[int, ...]) -> Pieces:
+        """The devices of this process, and for each the index of its piece and whether one before it has the same."""
+        return _pieces(shape, self.addressable_devices_indices_map(shape))
 
     def check_compatible_aval(self, aval_shape: tuple[int, ...]) -> None:
         """Raise where the sharding speaks of more axes than there are."""
@@ -233,7 +250,7 @@ WHOLE = PartitionSpec()
 class _Layout:
     """What follows from a mesh and a specification; one for each pair, whatever was asked of it before kept."""
 
-    __slots__ = ("_hlo", "_indices", "committed", "mesh", "open", "parts", "spec", "splits", "whole")
+    __slots__ = ("_hlo", "_indices", "_pieces", "committed", "mesh", "open", "parts", "spec", "splits", "whole")
 
     def __init__(self, mesh: Any, spec: PartitionSpec) -> None:
         self.mesh, self.spec = mesh, spec
@@ -244,6 +261,7 @@ class _Layout:
         self.whole = all(s == 1 for s in self.splits) and not spec.unreduced
         self._hlo: dict[int, Any] = {}
         self._indices: dict[tuple[int, ...], Indices] = {}
+        self._pieces: dict[tuple[int, ...], Pieces] = {}
         self.committed: dict[str | None, tuple] = {}
 
     def _check(self) -> None:
@@ -299,6 +317,16 @@ class _Layout:
             if len(self._indices) >= MAX_SHAPES:
                 self._indices.clear()
             found = self._indices[shape] = self._make_indices(shape)
+        return found
+
+    def pieces(self, shape: tuple[int, ...]) -> Pieces:
+        """The devices of this process, and for each the index of its piece and whether one before it has the same."""
+        found = self._pieces.get(shape)
+        if found is None:
+            if len(self._pieces) >= MAX_SHAPES:
+                self._pieces.clear()
+            mine = set(self.mesh.local_devices)
+            found = self._pieces[shape] = _pieces(shape, {d: i for d, i in self.indices(shape).items() if d in mine})
         return found
 
     def _make_indices(self, shape: tuple[int, ...]) -> Indices:
@@ -364,7 +392,8 @@ class NamedSharding(runtime.BaseGSPMDSharding):
         self._hash = hash((mesh, spec, memory_kind))
         if isinstance(mesh, AbstractMesh):
             self.devices, self.chosen_kind = (), memory_kind
-            super().__init__(_NO_DEVICES, _REPLICATED)
+            # The base class ends the process when it is given no devices; nothing asks it for these.
+            super().__init__(first_sharding()._internal_device_list, _REPLICATED)
             return
         self.devices = mesh.device_tuple
         self.chosen_kind = None
@@ -426,6 +455,10 @@ class NamedSharding(runtime.BaseGSPMDSharding):
         """
         return self._layout.indices(tuple(global_shape))
 
+    def pieces(self, shape: tuple[int, ...]) -> Pieces:
+        """The devices of this process, and for each the index of its piece and whether one before it has the same."""
+        return self._layout.pieces(shape)
+
     def check_compatible_aval(self, aval_shape: tuple[int, ...]) -> None:
         """Raise where the sharding speaks of more axes than there are."""
         if len(self.spec) > len(aval_shape):
@@ -481,7 +514,6 @@ class NamedSharding(runtime.BaseGSPMDSharding):
         return f"NamedSharding(mesh={self.mesh!s}, spec={self.spec!r}{'' if kind is None else f', memory_kind={kind}'})"
 
 
-_NO_DEVICES = runtime.DeviceList(())
 _REPLICATED = runtime.HloSharding.replicate()
 
 
