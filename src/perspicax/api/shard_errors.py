@@ -34,7 +34,7 @@ class ShardMapMeshError(PerspicaxError, ValueError, TypeError):  # JAX raises th
                 return Report(says=f"`{self.function}` was given no mesh, and none is set.",
                               why="a mesh names the devices that the function runs on",
                               fixes=(Fix("set one around the call", code="with jax.set_mesh(mesh): ..."),
-                                     *((Fix("or give it", code="jax.shard_map(f, mesh=mesh, in_specs=..., out_specs=...)"),)
+                                     *((Fix("give it", code="jax.shard_map(f, mesh=mesh, in_specs=..., out_specs=...)"),)
                                        if self.function == "shard_map" else ())))
             case "type":
                 return Report(says=f"`{self.function}` was given mesh={self.got}.",
@@ -99,7 +99,8 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 from perspicax.core.tree_mismatch import sentence  # for its weight: only a printed error needs it
 
                 whose = "the arguments" if self.option.startswith("in") else "the results"
-                rows = [sentence(m, whose, self.option).rstrip(".") for m in self.mismatches]
+                tree = "args" if self.option.startswith("in") else "result"
+                rows = [sentence(m, tree, self.option).rstrip(".") for m in self.mismatches]
                 return Report(says=f"`{self.option}` {of} under {self.transform} does not have the structure of {whose}.",
                               why="one entry stands for each argument or result, or for a whole subtree of them; "
                                   + ("; ".join(rows) or f"it is {self.got}"),
@@ -126,7 +127,7 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                                   "along axes that it has",
                               fixes=(Fix("give it an axis, along which the devices' values are put together",
                                          code="return x[None]"),
-                                     Fix("or, where it is the same on all devices", code="P()")))
+                                     Fix("where it is the same on all devices", code="P()")))
             case "keyword":
                 return Report(says=f"`{self.function}` under {self.transform} was given the keyword argument `{self.name}`.",
                               why="`in_specs` has one entry for each positional argument, and none for keywords",

@@ -206,8 +206,9 @@ def _is_none(x: Any) -> bool:
 def _flat_specs(f: Any, transform: str, option: str, specs: Any, full: Any, mesh: Any, manual: frozenset) -> tuple:
     """One specification for each leaf."""
     name = function_name(f)
-    for spec in tree.flatten(specs, _is_none)[0]:
-        if spec is None and option.startswith("in"):
+    is_leaf = _is_none if option.startswith("in") else None  # a result may be None, which has no leaves
+    for spec in tree.flatten(specs, is_leaf)[0]:
+        if spec is None:
             continue
         if not isinstance(spec, PartitionSpec):
             raise ShardSpecError(function=name, option=option, kind="type", got=short_repr(spec), transform=transform)
@@ -217,12 +218,12 @@ def _flat_specs(f: Any, transform: str, option: str, specs: Any, full: Any, mesh
             raise ShardSpecError(function=name, option=option, kind="manual", got=repr(beyond[0]), transform=transform,
                                  axes=tuple([n for n in mesh.axis_names if n in manual]))
     try:
-        found = tree.broadcast_prefix(specs, full, is_leaf=_is_none)
+        found = tree.broadcast_prefix(specs, full, is_leaf=is_leaf)
     except ValueError:
         from perspicax.core.tree_prefix import prefix_errors  # only an error needs it
 
         raise ShardSpecError(function=name, option=option, kind="tree", got=short_repr(specs), transform=transform,
-                             mismatches=tuple(prefix_errors(specs, full, is_leaf=_is_none))) from None
+                             mismatches=tuple(prefix_errors(specs, full, is_leaf=is_leaf))) from None
     return tuple([WHOLE if spec is None else spec for spec in found])
 
 

@@ -24,12 +24,13 @@ class UnboundAxisError(PerspicaxError, NameError):
     @property
     def report(self) -> Report:
         axis, known = self.axis, self.known
-        why = "an axis has a name inside of a function that `vmap` maps with `axis_name`, and nowhere else"
+        why = "an axis has a name inside of a function that `vmap` maps with `axis_name`, or `shard_map` over the axes of a " \
+              "mesh, and nowhere else"
         if known:
             why = f"the named axes here are {', '.join(map(repr, known))}" if len(known) > 1 else \
                 f"the one named axis here is {known[0]!r}"
         fixes = tuple([Fix("did you mean" if i == 0 else "or", code=repr(name)) for i, name in enumerate(self._near())])
-        if not fixes and isinstance(axis, str):
+        if not fixes and not known and isinstance(axis, str):
             fixes = (Fix("name the axis where the function is mapped", code=f"jax.vmap(f, axis_name={axis!r})"),)
         return Report(says=f"`{self.function}` was given the axis {axis!r}, which does not exist here.", why=why, fixes=fixes)
 
@@ -94,4 +95,4 @@ class ReductionAxesVaryError(PerspicaxError, ValueError):
             fixes=(Fix(f"sum along {along} only",
                        code=f"lax.{self.function}({name}, {self.varying[0] if len(self.varying) == 1 else self.varying!r})"
                        if len(self.varying) > 1 else f"lax.{self.function}({name}, {self.varying[0]!r})"),
-                   Fix("or, if every device's copy is to count", code=f'lax.pcast({name}, {axes}, to="varying")')))
+                   Fix("if every device's copy is to count", code=f'lax.pcast({name}, {axes}, to="varying")')))
