@@ -5,8 +5,11 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
+from perspicax.core.tracer import get_aval
 from perspicax.xla import array as arrays
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
@@ -38,26 +41,30 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
 
     The memory of the host is that of the device, on the CPU.
     """
-    x = as_array(x)
     always = semantics is ArrayCopySemantics.ALWAYS_COPY
+    if type(x) is np.ndarray and placed is not None and not isinstance(placed, MemorySpace):
+        aval: Any = get_aval(x)
+        if x.dtype == aval.dtype:  # the memory is copied on its way to the devices, and need not be before
+            return _placed(x, aval, placed)
+    x = as_array(x)
     if placed is None:
         return arrays.copy_of(x) if always else x
     if isinstance(placed, MemorySpace):
         placed = x.sharding
     if x.is_deleted():
         raise x._deleted_error("placed")
-    _check_fits(x, placed)
     if not always and (x.sharding is placed or x.sharding == placed):
         return ArrayImpl(x.aval, x._buf, x._np, x.sharding, True)
-    return arrays.place(x.value().copy() if always else x.value(), x.aval, placed, True)
+    return _placed(x.value().copy() if always else x.value(), x.aval, placed)
 
 
-def _check_fits(x: ArrayImpl, placed: Any) -> None:
-    """Raise the sharding's own report now, at the call, and one that names the array's type."""
+def _placed(value: np.ndarray, aval: Any, placed: Any) -> ArrayImpl:
     try:
-        placed.shard_shape(x.shape)
+        if len(placed.devices) == 1:
+            placed.check_compatible_aval(aval.shape)
+        return arrays.place(value, aval, placed, True)
     except ShardingFitError as error:
-        error.type_text, error.function = x.aval.str_short(), "device_put"
+        error.type_text, error.function = aval.str_short(), "device_put"
         raise
 
 

@@ -32,7 +32,7 @@ from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, Tr
 from perspicax.transform.batch import axes_key
 from perspicax.transform.errors import NoTracingError
 from perspicax.transform.jit_options import JitOptions, Signature
-from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_for, run_jaxpr
+from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_at, program_for, run_jaxpr
 from perspicax.transform.ref_calls import RefCalls
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, wraps
 from perspicax.xla import compile as compilation
@@ -104,11 +104,13 @@ class JitFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if local.trace.base and not checking.careful:
+            if local.trace.base and not checking.nans:
                 short = self._short
                 if short.state is not state_key():
                     short = self._short = ShortWays(state_key())
-                if short.only_arrays and not kwargs:
+                if checking.careful:
+                    pass  # what nothing places does not go to the first device
+                elif short.only_arrays and not kwargs:
                     entry = short.flat.get(tuple([x.aval if type(x) is ArrayImpl and x._place is None else None for x in args]))
                     if entry is not None:
                         out = entry(args)
@@ -125,6 +127,11 @@ class JitFunction:
                         out = entry(leaves)
                         if out is not None:
                             return out[0]
+                if short.placed:
+                    leaves, in_tree = flatten((args, kwargs))
+                    run = short.find_placed(leaves, in_tree)
+                    if run is not None:
+                        return run(leaves)
             return self._call(args, kwargs)
         except Exception as error:
             trim(error)
@@ -156,7 +163,10 @@ class JitFunction:
             outs = run_jaxpr(traced.closed, arrays, name=traced.name, donated=traced.donated,
                              keep_unused=options.keep_unused, in_shardings=in_shardings, out_shardings=out_shardings,
                              compiler_options=options.compiler_options)
-            self._remember(args, kwargs, traced, arrays)
+            if any(map(_get_place, arrays)):
+                self._remember_placed(leaves, traced, in_shardings, out_shardings)
+            else:
+                self._remember(args, kwargs, traced, arrays)
             return traced.out_tree.unflatten(outs)
         if options.inline:
             outs = eval_jaxpr(traced.closed.jaxpr, traced.closed.consts, *leaves)
@@ -248,7 +258,7 @@ class JitFunction:
         if not self._plain or traced.closed.effects or checking.careful or config.jax_check_tracer_leaks:
             return
         placed = shardings.first_sharding()
-        if any(x._place is not None for x in arrays) or inner_shardings(traced.closed):
+        if inner_shardings(traced.closed):
             return
         leaves, in_tree = tree.flatten((args, kwargs))
         keys = tuple([x.aval if type(x) is ArrayImpl else _leaf_key(x) for x in leaves])
@@ -266,6 +276,25 @@ class JitFunction:
         if not kwargs and all(type(x) is ArrayImpl for x in args):
             short.flat[keys] = entry
         short.only_arrays = len(short.flat) == len(short.fast)
+        self._short = short
+
+    def _remember_placed(self, leaves: Sequence[Any], traced: Traced, in_shardings: Any, out_shardings: Any) -> None:
+        """The same for arrays that lie where the program takes them."""
+        options = self._options
+        if options.has_statics or traced.closed.effects or checking.nans or config.jax_check_tracer_leaks:
+            return
+        if any(type(x) is not ArrayImpl for x in leaves):
+            return
+        _, program = program_at(traced.closed, leaves, traced.name, traced.donated, options.keep_unused, in_shardings,
+                                out_shardings, options.compiler_options)
+        if not dispatch.all_there(leaves, program.placed, program.in_shardings):
+            return
+        short = self._short
+        if short.state is not state_key() or len(short.placed) >= MAX_TRACED:
+            short = ShortWays(state_key())
+        key = traced.in_tree, tuple(map(_get_aval, leaves))
+        entry = list(map(_get_place, leaves)), placed_entry(program, traced.out_tree)
+        short.placed[key] = (*short.placed.get(key, ())[-MAX_PLACES:], entry)
         self._short = short
 
     def clear_cache(self) -> None:
@@ -301,15 +330,29 @@ class ShortWays:
         fast: by structure and types of the arguments.
         flat: by types alone, for calls with arrays as positional arguments.
         only_arrays: whether all calls so far were such calls.
+        placed: by structure and types, for arrays on the places that go with each.
     """
 
-    __slots__ = ("fast", "flat", "only_arrays", "state")
+    __slots__ = ("fast", "flat", "only_arrays", "placed", "state")
 
     def __init__(self, state: Any) -> None:
         self.state = state
         self.fast: dict[Any, Any] = {}
         self.flat: dict[Any, Any] = {}
         self.only_arrays = False
+        self.placed: dict[Any, tuple[tuple[list, Any], ...]] = {}
+
+    def find_placed(self, leaves: list, in_tree: Any) -> Any:
+        """The short way for arrays on these places. Arrays that lie alike mostly have one object for it, and lists are
+        compared by identity first."""
+        try:
+            known = self.placed.get((in_tree, tuple(map(_get_aval, leaves))))
+            if known is None:
+                return None
+            places = list(map(_get_place, leaves))
+        except AttributeError:  # numbers or NumPy arrays among them
+            return None
+        return next((run for wanted, run in known if wanted == places), None)
 
 
 @public_methods("trace", "lower", "eval_shape")
@@ -369,6 +412,7 @@ class BoundFunction:
 
 
 MAX_TRACED = 4096  # combinations of argument types kept for one function
+MAX_PLACES = 7  # and combinations of places of each
 
 _wrappers: weakref.WeakSet[JitFunction] = weakref.WeakSet()
 _evaluator = evaluator()
@@ -417,6 +461,32 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
             x.aval, x._buf, x._np, x._place = aval, buf, None, None
             add(x)
         return (unflatten(arrays),)
+
+    return run if program.all_kept and not program.any_donated else long
+
+
+def placed_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
+    """A function of arrays that lie where `program` takes them."""
+    execute, handlers = program.loaded.execute_sharded, program.handlers
+    avals, places, unflatten, new = program.out_avals, program.out_places, out_tree.unflatten, object.__new__
+
+    def long(leaves: Sequence[Any]) -> Any:
+        return unflatten(program(leaves))
+
+    def run(leaves: Sequence[Any]) -> Any:
+        try:
+            outs = execute(list(map(_get_buffer, leaves))).consume_with_handlers(handlers)
+        except TypeError:  # a value that has no buffer yet
+            return long(leaves)
+        except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
+            raise program._failed(error, leaves) from error
+        arrays: list[ArrayImpl] = []
+        add = arrays.append
+        for aval, buf, place in zip(avals, outs, places):
+            x = new(ArrayImpl)
+            x.aval, x._buf, x._np, x._place = aval, buf, None, place
+            add(x)
+        return unflatten(arrays)
 
     return run if program.all_kept and not program.any_donated else long
 

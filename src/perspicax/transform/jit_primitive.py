@@ -212,15 +212,16 @@ def run_jaxpr(closed: ClosedJaxpr, arrays: list[ArrayImpl], *, name: str, donate
     """
     if dispatch.checking.nans:
         donated = ()  # the search needs the operands
-    placed, program = _program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings, compiler_options)
+    placed, program = program_at(closed, arrays, name, donated, keep_unused, in_shardings, out_shardings, compiler_options)
     results = program(dispatch.move_all(arrays, placed, program.in_shardings))
     if dispatch.checking.nans:
         find_non_finite(closed, arrays, results, name, search)
     return results
 
 
-def _program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
+def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, donated: Sequence[bool], keep_unused: bool,
                 in_shardings: Any, out_shardings: Any, compiler_options: tuple) -> tuple[Any, Any]:
+    """Where a jaxpr runs on these arrays, and its program there."""
     explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(closed)) if s is not None]
     placed, committed = dispatch.common_placement(arrays, name, lambda: argument_names(closed, len(arrays)))
     if explicit:

@@ -363,7 +363,7 @@ class Shard:
 
     __slots__ = ("data", "device", "index", "replica_id")
 
-    def __init__(self, device: Any, index: tuple[slice, ...], replica_id: int, data: ArrayImpl | None) -> None:
+    def __init__(self, device: Any, index: tuple[slice, ...], replica_id: int, data: Any) -> None:
         self.device, self.index, self.replica_id, self.data = device, index, replica_id, data
 
     def __repr__(self) -> str:
@@ -475,16 +475,10 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
 
 def spread(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> Any:
     """The buffer of a NumPy value on the devices of `placed` that this process has."""
-    pieces = placed.addressable_devices_indices_map(aval.shape)
-    seen: set[int] = set()
-    shards = []
-    for index in pieces.values():
-        piece = np.asarray(value[index], order="C")
-        if piece.ctypes.data in seen:  # jaxlib fails where two shards share their memory
-            piece = piece.copy()
-        seen.add(piece.ctypes.data)
-        shards.append(piece)
-    return runtime.put(aval, placed, shards, tuple(pieces), committed)
+    devices, indices = placed.pieces(aval.shape)
+    shards = [np.array(value[index], order="C") if shared else np.asarray(value[index], order="C")
+              for index, shared in indices]  # jaxlib fails where two shards share their memory
+    return runtime.put(aval, placed, shards, devices, committed)
 
 
 def from_dlpack(external: Any, device: Any = None, copy: bool | None = None) -> ArrayImpl:

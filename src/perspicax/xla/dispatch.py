@@ -380,6 +380,13 @@ def move_all(arrays: Sequence[ArrayImpl], placed: Any, in_shardings: Sequence[An
     return [_spread(x, s) for x, s in zip(arrays, in_shardings)]
 
 
+def all_there(arrays: Sequence[ArrayImpl], placed: Any, in_shardings: Sequence[Any] | None) -> bool:
+    """Whether all operands lie where a program takes them."""
+    if in_shardings is None:
+        return all(x.sharding == placed for x in arrays)
+    return all(len(x.sharding.devices) > 1 and x.sharding.is_equivalent_to(s, x.ndim) for x, s in zip(arrays, in_shardings))
+
+
 def _spread(x: ArrayImpl, wanted: Any) -> ArrayImpl:
     own = x.sharding
     if own is wanted or (len(own.devices) > 1 and own.is_equivalent_to(wanted, x.ndim)):
