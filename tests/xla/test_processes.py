@@ -74,8 +74,8 @@ def test_processes_meet_and_wait_for_each_other() -> None:
 
     together(*[lambda link=link: come(link, 0.1 * link.process) for link in links])
     assert order[:3] == [0, 1, 2] and order[3:] == [10] * 3
-    assert together(*[lambda link=link: link.barrier("b", 5) for link in links]) == [None] * 3  # the same name again
-    assert together(*[lambda link=link: link.barrier("some", 5, processes=(0, 2)) for link in links[::2]]) == [None] * 2
+    assert together(*[lambda link=link: link.barrier("b", 5) for link in links]) == [{}] * 3  # the same name again
+    assert together(*[lambda link=link: link.barrier("some", 5, processes=(0, 2)) for link in links[::2]]) == [{}] * 2
 
 
 def test_a_barrier_names_those_that_do_not_come_and_those_that_come_too_late_are_told() -> None:

@@ -10,18 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from perspicax import Array, process_index
+from perspicax import process_index
 from perspicax.diagnose import public
 from perspicax.flax import serialization
 from perspicax.flax.configurations import config
 from perspicax.flax.core.frozen_dict import FrozenDict
-from perspicax.flax.file_errors import CheckpointNotFoundError, CheckpointOptionError, InvalidCheckpointError
+from perspicax.flax.file_errors import (
+    CheckpointNotFoundError,
+    CheckpointOptionError,
+    InvalidCheckpointError,
+    MPACheckpointingRequiredError,
+)
 from perspicax.flax.pack import Piece, pack
 from perspicax.flax.state_dicts import from_state_dict, to_state_dict
 from perspicax.flax.storage import is_temporary, join, scheme_of, storage_of
 from perspicax.flax.training.async_manager import AsyncManager
 from perspicax.flax.training.natural_order import natural_sort, number_at_end
 from perspicax.flax.training.orbax_files import is_orbax, read_orbax, with_empty_parts
+from perspicax.flax.training.shared_arrays import (
+    FOLDER,
+    are_spread,
+    folder_of,
+    restored,
+    save_shared,
+    sweep_arrays,
+    with_places,
+)
 from perspicax.flax.unpack import unpack
 
 __all__ = [
@@ -66,7 +80,7 @@ def _saved(folder: str, prefix: str) -> list[str]:
 
 def _is_partial(rest: str) -> bool:
     """Whether what follows the prefix is that of a file which Flax or Orbax have not finished, or keep beside a checkpoint."""
-    return rest == "tmp" or ".orbax-checkpoint-tmp" in rest or rest.endswith(("_gda", ".tmp"))
+    return rest == "tmp" or ".orbax-checkpoint-tmp" in rest or rest.endswith((FOLDER, ".tmp"))
 
 
 @public
@@ -93,6 +107,7 @@ def save_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float, prefix: 
     Raises:
         InvalidCheckpointError: there is a checkpoint of the same or a later step, and `overwrite` is false.
         NotSerializableError: something in the tree cannot be saved.
+        MPACheckpointingRequiredError: an array lies over several processes; `save_checkpoint_multiprocess` saves those.
         MissingPackageError: the path needs fsspec, which is not installed.
 
     The file appears under its name when it is complete and would outlive a loss of power; only then older ones are removed.
@@ -105,21 +120,29 @@ def save_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float, prefix: 
         async_manager.wait_previous_save()
     folder = _folder(ckpt_dir)
     path = _path(folder, prefix, step)
-    before = _saved(folder, prefix)
-    if not overwrite and (path in before or natural_sort([*before, path])[-1] != path):
-        raise InvalidCheckpointError(path, step, latest=before[-1])
+    _check_latest(folder, prefix, path, step, overwrite)
     tidy = partial(_tidy, folder, prefix, path, keep, overwrite, keep_every_n_steps)
     if orbax_checkpointer is not None:
         orbax_checkpointer.save(path, target, force=overwrite)
         tidy()
         return path
-    pieces = pack(to_state_dict(target), serialization.MAX_CHUNK_SIZE, snapshot=async_manager is not None)
+    state = to_state_dict(target)
+    if are_spread(state):
+        raise MPACheckpointingRequiredError(path, step)
+    pieces = pack(state, serialization.MAX_CHUNK_SIZE, snapshot=async_manager is not None)
     write = _Write(path, prefix, pieces, tidy)
     if async_manager is None:
         write()
     else:
         async_manager.save_async(write)
     return path
+
+
+def _check_latest(folder: str, prefix: str, path: str, step: Any, overwrite: bool) -> None:
+    """Raise if there is a checkpoint of the same or a later step."""
+    before = _saved(folder, prefix)
+    if not overwrite and (path in before or natural_sort([*before, path])[-1] != path):
+        raise InvalidCheckpointError(path, step, latest=before[-1])
 
 
 def _path(folder: str, prefix: str, step: Any) -> str:
@@ -171,10 +194,14 @@ def _tidy(folder: str, prefix: str, path: str, keep: int, overwrite: bool, keep_
 
 def _remove(path: str) -> None:
     storage = storage_of(path)
-    try:
-        (storage.rmtree if storage.isdir(path) else storage.remove)(path)
-    except FileNotFoundError:
-        return  # another writer of this folder removes the same ones
+    for part in (path, folder_of(path)):  # the file first: without it, the arrays are no checkpoint
+        try:
+            if storage.isdir(part):
+                storage.rmtree(part)
+            elif part == path:
+                storage.remove(part)
+        except FileNotFoundError:
+            continue  # another writer of this folder removes the same ones
 
 
 @public
@@ -182,31 +209,44 @@ def save_checkpoint_multiprocess(ckpt_dir: PathLike, target: Any, step: int | fl
                                  keep: int = 1, overwrite: bool = False, keep_every_n_steps: int | None = None,
                                  async_manager: AsyncManager | None = None, gda_manager: Any = None,
                                  orbax_checkpointer: Any = None) -> str:
-    """Save a tree from several processes into one folder: the first process writes.
+    """Save a tree from several processes into one folder; all of them call this.
 
     Args:
-        gda_manager: would write arrays that lie on several processes; those are not there yet.
+        gda_manager: a `GlobalAsyncCheckpointManager` of `jax.experimental.array_serialization.serialization`, by which each
+            process writes its parts of arrays over several processes. The writing goes on in the background; the next save,
+            and `gda_manager.wait_until_finished()`, wait for it.
 
-    The other arguments, the result and the errors are those of `save_checkpoint`.
+    The first process writes what else there is. The other arguments, the result and the errors are those of
+    `save_checkpoint`.
 
     Raises:
-        CheckpointOptionError: an array lies on several processes.
+        MPACheckpointingRequiredError: an array lies over several processes, and `gda_manager` is missing.
+
+    The checkpoint counts when all processes have written all parts: whatever is killed before leaves the last complete
+    checkpoint as it was.
     """
-    for path, leaf in _leaves(to_state_dict(target), ()):
-        if isinstance(leaf, Array) and not leaf.is_fully_addressable:
-            raise CheckpointOptionError(
-                says=f"The array at {'/'.join(path)} lies on several processes; saving such arrays is not there yet.",
-                why="no process has the whole of it", fixes=())
+    if async_manager is not None:
+        async_manager.wait_previous_save()
+    state, arrays = with_places(to_state_dict(target))
+    folder = _folder(ckpt_dir)
+    path = _path(folder, prefix, step)
+    if arrays and orbax_checkpointer is None:
+        if gda_manager is None:
+            raise MPACheckpointingRequiredError(path, step)
+        gda_manager.wait_until_finished()
+        _check_latest(folder, prefix, path, step, overwrite)
+
+        def tidy() -> None:
+            _tidy(folder, prefix, path, keep, overwrite, keep_every_n_steps)
+            sweep_arrays(path, prefix.rpartition("/")[2])
+
+        pieces = pack(state, serialization.MAX_CHUNK_SIZE, snapshot=True) if process_index() == 0 else []
+        save_shared(path, arrays, gda_manager, step, _Write(path, prefix, pieces, tidy))
+        return path
     if process_index() != 0:
-        return _path(_folder(ckpt_dir), prefix, step)
+        return path
     return save_checkpoint(ckpt_dir, target, step, prefix, keep, overwrite, keep_every_n_steps, async_manager,
                            orbax_checkpointer)
-
-
-def _leaves(state: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
-    if not isinstance(state, dict):
-        return [(path, state)]
-    return [leaf for name, value in state.items() for leaf in _leaves(value, (*path, str(name)))]
 
 
 @public
@@ -257,8 +297,10 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
         step: the step to restore, where it is not the highest.
         prefix: what the names begin with.
         parallel: accepted; a file is read in one go.
-        gda_manager: would read arrays that lie on several processes; those are not there yet.
-        allow_partial_mpa_restoration: concerns those as well.
+        gda_manager: a `GlobalAsyncCheckpointManager`, by which arrays over several processes are read. Each comes to where
+            the array at its place in `target` is, on whichever devices and processes.
+        allow_partial_mpa_restoration: whether to leave such arrays out for which `target` has no array. In their places
+            stay texts.
         orbax_checkpointer: an object with a method `restore(path, item=...)`, which reads a folder of Orbax's. Without
             it, they are read through tensorstore.
         orbax_transforms: passed on to that object.
@@ -270,6 +312,9 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
         CheckpointNotFoundError: there is none of the step.
         DamagedBytesError: the file is cut off, changed, or no checkpoint.
         StateMismatchError: it has other names than `target`; all differences are shown by path.
+        MPACheckpointingRequiredError: it has arrays over several processes, and `gda_manager` is missing.
+        MPARestoreTargetRequiredError: `target` has no array in the place of one of these.
+        MPARestoreDataCorruptedError: they were not saved completely.
         MissingPackageError: the path needs fsspec, or the folder tensorstore, and it is not installed.
     """
     path = _folder(ckpt_dir)
@@ -296,7 +341,15 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
             state = with_empty_parts(to_state_dict(target), state)
     else:
         state = unpack(_read(path), source=path)
+        state = restored(state, None if target is None else to_state_dict(target), path, _step_of(path, step), gda_manager,
+                         allow_partial_mpa_restoration)
     return state if target is None else from_state_dict(target, state)
+
+
+def _step_of(path: str, step: Any) -> Any:
+    """The step of a checkpoint, by its name where nobody said it."""
+    number = number_at_end(path) if step is None else step
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _read(path: str) -> Any:

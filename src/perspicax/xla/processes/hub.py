@@ -34,6 +34,7 @@ class _Barrier:
     members: tuple[int, ...]
     arrived: set[int] = field(default_factory=set)
     over: bool = False
+    notes: dict[str, str] = field(default_factory=dict)  # what processes have to say there
     here: bool = False  # whether all else in these processes waits for it
     since: float = 0.0  # when the last process came
 
@@ -151,11 +152,13 @@ class Hub:
             self._send(self._members[process], {"is": "absent", "name": name, "absent": [process], "waited": found.waited})
             return
         found.arrived.add(process)
+        if message.get("note"):
+            found.notes[str(process)] = message["note"]
         found.here, found.since = bool(message.get("here")), time.monotonic()
         if any(p in self._lost for p in found.members):
             return  # it was told of the loss, which ends its wait
         if found.arrived.issuperset(found.members):
-            self._tell(found.arrived, {"is": "passed", "name": name})
+            self._tell(found.arrived, {"is": "passed", "name": name, "notes": found.notes})
             del self._barriers[name]
 
     def _look_at_clock(self) -> None:

@@ -80,7 +80,7 @@ class Link:
         raise ProcessesMissingError(barrier="", missing=tuple((answer or {}).get("absent", ())), waited=patience,
                                     count=self.count, me=self.process)
 
-    def barrier(self, name: str, timeout: float, processes: Any = None, here: bool = False) -> None:
+    def barrier(self, name: str, timeout: float, processes: Any = None, here: bool = False, note: str = "") -> dict[int, str]:
         """Wait until all processes (or those of `processes`) have come to the barrier `name`.
 
         Args:
@@ -88,6 +88,10 @@ class Link:
             timeout: the most seconds to wait.
             processes: the indices of those that take part.
             here: whether this process does nothing else meanwhile. If all wait so, for different names, they are told.
+            note: something to tell the others.
+
+        Returns:
+            The notes of all that have one.
 
         Raises:
             BarrierNamesError: they do.
@@ -97,11 +101,11 @@ class Link:
         use = f"{name}#{self._uses[name]}"
         self._uses[name] += 1
         self._check(f"the barrier {name!r}")
-        self._send({"is": "barrier", "name": use, "timeout": timeout, "here": here,
+        self._send({"is": "barrier", "name": use, "timeout": timeout, "here": here, "note": note,
                     "processes": None if processes is None else sorted(processes)})
         answer = self._wait(use, time.monotonic() + timeout + 10)
         if answer is not None and answer["is"] == "passed":
-            return
+            return {int(process): said for process, said in answer["notes"].items()}
         if answer is not None and answer["is"] == "crossed":
             raise BarrierNamesError(me=self.process, places={int(p): n.rpartition("#")[0]
                                                              for p, n in answer["places"].items()})
