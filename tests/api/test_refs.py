@@ -12,7 +12,8 @@ import perspicax as px
 from perspicax import lax
 from perspicax import numpy as jnp
 from perspicax.core.ref_errors import OuterRefError, RefArgumentError, RefValueError
-from perspicax.lax.control_errors import CarryTypeError
+from perspicax.lax.control_errors import CarryTypeError, ScanLengthError
+from perspicax.transform.errors import TangentError
 
 
 def values(ref: Any) -> list:
@@ -347,3 +348,60 @@ def test_a_copy_is_the_same_reference_and_a_deep_copy_another() -> None:
     deep[1] = 2.0
     assert (values(same), values(deep), values(sent)) == ([1.0, 0.0], [0.0, 2.0], [0.0, 0.0])
     assert type(deep) is type(ref)
+
+
+def test_steps_of_a_loop_get_references_to_the_entries() -> None:
+    def program(x: Any, reverse: bool) -> Any:
+        ref = px.new_ref(x)
+
+        def step(c: Any, entry: Any) -> Any:
+            entry[...] += c
+            return entry[...], None
+
+        return lax.scan(step, 1.0, ref, reverse=reverse)[0], px.freeze(ref)
+
+    for wrap in (lambda f: f, lambda f: px.jit(f, static_argnums=1)):
+        last, left = wrap(program)(jnp.arange(3.0), True)
+        assert float(last) == 4.0 and left.tolist() == [4.0, 4.0, 3.0]
+    assert px.grad(lambda x: program(x, False)[1].sum())(jnp.arange(3.0)).tolist() == [3.0, 2.0, 1.0]
+    ref = px.new_ref(jnp.ones((2, 3)))
+    assert lax.map(lambda row: (row.__setitem__(0, 5.0), row[...].sum())[1], ref).tolist() == [7.0, 7.0]
+    assert values(ref) == [[5.0, 1.0, 1.0]] * 2
+    with pytest.raises(ScanLengthError) as caught:
+        lax.scan(lambda c, both: (c, None), 0.0, {"a": ref, "b": jnp.ones(4)})
+    assert caught.value.rows == (("xs['a']", "float32[2,3]"), ("xs['b']", "float32[4]"))
+
+
+def test_the_tangent_of_a_reference_is_a_reference() -> None:
+    def f(r: Any, y: Any) -> Any:
+        r[...] += y * y
+        return r[...].sum()
+
+    for wrap in (lambda g: g, px.jit):
+        ref, moving = px.new_ref(jnp.arange(3.0)), px.new_ref(jnp.ones(3))
+        out, tangent = px.jvp(wrap(f), (ref, 2.0), (moving, 1.0))
+        assert (float(out), float(tangent)) == (15.0, 15.0)
+        assert values(ref) == [4.0, 5.0, 6.0] and values(moving) == [5.0, 5.0, 5.0]
+    assert px.jvp(lambda r: (r[...].sum(), "aux"), (ref,), (moving,), has_aux=True)[2] == "aux"
+    with pytest.raises(TangentError):
+        px.jvp(f, (ref, 2.0), (jnp.ones(3), 1.0))
+
+
+def test_checkpointed_functions_take_references() -> None:
+    ref = px.new_ref(jnp.arange(3.0))
+    assert float(px.checkpoint(lambda r: (r.__setitem__(..., r[...] + 1.0), r[...].sum())[1])(ref)) == 6.0
+    assert values(ref) == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("call, names", [
+    (lambda r: px.jit(lambda a, b: a[...])(r, r), ("a", "b")),
+    (lambda r: px.jit(lambda d: d["x"][...])({"x": r, "y": [1.0, r]}), ("d['x']", "d['y'][1]")),
+    (lambda r: px.vmap(lambda a, b: a[...])(r, r), ("a", "b")),
+    (lambda r: lax.scan(lambda c, a: (c, None), 0.0, (r, r)), ("a[0]", "a[1]")),
+    (lambda r: px.checkpoint(lambda a, b: a[...])(r, r), ("a", "b")),
+    (lambda r: px.jvp(lambda a: a[...], (r,), (r,)), ("primals[0]", "tangents[0]"))])
+def test_one_reference_given_twice_is_told_by_name(call: Any, names: tuple[str, ...]) -> None:
+    with pytest.raises(RefValueError) as caught:
+        call(px.new_ref(jnp.arange(3.0)))
+    assert caught.value.kind == "alias" and caught.value.names == names
+    assert all(f"`{name}`" in str(caught.value) for name in names)

@@ -89,7 +89,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         A pytree like the result, of `ShapeDtypeStruct`s.
     """
     check_callable("eval_shape", fun)
-    cells, (args, kwargs) = passed_for((args, kwargs))
+    cells, (args, kwargs) = passed_for((args, kwargs), fun, "eval_shape")
     if cells:
         with_values = with_arguments(fun)
         with lent(cells, "eval_shape", function_name(fun)):

@@ -66,14 +66,16 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
     Attributes:
         kind: `shape`, `dtype`, `index` (outside), `value` (no array), `alias` (given twice), `closed` (given, and used in
             the function without being its argument), `done` (frozen or freed) or `space`.
-        expected, got: types, or an index and a size; the function (`closed`); `freeze` or `free_ref` (`done`).
-        operation: what was done: `get`, `set`, `swap`, `addupdate`, `new_ref`, `jit`, `vmap`, `eval_shape`.
+        expected, got: types, or an index and a size; the function (`closed`, `alias`); `freeze` or `free_ref` (`done`).
+        operation: what was done: `get`, `set`, `swap`, `addupdate`, `new_ref`, `jit`, `vmap`, `scan`, `jvp`, `eval_shape`.
+        names: of `alias`, what the function calls the arguments.
     """
 
     kind: str
     operation: str
     expected: str
     got: str
+    names: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -85,9 +87,11 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
                           why="a reference holds one array",
                           fixes=(Fix("make a reference of each leaf", code="refs = jax.tree.map(jax.new_ref, values)"),))
         if self.kind == "alias":
-            return Report(says=f"One reference was passed to `{self.operation}` twice.",
-                          why="a write to one of them would have to show in the other",
-                          fixes=(Fix("pass it once"),))
+            places = " and ".join([f"`{name}`" for name in self.names])
+            return Report(says=f"One reference of type Ref{{{self.expected}}} was passed to `{self.got}` "
+                               f"{len(self.names)} times: as {places}.",
+                          why=f"`{self.operation}` gives the function a reference of its own for each: a write to one of them "
+                              "would have to show in the other", fixes=(Fix("pass it once"),))
         if self.kind == "closed":
             return Report(says=f"A reference of type Ref{{{self.expected}}} was passed to `{self.got}`, which also uses it "
                                "without being given it.",

@@ -5,10 +5,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from perspicax.core.refs import RefCell, carried, read_all, taking_refs, write_all
+from perspicax.core.refs import RefCell, carried, lent, read_all, taking_refs, write_all
 from perspicax.core.tree_register import register_pytree_with_keys
 from perspicax.transform.errors import ArgumentTypeError
-from perspicax.transform.ref_calls import held, releasing
+from perspicax.transform.ref_calls import PathPart, has_refs, held, passed_for, releasing, with_arguments
+from perspicax.transform.stage import function_name
 
 
 class WithRefs:
@@ -20,25 +21,7 @@ class WithRefs:
         self.values, self.own = values, own
 
 
-class _Key:
-    """A part of a path: nothing for what is the user's own, so that reports name it as he does."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
-
-
-register_pytree_with_keys(WithRefs, lambda w: (((_Key("<references>"), w.values), (_Key(""), w.own)), None),
+register_pytree_with_keys(WithRefs, lambda w: (((PathPart("<references>"), w.values), (PathPart(""), w.own)), None),
                           lambda _, children: WithRefs(*children))
 
 Loop = Callable[..., Any]
@@ -49,6 +32,10 @@ def scan_with_refs(scan: Loop) -> Loop:
     """`scan`, whose function may use references."""
     @functools.wraps(scan)
     def call(f: Any, init: Any, *rest: Any, **options: Any) -> Any:
+        xs = rest[0] if rest else options.get("xs")
+        if has_refs(xs):
+            return stepping(f, init, xs, *rest[1:], **{k: v for k, v in options.items() if k != "xs"})
+
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return scan(f, init, *rest, **options)
@@ -65,6 +52,23 @@ def scan_with_refs(scan: Loop) -> Loop:
 
         return taking_refs(attempt)
 
+    def stepping(f: Any, init: Any, xs: Any, *rest: Any, **options: Any) -> Any:
+        """References in `xs`: each step gets references to the entries, and what it leaves in them is stacked."""
+        cells, ((_, passed), _) = passed_for(((None, xs), {}), f, "scan")
+        step = with_arguments(f)
+
+        @functools.wraps(f, updated=())
+        def body(carry: Any, x: Any) -> Any:
+            values, result = step(carry, x)
+            if not isinstance(result, (tuple, list)) or len(result) != 2:
+                return result
+            return result[0], (values, result[1])
+
+        with lent(cells, "scan", function_name(f)):
+            last, (values, ys) = call(body, init, passed, *rest, **options)
+        write_all(cells, values)
+        return last, ys
+
     return call
 
 
@@ -74,7 +78,7 @@ def map_with_refs(scan: Loop) -> Callable[[Loop], Loop]:
         @functools.wraps(map)
         def call(f: Any, xs: Any, **options: Any) -> Any:
             def attempt(cells: Cells) -> Any:
-                return scan(lambda _, x: (None, f(x)), None, xs)[1] if cells else map(f, xs, **options)
+                return scan(lambda _, x: (None, f(x)), None, xs)[1] if cells or has_refs(xs) else map(f, xs, **options)
 
             return taking_refs(attempt)
 

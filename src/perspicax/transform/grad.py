@@ -10,16 +10,24 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.config import local
 from perspicax.core.jaxpr import eval_jaxpr
+from perspicax.core.refs import RefCell, lent, write_all
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_nodes import Partial
 from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
 from perspicax.transform.accumulation import AccumulatingVJP
-from perspicax.transform.errors import DifferentiationInputError, NonScalarGradError, ReduceAxesError, TangentError
+from perspicax.transform.errors import (
+    ArgumentTypeError,
+    DifferentiationInputError,
+    NonScalarGradError,
+    ReduceAxesError,
+    TangentError,
+)
 from perspicax.transform.hooks import as_traced, filled, instantiate, lax
 from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
 from perspicax.transform.places import return_place
+from perspicax.transform.ref_calls import check_aliases, has_refs, passed_for, with_arguments
 from perspicax.transform.stage import (
     FlatFunction,
     check_arguments,
@@ -247,7 +255,12 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     if in_tree != moves_tree:
         raise TangentError(function=function_name(fun), kind="tree", name="", expected=in_tree.children()[0],
                            got=moves_tree.children()[0], arguments=tuple(positional_names(fun, len(primals))))
-    avals = check_arguments(leaves, in_tree, fun, "jvp")
+    try:
+        avals = check_arguments(leaves, in_tree, fun, "jvp")
+    except ArgumentTypeError:
+        if not has_refs(leaves):
+            raise
+        return _jvp_with_refs(fun, (tuple(primals), {}), (tuple(tangents), {}), has_aux)
     checked = [_check_tangent(t, a, "jvp", fun, in_tree, i) for i, (t, a) in enumerate(zip(moves, avals))]
     flat = FlatFunction(fun, in_tree, "jvp", has_aux=has_aux)
     outs, douts = jvp_flat(flat, leaves, checked, debug_info("jvp", fun, in_tree))
@@ -256,6 +269,38 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
         return result, flat.out_tree.unflatten([_tangent_out(t) for t in douts])
     value, aux = result
     return value, flat.value_tree.unflatten([_tangent_out(t) for t in douts[:flat.count]]), aux
+
+
+def _jvp_with_refs(fun: Callable[..., Any], primals: tuple[tuple, dict], tangents: tuple[tuple, dict], has_aux: bool) -> Any:
+    """`jvp` with references among the primals: their tangents are references, to which the tangents of writes are written."""
+    cells, (passed, _) = passed_for(primals, fun, "jvp")
+    moves, in_tree = tree.flatten(tangents)
+    for i, (x, t) in enumerate(zip(tree.leaves(primals), moves)):
+        if isinstance(x, RefCell) and not isinstance(t, RefCell):
+            args = primals[0]
+            raise TangentError(function=function_name(fun), kind="type", transform="jvp", got=get_aval(t).str_short(),
+                               name=_leaf_name(fun, i, in_tree, range(len(args)), args),
+                               expected=f"Ref{{{get_aval(x.read()).str_short()}}}")
+    moving, (moved, _) = passed_for(tangents, fun, "jvp")
+
+    def given(primals: tuple, tangents: tuple) -> None:
+        """What reports name the arguments by."""
+
+    given.__name__ = function_name(fun)
+    all_leaves, all_tree = tree.flatten(((primals[0], tangents[0]), {}))
+    check_aliases(all_leaves, all_tree, given, "jvp")
+
+    def both(*args: Any) -> Any:
+        values, result = with_arguments(fun)(*args)
+        if not has_aux or not isinstance(result, (tuple, list)) or len(result) != 2:
+            return (values, result) if not has_aux else result
+        return (values, result[0]), result[1]
+
+    with lent((*cells, *moving), "jvp", function_name(fun)):
+        (values, out), (dvalues, dout), *aux = jvp(wraps(fun, both), passed, moved, has_aux)
+    write_all(cells, values)
+    write_all(moving, dvalues)
+    return (out, dout, *aux)
 
 
 def _tangent_out(t: Any) -> Any:

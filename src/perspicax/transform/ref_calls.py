@@ -8,10 +8,30 @@ from typing import Any
 
 from perspicax.core.ref_errors import RefValueError
 from perspicax.core.refs import RefCell, carried, lent, read_all, write_all
+from perspicax.core.tracer import get_aval
+from perspicax.core.tree_register import register_pytree_with_keys
 from perspicax.transform import trees as tree
-from perspicax.transform.stage import function_name
+from perspicax.transform.stage import debug_info, function_name
 
 KEYWORD = "values of references"  # no parameter of a user's can have this name
+
+
+class PathPart:
+    """A part of a path: nothing for what the user does not see, so that reports name what is his own as he does."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PathPart) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
 class Passed:
@@ -23,7 +43,8 @@ class Passed:
         self.kind, self.value = kind, value
 
 
-tree.register_pytree_node(Passed, lambda p: ((p.value,), p.kind), lambda kind, children: Passed(kind, children[0]))
+register_pytree_with_keys(Passed, lambda p: (((PathPart(""), p.value),), p.kind),
+                          lambda kind, children: Passed(kind, next(iter(children))))
 
 
 class RefCalls:
@@ -62,8 +83,7 @@ class RefCalls:
         """Call the function with references among its arguments."""
         leaves, structure = tree.flatten((args, kwargs))
         cells = [x for x in leaves if isinstance(x, RefCell)]
-        if len({id(c) for c in cells}) < len(cells):
-            raise RefValueError(kind="alias", operation="jit", expected="", got="")
+        check_aliases(leaves, structure, self.fun, "jit")
         passed = _passed(leaves, structure)
         if self._as_arguments is None:
             self._as_arguments = self.wrap(with_arguments(self.fun))
@@ -107,17 +127,46 @@ def with_arguments(fun: Callable[..., Any]) -> Callable[..., Any]:
 
 # -- references as arguments of other transformations
 
-def passed_for(args: Any) -> tuple[list[RefCell], Any]:
+def check_aliases(leaves: Sequence[Any], structure: Any, fun: Callable[..., Any], operation: str) -> None:
+    """Raise where a reference is an argument twice.
+
+    Args:
+        leaves, structure: of `(args, kwargs)`.
+        fun: the function.
+        operation: what it is given to.
+
+    Raises:
+        RefValueError: naming the arguments.
+    """
+    seen: dict[int, int] = {}
+    for i, x in enumerate(leaves):
+        if isinstance(x, RefCell) and seen.setdefault(id(x), i) != i:
+            names = (debug_info(operation, fun, structure).arg_names or ())
+            same = [j for j, y in enumerate(leaves) if y is x]
+            raise RefValueError(kind="alias", operation=operation, expected=get_aval(x.read()).str_short(),
+                                got=function_name(fun), names=tuple([names[j] for j in same]))
+
+
+def passed_for(args: Any, fun: Callable[..., Any], operation: str) -> tuple[list[RefCell], Any]:
     """The references among the leaves of `args`, and `args` with `Passed` values in their place.
+
+    Args:
+        args: `(args, kwargs)`.
+        fun: the function.
+        operation: what it is given to.
 
     Raises:
         RefValueError: one of them is given twice.
     """
     leaves, structure = tree.flatten(args)
+    check_aliases(leaves, structure, fun, operation)
     cells = [x for x in leaves if isinstance(x, RefCell)]
-    if len({id(c) for c in cells}) < len(cells):
-        raise RefValueError(kind="alias", operation="vmap", expected="", got="")
     return cells, _passed(leaves, structure) if cells else args
+
+
+def has_refs(args: Any) -> bool:
+    """Whether there are references among the leaves."""
+    return any(isinstance(x, RefCell) for x in tree.leaves(args))
 
 
 class Held:
@@ -151,4 +200,4 @@ def releasing(fun: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-__all__ = ["Held", "RefCalls", "held", "passed_for", "releasing", "with_arguments"]
+__all__ = ["Held", "PathPart", "RefCalls", "check_aliases", "has_refs", "held", "passed_for", "releasing", "with_arguments"]

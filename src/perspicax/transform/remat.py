@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 from perspicax.core.config import config, state_key
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, jaxprs_in
 from perspicax.core.primitive import Inside, Primitive
+from perspicax.core.refs import lent, write_all
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, axes_key, batch_jaxpr, to_axis
-from perspicax.transform.errors import StaticArgumentError
+from perspicax.transform.errors import ArgumentTypeError, StaticArgumentError
 from perspicax.transform.jit import also_cleared
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
+from perspicax.transform.ref_calls import has_refs, passed_for, with_arguments
 from perspicax.transform.remat_errors import RematOptionError, RematPolicyError, RemovedOptionError
 from perspicax.transform.remat_split import Either, Policy, nothing, split_jaxpr
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, wraps
@@ -347,7 +349,17 @@ def checkpoint(fun: Callable[..., Any], *, prevent_cse: bool | Sequence[Any] = T
         dynamic = tuple([x for i, x in enumerate(args) if i not in positions]) if positions else args
         keywords = {k: v for k, v in kwargs.items() if k not in names} if names else kwargs
         leaves, in_tree = tree.flatten((dynamic, keywords))
-        avals = check_arguments(leaves, in_tree, fun, "checkpoint")
+        try:
+            avals = check_arguments(leaves, in_tree, fun, "checkpoint")
+        except ArgumentTypeError:
+            if not has_refs((dynamic, keywords)):
+                raise
+            cells, (passed, named) = passed_for((args, kwargs), fun, "checkpoint")
+            with lent(cells, "checkpoint", function_name(fun)):
+                values, result = checkpoint(with_arguments(fun), prevent_cse=prevent_cse, policy=policy,
+                                            static_argnums=static_argnums, static_argnames=static_argnames)(*passed, **named)
+            write_all(cells, values)
+            return result
         fixed = {i: args[i] for i in sorted(positions)}, {k: kwargs[k] for k in sorted(names)}
         staged = _stage(fun, own, in_tree, avals, fixed, len(args))
         flags = options.flags(fun, args, positions, len(tree.leaves(keywords)))

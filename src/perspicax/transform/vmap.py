@@ -94,7 +94,7 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name
 
 def _mapped_with_refs(fun: Any, in_axes: Any, out_axes: Any, args: tuple, kwargs: dict, **options: Any) -> Any:
     """A call with references among the arguments: their values are mapped as arrays are, and the new ones written back."""
-    cells, (args, kwargs) = passed_for((args, kwargs))
+    cells, (args, kwargs) = passed_for((args, kwargs), fun, "vmap")
     axes = iter(_flat_in_axes(fun, in_axes, args, kwargs, tree.flatten((args, kwargs))[1]))
     nodes = tree.leaves((args, kwargs), is_leaf=lambda x: isinstance(x, Passed))
     own = [a for node, a in zip(nodes, axes) if isinstance(node, Passed)]
