@@ -22,20 +22,26 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.numpy.errors import NotConvertibleError, ShapeMismatchError, UnsupportedArgumentError
 from perspicax.xla import sharding as shardings
-from perspicax.xla.array import ArrayImpl, from_numpy, place
+from perspicax.xla.array import ArrayImpl, place
 from perspicax.xla.dispatch import check_results, checking
 
 _SCALARS = (int, float, complex, bool)
 
 
 def placement() -> Any:
-    """Where a new array goes: `None` for wherever it is needed first, unless the user chose a default device."""
+    """Where a new array goes: `None` for wherever it is needed first, unless the user chose a default device, or a mesh."""
     return shardings.default_sharding() if checking.careful else None
 
 
 def wrap(value: np.ndarray, weak_type: bool = False) -> ArrayImpl:
     """An array of a NumPy value that nobody else will write to, of canonical dtype."""
-    return from_numpy(value, weak_type, placement())
+    return made_here(ShapedArray(value.shape, value.dtype, weak_type), value)
+
+
+def made_here(aval: ShapedArray, value: np.ndarray) -> ArrayImpl:
+    """An array of a new value, of the type `aval`, where new arrays go; on the current mesh, it is placed there for good."""
+    placed = placement()
+    return ArrayImpl(aval, None, value, placed, placed is not None and len(placed.devices) > 1)
 
 
 def look_at(x: Any, function: str) -> None:

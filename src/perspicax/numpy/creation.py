@@ -15,7 +15,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray, canonical_shape
-from perspicax.core.config import default_device, enable_x64, local
+from perspicax.core.config import enable_x64, local
 from perspicax.core.context import evaluator
 from perspicax.core.promotion import result_type
 from perspicax.core.symbolic import SymbolicSize, as_size, largest, surely_less
@@ -28,7 +28,7 @@ from perspicax.lax.convert import convert, convert_element_type
 from perspicax.lax.families import exact as exactly
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import one_axis
-from perspicax.numpy.construct import array, asarray, look_at, make, placement, put, recording, wrap
+from perspicax.numpy.construct import array, asarray, look_at, made_here, make, put, recording, wrap
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastToError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.hosted import host_value, moved
@@ -62,7 +62,7 @@ def filled(aval: ShapedArray, value: Any) -> Any:
         made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert(scalar, aval.dtype, False)
         return convert(made, aval.dtype, True) if aval.weak_type else made
     made = on_host(aval, lambda: np.zeros(aval.shape, aval.dtype) if value == 0 else np.full(aval.shape, value, aval.dtype))
-    return ArrayImpl(aval, None, made, placement() if default_device.value is not None else None, False)
+    return made_here(aval, made)
 
 
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Array:

@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from perspicax.core import config as config_module
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, subjaxprs
 from perspicax.core.primitive import Inside, Primitive
@@ -144,6 +146,23 @@ def _jit_split(eqn: JaxprEqn, policy: Any, wanted: tuple[bool, ...]) -> tuple[Ja
     return split_call(eqn, split, known=known, again=again, wanted=wanted)
 
 
+def _makes_masks(jaxpr: ClosedJaxpr) -> bool:
+    """Whether all that a function returns are booleans made of random bits, as the masks of dropout are.
+
+    XLA takes a random generator for cheap, and would write its rounds into each operation that reads the mask, forwards and
+    backwards: most of a transformer's time to compile. A mask in memory is one byte an element.
+    """
+    if any(aval.dtype != np.bool_ for aval in jaxpr.out_avals):
+        return False
+    return jaxpr.derive("draws", lambda: _draws(jaxpr.jaxpr))
+
+
+def _draws(jaxpr: Any) -> bool:
+    """Whether random bits are drawn in it, or in a function that it calls."""
+    return any(eqn.primitive.extra.get("draws", False) or (eqn.primitive is jit_p and _draws(eqn.params["jaxpr"].jaxpr))
+               for eqn in jaxpr.eqns)
+
+
 jit_p = Primitive(
     "jit",
     params=("jaxpr", "name", "donated_invars", "in_shardings", "out_shardings", "keep_unused", "inline",
@@ -157,7 +176,7 @@ jit_p = Primitive(
     transpose=_jit_transpose,
     batch=_jit_batch,
     emit=lambda b, *operands, jaxpr, name, in_shardings, out_shardings, **_: _placed(
-        b, b.call(jaxpr, _placed(b, operands, in_shardings), name), out_shardings),
+        b, b.call(jaxpr, _placed(b, operands, in_shardings), name, _makes_masks(jaxpr)), out_shardings),
     evaluate=_jit_evaluate,
     effects=lambda jaxpr, **_: jaxpr.effects,
     inside=lambda jaxpr, **_: Inside.call(jaxpr),
@@ -225,7 +244,7 @@ def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, dona
     explicit = [s for s in (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(closed)) if s is not None]
     placed, committed = dispatch.common_placement(arrays, name, lambda: argument_names(closed, len(arrays)))
     if explicit:
-        placed, committed = _explicit_placement(explicit, placed, arrays, in_shardings, name), True
+        placed, committed = _explicit_placement(explicit, arrays, in_shardings, name), True
     if len(placed.devices) > 1:
         _check_result_shardings(closed, out_shardings, name)
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
@@ -237,7 +256,7 @@ def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, dona
     return placed, program
 
 
-def _explicit_placement(explicit: Sequence[Any], own: Any, arrays: Sequence[ArrayImpl], in_shardings: Any, name: str) -> Any:
+def _explicit_placement(explicit: Sequence[Any], arrays: Sequence[ArrayImpl], in_shardings: Any, name: str) -> Any:
     """A sharding on the devices that the user asks for.
 
     Raises:

@@ -352,7 +352,7 @@ def _shared_buffer(buffer: Any, device: Any) -> Any:
 def _mesh_of(lowered: Lowered) -> sharding.Mesh | None:
     """The mesh in whose terms the compiler's choices are told: that of what the user placed."""
     given = (*(lowered.in_shardings or ()), *(lowered.out_shardings or ()), *lowered.hidden_shardings,
-             *lowered.module.spoken_of)
+             *lowered.module.spoken_of, lowered.placed)
     meshes = [s.mesh for s in given if isinstance(s, sharding.NamedSharding)]
     return next((m for m in meshes if isinstance(m, sharding.Mesh) and m.device_tuple == lowered.placed.devices), None)
 

@@ -86,7 +86,9 @@ def with_leading_axis(placed: Any, mesh_axis: Any) -> Any:
 
 
 def replicated_like(placed: Any) -> Any:
-    """A whole copy on each of the devices of `placed`."""
+    """A whole copy on each of the devices of `placed`, in terms of its mesh where it has one."""
+    if isinstance(placed, NamedSharding):
+        return NamedSharding(placed.mesh, PartitionSpec())
     return _replicated(tuple(placed.devices))
 
 
@@ -100,13 +102,14 @@ def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, mesh: Mesh | No
     devices, hlo = tuple(devices), as_hlo(op_sharding)
     if mesh is None or mesh.device_tuple != devices:
         return CompiledSharding(devices, hlo)
+    least = ndim if mesh.explicit_axes else 0  # as JAX has them: a type speaks of all axes
     if hlo.is_replicated():
-        return NamedSharding(mesh, PartitionSpec())
+        return NamedSharding(mesh, PartitionSpec(*[None] * least))
     splits = list(hlo.tile_assignment_dimensions())[:ndim]
     while splits and splits[-1] == 1:  # axes beyond the specification are whole
         splits.pop()
     for spec in _specs(splits, mesh.shape):
-        named = NamedSharding(mesh, PartitionSpec(*spec))
+        named = NamedSharding(mesh, PartitionSpec(*spec, *[None] * (least - len(spec))))
         if named._to_xla_hlo_sharding(ndim) == hlo:
             return named
     return CompiledSharding(devices, hlo)
