@@ -254,7 +254,7 @@ class LedgerTrace(WatchingTrace):
             return not any(isinstance(x, Tracer) for x in args)
         if primitive.name == "random_wrap":
             return True
-        return any(jaxpr_concerns_keys(j) for value in params.values() for j in jaxprs_in(value))
+        return any(map(_value_concerns, params.values()))
 
     def _follow(self, primitive: Primitive, args: tuple, params: dict[str, Any], tracker: KeyTracker) -> Sequence[Flow]:
         place = local.place or user_place()
@@ -313,6 +313,15 @@ def _callers() -> Use:
     """The calls of the user's that led to the innermost one, outermost first: where two ways part is told by them."""
     stack = user_stack(MOST_CALLERS + 1)[1:]
     return tuple([Step((p.code, p.lasti)) for p in reversed(stack)])
+
+
+def _value_concerns(value: Any) -> bool:
+    """Whether a parameter holds programs that concern keys; asked once for each program, and not at each of its calls."""
+    if type(value) is ClosedJaxpr:
+        return value.derive("concerns keys", lambda: (jaxpr_concerns_keys(value.jaxpr),))[0]
+    if isinstance(value, tuple | list):
+        return any(map(_value_concerns, value))
+    return any(map(jaxpr_concerns_keys, jaxprs_in(value)))
 
 
 def _holds_keys(closed: ClosedJaxpr) -> bool:

@@ -38,6 +38,8 @@ MAX_STEPS = 20_000  # equations that are applied one by one in a search
 MAX_SEARCHES = 3  # of one program
 CALLS = {"jit": "jaxpr", "remat2": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
          "custom_vmap_call": "call", "composite": "jaxpr"}
+PROGRAMS = frozenset({"jit", "scan", "while", "cond"})
+"""What `look_at_results` looks at."""
 GUARDS = frozenset("""
     where select nan_to_num isnan isfinite isinf cond switch piecewise nanmean nansum nanmax nanmin nanstd nanvar nanmedian
     nanprod nanpercentile nanquantile nanargmax nanargmin
@@ -134,6 +136,8 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
         here = local.place or user_place()
         for x in args:
             known.used(x, here)
+    if primitive.name in PROGRAMS and not known.origins:  # its results have been looked at, and nothing is to be handed on
+        return
     for x in results:
         if type(x) is not ArrayImpl or not _is_float(x.aval) or x.ndim > NUMPY_AXES or known.of(x) is not None:
             continue
