@@ -99,8 +99,9 @@ CASES: dict[str, tuple] = {
                     w_and(x), x, np.array([0, 7], np.uint32), A),
     "partly manual": _case(lambda n: lambda a: n.lax.all_gather(n.np.sin(a), "x", tiled=True) + n.lax.axis_index("x"), x, x, A,
                            outer=grad(1), axis_names={"x"}),
-    "training": _case(_two_layers, lambda n: (n.P(None, "y"), n.P("y"), n.P("x")), whole, RNG.standard_normal((4, 6)).astype("f"),
-                      RNG.standard_normal((6, 2)).astype("f"), A, outer=lambda n, f: n.jax.value_and_grad(f, (0, 1, 2))),
+    "training": _case(_two_layers, lambda n: (n.P(None, "y"), n.P("y"), n.P("x")), whole,
+                      RNG.standard_normal((4, 6)).astype("f"), RNG.standard_normal((6, 2)).astype("f"), A,
+                      outer=lambda n, f: n.jax.value_and_grad(f, (0, 1, 2))),
     "loop": _case(_loop, w_and(x), x, TWO, A, outer=grad(2)),
     "custom_vjp": _case(_custom, w_and(x), x, TWO, A, outer=grad(2)),
     "branch": _case(_branch, w_and(x), x, TWO, A, outer=grad(2)),
@@ -118,7 +119,8 @@ for _name in ("True", "False"):
     CASES[f"gathered, {_name}"] = _case(lambda n: lambda a: n.np.sin(n.lax.all_gather(n.np.cos(a), "x", tiled=True)), xy, xy, A,
                                         outer=grad(1), **_checks)
     CASES[f"moved, {_name}"] = _case(
-        lambda n: lambda a: n.np.sin(n.lax.ppermute(n.lax.all_to_all(n.np.cos(a), "y", 0, 1, tiled=True), "x", [(0, 1), (3, 0)])),
+        lambda n: lambda a: n.np.sin(n.lax.ppermute(n.lax.all_to_all(n.np.cos(a), "y", 0, 1, tiled=True), "x",
+                                                    [(0, 1), (3, 0)])),
         xy, xy, A, outer=grad(1), **_checks)
     CASES[f"whole operand, {_name}"] = _case(
         lambda n: n.jax.checkpoint(lambda w, a: n.lax.psum_scatter(n.np.sin(w * a), "y", scatter_dimension=1, tiled=True)),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.oracle
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "lax"))
 
-from shard_cases import CASES
+from shard_cases import CASES  # noqa: E402  (the path is set first)
 
 PROGRAM = r"""
 import json, re, sys
@@ -70,7 +70,8 @@ PMAPS = {
     "static": lambda n: n.jax.pmap(lambda k, a, b: a * k + b, static_broadcasted_argnums=0, in_axes=(None, 0, None))(3, A, 1.0),
     "devices": lambda n: n.jax.pmap(lambda a: a + n.lax.axis_index("i"), "i", devices=n.jax.devices()[::-1])(A),
     "gradient": lambda n: n.jax.grad(lambda a: n.jax.pmap(lambda v: v * v)(a).sum())(n.np.asarray(A)),
-    "tree": lambda n: n.jax.pmap(lambda p, b: {"l": n.lax.pmean(p["w"] * b, "i")}, "i", in_axes=({"w": None}, 0))({"w": 2.0}, A),
+    "tree": lambda n: n.jax.pmap(lambda p, b: {"l": n.lax.pmean(p["w"] * b, "i")}, "i", in_axes=({"w": None}, 0))(
+        {"w": 2.0}, A),
 }
 for name, f in PMAPS.items():
     theirs, mine = (n.jax.tree.leaves(f(n)) for n in (Oracle, Ours))

@@ -104,8 +104,10 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"`{self.option}` {of} under {self.transform} does not have the structure of {whose}.",
                               why="one entry stands for each argument or result, or for a whole subtree of them; "
                                   + ("; ".join(rows) or f"it is {self.got}"),
-                              fixes=(Fix("one entry for all", code=f"{self.option}=P()" if "spec" in self.option else
-                                         f"{self.option}=0"),))
+                              fixes=(*((Fix("one entry for each argument", code=f"{self.option}=({self.got},)"),)
+                                       if self.option.startswith("in") and self.got[:1] in "{[" else ()),
+                                     Fix("one entry for all", code=f"{self.option}=P()" if "spec" in self.option else
+                                         f"{self.option}=0")))
             case "type":
                 return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} where a PartitionSpec belongs.",
                               why="it says for each axis of an array by which axes of the mesh it is split",

@@ -10,7 +10,7 @@ from typing import Any
 
 from perspicax.compat.errors import ReferenceImportedError
 from perspicax.compat.modules import ROOTS, VERSIONS, is_public
-from perspicax.compat.private import PRIVATE, STAND_IN_NAMES, STAND_IN_NAMES_FOR_FLAX, STAND_INS, private_module
+from perspicax.compat.private import PRIVATE, STAND_INS, private_module
 from perspicax.diagnose.facade import ModuleNotThereYet
 
 __all__ = ["Finder", "install"]
@@ -133,11 +133,5 @@ def install(flax: bool = True) -> None:
         sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]
     import perspicax
 
-    for name in STAND_IN_NAMES if flax else STAND_IN_NAMES + STAND_IN_NAMES_FOR_FLAX:
-        module, _, attribute = name.rpartition(".")
-        if not hasattr(import_module(module), attribute):
-            from perspicax.compat.stand_ins import absent_names
-
-            setattr(sys.modules[module], attribute, getattr(absent_names, attribute))
     perspicax.__version__ = VERSIONS["jax"]
     perspicax.__version_info__ = tuple(int(part) for part in VERSIONS["jax"].split("."))

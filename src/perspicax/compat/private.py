@@ -8,7 +8,7 @@ from typing import Any
 
 from perspicax.diagnose.facade import NotThereYet
 
-__all__ = ["PRIVATE", "STAND_INS", "STAND_IN_NAMES", "STAND_IN_NAMES_FOR_FLAX", "private_module"]
+__all__ = ["PRIVATE", "STAND_INS", "private_module"]
 
 # For each private module the public modules of ours that have names of the same meaning, in the order to ask them.
 PRIVATE: dict[str, tuple[str, ...]] = {
@@ -44,9 +44,6 @@ STAND_INS: dict[str, str] = {
     "perspicax.experimental.layout": f"{_OWN}.layout",
     "perspicax.experimental.sparse": f"{_OWN}.sparse",
 }
-# The same for single names of public modules: those that chex mentions, and those that the real Flax does.
-STAND_IN_NAMES: tuple[str, ...] = ("perspicax.pmap",)
-STAND_IN_NAMES_FOR_FLAX: tuple[str, ...] = ()
 
 
 def private_module(name: str) -> ModuleType:

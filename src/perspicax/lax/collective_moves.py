@@ -150,8 +150,8 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     if groups is not None:
         size = len(groups[0])
     gather: Primitive = all_gather_p
-    if to == "invarying" and checked_axes(names) == frozenset(names) and groups is None:
-        gather = all_gather_invariant_p
+    if to == "invarying" and manual_axes().issuperset(names) and groups is None:
+        gather = all_gather_invariant_p if checked_axes(names) == frozenset(names) else all_gather_p
     elif to == "reduced" and checked_axes(names):
         raise CollectiveNotThereYet(function="all_gather", option="to='reduced'", place="along an axis of a mesh")
     elif to != "varying":
