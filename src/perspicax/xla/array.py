@@ -476,6 +476,8 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
 def spread(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> Any:
     """The buffer of a NumPy value on the devices of `placed` that this process has."""
     devices, indices = placed.pieces(aval.shape)
+    if 0 in value.strides:  # entries that were repeated without a copy: one piece of memory
+        value = np.ascontiguousarray(value)
     shards = [np.array(value[index], order="C") if shared else np.asarray(value[index], order="C")
               for index, shared in indices]  # jaxlib fails where two shards share their memory
     return runtime.put(aval, placed, shards, devices, committed)
