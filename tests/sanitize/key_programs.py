@@ -560,6 +560,48 @@ def a_fori_loop_over_one_key():
 
 
 @right
+def a_fori_loop_over_the_rows_of_keys():
+    keys = random.split(random.key(0), 4)
+    total = lax.fori_loop(0, 3, lambda i, x: x + random.normal(keys[i + 1]), 0.0)
+    return total + random.normal(keys[0])
+
+
+@right
+def a_scan_over_the_numbers_of_keys():
+    keys = random.split(random.key(0), 3)
+    return jax.jit(lambda keys: lax.scan(lambda x, i: (x + random.normal(keys[i]), None), 0.0, jnp.arange(3)))(keys)
+
+
+@right
+def a_while_loop_of_unknown_length_over_keys():
+    keys = random.split(random.key(0), 3)
+
+    def total(n):
+        return lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] + random.normal(keys[s[0]])), (0, 0.0))
+
+    return jax.jit(total)(3)
+
+
+@wrong
+def a_loop_that_takes_each_key_twice():
+    keys = random.split(random.key(0), 3)
+    return lax.fori_loop(0, 4, lambda i, x: x + random.normal(keys[i // 2]), 0.0)
+
+
+@wrong
+def a_loop_that_keeps_its_index():
+    keys = random.split(random.key(0), 3)
+    return jax.jit(lambda at: lax.fori_loop(0, 3, lambda i, s: (s[0], s[1] + random.normal(keys[s[0]])), (at, 0.0)))(1)
+
+
+@wrong
+def a_key_that_a_loop_has_taken():
+    keys = random.split(random.key(0), 3)
+    total = lax.fori_loop(0, 3, lambda i, x: x + random.normal(keys[i]), 0.0)
+    return total + random.normal(keys[0])
+
+
+@right
 def a_while_loop_under_vmap():
     def f(key, x):
         def body(state):

@@ -174,8 +174,11 @@ class KeyFlow:
         self.sealed = sealed
         self.selected: dict[Hashable, tuple[Cells, Any]] = {}
 
-    def run(self, closed: ClosedJaxpr, flows: Sequence[Flow]) -> list[Flow]:
+    def run(self, closed: ClosedJaxpr, flows: Sequence[Flow], counters: bool = False) -> list[Flow]:
         """What is known of the results of a jaxpr on these inputs.
+
+        Args:
+            counters: whether the values of single integers are computed, which may be indices in what follows.
 
         Raises:
             Reused: a key is used up twice.
@@ -188,6 +191,10 @@ class KeyFlow:
             frame.flows[var] = known(const)
         for eqn in jaxpr.eqns:
             self._step(eqn, frame)
+        if counters:
+            for atom in jaxpr.outvars:
+                if atom.aval.shape == () and not atom.aval.extended and atom.aval.dtype.kind in "iu":
+                    frame.value(atom)
         return [self._flow(a, frame) for a in jaxpr.outvars]
 
     def _flow(self, atom: Any, frame: Frame) -> Flow:
@@ -292,13 +299,14 @@ class KeyFlow:
         inner, = inside.inner
         return self._into(inner.jaxpr, [flows[i] for _, i in inner.inputs], place)
 
-    def _into(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, turn: str = "") -> list[Flow]:
+    def _into(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, turn: str = "",
+              counters: bool = False) -> list[Flow]:
         before = self.way, self.sealed
         if not self.sealed:
             self.way = (*self.way, Step(place, turn=turn))
             self.sealed = is_library(closed)
         try:
-            return self.run(closed, flows)
+            return self.run(closed, flows, counters)
         finally:
             self.way, self.sealed = before
 
@@ -314,21 +322,25 @@ class KeyFlow:
         return [_either(column) for column in zip(*outs)]
 
     def _loop(self, inside: Inside, flows: Sequence[Flow], place: Any) -> Sequence[Flow]:
-        """Two rounds, where there are two: what the second finds used up was used by the first."""
+        """Two rounds, where there are two: what the second finds used up was used by the first.
+
+        What changes from round to round is another value in each: a key that it selects is another key.
+        """
         length = 2 if inside.length is None else inside.length
         order = range(length - 1, -1, -1) if inside.reverse else range(length)
         inputs = inside.inner[-1].inputs
         carry = {i: flows[i] for kind, i in inputs if kind == "carry"}
+        carry = {i: _of_a_turn(f, object()) for i, f in carry.items()}
         stacked: list[list[Flow]] = []
         for turn, at in enumerate(order[:2]):
-            carry = {i: _of_a_turn(f) for i, f in carry.items()}
             out: list[Flow] = []
             for inner in inside.inner:
                 fed = [carry[i] if kind == "carry" else _row(flows[i], at) if kind == "row" else flows[i]
                        for kind, i in inner.inputs]
-                out = self._into(inner.jaxpr, fed, place, inside.word if turn else "")
+                out = self._into(inner.jaxpr, fed, place, inside.word if turn else "", counters=True)
             stacked.append(out[len(carry):])
-            carry = dict(zip(carry, out))
+            carry = {i: _of_a_turn(f, old.number if f.number is old.number else object())
+                     for (i, old), f in zip(carry.items(), out)}
         if not stacked:
             return ()
         self._rest_of_rows([flows[i] for kind, i in inputs if kind == "row"], order)
@@ -430,14 +442,15 @@ def _taken(table: np.ndarray, places: np.ndarray) -> Cells:
     return found.reshape(places.shape)
 
 
-def _of_a_turn(flow: Flow) -> Flow:
-    """A value carried by a loop: nothing is known of it but its keys."""
-    return Flow(flow.cells)
+def _of_a_turn(flow: Flow, number: Hashable) -> Flow:
+    """A value carried by a loop, as a round finds it."""
+    return Flow(flow.cells, number, flow.value)
 
 
 def _row(flow: Flow, at: int) -> Flow:
     """One entry along the first axis."""
-    return Flow(None if flow.cells is None else flow.cells[at:at + 1].reshape(flow.cells.shape[1:]))
+    cells = None if flow.cells is None else flow.cells[at:at + 1].reshape(flow.cells.shape[1:])
+    return Flow(cells, object(), None if flow.value is None or at >= len(flow.value) else flow.value[at])
 
 
 def _either(flows: Sequence[Flow]) -> Flow:
