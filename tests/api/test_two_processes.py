@@ -1,0 +1,208 @@
+"""Two processes of four devices each, started once: what they exchange, compute, save, and see of each other's end."""
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import perspicax as px
+from perspicax.experimental.array_serialization import serialization
+from perspicax.flax import errors
+from perspicax.flax.training import checkpoints
+
+PROGRAM = '''
+import json, os, signal, sys, time
+import numpy as np
+import perspicax as jax
+from perspicax.experimental import mesh_utils, multihost_utils
+from perspicax.experimental.array_serialization import serialization
+from perspicax.flax.training import checkpoints
+
+me, port, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+P = jax.sharding.PartitionSpec
+jax.config.update("jax_num_cpu_devices", 4)
+jax.distributed.initialize(f"127.0.0.1:{port}", 2, me, initialization_timeout=60, shutdown_timeout_seconds=20)
+told = {}
+
+def tell(name, value):
+    told[name] = np.asarray(value).tolist() if hasattr(value, "shape") else value
+
+def error_of(call):
+    try:
+        call()
+    except Exception as error:
+        return [type(error).__name__, " ".join(str(error).split())]
+    return []
+
+# who is there
+tell("counts", [jax.process_count(), jax.device_count(), jax.local_device_count(), jax.process_index()])
+tell("owners", [d.process_index for d in jax.devices()])
+tell("of the other", len(jax.local_devices(process_index=1 - me)))
+tell("twice", error_of(lambda: jax.distributed.initialize(f"127.0.0.1:{port}", 2, me))[0])
+
+# values that processes exchange
+mine = {"a": np.arange(3.0) + me, "b": me == 1}
+tell("broadcast", [x.tolist() for x in jax.tree.leaves(multihost_utils.broadcast_one_to_all(mine))])
+tell("from the second", [x.tolist() for x in jax.tree.leaves(multihost_utils.broadcast_one_to_all(mine, is_source=me == 1))])
+tell("two sources", error_of(lambda: multihost_utils.broadcast_one_to_all(mine, is_source=True)))
+tell("stacked", [x.tolist() for x in jax.tree.leaves(multihost_utils.process_allgather(mine))])
+tell("differ", error_of(lambda: multihost_utils.assert_equal({"seed": me, "same": 1}, "before training")))
+tell("crossed", error_of(lambda: multihost_utils.sync_global_devices("saved" if me else "loaded")))
+tell("late", error_of(lambda: multihost_utils.sync_global_devices("slow", timeout=0.3) if me else time.sleep(0.8)))
+
+# arrays over both
+mesh = jax.sharding.Mesh(mesh_utils.create_device_mesh((2, 4)), ("data", "model"))
+x = multihost_utils.host_local_array_to_global_array(
+    np.arange(8, dtype=np.float32).reshape(2, 4) + 100 * me, mesh, P("data", "model"))
+tell("global", [list(x.shape), x.is_fully_addressable, len(x.addressable_shards), len(x.global_shards), repr(x)])
+tell("read", error_of(lambda: np.asarray(x)))
+loss = jax.jit(jax.value_and_grad(lambda x: (x @ x.T).sum()))
+value, gradient = loss(x)
+tell("value", float(value))
+tell("gradient", multihost_utils.process_allgather(gradient, tiled=True))
+tell("back", multihost_utils.global_array_to_host_local_array(x, mesh, P("data", "model")))
+
+# on disk
+manager = serialization.GlobalAsyncCheckpointManager(timeout_secs=60)
+manager.serialize_with_paths([x], [f"{folder}/plain"], on_commit_callback=lambda: open(f"{folder}/committed", "w").close())
+manager.wait_until_finished()
+tell("committed", os.path.exists(f"{folder}/committed"))
+flat = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(jax.devices()), ("all",)), P(None, "all"))
+wider, = manager.deserialize_with_paths([flat], [f"{folder}/plain"], [(4, 8)])
+tell("another mesh", [multihost_utils.process_allgather(wider).tolist(), str(wider.sharding.spec)])
+
+state = {"params": {"w": x}, "step": 3}
+saved = f"{folder}/checkpoints"
+tell("no manager", [error_of(lambda: save(saved, state, 3))[0]
+                    for save in (checkpoints.save_checkpoint, checkpoints.save_checkpoint_multiprocess)])
+checkpoints.save_checkpoint_multiprocess(saved, state, 2, gda_manager=manager)
+checkpoints.save_checkpoint_multiprocess(saved, state, 3, gda_manager=manager)  # removes the one before
+manager.wait_until_finished()
+tell("files", sorted(os.listdir(saved)))
+found = checkpoints.restore_checkpoint(saved, {"params": {"w": wider[:4, :4] * 0}, "step": 0}, gda_manager=manager)
+tell("restored", [multihost_utils.process_allgather(found["params"]["w"], tiled=True).tolist(), found["step"]])
+
+# a process dies while all save
+multihost_utils.sync_global_devices("all has been read")
+if me == 1:
+    print(json.dumps(told), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+begun = time.monotonic()
+tell("lost while saving", error_of(lambda: (checkpoints.save_checkpoint_multiprocess(saved, state, 4, gda_manager=manager),
+                                            manager.wait_until_finished())))
+tell("lost while computing", error_of(lambda: float(loss(x)[0])))
+tell("seconds", time.monotonic() - begun)
+tell("latest", os.path.basename(checkpoints.latest_checkpoint(saved)))
+print(json.dumps(told))
+'''
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], list[Any], Path]:
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "program.py").write_text(textwrap.dedent(PROGRAM))
+    port = str(free_port())
+    both = [subprocess.Popen([sys.executable, str(folder / "program.py"), str(i), port, str(folder)], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) for i in (0, 1)]
+    try:
+        outs = [process.communicate(timeout=90) for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    told = []
+    for process, (out, err) in zip(both, outs):
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        assert lines, f"process ended with {process.returncode}:\n{out}\n{err}"
+        told.append(json.loads(lines[-1]))
+    return told, [(process.returncode, err) for process, (_, err) in zip(both, outs)], folder
+
+
+X = np.array([[0, 1, 2, 3], [4, 5, 6, 7], [100, 101, 102, 103], [104, 105, 106, 107]], np.float32)
+
+
+def test_both_know_all_devices(run: Any) -> None:
+    for me, told in enumerate(run[0]):
+        assert told["counts"] == [2, 8, 4, me] and told["owners"] == [0] * 4 + [1] * 4 and told["of the other"] == 4
+        assert told["twice"] == "DistributedStateError"
+
+
+def test_values_are_exchanged(run: Any) -> None:
+    for me, told in enumerate(run[0]):
+        assert told["broadcast"] == [[0, 1, 2], False] and told["from the second"] == [[1, 2, 3], True]
+        assert told["stacked"] == [[[0, 1, 2], [1, 2, 3]], [False, True]]
+        assert told["two sources"][0] == "SourceError" and "processes 0, 1" in told["two sources"][1]
+        if me == 0:
+            assert told["differ"] == []
+        else:
+            assert told["differ"][0] == "ProcessesDifferError" and "['seed'] is 1 here and 0 there" in told["differ"][1]
+            assert told["differ"][1].startswith("before training.")
+
+
+def test_a_barrier_ends_in_a_report(run: Any) -> None:
+    for told in run[0]:
+        assert told["crossed"][0] == "BarrierNamesError" and "'sync_global_devices: loaded'" in told["crossed"][1]
+    assert run[0][1]["late"][0] == "ProcessesMissingError" and "Process 0 did not come" in run[0][1]["late"][1]
+
+
+def test_an_array_over_both_is_computed_with(run: Any) -> None:
+    for me, told in enumerate(run[0]):
+        assert told["global"] == [[4, 4], False, 4, 8, "Array(shape=(4, 4), dtype=float32)"]
+        assert told["read"][0] == "NonAddressableArrayError" and "process_allgather" in told["read"][1]
+        assert told["value"] == (X @ X.T).sum()
+        np.testing.assert_array_equal(told["gradient"], np.tile(2 * X.sum(0), (4, 1)))
+        np.testing.assert_array_equal(told["back"], X[2 * me:2 * me + 2])
+
+
+def test_each_writes_its_part_and_reads_it_onto_another_mesh(run: Any) -> None:
+    for told in run[0]:
+        assert told["committed"] and told["another mesh"][1] == "P(None, 'all')"
+        np.testing.assert_array_equal(told["another mesh"][0], np.pad(X, ((0, 0), (0, 4))))
+
+
+def test_checkpoints_have_arrays_of_both(run: Any) -> None:
+    for told in run[0]:
+        assert told["no manager"] == ["MPACheckpointingRequiredError"] * 2
+        assert told["files"] == ["checkpoint_3", "checkpoint_3_gda"]
+        assert told["restored"] == [X.tolist(), 3]
+
+
+def test_one_process_restores_what_two_have_saved(run: Any) -> None:
+    saved = run[2] / "checkpoints"
+    manager = serialization.GlobalAsyncCheckpointManager()
+    target = {"params": {"w": px.numpy.zeros((4, 4))}, "step": 0}
+    found = checkpoints.restore_checkpoint(saved, target, gda_manager=manager)
+    assert found["params"]["w"].tolist() == X.tolist() and found["step"] == 3
+    assert found["params"]["w"].sharding == target["params"]["w"].sharding
+    with pytest.raises(errors.MPACheckpointingRequiredError):
+        checkpoints.restore_checkpoint(saved, target)
+    for unfit in (None, {"params": {"w": 0}, "step": 0}):
+        with pytest.raises(errors.MPARestoreTargetRequiredError) as error:
+            checkpoints.restore_checkpoint(saved, unfit, gda_manager=manager)
+        assert (error.value.key, error.value.step) == ("params/w", 3)
+        with pytest.warns(UserWarning, match="'params/w' were not restored"):
+            partial = checkpoints.restore_checkpoint(saved, unfit, gda_manager=manager, allow_partial_mpa_restoration=True)
+        assert partial["step"] == 3
+    (saved / "checkpoint_3_gda" / "commit_success.txt").rename(saved / "elsewhere")
+    with pytest.raises(errors.MPARestoreDataCorruptedError):
+        checkpoints.restore_checkpoint(saved, target, gda_manager=manager)
+    (saved / "elsewhere").rename(saved / "checkpoint_3_gda" / "commit_success.txt")
+
+
+def test_when_one_is_killed_the_other_hears_of_it_at_once_and_the_last_checkpoint_stays(run: Any) -> None:
+    told, (end, err) = run[0][0], run[1][0]
+    for what in ("lost while saving", "lost while computing"):
+        assert told[what][0] == "ProcessLostError" and "Process 1 is gone: its connection ended" in told[what][1]
+    assert told["seconds"] < 30 and told["latest"] == "checkpoint_3"
+    assert end == 0 and "ends without the others" in err
