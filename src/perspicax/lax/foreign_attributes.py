@@ -8,10 +8,9 @@ import numpy as np
 
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
+from perspicax.lax.composites import attribute_text
 from perspicax.lax.foreign_errors import ForeignCallError
 from perspicax.xla.emit import constant_text
-
-_SCALARS: dict[type, Any] = {bool: np.bool_, int: np.int64, float: np.float64}
 
 
 class ArrayAttribute:
@@ -60,6 +59,8 @@ def as_attribute(value: Any, path: str, target: str) -> Any:
         if value.dtype.kind == "c":
             raise _unfit(path, target, "a complex number", f"{path}=np.array([{value}])")
         return value
+    if isinstance(value, int) and not -2**63 <= value < 2**63:
+        raise _unfit(path, target, "an integer beyond 64 bits", f"{path}=np.uint64(...)")
     if isinstance(value, (bool, int, float, str, bytes, np.dtype)):
         return value
     raise _unfit(path, target, f"of class {type(value).__name__}")
@@ -76,7 +77,7 @@ def _unfit(path: str, target: str, what: str, instead: str = "") -> ForeignCallE
 
 def attributes_text(attributes: Attributes) -> str:
     """Named attributes as they stand in a dictionary of MLIR, without its braces."""
-    return ", ".join([f"{name if name.isidentifier() else _quoted(name)} = {_text(value)}" for name, value in attributes])
+    return ", ".join([f"{name if name.isidentifier() else attribute_text(name)} = {_text(value)}" for name, value in attributes])
 
 
 def _text(value: Any) -> str:
@@ -88,31 +89,9 @@ def _text(value: Any) -> str:
             return f"dense<{constant_text(array, aval)}> : {aval.mlir}"
         case tuple():
             return f"[{', '.join([_text(v) for v in value])}]"
-        case str() | bytes():
-            return _quoted(value)
-        case np.dtype():
-            return ShapedArray((), value).mlir_element
-        case bool() | np.bool_():
-            return "true" if value else "false"
-    scalar = value if isinstance(value, np.generic) else _plain(value)
-    aval = ShapedArray((), scalar.dtype)
-    return f"{constant_text(np.asarray(scalar), aval)} : {aval.mlir_element}"
-
-
-def _plain(value: Any) -> Any:
-    """A Python number as a 64-bit one."""
-    kind = next(made for cls, made in _SCALARS.items() if isinstance(value, cls))
-    try:
-        return kind(value)
-    except OverflowError:
-        raise ForeignCallError(says=f"The attribute {value} of a foreign function is beyond 64 bits.",
-                               why="a Python integer becomes an attribute of type int64") from None
-
-
-def _quoted(text: str | bytes) -> str:
-    """Text as MLIR quotes it."""
-    words = text if isinstance(text, bytes) else text.encode()
-    return '"' + "".join([chr(c) if 32 <= c < 127 and c not in (34, 92) else f"\\{c:02X}" for c in words]) + '"'
+        case bytes():
+            return '"' + "".join([chr(c) if 32 <= c < 127 and c not in (34, 92) else f"\\{c:02X}" for c in value]) + '"'
+    return attribute_text(value)
 
 
 __all__ = ["ArrayAttribute", "Attributes", "as_attribute", "attributes_text"]

@@ -7,6 +7,7 @@ again is no finding. Infinities alone are told where a loss or the like, a singl
 from __future__ import annotations
 
 import atexit
+import itertools
 import sys
 import weakref
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import evaluator, use_trace
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, Literal
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Inner, Inside, Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.expression import Expression, located
 from perspicax.diagnose.frames import INTERNAL, LIBRARY, kind_of
@@ -36,8 +37,6 @@ from perspicax.xla.array import NUMPY_AXES, ArrayImpl
 
 MAX_STEPS = 20_000  # equations that are applied one by one in a search
 MAX_SEARCHES = 3  # of one program
-CALLS = {"jit": "jaxpr", "remat2": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
-         "custom_vmap_call": "call", "composite": "jaxpr"}
 PROGRAMS = frozenset({"jit", "scan", "while", "cond"})
 """What `look_at_results` looks at."""
 GUARDS = frozenset("""
@@ -88,6 +87,10 @@ class Origin(NamedTuple):
 
 GIVEN = Origin("", None, "", ())
 """Of a value that is not finite where a program or the search begins."""
+
+
+Pair = tuple[Any, Origin | None]
+"""A value and its origin."""
 
 
 class Known:
@@ -310,7 +313,7 @@ class Search:
         found_pairs = [(a.val, None) if type(a) is Literal else env[a] for a in jaxpr.outvars]
         return [p[0] for p in found_pairs], [p[1] for p in found_pairs]
 
-    def _apply(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None]) -> list[tuple[Any, Origin | None]]:
+    def _apply(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None]) -> list[Pair]:
         self.steps += 1
         primitive = eqn.primitive
         local.place = eqn.place
@@ -328,58 +331,53 @@ class Search:
         kind = kind_of_value(x.value())
         return _origin(eqn.primitive, args, x, kind, origins, eqn.place) if kind else None
 
-    def _inner(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None]
-               ) -> list[tuple[Any, Origin | None]] | None:
-        name, params = eqn.primitive.name, eqn.params
-        if name in CALLS:
-            inner = params[CALLS[name]]
-            inner = inner if isinstance(inner, ClosedJaxpr) else getattr(inner, "jaxpr", None)
-            if isinstance(inner, ClosedJaxpr):
-                return list(zip(*self.run(inner, args, origins)))
-        if name == "cond":
-            branch = params["branches"][int(np.asarray(_value(args[0])))]
-            return list(zip(*self.run(branch, args[1:], origins[1:])))
-        if name == "while":
-            return self._loop(params, args, origins)
-        if name == "scan":
-            return self._scan(params, args, origins)
-        return None
-
-    def _loop(self, params: dict[str, Any], args: list[Any], origins: list[Origin | None]
-              ) -> list[tuple[Any, Origin | None]] | None:
-        n, m = params["cond_nconsts"], params["body_nconsts"]
-        carry, marks = list(args[n + m:]), list(origins[n + m:])
-        while True:
-            test, _ = self.run(params["cond_jaxpr"], [*args[:n], *carry], [*origins[:n], *marks])
-            if not np.asarray(_value(test[0])).all():
-                return list(zip(carry, marks))
-            carry, marks = self.run(params["body_jaxpr"], [*args[n:n + m], *carry], [*origins[n:n + m], *marks])
-            if self.steps >= MAX_STEPS:
-                return None
-
-    def _scan(self, params: dict[str, Any], args: list[Any], origins: list[Origin | None]
-              ) -> list[tuple[Any, Origin | None]] | None:
-        n, m, length = params["num_consts"], params["num_carry"], params["length"]
-        carry, marks = list(args[n:n + m]), list(origins[n:n + m])
-        rows = args[n + m:]
-        if length == 0 or any(get_aval(x).extended for x in rows):  # type: ignore[attr-defined]
+    def _inner(self, eqn: JaxprEqn, args: list[Any], origins: list[Origin | None]) -> list[Pair] | None:
+        """The results of an equation that runs jaxprs; `None` for any other, and where it is not known how."""
+        how = eqn.primitive.inside
+        found = how(**eqn.params) if how is not None else None
+        if found is None:
             return None
+        pairs = list(zip(args, origins))
+        match found.kind:
+            case "call":
+                return self._run(found.inner[0], pairs)
+            case "branch":  # the first operand says which
+                return self._run(found.inner[int(np.asarray(_value(args[0])))], pairs)
+            case "loop":
+                return self._loop(found, pairs)
+
+    def _run(self, inner: Inner, pairs: Sequence[Pair]) -> list[Pair]:
+        """The results of a jaxpr whose inputs come of these operands."""
+        given = [pairs[i] for _, i in inner.inputs]
+        return list(zip(*self.run(inner.jaxpr, [x for x, _ in given], [origin for _, origin in given])))
+
+    def _loop(self, loop: Inside, pairs: list[Pair]) -> list[Pair] | None:
+        """The results of a loop: what it carried last, and rows, stacked."""
+        *tests, body = loop.inner
+        carried = [i for how, i in body.inputs if how == "carry"]
+        rows = {i for how, i in body.inputs if how == "row"}
+        if loop.length == 0 or any(get_aval(pairs[i][0]).extended for i in rows):  # type: ignore[attr-defined]
+            return None
+        numbers = itertools.count() if loop.length is None else range(loop.length)
         columns: list[list[Any]] = []
         outer: list[Origin | None] = []
-        for i in range(length - 1, -1, -1) if params["reverse"] else range(length):
-            slices = [np.asarray(_value(x))[i] for x in rows]
-            outs, found_in = self.run(params["jaxpr"], [*args[:n], *carry, *slices], [*origins[:n], *marks, *origins[n + m:]])
-            carry, marks = outs[:m], found_in[:m]
-            columns.append([np.asarray(_value(y)) if not get_aval(y).extended else None for y in outs[m:]])  # type: ignore[attr-defined]
-            outer = [a or b for a, b in zip(outer, found_in[m:])] if outer else list(found_in[m:])
+        for number in reversed(numbers) if loop.reverse and isinstance(numbers, range) else numbers:
+            now = [(np.asarray(_value(x))[number], origin) if i in rows else (x, origin) for i, (x, origin) in enumerate(pairs)]
+            if not all(np.asarray(_value(go_on)).all() for test in tests for go_on, _ in self._run(test, now)):
+                break
+            outs = self._run(body, now)
+            stacked = outs[len(carried):]
+            for i, pair in zip(carried, outs):
+                pairs[i] = pair
+            columns.append([np.asarray(_value(y)) if not get_aval(y).extended else None for y, _ in stacked])  # type: ignore
+            outer = [a or b for a, (_, b) in zip(outer or [None] * len(stacked), stacked)]
             if self.steps >= MAX_STEPS:
                 return None
-        if params["reverse"]:
+        if loop.reverse:
             columns.reverse()
         if any(y is None for row in columns for y in row):
             return None
-        stacked = [np.stack(column) for column in zip(*columns)]
-        return [*zip(carry, marks), *zip(stacked, outer)]
+        return [*[pairs[i] for i in carried], *zip([np.stack(column) for column in zip(*columns)], outer)]
 
 
 # -- telling
