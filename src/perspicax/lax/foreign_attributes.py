@@ -77,7 +77,8 @@ def _unfit(path: str, target: str, what: str, instead: str = "") -> ForeignCallE
 
 def attributes_text(attributes: Attributes) -> str:
     """Named attributes as they stand in a dictionary of MLIR, without its braces."""
-    return ", ".join([f"{name if name.isidentifier() else attribute_text(name)} = {_text(value)}" for name, value in attributes])
+    named = [(name if name.isidentifier() else attribute_text(name), value) for name, value in attributes]
+    return ", ".join([f"{name} = {_text(value)}" for name, value in named])
 
 
 def _text(value: Any) -> str:
