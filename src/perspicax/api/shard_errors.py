@@ -165,7 +165,7 @@ class ShardOutputError(PerspicaxError, ValueError):
             why=f"what {spec} does not name has to be the same on all devices along {along} of {self.mesh}: one of them is "
                 "taken for the whole" + ("; " + "; ".join(more) if more else ""),
             fixes=(Fix("make it the same", code=f"jax.lax.psum(x, {axis})"),
-                   Fix("put the devices' parts together", code=f"out_specs=P({axis})"),
+                   *(() if "[]" in kind else (Fix("put the devices' parts together", code=f"out_specs=P({axis})"),)),
                    Fix("if it is the same though its type cannot tell", code="check_vma=False")))
 
 

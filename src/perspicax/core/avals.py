@@ -180,7 +180,7 @@ class ShapedArray(AbstractValue):
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         name = dtypes.short_name(self.dtype) if short_dtypes else dtypes.name_of(self.dtype)
-        return f"{name}[{','.join(map(str, self.shape))}]"
+        return f"{name}[{','.join(map(str, self.shape))}]{_varying_text(self.vma) if self.vma else ''}"
 
     def __repr__(self) -> str:
         return f"ShapedArray({self.str_short()}{', weak_type=True' if self.weak_type else ''})"
@@ -228,6 +228,11 @@ def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sha
     aval = _interned.setdefault(key, self)
     _recent.append(aval)
     return aval
+
+
+def _varying_text(axes: frozenset) -> str:
+    names = ",".join(sorted(map(str, axes)))
+    return f"{{V:{names}}}" if len(axes) == 1 else f"{{V:({names})}}"
 
 
 def _check_size(self: ShapedArray, shape: Shape) -> None:

@@ -1,0 +1,14 @@
+import perspicax as jax
+import perspicax.numpy as jnp
+from perspicax import lax
+from perspicax.sharding import AbstractMesh, PartitionSpec as P
+
+mesh = AbstractMesh((4, 2), ("data", "model"))
+
+
+def total(batch):
+    rows = batch.sum()
+    return lax.psum(rows, ("data", "model"))
+
+
+jax.eval_shape(jax.shard_map(total, mesh=mesh, in_specs=P("data"), out_specs=P()), jnp.ones((8, 3)))
