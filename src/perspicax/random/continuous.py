@@ -199,7 +199,7 @@ def _root(mean: Any, v: Any, u: Any) -> Any:
 
 
 _one_of_two_roots = Piecewise(_root)
-_wald_samples = Composite(_wald)
+_wald_samples = Composite(_wald, single=False)
 
 
 @public
@@ -232,7 +232,7 @@ def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dty
 
 
 _moved = Piecewise(lambda sign, length, scale, loc: add(mul(mul(sign, length), scale), loc))
-_double_sided_samples = Composite(_double_sided)
+_double_sided_samples = Staged(_double_sided)  # whole: where `loc` cancels most of it, a last bit of the length is many
 
 
 @public

@@ -59,14 +59,17 @@ class Composite:
     Args:
         body: `body(key, *operands, shape=…, dtype=…, **static)`, traceable.
         inline: see `Staged`.
+        single: whether a single sample can be made in steps as well. XLA computes scalars in another way than arrays, and
+            may contract in the program of the whole what it does not in those of the steps.
         host: instead of `body`, where samples are computed at once: `host(place, key, *operands, shape=…, …)`. It takes
             steps that one program of the whole would take quicker, which takes seconds to compile.
     """
 
-    __slots__ = ("host", "rents", "staged")
+    __slots__ = ("host", "rents", "single", "staged")
 
-    def __init__(self, body: Callable[..., Any], inline: bool = False, host: Callable[..., Any] | None = None) -> None:
-        self.staged, self.host = Staged(body, inline), host
+    def __init__(self, body: Callable[..., Any], inline: bool = False, host: Callable[..., Any] | None = None,
+                 single: bool = True) -> None:
+        self.staged, self.host, self.single = Staged(body, inline), host, single
         self.rents: dict[Any, Rental] = {}
 
     def __call__(self, key: Any, *operands: Any, **static: Any) -> Any:
@@ -74,7 +77,7 @@ class Composite:
         if type(trace) is DeferringTrace and eager_or_deferring((key, *operands)):
             types = self.staged.staged((key, *operands), static).out_avals
             return trace.defer(lambda values: [self(*values, **static)], (key, *operands), types)[0]
-        if not concrete(key, *operands) or 0 in static["shape"]:
+        if not concrete(key, *operands) or 0 in static["shape"] or not (self.single or static["shape"]):
             return self.staged(key, *operands, **static)
         arrays = [as_array(x) for x in operands]
         place = host_place([key, *arrays])
