@@ -239,3 +239,19 @@ def test_primitives_by_their_names() -> None:
     assert [n for n in dir(primitives) if n[0] != "_"] == primitives.__all__
     with pytest.raises(NotImplementedError):
         print(primitives.call_p)
+
+
+def test_a_call_of_a_jaxpr_is_what_the_jaxpr_does() -> None:
+    from perspicax.extend.core.primitives import call_p, closed_call_p
+
+    closed = jax.make_jaxpr(lambda x, y: (jnp.sin(x) * y, x + y))(1.0, 2.0)
+    for primitive in (call_p, closed_call_p):
+        def f(x: Any, y: Any, primitive: Any = primitive) -> Any:
+            return primitive.bind(x, y, call_jaxpr=closed)
+
+        x = np.array([0.5, 1.5], np.float32)
+        for g in (jax.vmap(f), lambda x, y: [jnp.stack(v) for v in zip(f(x[0], y[0]), f(x[1], y[1]))], jax.jit(jax.vmap(f))):
+            np.testing.assert_allclose(g(x, x)[0], np.sin(x) * x, rtol=1e-6)
+            np.testing.assert_allclose(g(x, x)[1], x + x, rtol=1e-6)
+        assert float(jax.grad(lambda x: f(x, 2.0)[0])(0.0)) == 2.0 == float(jax.jvp(lambda x: f(x, 2.0)[0], (0.0,), (1.0,))[1])
+        assert [e.primitive.name for e in jax.make_jaxpr(f)(1.0, 2.0).eqns] == ["sin", "mul", "add"]

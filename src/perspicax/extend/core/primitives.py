@@ -5,8 +5,8 @@ from perspicax.diagnose.facade import on_demand as _on_demand
 __all__ = [
     "abs_p", "acos_p", "acosh_p", "add_jaxvals_p", "add_p", "after_all_p", "all_gather_p", "all_to_all_p", "and_p",
     "approx_top_k_p", "argmax_p", "argmin_p", "asin_p", "asinh_p", "atan2_p", "atan_p", "atanh_p", "axis_index_p",
-    "bessel_i0e_p", "bessel_i1e_p", "bitcast_convert_type_p", "broadcast_in_dim_p", "cbrt_p", "ceil_p", "cholesky_p",
-    "clamp_p", "clz_p", "complex_p", "concatenate_p", "cond_p", "conj_p", "conv_general_dilated_p",
+    "bessel_i0e_p", "bessel_i1e_p", "bitcast_convert_type_p", "broadcast_in_dim_p", "call_p", "cbrt_p", "ceil_p", "cholesky_p",
+    "clamp_p", "closed_call_p", "clz_p", "complex_p", "concatenate_p", "cond_p", "conj_p", "conv_general_dilated_p",
     "convert_element_type_p", "copy_p", "cos_p", "cosh_p", "create_token_p", "cumlogsumexp_p", "cummax_p", "cummin_p",
     "cumprod_p", "cumsum_p", "custom_jvp_call_p", "custom_lin_p", "custom_vjp_call_p", "device_put_p", "digamma_p",
     "div_p", "dot_general_p", "dynamic_slice_p", "dynamic_update_slice_p", "eig_p", "eigh_p", "eq_p", "eq_to_p",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = _on_demand(__name__, absent=(
-    "call_p", "closed_call_p", "empty2_p", "get_p", "ragged_all_to_all_p", "swap_p"), names={
+    "empty2_p", "get_p", "ragged_all_to_all_p", "swap_p"), names={
     "abs_p": "perspicax.lax.elementwise",
     "acos_p": "perspicax.lax.transcendental",
     "acosh_p": "perspicax.lax.transcendental",
@@ -52,10 +52,12 @@ __getattr__, __dir__ = _on_demand(__name__, absent=(
     "bessel_i1e_p": "perspicax.lax.special",
     "bitcast_convert_type_p": "perspicax.lax.convert",
     "broadcast_in_dim_p": "perspicax.lax.shape",
+    "call_p": "perspicax.api.closed_calls",
     "cbrt_p": "perspicax.lax.elementwise",
     "ceil_p": "perspicax.lax.elementwise",
     "cholesky_p": "perspicax.lax.linalg.cholesky_factor",
     "clamp_p": "perspicax.lax.compare",
+    "closed_call_p": "perspicax.api.closed_calls",
     "clz_p": "perspicax.lax.bitwise",
     "complex_p": "perspicax.lax.convert",
     "concatenate_p": "perspicax.lax.shape",
