@@ -289,7 +289,6 @@ def test_device_put_is_traced_differentiated_and_vectorised() -> None:
         (1.0, 3, "place"),
         (1.0, "cpu", "platform"),
         ({"a": 1.0}, {"b": None}, "tree"),
-        (1.0, jax.sharding.PartitionSpec("i"), "spec"),
     ],
 )
 def test_device_put_explains_what_it_cannot_place(x: Any, device: Any, kind: str) -> None:

@@ -64,7 +64,8 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
 
     Attributes:
         kind: `place` (no place at all), `platform` (a platform's name), `tree` (another structure than the arrays),
-            `alias` (memory is to be shared and given away), `value` (what is to be put is no array),
+            `alias` (memory is to be shared and given away), `value` (what is to be put is no array), `piece` and
+            `pieces` (an array is made of pieces of which one has a wrong shape, or is missing),
             `space` (no memory in particular), `memory` (one that is not there yet).
         name: the path of the value in question.
         got: what was given.
@@ -94,6 +95,13 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
             case "value":
                 says = f"`device_put` cannot put `{self.name}`, which is {self.got}."
                 why = "what lives on a device are arrays and numbers, or pytrees (lists, tuples, dicts) of them"
+            case "piece":
+                says = f"`{self.name}` was given a piece of type {self.got}."
+                why = f"each piece has the shape {self.expected}"
+            case "pieces":
+                says = f"`{self.name}` was given {self.got} pieces, and none for {self.expected}."
+                why = "each device of this process holds one piece"
+                fixes = (Fix("take them from an array that lies so", code="[shard.data for shard in x.addressable_shards]"),)
             case "space":
                 says = f"`device_put` cannot place `{self.name}` in {self.got}, which is no memory in particular."
                 why = "`Space.Device` and `Space.Host` are"

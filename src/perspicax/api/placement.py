@@ -26,6 +26,7 @@ from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import without_kept
 from perspicax.xla.sharding import in_current_mesh
+from perspicax.xla.sharding_errors import ShardingFitError
 
 __all__ = [
     "block_until_ready", "copy_to_host_async", "device_get", "device_put", "effects_barrier", "live_arrays",
@@ -68,8 +69,12 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
     sources = [_place(p, x, i) for i, p in enumerate(sources)]
     if not local.trace.base and not shardings_asked_for:
         shardings_asked_for.append(True)  # the program in which this is runs on these devices
-    outs = device_put_p(*flat, devices=tuple(places), srcs=tuple(sources),
-                        copy_semantics=tuple([_semantics(d, a) for d, a in zip(given, alias)]))
+    try:
+        outs = device_put_p(*flat, devices=tuple(places), srcs=tuple(sources),
+                            copy_semantics=tuple([_semantics(d, a) for d, a in zip(given, alias)]))
+    except ShardingFitError as error:
+        error.name = _path(x, error.operand)
+        raise
     return structure.unflatten(outs)
 
 
@@ -214,6 +219,10 @@ def make_array_from_callback(shape: Sequence[int], sharding: Any, data_callback:
         sharding: where its pieces live.
         data_callback: called with the index of each piece that lives in this process (a tuple of slices), returns it.
         dtype: of the array; by default that of the pieces.
+
+    Raises:
+        PlacementError: a piece has another shape than the sharding makes.
+        ShardingFitError: the sharding cannot split an array of this shape.
     """
     shape = tuple(shape)
     pieces, made = [], {}
@@ -222,7 +231,7 @@ def make_array_from_callback(shape: Sequence[int], sharding: Any, data_callback:
         if key not in made:
             made[key] = np.asarray(data_callback(index), dtype)
         pieces.append(device_put(made[key], device))
-    return _assembled(shape, sharding, pieces)
+    return _assembled(shape, sharding, pieces, "make_array_from_callback")
 
 
 @public
@@ -235,22 +244,25 @@ def make_array_from_single_device_arrays(shape: Sequence[int], sharding: Any, ar
         sharding: which piece belongs on which device.
         arrays: one for each device of this process.
         dtype: of the array, needed only where there are no pieces.
+
+    Raises:
+        PlacementError: there are too few pieces, or one has another shape than the sharding makes.
+        ShardingFitError: the sharding cannot split an array of this shape.
     """
-    return _assembled(tuple(shape), sharding, list(arrays))
+    return _assembled(tuple(shape), sharding, list(arrays), "make_array_from_single_device_arrays")
 
 
-def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any]) -> ArrayImpl:
+def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any], function: str) -> ArrayImpl:
     by_device = {piece.sharding.devices[0]: piece for piece in pieces}
     missing = [d for d in sharding.addressable_devices if d not in by_device]
     if missing or not pieces:
-        raise PlacementError(kind="tree", name="arrays",
-                             got=f"there is no piece for {', '.join(map(str, missing)) or 'any device'}")
+        raise PlacementError(kind="pieces", name=function, got=f"{len(pieces)}",
+                             expected=", ".join(map(str, sorted(missing, key=lambda d: d.id))) or "any device")
     wanted = sharding.shard_shape(shape)
     for piece in pieces:
         if piece.shape != wanted:
-            raise PlacementError(kind="tree", name="arrays",
-                                 got=f"a piece of shape {piece.shape} was given, where the sharding makes pieces of "
-                                     f"shape {wanted} from an array of shape {shape}")
+            raise PlacementError(kind="piece", name=function, got=f"{piece.aval.str_short()} for {piece.sharding.devices[0]}",
+                                 expected=f"{wanted}:\n{shardings.drawn(sharding, shape)}")
     first = pieces[0].aval
     aval = ShapedArray(shape, first.dtype, first.weak_type)
     if len(sharding.devices) == 1:

@@ -69,7 +69,14 @@ def _placed(value: np.ndarray, aval: Any, placed: Any) -> ArrayImpl:
 
 
 def _evaluate(*args: Any, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list[ArrayImpl]:
-    return [put(x, to, how) for x, to, how in zip(args, devices, copy_semantics)]
+    outs: list[ArrayImpl] = []
+    try:
+        for x, to, how in zip(args, devices, copy_semantics):
+            outs.append(put(x, to, how))
+    except ShardingFitError as error:
+        error.operand = len(outs)
+        raise
+    return outs
 
 
 def _jvp(primals: tuple, tangents: tuple, *, devices: tuple, srcs: tuple, copy_semantics: tuple) -> tuple[list, list]:

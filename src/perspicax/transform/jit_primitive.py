@@ -308,8 +308,7 @@ def _check_result_shardings(closed: ClosedJaxpr, out_shardings: Any, name: str) 
             try:
                 s.shard_shape(aval.shape)
             except ShardingFitError as error:
-                names = (closed.debug_info.result_paths if closed.debug_info is not None else None) or ()
-                error.name = names[i] if i < len(names) else f"result {i}"
+                error.name = "result" if len(closed.out_avals) == 1 else f"result {i}"
                 error.function, error.type_text = name, aval.str_short()
                 raise
 

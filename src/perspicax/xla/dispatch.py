@@ -30,9 +30,9 @@ from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, beyond_numpy, failure, from_numpy
 from perspicax.xla.compiled_sharding import replicated_like
 from perspicax.xla.emit import physical_aval
-from perspicax.xla.errors import IncompatibleDevicesError, ShardingMismatchError
+from perspicax.xla.errors import IncompatibleDevicesError
 from perspicax.xla.mesh import current_mesh
-from perspicax.xla.sharding_errors import ShardingFitError
+from perspicax.xla.sharding_errors import ShardingFitError, ShardingMismatchError
 
 HOST_LIMIT = 1 << 16  # elements; above it XLA's threads beat NumPy's one
 
@@ -326,8 +326,8 @@ def common_placement(arrays: Sequence[ArrayImpl], what: str,
 
 def _device_text(x: ArrayImpl) -> str:
     devices = x.sharding.devices
-    shown = ", ".join([f"{d.platform}:{d.id}" for d in devices[:8]])
-    return f"{shown}, … ({len(devices)} devices)" if len(devices) > 8 else shown
+    names = [f"{d.platform}:{d.id}" for d in devices]
+    return ", ".join(names) if len(names) <= 4 else f"{len(names)} devices, {names[0]}, {names[1]}, …, {names[-1]}"
 
 
 def spread_placement(arrays: Sequence[ArrayImpl], placed: Any, given: Sequence[Any] | None = None, function: str = "",
@@ -359,7 +359,8 @@ def spread_placement(arrays: Sequence[ArrayImpl], placed: Any, given: Sequence[A
                 raise
             if x._committed and not x.sharding.is_equivalent_to(wanted, x.ndim):
                 raise ShardingMismatchError(function=function, name=_name(names, i), type_text=x.aval.str_short(),
-                                            wanted=repr(wanted), got=repr(x.sharding))
+                                            wanted=shardings.drawn(wanted, x.shape),
+                                            got=shardings.drawn(x.sharding, x.shape))
         found.append(wanted)
     return replicated_like(placed), tuple(found)
 

@@ -108,37 +108,6 @@ class DLPackError(PerspicaxError, TypeError, ValueError):
                       fixes=(Fix("let it be copied", code="jnp.from_dlpack(x, copy=None)"),))
 
 
-class ShardingMismatchError(PerspicaxError, ValueError):
-    """An argument lives elsewhere than a program wants it.
-
-    Attributes:
-        function: what was called.
-        name: the argument.
-        type_text: its type.
-        wanted: the sharding that `in_shardings` names, or that the program was compiled for.
-        got: the argument's own.
-        reason: what makes them differ, where it is not that they are different.
-    """
-
-    function: str
-    name: str
-    type_text: str
-    wanted: str
-    got: str = ""
-    reason: str = ""
-
-    @property
-    def report(self) -> Report:
-        if self.reason:
-            return Report(says=f"The argument `{self.name}` of `{self.function}`, which is {self.type_text}, cannot be "
-                               f"placed as {self.wanted}.", why=self.reason)
-        return Report(says=f"The argument `{self.name}` of `{self.function}` is placed otherwise than asked for.",
-                      why=f"it is {self.type_text} on {self.got}; `{self.function}` takes it on {self.wanted}, and arrays "
-                          "that were placed on purpose are not moved",
-                      fixes=(Fix("move it before the call", code=f"{self.name} = jax.device_put({self.name}, sharding)"),
-                             Fix("leave `in_shardings` out: jit takes arguments as they are")))
-
-
 class IncompatibleDevicesError(PerspicaxError, ValueError):
     """Operands of one operation are committed to different devices."""
 
@@ -150,7 +119,7 @@ class IncompatibleDevicesError(PerspicaxError, ValueError):
         listing = "; ".join(self.placements)
         return Report(says=f"`{self.what}` was given arrays that are committed to different devices.",
                       primary=self.position, why=f"one program runs on one set of devices, but: {listing}",
-                      fixes=(Fix("move them to one device first", code="y = jax.device_put(y, x.sharding)"),))
+                      fixes=(Fix("put them on the same devices first", code="y = jax.device_put(y, x.sharding)"),))
 
 
 class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[misc, valid-type]

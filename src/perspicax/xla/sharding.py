@@ -19,7 +19,7 @@ from perspicax.xla.emit import quoted
 from perspicax.xla.errors import ShardingError
 from perspicax.xla.mesh import AbstractMesh, AxisType, Mesh, current_abstract_mesh, current_mesh, entered_mesh
 from perspicax.xla.partition import UNCONSTRAINED, PartitionSpec, names_in
-from perspicax.xla.sharding_errors import MeshAxisError, MeshContextError, MeshError, ShardingFitError, SpecError
+from perspicax.xla.sharding_errors import MeshAxisError, MeshContextError, MeshError, ShardingFitError, SpecError, drawing
 
 Sharding = runtime.BaseSharding
 """How an array is spread over devices; the base of all shardings."""
@@ -270,7 +270,7 @@ class _Layout:
         for name in [n for names in self.parts for n in names] + sorted(spec.unreduced | spec.reduced, key=str):
             kind = "unknown" if name not in mesh.shape else "twice" if name in seen else ""
             if kind:
-                raise MeshAxisError(kind=kind, spec=repr(spec), axis=name, mesh=str(mesh), axes=mesh.axis_names)
+                raise MeshAxisError(kind=kind, spec=repr(spec), axis=name, mesh=mesh_words(mesh), axes=mesh.axis_names)
             seen.add(name)
         for name in sorted(spec.unreduced | spec.reduced, key=str):
             if mesh.axis_types[mesh.axis_names.index(name)] is AxisType.Auto:
@@ -302,12 +302,12 @@ class _Layout:
         """Shape of one device's piece."""
         if len(self.parts) > len(shape):
             raise ShardingFitError(kind="rank", shape=shape, parts=self.parts, splits=self.splits, spec=repr(self.spec),
-                                   mesh=str(self.mesh))
+                                   mesh=mesh_words(self.mesh))
         splits = self.splits_of(len(shape))
         for i, (n, s) in enumerate(zip(shape, splits)):
             if n % s:
                 raise ShardingFitError(kind="uneven", shape=shape, axis=i, parts=self.parts, splits=self.splits,
-                                       spec=repr(self.spec), mesh=str(self.mesh))
+                                       spec=repr(self.spec), mesh=mesh_words(self.mesh))
         return tuple([n // s for n, s in zip(shape, splits)])
 
     def indices(self, shape: tuple[int, ...]) -> Indices:
@@ -347,6 +347,21 @@ class _Layout:
 
 
 MAX_SHAPES = 1024
+
+
+def mesh_words(mesh: Any) -> str:
+    """The sizes of a mesh, as a report shows them."""
+    return f"Mesh({', '.join([f'{n!r}: {s}' for n, s in mesh.shape_tuple])})"
+
+
+def drawn(placed: Any, shape: tuple[int, ...]) -> str:
+    """How an array of this shape lies, for a report."""
+    if isinstance(placed, NamedSharding):
+        rows = "\n".join(drawing(shape, placed._layout.parts, placed._layout.splits))
+        return f"as {placed.spec} over {mesh_words(placed.mesh)}:\n{rows}".rstrip("\n")
+    if len(placed.devices) == 1:
+        return f"    on {placed.devices[0].platform}:{placed.devices[0].id}"
+    return f"    as {placed}"
 
 
 def _along(mesh: Any, name: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What is said of meshes, of specifications, and of arrays that do not fit them; the array is drawn against the mesh."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ class MeshError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
                 return Report(says=f"A mesh of shape {self.shape} needs {self.got}.",
                               why="each place of a mesh is taken by a device of its own",
                               fixes=(Fix("on the CPU, ask for more before the first array is made",
-                                         code="jax.config.update('jax_num_cpu_devices', 8)"),))
+                                         code=f"jax.config.update('jax_num_cpu_devices', {math.prod(self.shape)})"),))
             case "abstract":
                 return Report(says=f"The devices of a mesh were asked for that has none: {_mesh_text(self)}.",
                               why="an abstract mesh has axes alone",
@@ -187,6 +188,7 @@ class ShardingFitError(PerspicaxError, ValueError, IndexError):
         name: what the user calls the array; may be empty.
         function: what was called with it; may be empty.
         type_text: the array's type; may be empty.
+        operand: the number of the operand that it is, where several were given.
     """
 
     kind: str
@@ -199,24 +201,29 @@ class ShardingFitError(PerspicaxError, ValueError, IndexError):
     name: str = ""
     function: str = ""
     type_text: str = ""
+    operand: int = 0
 
     @property
     def report(self) -> Report:
-        what = f"`{self.name}`" if self.name else "an array"
+        result = self.name.startswith("result")
+        what = f"the {self.name}" if result else f"`{self.name}`" if self.name else "an array"
+        given = f"{what}, given to `{self.function}`" if self.function else what
         of = f" of `{self.function}`" if self.function else ""
+        subject = given if self.function == "device_put" else what + of
         kind = self.type_text or f"shape {self.shape}"
         drawn = "\n".join(drawing(self.shape, self.parts, self.splits))
         if self.kind == "rank":
-            return Report(says=f"{self.spec} speaks of {len(self.parts)} axes, but {what}{of}, of {_typed(kind)}, has "
+            return Report(says=f"{self.spec} speaks of {len(self.parts)} axes, but {subject}, of {_typed(kind)}, has "
                                f"{len(self.shape)}.",
                           why=f"it says for each axis of the array which axes of {self.mesh} split it:\n{drawn}",
                           fixes=(Fix("name as many axes as there are",
                                      code=_spec_code(self.parts[:len(self.shape)])),))
         n, s = self.shape[self.axis], self.splits[self.axis]
-        return Report(says=f"Axis {self.axis} of {what}{of}, of {_typed(kind)}, cannot be split evenly in {s}.",
+        word = "x" if result or not self.name else self.name
+        return Report(says=f"Axis {self.axis} of {subject}, of {_typed(kind)}, cannot be split evenly in {s}.",
                       why=f"{self.spec} over {self.mesh} makes equal pieces:\n{drawn}",
                       fixes=(Fix(f"pad axis {self.axis} to {-(-n // s) * s} entries",
-                                 code=f"jnp.pad({self.name or 'x'}, {_pads(len(self.shape), self.axis, -n % s)})"),
+                                 code=f"jnp.pad({word}, {_pads(len(self.shape), self.axis, -n % s)})"),
                              Fix("leave this axis whole", code=_spec_code(
                                  [() if i == self.axis else p for i, p in enumerate(self.parts)]))))
 
@@ -230,7 +237,10 @@ def _pads(ndim: int, axis: int, count: int) -> str:
 
 
 def _spec_code(parts: Sequence[tuple]) -> str:
-    return f"P({', '.join([repr(p[0]) if len(p) == 1 else repr(p) if p else 'None' for p in parts])})"
+    texts = [repr(p[0]) if len(p) == 1 else repr(p) if p else "None" for p in parts]
+    while texts and texts[-1] == "None":
+        texts.pop()
+    return f"P({', '.join(texts)})"
 
 
 def drawing(shape: Sequence[int], parts: Sequence[tuple], splits: Sequence[int]) -> list[str]:
@@ -248,6 +258,32 @@ def drawing(shape: Sequence[int], parts: Sequence[tuple], splits: Sequence[int])
             pieces = f"{split} pieces of {n // split}" if n % split == 0 else f"{n} / {split} leaves {n % split}"
             lines.append(f"    axis {i}: {n:<8}  {'·'.join(map(repr, names))}: {pieces}")
     return lines
+
+
+class ShardingMismatchError(PerspicaxError, ValueError):
+    """An argument lies otherwise than a program takes it.
+
+    Attributes:
+        function: what was called.
+        name: the argument.
+        type_text: its type.
+        wanted: how `in_shardings` says that it lies, or how the program was compiled, as `drawn` tells it.
+        got: how it lies.
+    """
+
+    function: str
+    name: str
+    type_text: str
+    wanted: str
+    got: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"The argument `{self.name}` of `{self.function}` is placed otherwise than asked for.",
+                      why=f"an array that was placed on purpose is not moved; this one, {self.type_text}, lies\n{self.got}\n"
+                          f"but `{self.function}` takes it\n{self.wanted}",
+                      fixes=(Fix("move it before the call", code=f"{self.name} = jax.device_put({self.name}, sharding)"),
+                             Fix("leave `in_shardings` out: jit takes arguments as they are")))
 
 
 class MeshContextError(PerspicaxError, RuntimeError, ValueError):  # JAX raises the one or the other
@@ -272,7 +308,8 @@ class MeshContextError(PerspicaxError, RuntimeError, ValueError):  # JAX raises 
             why += ". `with mesh:` does not set it"
         return Report(says=f"`{self.function}` was given {self.option}={self.spec}, and no mesh is set.", why=why,
                       fixes=(Fix("set the mesh", code="with jax.set_mesh(mesh): ..."),
-                             Fix("or name it", code=f"NamedSharding(mesh, {self.spec})")))
+                             Fix("name the mesh", code=f"NamedSharding(mesh, {self.spec})")))
 
 
-__all__ = ["MeshAxisError", "MeshContextError", "MeshError", "ShardingFitError", "SpecError", "drawing"]
+__all__ = ["MeshAxisError", "MeshContextError", "MeshError", "ShardingFitError", "ShardingMismatchError", "SpecError",
+           "drawing"]
