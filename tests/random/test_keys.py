@@ -19,6 +19,7 @@ from perspicax.lax.loops import scan
 from perspicax.lax.random_bits import key_dtype_of, random_bits_p, random_fold_in_p, random_split_p
 from perspicax.lax.shape import concatenate, reshape
 from perspicax.numpy.index_errors import IndexTypeError, TooManyIndicesError
+from perspicax.random.custom import define_prng_impl
 from perspicax.random.errors import (
     KeyBatchError,
     KeyCountError,
@@ -328,3 +329,35 @@ def test_keys_do_not_mix_with_numbers(mix):
         mix(random.key(0), random.PRNGKey(0))
     assert caught.value.dtype == "key<fry>"
     assert "jax.random.wrap_key_data(words)" in str(caught.value)
+
+
+# -- generators of one's own
+
+def words_of_seed(seed):
+    return jnp.array([seed], jnp.uint32)
+
+
+def words_of_parts(words, shape):
+    return jnp.zeros((*shape, 1), jnp.uint32) + words
+
+
+def bits_of_words(words, width, shape):
+    return jnp.broadcast_to(words[0], shape).astype(f"uint{width}")
+
+
+def folded_words(words, number):
+    return words + number
+
+
+def test_keys_of_a_generator_of_ones_own_pickle():
+    mine = define_prng_impl(key_shape=(1,), seed=words_of_seed, split=words_of_parts, random_bits=bits_of_words,
+                            fold_in=folded_words, name="mine", tag="mine")
+    made = random.key(5, impl=mine)
+    back = pickle.loads(pickle.dumps(made))
+    assert back.dtype == made.dtype
+    assert words(back).tolist() == [5]
+    assert bool(back == made)
+    with pytest.raises((pickle.PicklingError, AttributeError)):  # at once, and not when it is read
+        pickle.dumps(random.key(0, impl=define_prng_impl(
+            key_shape=(1,), seed=lambda s: words_of_seed(s), split=words_of_parts, random_bits=bits_of_words,
+            fold_in=folded_words)))

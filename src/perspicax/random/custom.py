@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -23,11 +24,14 @@ from perspicax.transform.vmap import vmap
 class CustomGenerator(Generator):
     """A generator of traceable functions of one key; under `vmap`, and for arrays of keys, they are vectorised."""
 
-    __slots__ = ("_functions", "key_shape", "name", "tag")
+    __slots__ = ("__weakref__", "_functions", "key_shape", "name", "tag")
 
     def __init__(self, name: str, tag: str, key_shape: tuple[int, ...], functions: dict[str, Callable[..., Any]]) -> None:
         self.name, self.tag, self.key_shape = name, tag, key_shape
         self._functions = functions
+
+    def __reduce__(self) -> tuple:
+        return _generator, (self.name, self.tag, self.key_shape, self._functions)
 
     def _emit(self, b: Any, function: str, operands: list[Any], rank: int, out: ShapedArray, *static: Any) -> Any:
         """The function for each key, as StableHLO.
@@ -98,7 +102,19 @@ def define_prng_impl(*, key_shape: tuple[int, ...], seed: Callable[[Any], Any], 
     The functions are traced. They are given the words of one key at a time.
     """
     functions: dict[str, Callable[..., Any]] = dict(seed=seed, split=split, random_bits=random_bits, fold_in=fold_in)
-    return CustomGenerator(name, tag, tuple(key_shape), functions)
+    return _generator(name, tag, tuple(key_shape), functions)
+
+
+_made: WeakValueDictionary[tuple, CustomGenerator] = WeakValueDictionary()
+"""By what they are made of: keys that come back from a file have the dtype of those that are there."""
+
+
+def _generator(name: str, tag: str, key_shape: tuple[int, ...], functions: dict[str, Callable[..., Any]]) -> CustomGenerator:
+    made = CustomGenerator(name, tag, key_shape, functions)
+    try:
+        return _made.setdefault((name, tag, key_shape, *functions.values()), made)
+    except TypeError:  # a callable object without a hash: it is itself alone
+        return made
 
 
 @public
