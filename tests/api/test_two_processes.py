@@ -62,6 +62,11 @@ mesh = jax.sharding.Mesh(mesh_utils.create_device_mesh((2, 4)), ("data", "model"
 x = multihost_utils.host_local_array_to_global_array(
     np.arange(8, dtype=np.float32).reshape(2, 4) + 100 * me, mesh, P("data", "model"))
 tell("global", [list(x.shape), x.is_fully_addressable, len(x.addressable_shards), len(x.global_shards), repr(x)])
+placed = x.sharding
+made = [jax.make_array_from_process_local_data(placed, data, shape) for data, shape in (
+    (np.full((2, 4), me), None), (np.arange(16).reshape(4, 4), (4, 4)), (np.full((2, 4), me), (4, None)))]
+tell("of local data", [multihost_utils.global_array_to_host_local_array(a, mesh, P("data", "model")).tolist() for a in made])
+tell("no part", error_of(lambda: jax.make_array_from_process_local_data(placed, np.zeros((2, 4)), (8, 4))))
 tell("read", error_of(lambda: np.asarray(x)))
 loss = jax.jit(jax.value_and_grad(lambda x: (x @ x.T).sum()))
 value, gradient = loss(x)
@@ -163,6 +168,13 @@ def test_an_array_over_both_is_computed_with(run: Any) -> None:
         assert told["value"] == (X @ X.T).sum()
         np.testing.assert_array_equal(told["gradient"], np.tile(2 * X.sum(0), (4, 1)))
         np.testing.assert_array_equal(told["back"], X[2 * me:2 * me + 2])
+
+
+def test_arrays_are_made_of_each_processs_data(run: Any) -> None:
+    for me, told in enumerate(run[0]):
+        mine, whole, also = told["of local data"]
+        assert mine == also == [[me] * 4] * 2 and whole == np.arange(16).reshape(4, 4)[2 * me:2 * me + 2].tolist()
+        assert told["no part"][0] == "LocalShapeError" and "this process's part, (4, 4)" in told["no part"][1]
 
 
 def test_each_writes_its_part_and_reads_it_onto_another_mesh(run: Any) -> None:

@@ -1,6 +1,8 @@
 """Errors of functions that take arguments apart."""
 from __future__ import annotations
 
+from typing import Any
+
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
@@ -59,17 +61,25 @@ class SafeMapError(PerspicaxError, ValueError):
 
 
 class LocalShapeError(PerspicaxError, ValueError):
-    """The shape given for an array of all processes is not that of the data, though there is one process.
+    """The shape of an array of all processes does not fit the data of this one.
 
     Attributes:
         expected: the shape of the data.
-        got: the shape given.
+        got: the shape of the whole.
+        local: that of this process's part; empty where this process has all of it.
     """
 
     expected: tuple[int, ...]
-    got: tuple[int, ...]
+    got: tuple[Any, ...]
+    local: tuple[int, ...] = ()
 
     @property
     def report(self) -> Report:
+        if self.local:
+            part = "" if self.local == self.got else f", nor that of this process's part, {self.local}"
+            return Report(says=f"The data of this process has shape {self.expected}, which is {'neither' if part else 'not'} "
+                               f"that of the whole array, {self.got}{part}.",
+                          why="along each axis, the data is as long as the whole, or as the part that the devices of this "
+                              "process hold")
         return Report(says=f"`global_shape` is {self.got}, but the data of the only process has shape {self.expected}.",
                       why="with one process, its part is the whole array", fixes=(Fix("leave `global_shape` out"),))
