@@ -122,4 +122,8 @@ TARGETS = (
     Target("random/gamma", "sampling", "us", "gamma, 1e5 numbers", 1.05, 0.8),
     Target("random/new_shapes", "sampling", "ms", "normal at 20 new shapes, no disk cache", 0.2, 0.05),
     Target("random/trace", "sampling", "us", "trace normal", 0.3, 0.2),
+    Target("sharded/put", "sharded", "ms", "put 1,000 leaves onto 8 devices", 1.0, 0.8),
+    Target("sharded/call", "sharded", "us", "call a jitted function: 100 leaves on 8 devices", 1.0, 0.85),
+    Target("sharded/lower", "sharded", "ms", "trace and lower a step of 12 layers on 8 devices", 0.3, 0.15),
+    Target("sharded/step", "sharded", "us", "the compiled step", 1.03, 1.0),
 )
