@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from perspicax.core.provenance import Provenance, provenance, traced_functions
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from perspicax.diagnose.stores import Keeping
 
 __all__ = ["LeakedTracerError", "UnexpectedTracerError", "leak_at_use", "survivors"]
+
+SECONDS = 2.0  # for the search of who keeps the second value of a trace, the third, …
+
 
 class UnexpectedTracerError(JAXTypeError):
     """A value of a traced function was used after the function had been traced.
@@ -99,8 +103,12 @@ def survivors(trace: Trace) -> None:
     kept = [x for x in gc.get_referrers(trace) if isinstance(x, Tracer)]
     kept.sort(key=_order)
     first, count = None, 0
-    for tracer in kept:
-        holders = [h for h in find_holders(tracer, ignore=(kept,)) if h.kind is not Kind.LOCAL]
+    deadline = time.monotonic() + SECONDS
+    for i, tracer in enumerate(kept):
+        if first is not None and time.monotonic() > deadline:
+            count += len(kept) - i  # most likely they are kept like the first
+            break
+        holders = [h for h in find_holders(tracer, ignore=(kept,), collected=True) if h.kind is not Kind.LOCAL]
         if holders:
             count += 1
             if first is None:

@@ -104,7 +104,7 @@ def _quoted(text: str) -> str:
     return text if not text or text.startswith(("a ", "the ", "an ")) else f"`{text}`"
 
 
-def find_holders(value: object, ignore: Iterable[object] = (), limit: int = 5) -> tuple[Holder, ...]:
+def find_holders(value: object, ignore: Iterable[object] = (), limit: int = 5, collected: bool = False) -> tuple[Holder, ...]:
     """The places that keep `value` alive, the most telling first.
 
     Args:
@@ -112,6 +112,7 @@ def find_holders(value: object, ignore: Iterable[object] = (), limit: int = 5) -
         ignore: objects that do not count (a frame among them stands for its local variables); local variables and
             globals of Perspicax itself never count.
         limit: the most that are returned.
+        collected: whether garbage was collected just now.
 
     Returns:
         One `Holder` for each place that holds the value itself; empty if nothing is found, or the search fails.
@@ -120,10 +121,16 @@ def find_holders(value: object, ignore: Iterable[object] = (), limit: int = 5) -
     holds no reference to the value.
     """
     try:
-        gc.collect()
-        graph = Referrers(value, ignore)
-        graph.climb()
-        return _Naming(graph).holders()[:limit]
+        if not collected:
+            gc.collect()
+        found: tuple[Holder, ...] = ()
+        for arrays in (False, True):
+            graph = Referrers(value, ignore, arrays)
+            graph.climb()
+            found = _Naming(graph).holders()
+            if any(holder.root and holder.kind is not Kind.LOCAL for holder in found):
+                break
+        return found[:limit]
     except Exception:  # the search reads objects of any make while other threads run; it must not replace the report
         return ()
 

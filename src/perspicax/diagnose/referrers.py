@@ -25,6 +25,7 @@ MAX_LEVELS = 14
 MAX_NODES = 3000
 MAX_PER_LEVEL = 256
 MAX_ARRAY_ELEMENTS = 500_000
+MAX_OBJECTS = 2_000_000  # among which arrays of objects are looked for: some seconds
 SECONDS = 1.0  # of this thread's own time, so that a busy machine does not change the answer
 
 
@@ -59,9 +60,10 @@ class Referrers:
         value: the object whose holders are wanted.
         ignore: objects that do not count as holders, and through which no search goes; frames among them
             stand for their local variables.
+        arrays: whether arrays of objects are looked at, which takes several times as long as all else.
     """
 
-    def __init__(self, value: object, ignore: Iterable[object] = ()) -> None:
+    def __init__(self, value: object, ignore: Iterable[object] = (), arrays: bool = False) -> None:
         self.start = id(value)
         self.objects: dict[int, Any] = {id(value): value}
         self.edges: dict[int, list[Edge]] = {}
@@ -74,7 +76,7 @@ class Referrers:
         self.ignored.discard(id(None))
         self._name_modules()
         self._read_running_frames()
-        self.untracked = _Untracked()
+        self.untracked = _Untracked(arrays)
         self._own = {id(part) for part in vars(self).values()} | {id(vars(self)), id(self), id(self.untracked.things)}
 
     def _name_modules(self) -> None:
@@ -210,15 +212,18 @@ def _referents(holder: Any) -> list[object]:
 class _Untracked:
     """Arrays of objects, and the dicts and tuples around them, which the collector knows nothing of."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: bool) -> None:
         self.things: dict[int, Any] = {}
         self.holders: dict[int, list[int]] = {}
         numpy = sys.modules.get("numpy")
-        if numpy is not None:
+        if wanted and numpy is not None:
             self._collect(numpy.ndarray)
 
     def _collect(self, array: type) -> None:
-        reached = gc.get_referents(*gc.get_objects())
+        objects = gc.get_objects()
+        if len(objects) > MAX_OBJECTS:
+            return
+        reached = gc.get_referents(*objects)
         loose = {id(item): item for item in reached if type(item) in (dict, tuple) and not gc.is_tracked(item)}
         arrays: list[Any] = [item for item in reached if type(item) is array]
         arrays += [item for item in gc.get_referents(*loose.values()) if type(item) is array]
