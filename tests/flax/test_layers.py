@@ -179,3 +179,18 @@ def test_attention_uses_the_product_that_it_is_given() -> None:
     out = nn.dot_product_attention(x, x, x, einsum_dot_general=doubled)
     assert len(calls) == 2
     np.testing.assert_allclose(np.asarray(out), 2, rtol=1e-6)  # the weights of equal keys are equal, doubled or not
+
+
+def test_a_mask_of_dropout_is_drawn_once_though_value_and_gradient_read_it() -> None:
+    layer = nn.Dropout(0.3, deterministic=False)
+
+    def loss(x: Any, key: Any) -> Any:
+        kept = layer.apply({}, x, rngs={"dropout": key})
+        return (kept.T @ kept).sum() + kept.sum()
+
+    def rounds(function: Any) -> int:
+        return perspicax.jit(function).lower(jnp.ones((4, 4)), random.key(0)).compile().as_text().count(" xor(")
+
+    mask = rounds(lambda x, key: layer.apply({}, x, rngs={"dropout": key}))
+    assert mask > 40, "a key for the layer, then bits for each element"
+    assert rounds(perspicax.value_and_grad(loss)) == mask

@@ -344,6 +344,7 @@ def _bits_host(generator: Generator, out: ShapedArray, place: Place, words: np.n
 
 random_bits_p = _primitive("random_bits", uses=(0,), params=("bit_width", "shape"), type_rule=_bits_type,
                            batch=_same_axis("random_bits"), emit=_bits_emit, evaluate=_evaluate("random_bits", _bits_host))
+random_bits_p.extra["draws"] = True
 
 
 # -- the block function itself

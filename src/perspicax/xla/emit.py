@@ -131,6 +131,9 @@ def quoted(name: Any) -> str:
     return '"' + str(name).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_KEEPS_CALL = ' {mhlo.frontend_attributes = {inlineable = "false"}}'
+
+
 class Builder:
     """Emits the operations of one function or region. Rules of primitives get it as `b`.
 
@@ -338,8 +341,17 @@ class Builder:
 
     # -- jaxprs
 
-    def call(self, closed: ClosedJaxpr, operands: Sequence[Value], name: str = "f") -> list[Value]:
-        """A call of `closed`, emitted once as a function of the module."""
+    def call(self, closed: ClosedJaxpr, operands: Sequence[Value], name: str = "f", apart: bool = False) -> list[Value]:
+        """A call of `closed`, emitted once as a function of the module.
+
+        Args:
+            closed: what is called.
+            operands: for it.
+            name: of the function.
+            apart: whether XLA shall keep the call: its results are then computed once, into memory, and never again in
+                each operation that reads them. On several devices the partitioner must see through it, and the call is
+                like any other.
+        """
         function, effects = self.function(closed, name)
         operands = [self.token(e) for e in effects] + list(operands)
         out = [abstract_token] * len(effects) + list(closed.out_avals)
@@ -348,7 +360,8 @@ class Builder:
         results = ", ".join([a.mlir for a in out])
         n = self.shared[0] = self.shared[0] + 1
         left = "" if not out else (f"%{n} = " if len(out) == 1 else f"%{n}:{len(out)} = ")
-        self.lines.append(f"{left}func.call @{function}({args}) : ({types}) -> ({results}){self.loc}\n")
+        kept = _KEEPS_CALL if apart and self.module.num_partitions == 1 else ""
+        self.lines.append(f"{left}func.call @{function}({args}){kept} : ({types}) -> ({results}){self.loc}\n")
         names = [f"%{n}"] if len(out) == 1 else [f"%{n}#{i}" for i in range(len(out))]
         values = [Value(name, a) for name, a in zip(names, out)]
         for effect, value in zip(effects, values):
