@@ -116,7 +116,7 @@ def test_masks_and_initial_values() -> None:
 
 @pytest.mark.parametrize("method", ["linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf"])
 def test_quantiles(method: str) -> None:
-    for axis, q in itertools.product([None, 0, (0, 1)], [.3, np.array([.1, .5, 1.], np.float32)]):
+    for axis, q in itertools.product([None, 0, (0, 1)], [.35, np.array([.1, .55, 1.], np.float32)]):
         compare("quantile", X, q, axis=axis, method=method)
     compare("nanquantile", GAPS, .4, axis=0)
     compare("median", GAPS, axis=0)
@@ -324,3 +324,48 @@ def test_arrays_of_64_bits_while_these_are_switched_off(function):
         assert (x is wide) or [v.dtype for v in px.tree.leaves(found)] == [v.dtype for v in px.tree.leaves(wanted)]
         for a, b in zip(px.tree.leaves(found), px.tree.leaves(wanted), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_halves_between_entries_go_to_the_lower_one_as_in_jax() -> None:
+    close(jnp.quantile(np.arange(4, dtype=np.float32), .5, method="nearest"), np.float32(1))
+
+
+def test_quantiles_and_edges_have_the_dtype_of_the_data() -> None:
+    x, share = jnp.arange(5, dtype="bfloat16"), jnp.array([.3])
+    assert jnp.quantile(x, share).dtype == jnp.percentile(x, share).dtype == x.dtype
+    assert jnp.histogram(x, jnp.arange(3.))[1].dtype == x.dtype
+    assert not jnp.median(jnp.zeros((2, 0), int), axis=0).weak_type
+
+
+def test_nan_of_16_bits_is_last_and_once_among_unique_entries() -> None:
+    x = np.array([1, np.nan, 2, np.nan, 0], np.float32)
+    close(jnp.unique(x.astype(jnp.bfloat16)).astype(np.float32), np.array([0, 1, 2, np.nan], np.float32))
+    rows = np.array([[np.nan, 1], [1, 2], [np.nan, 1]], np.float32)
+    close(jnp.unique(rows, axis=0), np.array([[1, 2], [np.nan, 1]], np.float32))
+    close(jnp.setxor1d(x, x[:2]), np.array([0, 2, np.nan, np.nan], np.float32))
+
+
+def test_complex_numbers_off_the_real_axis_are_true() -> None:
+    x = np.array([0, 1j, 1], np.complex64)
+    close(jnp.asarray(x).astype(bool), np.array([False, True, True]))
+
+
+def test_what_is_inserted_becomes_of_the_array_s_dtype() -> None:
+    close(jnp.insert(np.array([True, False]), 1, 5), np.array([True, True, False]))
+    close(jnp.insert(np.arange(3, dtype=np.int32), 1, 2.5), np.array([0, 2, 1, 2], np.int32))
+
+
+def test_parts_of_complex_numbers_are_rounded_apart() -> None:
+    close(jnp.round(np.array([1.26 + 1j * np.inf], np.complex64), 1), np.array([1.3 + 1j * np.inf], np.complex64))
+
+
+def test_the_spacing_of_zero_is_the_smallest_number() -> None:
+    for dtype in (np.float32, jnp.bfloat16):
+        smallest = np.array([1], np.uint32 if dtype == np.float32 else np.uint16)
+        found = np.asarray(jnp.spacing(np.zeros(1, dtype))).view(smallest.dtype)
+        np.testing.assert_array_equal(found, smallest)
+
+
+def test_complex_numbers_are_found_by_their_real_then_their_imaginary_parts() -> None:
+    x = np.array([0, 1j, 1, 1 + 2j, 3], np.complex64)
+    close(jnp.searchsorted(x, x, side="right"), np.arange(1, 6, dtype=np.int32))

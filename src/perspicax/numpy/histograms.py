@@ -23,7 +23,7 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind
 from perspicax.numpy.operators import equal
-from perspicax.numpy.promote import array_like, promote_args, promote_dtypes
+from perspicax.numpy.promote import array_like, promote_args, promote_dtypes, to_inexact
 from perspicax.numpy.reductions import max as max_
 from perspicax.numpy.reductions import min as min_
 from perspicax.numpy.reductions import sum as sum_
@@ -65,7 +65,9 @@ def _edges(x: Any, bins: Any, limits: Any, function: str) -> Any:
     """The edges of the bins, floating."""
     count = _count_or_edges(bins, function)
     if not isinstance(count, int):
-        return promote_args(function, count, inexact=True)[0]
+        edges = promote_args(function, count, inexact=True)[0]
+        wanted = to_inexact(x.dtype)
+        return convert(edges, wanted, False) if kind(edges) == "float" and wanted.kind != "c" else edges
     if limits is None:
         if x.size == 0:
             raise ReductionError(says=f"`{function}` was given no values, and no range.",

@@ -11,6 +11,7 @@ from perspicax.core.array import Array
 from perspicax.diagnose.boundary import public, trim
 from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix
+from perspicax.lax import compare
 from perspicax.lax.convert import bitcast_convert_type, convert
 from perspicax.lax.convert import complex as complex_of
 from perspicax.lax.sharding_errors import refuse_out_sharding
@@ -53,13 +54,18 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
     try:
         x = asarray(array_like(x, "astype"))
         wanted = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "astype")
-        found = convert(x, wanted, False)
+        found = _as_truth(x) if wanted == np.dtype(bool) and x.dtype.kind == "c" else convert(x, wanted, False)
         if found is x and copy:
             found = duplicate(x)
         return found if device is None else put(found, device)
     except Exception as error:
         trim(error)
         raise
+
+
+def _as_truth(x: Any) -> Any:
+    """Which complex numbers are not zero: `convert` looks at their real parts alone, as `lax.convert_element_type` does."""
+    return compare.ne(x, np.zeros((), x.dtype))
 
 
 @public

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not
 from perspicax.lax.convert import convert
-from perspicax.lax.elementwise import RoundingMethod
 from perspicax.lax.reductions import reduce_or, reduce_sum
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.sorting import sort as lax_sort
@@ -26,7 +27,7 @@ from perspicax.numpy.errors import ArgumentValueError, NoValuesError, UfuncDtype
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract
-from perspicax.numpy.promote import array_like, promote_dtypes, shortened
+from perspicax.numpy.promote import array_like, promote_dtypes, shortened, to_inexact
 from perspicax.numpy.shapes import expand_dims, moveaxis, reshaped
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf")
@@ -117,6 +118,7 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
                                  why=f"it is one of {', '.join(map(repr, METHODS))}")
     given = promote_dtypes(array_like(a, function, 0), array_like(q, function, 1), inexact=True)
     x, share = [shortened(asarray(v)) for v in given]
+    wanted = dtypes.canonicalize_dtype(to_inexact(get_aval(a).dtype))  # type: ignore[attr-defined]  # that of the shares makes no difference
     if kind(x) == "complex":
         raise UfuncDtypeError(function=function, type_text=x.aval.str_short(), kind="complex numbers are not ordered")
     if share.ndim > 2:
@@ -128,8 +130,9 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
                                  why="there are no values between which it could lie")
     if x.size == 0:
         kept = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
-        return filled(x.aval.at_shape((*share.shape, *kept)), 0)
-    return fused_call(_quantiles, (x, share), axes=axes, method=method, keepdims=bool(keepdims), skip_nan=skip_nan)
+        return filled(x.aval.at_shape((*share.shape, *kept)).update(weak_type=False, dtype=wanted), 0)
+    found = fused_call(_quantiles, (x, share), axes=axes, method=method, keepdims=bool(keepdims), skip_nan=skip_nan)
+    return convert(found, wanted, False)
 
 
 class OverwriteInputError(UnsupportedArgumentError, ValueError):
@@ -177,7 +180,7 @@ def _interpolated(x: Any, q: Any, top: Any, method: str) -> Any:
     low, high = elementwise.floor(place), elementwise.ceil(place)
     weight = elementwise.sub(place, low)
     if method == "nearest":
-        return _entries(x, elementwise.round(place, RoundingMethod.TO_NEAREST_EVEN), tops)
+        return _entries(x, elementwise.ceil(elementwise.sub(place, np.asarray(.5, x.dtype))), tops)  # halves go down
     below, above = _entries(x, low, tops), _entries(x, high, tops)
     match method:
         case "lower":

@@ -28,7 +28,7 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind
-from perspicax.numpy.promote import array_like, promote_dtypes
+from perspicax.numpy.promote import array_like
 from perspicax.numpy.search import index_dtype, known_value, searchsorted
 from perspicax.numpy.shapes import ravel, reshaped
 from perspicax.xla.array import NUMPY_AXES
@@ -273,11 +273,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     Args:
         arr: array.
         obj: before which entries: an index, a vector of indices, or a slice.
-        values: array that broadcasts to the shape of what is put in.
+        values: array that broadcasts to the shape of what is put in; taken as `arr`'s dtype.
         axis: the axis; `None` for the elements along one axis.
     """
-    x, v = promote_dtypes(array_like(arr, "insert", 0), array_like(values, "insert", 2))
-    x, v = asarray(x), asarray(v)
+    x, v = asarray(array_like(arr, "insert", 0)), asarray(array_like(values, "insert", 2))
+    v = convert(v, x.dtype, x.weak_type)
     if axis is None:
         x, axis = ravel(x), 0
     place = one_axis(axis, x.ndim, "insert")

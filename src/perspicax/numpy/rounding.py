@@ -14,7 +14,7 @@ from perspicax.lax.convert import complex as complex_of
 from perspicax.lax.elementwise import RoundingMethod
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.errors import UfuncDtypeError
+from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.promote import array_like, promote_args, shortened
@@ -99,8 +99,9 @@ def around(a: Any, decimals: int = 0, out: None = None) -> Array:
         raise UfuncDtypeError(function="round", type_text=x.aval.str_short(), kind="booleans have no decimals")
     if kind(x) in ("int", "uint"):
         if decimals < 0:
-            raise UfuncDtypeError(function="round", type_text=x.aval.str_short(),
-                                  kind="integers are not rounded to tens; make them floating first")
+            raise UnsupportedArgumentError(function="round", argument=f"decimals={decimals}",
+                                           why=f"{x.aval.str_short()} has integers, which are not rounded to tens; make them "
+                                               f"floating first")
         return x
     return fused_call(_around, (x,), decimals=int(decimals))
 
@@ -111,6 +112,8 @@ round = around
 def _around(x: Any, *, decimals: int) -> Any:
     if decimals == 0:
         return _nearest(x)
+    if kind(x) == "complex":
+        return complex_of(_around(real(x), decimals=decimals), _around(imag(x), decimals=decimals))
     work = x.dtype if x.dtype.itemsize >= 4 else np.dtype(np.float32)
     factor = np.asarray(10 ** decimals if decimals > 0 else 10. ** decimals, work)
     scaled = _nearest(elementwise.mul(convert(x, work, x.weak_type and work == x.dtype), factor))

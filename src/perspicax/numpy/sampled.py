@@ -70,8 +70,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
                                       f"{values.aval.str_short()}.",
                                  why="they are vectors with a place and a value for each known point")
     if kind(places) == "complex":
-        raise ArgumentKindError(says="`interp` was given complex places.",
-                                why="complex numbers are not ordered; only the values may be complex")
+        raise ArgumentValueError(says="`interp` was given complex places.",
+                                 why="complex numbers are not ordered; only the values may be complex")
     if places.size == 0:
         raise NoValuesError(says="`interp` was given no points.", why="there is nothing to interpolate between")
     for name, given in (("left", left), ("right", right)):

@@ -20,8 +20,8 @@ from perspicax.diagnose.boundary import public, trim
 from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
-from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_xor
-from perspicax.lax.convert import bitcast_convert_type, convert
+from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
+from perspicax.lax.convert import bitcast_convert_type, convert, imag, real
 from perspicax.lax.cumulative import cumsum as lax_cumsum
 from perspicax.lax.reductions import argmax as lax_argmax
 from perspicax.lax.reductions import argmin as lax_argmin
@@ -427,11 +427,15 @@ def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
     NaN counts as larger than all other numbers, and as equal to itself.
     """
     dtype = index_dtype()
-    n = x.shape[0]
+    n, shape = x.shape[0], values.shape
     precedes: Callable[[Any, Any], Any] = less
     if kind(x) == "float":  # compared once as what they are, to be compared as integers in every step
         x, values, precedes = _ordered_bits(x), _ordered_bits(values), compare.lt
-    found = lax_shape.broadcast_in_dim(np.zeros((), dtype), values.shape, ())
+    elif kind(x) == "complex":
+        x, values = [lax_shape.concatenate([_ordered_bits(part(v))[..., None] for part in (real, imag)], v.ndim)
+                     for v in (x, values)]
+        precedes = _first_then_second
+    found = lax_shape.broadcast_in_dim(np.zeros((), dtype), shape, ())
     step = 1 << max(n.bit_length() - 1, 0)
     while step:  # `found` entries are known to come before; are `step` more?
         further = elementwise.add(found, np.asarray(step, dtype))
@@ -442,6 +446,12 @@ def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
         found = where3(before, further, found)
         step >>= 1
     return found
+
+
+def _first_then_second(p: Any, q: Any) -> Any:
+    """Whether pairs come before others, by their first numbers, then by their second ones."""
+    a, b, c, d = p[..., 0], p[..., 1], q[..., 0], q[..., 1]
+    return bitwise_or(compare.lt(a, c), bitwise_and(compare.eq(a, c), compare.lt(b, d)))
 
 
 def _ordered_bits(x: Any) -> Any:

@@ -15,7 +15,7 @@ from perspicax.core.tracer_errors import sized_by_values
 from perspicax.diagnose.boundary import public
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
-from perspicax.lax.bitwise import bitwise_and, bitwise_not
+from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or
 from perspicax.lax.convert import convert
 from perspicax.lax.cumulative import cumsum
 from perspicax.lax.reductions import reduce_or, reduce_sum
@@ -87,8 +87,7 @@ def _unique(x: Any, axis: int | None, equal_nan: bool, size: int | None, fill: A
 
 
 def _unique_known(value: np.ndarray, equal_nan: bool, size: int | None, fill: Any, callee: str) -> list[Any]:
-    by: Any = {} if value.ndim == 1 else {"axis": 0}
-    values, *rest = np.unique(value, True, True, True, equal_nan=equal_nan, **by)
+    values, *rest = _unique_entries(value, equal_nan)
     index, inverse, counts = [v.astype(index_dtype()).reshape(-1) for v in rest]
     if size is not None:
         n = static_size(size, callee)
@@ -101,6 +100,19 @@ def _unique_known(value: np.ndarray, equal_nan: bool, size: int | None, fill: An
         index = np.concatenate([index[:n], np.full(missing, index[0] if len(index) else 0, index.dtype)])
         counts = np.concatenate([counts[:n], np.zeros(missing, counts.dtype)])
     return [wrap(np.ascontiguousarray(v)) for v in (values, index, inverse, counts)]
+
+
+def _unique_entries(value: np.ndarray, equal_nan: bool) -> tuple[np.ndarray, ...]:
+    """Unique entries along the first axis, first indices, places, counts."""
+    if value.ndim > 1 and equal_nan and value.size:  # by rank, since NumPy tells rows with NaN apart
+        ranks = _unique_entries(value.reshape(-1), True)[2].reshape(value.shape)
+        _, index, inverse, counts = np.unique(ranks, True, True, True, axis=0)
+        return value[index], index, inverse, counts
+    if value.dtype.kind == "V":  # NumPy does not put the NaN of these last
+        values, *rest = _unique_entries(value.astype(np.float32), equal_nan)
+        return values.astype(value.dtype), *rest
+    by: Any = {} if value.ndim == 1 else {"axis": 0}
+    return np.unique(value, True, True, True, equal_nan=equal_nan, **by)
 
 
 def _unique_sized(rows: Any, *, size: int, equal_nan: bool) -> tuple[Any, ...]:
@@ -207,7 +219,7 @@ def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: 
         raise ArgumentValueError(says=f"`isin` was given method={method!r}.",
                                  why='it is "auto", "compare_all", "binary_search" or "sort"')
     x, tests = [asarray(v) for v in promote_dtypes(array_like(element, "isin", 0), array_like(test_elements, "isin", 1))]
-    found = fused_call(_isin, (x, ravel(tests)))
+    found = convert(fused_call(_isin, (x, ravel(tests))), np.dtype(bool), False)
     return bitwise_not(found) if invert else found
 
 
@@ -224,7 +236,7 @@ def _two(function: str, ar1: Any, ar2: Any) -> tuple[Any, Any]:
 
 
 def _collected(x: Any, marked: Any, size: int | None, fill: Any, callee: str, source: Any) -> Any:
-    """The entries that are marked; filled up to `size` with `fill`, or with the first of them."""
+    """The entries that are marked; filled up to `size` with `fill`, or with the first of them (0 where there is none)."""
     if size is None:
         if isinstance(marked, Tracer) and known_value(marked) is None:
             raise sized_by_values(source, callee)
@@ -233,7 +245,7 @@ def _collected(x: Any, marked: Any, size: int | None, fill: Any, callee: str, so
     place = nonzero(marked, size=n, fill_value=0)[0]
     there = compare.lt(lax_shape.iota(index_dtype(), n), reduce_sum(convert(marked, index_dtype(), False), (0,)))
     values = at(x)[place].get(mode="clip") if x.size else filled(x.aval.update(shape=(n,)), 0)
-    missing = values[:1] if fill is None else convert(fill, x.dtype, False)
+    missing = where3(there[:1], values[:1], np.zeros((), x.dtype)) if fill is None else convert(fill, x.dtype, False)
     return where3(there, values, missing) if n else values
 
 
@@ -295,7 +307,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
         ar2: array.
         assume_unique: whether the first has no element twice; it is not sorted then.
         size: of the result; see `unique`.
-        fill_value: what fills it up to `size`.
+        fill_value: what fills it up to `size`; 0 by default.
     """
     x, y = _two("setdiff1d", ar1, ar2)
     if not assume_unique:
@@ -303,18 +315,26 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
     marked = bitwise_not(isin(x, y))
     if not assume_unique:
         marked = bitwise_and(marked, _first_of_each(x))
-    found = _collected(x, marked, size, fill_value, "jnp.setdiff1d", _traced(x, y))
+    found = _collected(x, marked, size, 0 if fill_value is None else fill_value, "jnp.setdiff1d", _traced(x, y))
     return convert(found, get_aval(ar1).dtype, False)  # type: ignore[attr-defined]
 
 
 @public
 def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None, fill_value: Any = None) -> Array:
-    """The elements of just one of both arrays, each once, in increasing order; see `setdiff1d`."""
+    """The elements of just one of both arrays, each once, in increasing order; see `intersect1d`.
+
+    NaN is unequal to itself: where both arrays have one, the result has two.
+    """
     del assume_unique
     x, y = _two("setxor1d", ar1, ar2)
     both = lax_sort(concatenate([x, y]), 0)
     in_one = bitwise_not(bitwise_and(isin(both, x), isin(both, y)))
-    return _collected(both, bitwise_and(in_one, _first_of_each(both)), size, fill_value, "jnp.setxor1d", _traced(x, y))
+    first = _first_of_each(both)
+    if both.size > 1 and kind(both) in ("float", "complex"):
+        behind = lax_shape.concatenate([lax_shape.broadcast_in_dim(np.zeros((), bool), (1,), ()), first[:-1]], 0)
+        twice = bitwise_and(reduce_or(compare.ne(x, x), (0,)), reduce_or(compare.ne(y, y), (0,)))
+        first = bitwise_or(first, bitwise_and(bitwise_and(compare.ne(both, both), behind), twice))
+    return _collected(both, bitwise_and(in_one, first), size, fill_value, "jnp.setxor1d", _traced(x, y))
 
 
 __all__ = ["intersect1d", "isin", "setdiff1d", "setxor1d", "union1d", "unique", "unique_all",

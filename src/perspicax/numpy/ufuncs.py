@@ -279,7 +279,7 @@ def nextafter(x: Any, y: Any, /) -> Array:
 
 @public
 def spacing(x: Any, /) -> Array:
-    """The distance to the next floating number away from zero, with the sign of `x`."""
+    """The distance to the next floating number away from zero, with the sign of `x` (float16: to the next larger one)."""
     x = _one("spacing", x)
     if kind(x) == "complex":
         raise UfuncDtypeError(function="spacing", type_text=x.aval.str_short())
@@ -287,11 +287,26 @@ def spacing(x: Any, /) -> Array:
 
 
 def _spacing(x: Any) -> Any:
-    infinity = np.asarray(math.inf, x.dtype)
-    zero = np.zeros((), x.dtype)
-    towards = where3(compare.lt(x, zero), elementwise.neg(infinity), infinity)
-    distance = elementwise.sub(compare.nextafter(x, towards), x)
+    if x.dtype.itemsize < 2 or x.dtype == np.dtype(np.float16):  # upwards even where negative, as in NumPy
+        distance = elementwise.sub(compare.nextafter(x, np.asarray(math.inf, x.dtype)), x)
+    else:
+        distance = _unit_of_last_place(x)
     return where3(compare.is_finite(x), distance, np.asarray(math.nan, x.dtype))
+
+
+def _unit_of_last_place(x: Any) -> Any:
+    """Made from the bits of the exponent, since arithmetic flushes the small ones to zero; with the sign of `x`."""
+    digits = dtypes.finfo(x.dtype).nmant
+    bits = np.dtype(f"uint{x.dtype.itemsize * 8}")
+    number = lambda n: np.asarray(n, bits)
+    exponent = dtypes.finfo(x.dtype).bits - 1 - digits
+    raw = lax_convert.bitcast_convert_type(x, bits)
+    biased = bitwise.bitwise_and(bitwise.shift_right_logical(raw, number(digits)), number((1 << exponent) - 1))
+    normal = bitwise.shift_left(elementwise.sub(biased, number(digits)), number(digits))
+    small = bitwise.shift_left(number(1), where3(compare.gt(biased, number(0)), elementwise.sub(biased, number(1)), number(0)))
+    found = where3(compare.gt(biased, number(digits)), normal, small)
+    sign = bitwise.bitwise_and(raw, number(1 << (exponent + digits)))
+    return lax_convert.bitcast_convert_type(bitwise.bitwise_or(found, sign), x.dtype)
 
 
 @public

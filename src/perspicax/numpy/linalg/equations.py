@@ -175,6 +175,8 @@ def det(a: Any) -> Array:
 
 def _det(x: Any) -> Any:
     n = x.shape[-1]
+    if n == 1:
+        return x[..., 0, 0]
     if n == 2:
         return x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0]
     if n == 3:
@@ -251,6 +253,9 @@ def _slogdet(x: Any, method: str) -> Any:
         flips = jnp.prod(jnp.where(taus != 0, -1, 1).astype(x.dtype), axis=-1)
         pivots = diagonal(factors)
         sign = flips * jnp.prod(jnp.sign(pivots), axis=-1)
+    elif x.shape[-1] == 1 or (x.shape[-1] == 2 and x.dtype.itemsize == 2):  # 16-bit numbers have no kernel
+        pivots = _det(x)[..., None]
+        sign = jnp.sign(pivots[..., 0])
     else:
         factors, swaps, _ = lax_linalg.lu(x)
         pivots = diagonal(factors)
