@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 PROGRAM = '''
-import importlib, json, pickle, sys, warnings
+import collections, importlib, json, pickle, re, sys, warnings
 import numpy as np
 
 X = importlib.import_module(sys.argv[1])
@@ -62,6 +62,21 @@ def callback_of(parts):
         return A[index]
     made = X.make_array_from_callback((8, 4), on(*parts), ask)
     return where(made), sorted(set(asked))
+
+
+def collectives():
+    def step(weights, x):
+        def loss(weights, x):
+            for w in weights:
+                x = lax.with_sharding_constraint(jnp.tanh(x @ w), on("x"))
+            return (x ** 2).sum()
+        value, slopes = X.value_and_grad(loss)(weights, x)
+        return value, [w - s for w, s in zip(weights, slopes)]
+    weights = X.device_put([np.ones((16, 16), np.float32)] * 2, on(None, "y"))
+    x = X.device_put(np.ones((8, 16), np.float32), on("x"))
+    text = X.jit(step).lower(weights, x).compile().as_text()
+    names = re.findall(" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|dot)[(]", text)
+    return sorted(collections.Counter(names).items())
 
 
 def in_trace(call):
@@ -198,6 +213,8 @@ CASES = {
     "inspect in jit": lambda: (lambda seen: (X.jit(lambda a: (X.debug.inspect_array_sharding(a @ a.T,
         callback=lambda s: seen.append(repr(s))), a)[1])(put("x")),
                                              seen)[1])([]),
+    "collectives": lambda: collectives(),
+    "memory of a result": lambda: repr(X.jit(lambda a: a + 1, out_shardings=on("x"))(A).sharding.memory_kind),
     "shards": lambda: (lambda x: [repr(x.addressable_shards[1]), x.is_fully_replicated, x.is_fully_addressable,
         x.addressable_data(3).shape,
                                   repr(x.device), len(x.devices()), len(x.global_shards)])(put("x")),
