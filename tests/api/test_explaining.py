@@ -1,6 +1,8 @@
 """`explain_value`: the expressions that a traced value was computed from."""
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import perspicax as px
 import perspicax.numpy as jnp
 from perspicax.api.explaining import History, Node, explain_value
@@ -44,5 +46,15 @@ def test_of_an_array_only_the_type_is_known() -> None:
     assert explain_value(jnp.ones(3)).root == Node("an array", "float32[3]")
 
 
-def test_notebooks_show_it_escaped() -> None:
-    assert History(Node("a < b", "bool[]"))._repr_html_() == "<pre>a &lt; b   bool[]</pre>"
+def test_notebooks_show_a_graph_in_which_each_step_stands_once_above_what_it_went_into() -> None:
+    x = Node("argument `x`", "float32[3]")
+    y = Node("x < 1.0", "bool[3]", "a.py:1", (x,))
+    history = History(Node("f(y, x)", "float32[3]", "a.py:2", (y, x, y._replace(operands=(), again=True))))
+    svg = ElementTree.fromstring(history.to_svg())
+    name = "{http://www.w3.org/2000/svg}"
+    tops = {text.text: float(text.get("y", "")) for text in svg.iter(f"{name}text")}
+    assert tops["argument `x`"] < tops["x < 1.0"] < tops["f(y, x)"]
+    assert "bool[3], a.py:1" in tops
+    assert (len(svg.findall(f"{name}rect")), len(svg.findall(f"{name}path"))) == (3, 3)
+    assert "x &lt; 1.0" in history._repr_html_()
+    assert "<pre>f(y, x)   float32[3], a.py:2" in history._repr_html_()

@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
 
 class History:
-    """How a value came about; `str` and notebooks show it as a tree.
+    """How a value came about: `str` shows it as a tree, notebooks as a graph.
 
     Attributes:
         root: the value.
@@ -54,7 +54,27 @@ class History:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        return f"{self.to_svg()}<details><summary>as text</summary><pre>{escape(str(self))}</pre></details>"
+
+    def to_svg(self) -> str:
+        """The graph as one `<svg>` element: arguments at the top, the value at the bottom, each step once."""
+        from perspicax.diagnose.render.graph import Box, render_graph  # only who wants a picture needs it
+
+        places: dict[tuple[str, str, str], int] = {}
+        boxes: list[Box] = []
+
+        def add(node: Node) -> int:
+            key = node.text, node.type_text, node.place
+            if key in places and (node.again or not node.place):  # an argument, or what was told before
+                return places[key]
+            at = places[key] = len(boxes)
+            facts = ", ".join(filter(None, (node.type_text, node.place)))
+            boxes.append(Box(node.text, facts))
+            boxes[at] = Box(node.text, facts, tuple(dict.fromkeys(map(add, node.operands))))
+            return at
+
+        add(self.root)
+        return render_graph(boxes)
 
 
 def _lines(node: Node, lead: str, below: str) -> list[str]:
