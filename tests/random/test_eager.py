@@ -12,6 +12,7 @@ import perspicax as jax
 from perspicax import random
 from perspicax.core.config import threefry_partitionable
 from perspicax.random import chunks, continuous, counting, discrete, gammas, piecewise, sampling, threefry, trials
+from perspicax.random.bits import KERNEL, Distribution
 from perspicax.xla import compile as compilation
 
 KEY = random.key(11)
@@ -135,3 +136,12 @@ def test_counts_of_trials_when_all_or_none_are_few():
         x = np.asarray(random.binomial(KEY, n, p, (200,)))
         assert abs(x.mean() - n * p) < 6 * np.sqrt(n * p * (1 - p) / 200)
     assert trials._binomial_samples.rents
+
+
+def test_who_draws_the_same_often_gets_the_same_from_a_kernel_of_its_own():
+    samples = Distribution(sampling._uniform, fast=True)
+    drawn = [np.asarray(samples(random.key(3), -1., 2., shape=(5,), dtype=np.dtype(np.float32))) for _ in range(2)]
+    samples.spent = dict.fromkeys(samples.spent, KERNEL + 1)
+    drawn.append(np.asarray(samples(random.key(3), -1., 2., shape=(5,), dtype=np.dtype(np.float32))))
+    assert len(samples.staged.cache) == 1
+    assert drawn[0].tobytes() == drawn[1].tobytes() == drawn[2].tobytes()

@@ -7,6 +7,7 @@ body is compiled for pieces of fixed size, with `GivenBits` in place of the key 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
 from perspicax.lax.shape import broadcast_shapes
-from perspicax.random.chunks import FEW, FixedProgram, mapped, run_counted
+from perspicax.random.chunks import FEW, SMALL, FixedProgram, mapped, run_counted
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
@@ -44,6 +45,8 @@ from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array, check_results, checking
 
 MAX_STAGED = 2048
+KERNEL = 0.25  # seconds that XLA takes to compile a kernel for one shape, with its generator inside
+MAX_RENTS = 1024
 OFTEN = 400  # calls of one distribution; then a kernel that makes its own bits pays, which takes 0.1 s to compile
 NUMBERS = (np.ndarray, np.generic, int, float, complex)
 
@@ -227,7 +230,7 @@ class Distribution:
         inline: see `Staged`.
     """
 
-    __slots__ = ("calls", "counted", "draws", "host", "program", "staged")
+    __slots__ = ("calls", "counted", "draws", "host", "program", "spent", "staged")
 
     def __init__(self, body: Callable[..., Any], draws: Callable[..., int] = lambda **_: 1,
                  host: Callable[..., Any] | None = None, fast: bool = False, inline: bool = False) -> None:
@@ -243,6 +246,7 @@ class Distribution:
         self.program = FixedProgram(body.__name__, of_bits, fast)
         self.counted = FixedProgram(body.__name__, of_count)
         self.calls = 0
+        self.spent: dict[tuple, float] = {}
 
     def __call__(self, key: Any, *operands: Any, shape: tuple[int, ...], dtype: Any, **static: Any) -> Any:
         trace = local.trace
@@ -251,10 +255,32 @@ class Distribution:
             types = self.staged.staged((key, *operands), static).out_avals
             return trace.defer(lambda values: [self(*values, **static)], (key, *operands), types)[0]
         if 0 not in shape and concrete(key, *operands):
-            found = self._eager(key, operands, shape, dtype, static)
+            found = self._rented(key, operands, shape, dtype, static)
             if found is not None:
                 return found
         return self.staged(key, *operands, shape=shape, dtype=dtype, **static)
+
+    def _rented(self, key: ArrayImpl, operands: Sequence[Any], shape: tuple[int, ...], dtype: Any,
+                static: dict[str, Any]) -> ArrayImpl | None:
+        """`_eager`; of few samples, as long as less time was spent than a kernel for just these would take to compile.
+
+        That one is the quickest for whoever draws the same again and again: it takes one call, and makes no more than is
+        asked for. Who buys when he has paid the price in rent never pays more than twice what was best.
+        """
+        if math.prod(shape) > SMALL:
+            return self._eager(key, operands, shape, dtype, static)
+        kind = (key.aval, shape, dtype, *static.items(), *[get_aval(x) for x in operands])
+        spent = self.spent.get(kind, 0.)
+        if spent > KERNEL:
+            return None
+        if len(self.spent) >= MAX_RENTS:
+            self.spent.clear()
+        started = time.perf_counter()
+        found = self._eager(key, operands, shape, dtype, static)
+        now = time.perf_counter()
+        if spent or now - started < KERNEL:  # else it was the compilation of what was rented
+            self.spent[kind] = spent + now - started
+        return found
 
     def _eager(self, key: ArrayImpl, operands: Sequence[Any], shape: tuple[int, ...], dtype: Any,
                static: dict[str, Any]) -> ArrayImpl | None:
