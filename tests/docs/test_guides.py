@@ -11,7 +11,7 @@ import pytest
 import perspicax as px
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("export.md", "primitives.md", "transformations.md")
+GUIDES = ("export.md", "many_devices.md", "primitives.md", "transformations.md")
 
 
 def examples(text: str) -> str:
