@@ -131,7 +131,7 @@ def test_specifications_that_do_not_fit() -> None:
     fails(ShardSpecError, lambda: over(lambda x: x, found=(P("x"),))(A), kind="tree", option="out_specs")
     fails(ShardSpecError, lambda: over(total, "x")(A), kind="type", got="'x'")
     fails(ShardSpecError, lambda: over(total, P("y"), axis_names={"x"})(A), kind="manual", got="'y'", axes=("x",))
-    fails(ShardSpecError, lambda: over(total)(A), kind="rank", name="`result`", type_text="float32[]")
+    fails(ShardSpecError, lambda: over(total)(A), kind="rank", name="`result`", type_text="float32[]{V:x}")
     fails(ShardSpecError, lambda: shard_map(total, mesh=WIDE, out_specs=P())(A), kind="infer")
     fails(ShardSpecError, lambda: over(total)(x=A), kind="keyword", name="x")
     fails(MeshAxisError, lambda: over(total, P("z"))(A), kind="unknown", axis="z")

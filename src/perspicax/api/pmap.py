@@ -29,10 +29,12 @@ from perspicax.transform.stage import (
     wraps,
 )
 from perspicax.xla import client
+from perspicax.xla.array import ArrayImpl
 from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec
 
 WHOLE = PartitionSpec()
 UNNAMED = "_internal_pmap_axis_name"
+MAX_LAYOUTS = 256
 
 
 @public
@@ -95,6 +97,7 @@ class PmapFunction:
         both = [i for i in donated if i in static]
         if both:
             raise PmapError(function=self._name, kind="both", got=str(both[0]))
+        self._layouts: dict[Any, tuple[Mesh, list[Any]]] = {}
         self._check_axes(in_axes, "in_axes")
         self._check_axes(out_axes, "out_axes")
 
@@ -164,8 +167,17 @@ class PmapFunction:
         given, axes = self._dynamic(args)
         leaves, in_tree = tree.flatten((given, kwargs))
         avals = check_arguments(leaves, in_tree, self._fun, "pmap")
+        key = in_tree, tuple(avals)
+        found = self._layouts.get(key)
+        if found is None:
+            if len(self._layouts) >= MAX_LAYOUTS:
+                self._layouts.clear()
+            found = self._layouts[key] = self._mesh_and_axes(axes, given, in_tree, avals)
+        return found[0], list(found[1]), leaves, in_tree
+
+    def _mesh_and_axes(self, axes: Any, given: tuple, in_tree: Any, avals: Sequence[Any]) -> tuple[Mesh, list[Any]]:
         flat = self._flat_axes(axes, given, "in_axes")
-        flat += [0] * (len(leaves) - len(flat))
+        flat += [0] * (len(avals) - len(flat))
         names = debug_info("pmap", self._fun, in_tree, static=self._static).arg_names or ()
         sizes: dict[int, int] = {}
         for i, (axis, aval) in enumerate(zip(flat, avals)):
@@ -185,7 +197,7 @@ class PmapFunction:
                 (names[i], avals[i].str_short(), flat[i], n) for i, n in sizes.items()]))
         if self._axis_size is not None and self._axis_size != count:
             raise PmapError(function=self._name, kind="size", count=count, wanted=self._axis_size)
-        return self._mesh(count), flat, leaves, in_tree
+        return self._mesh(count), flat
 
     def _mesh(self, count: int) -> Mesh:
         devices = list(self._devices) if self._devices is not None else client.local_devices(backend=self._backend)[:count]
@@ -199,10 +211,15 @@ class PmapFunction:
     def _placed(self, args: tuple, kwargs: dict) -> tuple:
         """The positional arguments on the devices, before they come to `jit`."""
         mesh, axes, leaves, in_tree = self._layout(args, kwargs)
-        if len(mesh.device_tuple) > 1 and not any(isinstance(x, Tracer) for x in leaves):
-            leaves = device_put(leaves, [NamedSharding(mesh, self._spec(axis)) for axis in axes])
-        elif not any(isinstance(x, Tracer) for x in leaves):
+        if any(isinstance(x, Tracer) for x in leaves):
+            return args
+        if len(mesh.device_tuple) == 1:
             leaves = device_put(leaves, mesh.device_tuple[0])
+        else:
+            wanted = [NamedSharding(mesh, self._spec(axis)) for axis in axes]
+            if all(type(x) is ArrayImpl and x._committed and x.sharding == s for x, s in zip(leaves, wanted)):
+                return args
+            leaves = device_put(leaves, wanted)
         given, named = in_tree.unflatten(leaves)
         kwargs.update(named)
         rest = iter(given)

@@ -435,7 +435,7 @@ def _leaf_key(x: Any) -> Any:
 
 def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
     """A function of flat arguments that runs `program` without a question; `None` sends the call the long way."""
-    execute, handlers, avals = program.loaded.execute_sharded, program.handlers, program.out_avals
+    execute, handlers, avals = program.execute, program.handlers, program.out_avals
     unflatten = out_tree.unflatten
     single = len(avals) == 1 and out_tree.num_nodes == 1
     new = object.__new__
@@ -467,7 +467,7 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
 
 def placed_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
     """A function of arrays that lie where `program` takes them."""
-    execute, handlers = program.loaded.execute_sharded, program.handlers
+    execute, handlers = program.execute, program.handlers
     avals, places, unflatten, new = program.out_avals, program.out_places, out_tree.unflatten, object.__new__
 
     def long(leaves: Sequence[Any]) -> Any:

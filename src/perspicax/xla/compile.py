@@ -38,6 +38,7 @@ from perspicax.xla.array import ArrayImpl, callback_cause, failure, made, noting
 from perspicax.xla.compiled_sharding import compiled_sharding, replicated_like
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import JaxRuntimeError
+from perspicax.xla.pacing import way_to_run
 
 logger = logging.getLogger("jax")
 compiled = {"count": 0, "loaded": 0}  # how many programs this process compiled, and how many came from the disk
@@ -238,6 +239,7 @@ class Executable:
         "donated",
         "effects",
         "equations",
+        "execute",
         "handlers",
         "has_effects",
         "hidden",
@@ -254,6 +256,7 @@ class Executable:
 
     def __init__(self, loaded: Any, lowered: Lowered, committed: bool) -> None:
         self.loaded = loaded
+        self.execute = way_to_run(loaded, lowered.placed.devices, bool(lowered.module.callbacks))
         self.name, self.keep, self.out_avals = lowered.name, lowered.keep, tuple(lowered.out_avals)
         self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.jaxpr.effects and not (
             lowered.module.callbacks)
@@ -292,11 +295,11 @@ class Executable:
             self._prepare_donation(args)
         try:
             if self.has_effects:
-                started = self.loaded.execute_sharded(buffers, with_tokens=True)
+                started = self.execute(buffers, with_tokens=True)
                 outs = started.consume_with_handlers(self.handlers)
                 _remember_running(started.consume_token(), self.has_effects == "effects")
             else:
-                outs = self.loaded.execute_sharded(buffers).consume_with_handlers(self.handlers)
+                outs = self.execute(buffers).consume_with_handlers(self.handlers)
         except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
             raise self._failed(error, args) from callback_cause(error)
         if self.any_donated:

@@ -213,7 +213,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
         if program is None:
             program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays, in_shardings)
             if single and placed is shardings.first_sharding() and program.all_kept and not committed:
-                fast[:] = [program.loaded.execute_sharded, program.handlers, outs[0]]
+                fast[:] = [program.execute, program.handlers, outs[0]]
         results = program(move_all(arrays, placed, program.in_shardings))
         check_results(results, primitive.name, arrays)
         return results[0] if single else results
