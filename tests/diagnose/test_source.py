@@ -115,6 +115,7 @@ def test_a_module_is_no_receiver(tmp_path: Path) -> None:
     assert callee_at(second) is None, "a method of a value"
     assert callee_at(place(tmp_path, "layer = p\nlayer(p)")) is None, "bound in the file"
     assert callee_at(place(tmp_path, "p @ p")) is None
+    assert callee_at(place(tmp_path, "import functools, operator\nfunctools.partial(operator.add)(p, 2)")) == "operator.add"
 
 
 def test_operand_name_only_of_the_operation_meant(tmp_path: Path) -> None:

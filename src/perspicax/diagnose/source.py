@@ -122,6 +122,8 @@ def _call_operands(found: Expression, call: ast.Call) -> Operands:
 def callee_at(position: Place) -> str | None:
     """What is called at `position`, as it is written, if it is a function of an imported module: `jnp.linalg.eig`.
 
+    Where the result of a call is called, as in `jax.jacfwd(jnp.linalg.eig)(x)`, it is the function that was transformed.
+
     Args:
         position: where an operation was asked for.
 
@@ -131,12 +133,15 @@ def callee_at(position: Place) -> str | None:
     found = located(position)
     if found is None or not isinstance(found.node, ast.Call):
         return None
-    root: ast.AST = found.node.func
+    callee = found.node.func
+    while isinstance(callee, ast.Call) and callee.args:  # jax.jacfwd(jnp.linalg.eig)(x)
+        callee = callee.args[0]
+    root: ast.AST = callee
     while isinstance(root, ast.Attribute):
         root = root.value
     if not isinstance(root, ast.Name) or not found.file.is_import(root.id):
         return None
-    return ast.unparse(found.node.func)
+    return ast.unparse(callee)
 
 
 def operand_name(position: Place, index: int, of: Container[str] | None = None) -> str | None:
