@@ -22,7 +22,7 @@ class CheckFailure(PerspicaxError, no_page=_CAUSE):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"{self.message}.", primary=self.where)
+        return Report(says=f"{self.message}.", primary=self.where, verbatim=True)
 
     @property
     def text(self) -> str:
@@ -65,7 +65,7 @@ class CheckifyError(PerspicaxError, ValueError):
     @property
     def report(self) -> Report:
         # The message comes first: libraries (chex) tell their own failures by how the text begins.
-        return Report(says=f"{self.message}.", primary=self.where,
+        return Report(says=f"{self.message}.", primary=self.where, verbatim=True,
                       why="values were checked while the program ran, and this is the first that did not pass")
 
 

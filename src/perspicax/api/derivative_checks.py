@@ -12,15 +12,16 @@ from perspicax.api.wrapping import check_callable, public
 from perspicax.core import dtypes, tree
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_paths import keystr
-from perspicax.transform.grad import jvp, vjp
+from perspicax.transform.grad import jvp, linearize, vjp
 from perspicax.transform.stage import function_name
 from perspicax.xla.dispatch import as_array
 
 __all__ = ["check_grads", "check_jvp", "check_vjp"]
 
-# What central differences, with rounding of the function's own, can be trusted to.
-_TOLERANCES = {"float64": 1e-5, "complex128": 1e-5, "float32": 4e-3, "complex64": 4e-3, "float16": 2e-2, "bfloat16": 0.15}
+# What central differences, with rounding of the function's own, can be trusted to; by JAX's, so that the same checks pass.
+_TOLERANCES = {"float64": 1e-5, "complex128": 1e-5, "float32": 2e-3, "complex64": 1e-3, "float16": 1e-2, "bfloat16": 0.1}
 _OF_NARROW_FLOATS = 0.5
+_STEP = 1e-4
 
 
 @public
@@ -32,10 +33,11 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int, modes: S
         f: a function of pytrees of arrays; integers among them are held fixed.
         args: a sequence of its arguments.
         order: derivatives of derivatives up to this order are checked.
-        modes: `"fwd"`, `"rev"`, or both.
-        atol, rtol: tolerances; by default those that the dtypes allow.
-        eps: the step of the differences; by default the cube root of the dtype's precision, which balances truncation
-            (its square) against rounding (precision / step).
+        modes: some of `"fwd"`, `"rev"` and `"lin"` (forward by `jax.linearize`).
+        atol, rtol: tolerances for a single number, which grow with the size of arrays; by default those that the dtypes
+            allow.
+        eps: the step of the differences; by default 1e-4, and for dtypes narrower than float32 the cube root of their
+            precision, which balances truncation (its square) against rounding (precision / step).
 
     Raises:
         DerivativeCheckError: they do not agree.
@@ -44,36 +46,49 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int, modes: S
     """
     check_callable("check_grads", f)
     args = tuple(args)
-    step = _best_step(args) if eps is None else eps
-    random = np.random.RandomState(0)  # the stream is part of the contract: a check passes or fails each time
-    _check_order(f, args, order, tuple(modes), atol, rtol, step, random, "")
+    _check_order(f, args, order, tuple(modes), atol, rtol, eps or _step(args), "")
 
 
 def _check_order(f: Callable[..., Any], args: tuple, order: int, modes: tuple, atol: Any, rtol: Any, eps: float,
-                 random: Any, path: str) -> None:
+                 path: str) -> None:
     name = function_name(f)
-    if "fwd" in modes:
-        push = functools.partial(jvp, f)
-        said = f"{path}forward" if path else ""
-        _compare_jvp(f, push, args, atol, rtol, eps, said, random)
-        if order > 1:
-            directions = _directions(args, random)
-            derived = lambda *xs: jvp(f, xs, directions)[1]
-            derived.__name__ = name
-            _check_order(derived, args, order - 1, modes, atol, rtol, eps, random, f"{path}forward, then ")
+    for mode, word, pushed in (("fwd", "forward", jvp), ("lin", "linearized", _linearized)):
+        if mode in modes:
+            push = _named(functools.partial(pushed, f), name)
+            _compare_jvp(f, push, args, atol, rtol, eps, f"{path}{word}" if path else "")
+            if order > 1:
+                along = tree.tree_map(lambda x: x if _moves(x) else np.zeros(np.shape(x), dtypes.float0), args)
+                _check_order(push, (args, along), order - 1, modes, atol, rtol, eps, f"{path}{word}, then ")
     if "rev" in modes:
-        said = f"{path}reverse" if path else ""
-        _compare_vjp(f, functools.partial(vjp, f), args, atol, rtol, eps, said, random)
+        _compare_vjp(f, functools.partial(vjp, f), args, atol, rtol, eps, f"{path}reverse" if path else "")
         if order > 1:
-            weights = _directions(f(*args), random)
-            gradient = lambda *xs: vjp(f, *xs)[1](weights)
-            gradient.__name__ = name
-            _check_order(gradient, args, order - 1, modes, atol, rtol, eps, random, f"{path}reverse, then ")
+            def pulled(*xs: Any) -> Any:
+                value, pull_back = vjp(f, *xs)
+                return pull_back(value)
+
+            _check_order(_named(pulled, name), args, order - 1, modes, atol, rtol, eps, f"{path}reverse, then ")
+
+
+def _step(args: tuple) -> float:
+    precisions = [float(dtypes.finfo(get_aval(x).dtype).eps) for x in tree.tree_leaves(args) if _moves(x)]  # type: ignore
+    widest = max(precisions, default=0.0)
+    return _STEP if widest < 1e-6 else float(widest ** (1 / 3))
+
+
+def _named(function: Any, name: str) -> Any:
+    """A function under the name of the one that it is made from."""
+    function.__name__ = name
+    return function
+
+
+def _linearized(f: Callable[..., Any], primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+    value, push = linearize(f, *primals)
+    return value, push(*tangents)
 
 
 @public
 def check_jvp(f: Callable[..., Any], f_jvp: Callable[..., Any], args: Sequence[Any], atol: float | None = None,
-              rtol: float | None = None, eps: float = 1e-4, err_msg: str = "") -> None:
+              rtol: float | None = None, eps: float = _STEP, err_msg: str = "") -> None:
     """Compare a forward derivative with finite differences, in one random direction.
 
     Args:
@@ -87,12 +102,12 @@ def check_jvp(f: Callable[..., Any], f_jvp: Callable[..., Any], args: Sequence[A
     Raises:
         DerivativeCheckError: they do not agree, or the value is not that of `f`.
     """
-    _compare_jvp(f, f_jvp, tuple(args), atol, rtol, eps, err_msg, np.random.RandomState(0))
+    _compare_jvp(f, f_jvp, tuple(args), atol, rtol, eps, err_msg)
 
 
 @public
 def check_vjp(f: Callable[..., Any], f_vjp: Callable[..., Any], args: Sequence[Any], atol: float | None = None,
-              rtol: float | None = None, eps: float = 1e-4, err_msg: str = "") -> None:
+              rtol: float | None = None, eps: float = _STEP, err_msg: str = "") -> None:
     """Compare a pull-back with finite differences, in one random direction.
 
     Args:
@@ -106,12 +121,17 @@ def check_vjp(f: Callable[..., Any], f_vjp: Callable[..., Any], args: Sequence[A
     Raises:
         DerivativeCheckError: they do not agree, or the value is not that of `f`.
     """
-    _compare_vjp(f, f_vjp, tuple(args), atol, rtol, eps, err_msg, np.random.RandomState(0))
+    _compare_vjp(f, f_vjp, tuple(args), atol, rtol, eps, err_msg)
+
+
+def _stream() -> np.random.RandomState:
+    """Random numbers, JAX's for each comparison: a check passes or fails each time, and with both."""
+    return np.random.RandomState(0)
 
 
 def _compare_jvp(f: Callable[..., Any], f_jvp: Callable[..., Any], args: tuple, atol: Any, rtol: Any, eps: float,
-                 message: str, random: Any) -> None:
-    directions = _directions(args, random)
+                 message: str) -> None:
+    directions = _directions(args, _stream())
     value, tangent = f_jvp(args, directions)
     compare = functools.partial(_compare, function_name(f), message=message, atol=atol, rtol=rtol)
     compare("JVP primal", value, f(*args))
@@ -119,10 +139,11 @@ def _compare_jvp(f: Callable[..., Any], f_jvp: Callable[..., Any], args: tuple, 
 
 
 def _compare_vjp(f: Callable[..., Any], f_vjp: Callable[..., Any], args: tuple, atol: Any, rtol: Any, eps: float,
-                 message: str, random: Any) -> None:
+                 message: str) -> None:
     value, pull_back = f_vjp(*args)
     compare = functools.partial(_compare, function_name(f), message=message, atol=atol, rtol=rtol)
     compare("VJP primal", value, f(*args))
+    random = _stream()
     directions, weights = _directions(args, random), _directions(value, random)
     back = _projection(directions, pull_back(weights))
     forth = _projection(weights, _differences(f, args, directions, eps))
@@ -177,11 +198,6 @@ def _differences(f: Callable[..., Any], args: tuple, directions: Any, eps: float
     return tree.tree_map(difference, upper, lower)
 
 
-def _best_step(args: tuple) -> float:
-    precisions = [float(dtypes.finfo(get_aval(x).dtype).eps) for x in tree.tree_leaves(args) if _moves(x)]  # type: ignore
-    return float(max(precisions, default=1e-7) ** (1 / 3))
-
-
 def _compare(function: str, check: str, found: Any, expected: Any, *, message: str, atol: float | None,
              rtol: float | None) -> None:
     """Raise unless two pytrees agree within the tolerances."""
@@ -201,7 +217,7 @@ def _compare(function: str, check: str, found: Any, expected: Any, *, message: s
             continue
         name = get_aval(y).dtype.name  # type: ignore[attr-defined]
         default = _TOLERANCES.get(name, _OF_NARROW_FLOATS)
-        a, r = default if atol is None else atol, default if rtol is None else rtol
+        a, r = [(default if given is None else given) * max(1, np.size(y)) for given in (atol, rtol)]
         left, right = _wide(x), _wide(y)
         wrong = ~np.isclose(left, right, rtol=r, atol=a, equal_nan=True)
         if wrong.any():

@@ -96,7 +96,7 @@ class PerspicaxError(Exception):
         from perspicax.diagnose.pages import has_page  # here, as in all that only a printed error needs: for weight
 
         try:
-            report = self.report if self._given is None else Report(says=" ".join(map(str, self._given)))
+            report = self.report if self._given is None else Report(says=" ".join(map(str, self._given)), verbatim=True)
             if report.primary is None:
                 report = report._replace(primary=self.position)
             if not report.more and has_page(type(self).__name__):

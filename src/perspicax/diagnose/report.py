@@ -62,6 +62,7 @@ class Report(NamedTuple):
         fixes: proposals, best first.
         notes: further facts, each a sentence.
         more: where to read on; an error class with a page in the catalogue fills it in.
+        verbatim: whether `says` is somebody else's text, which is shown as it is: programs look for parts of it.
     """
 
     says: str
@@ -71,6 +72,7 @@ class Report(NamedTuple):
     fixes: tuple[Fix, ...] = ()
     notes: tuple[str, ...] = ()
     more: str = ""
+    verbatim: bool = False
 
     def to_json(self, name: str | None = None) -> str:
         """As one JSON object; its keys are told in `render/json.py`.

@@ -28,7 +28,7 @@ def layout(report: Report, name: str | None, width: int, *, announce: bool = Tru
         announce: write the name. Without it the first line leaves its room, because Python prints it there.
     """
     head = f"{name}: " if name else ""
-    says = wrap(report.says, width, cells(head))
+    says = report.says.split("\n") if report.verbatim else wrap(report.says, width, cells(head))
     lines: list[Line] = [(Piece(head if announce else "", "name"), Piece(says[0], "says"))]
     lines += [(Piece(text, "says"),) for text in says[1:]]
     excerpt = excerpts(report, width)
