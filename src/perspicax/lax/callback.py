@@ -158,7 +158,8 @@ def call_now(callback: Callable[..., Any], args: Sequence[Any], as_they_are: boo
 def emit_callback(b: Any, operands: Sequence[Value], callback: Callable[..., Any], effect: Effect | None) -> list[Value]:
     """The custom call of a host function; with an ordered `effect` its token goes through it.
 
-    The source of the target and its attributes is jaxlib's `xla_ffi_python_cpu_callback`.
+    In a program on several devices it runs on the first of them, which gets its operands whole; in a function that each device
+    runs on its own part, on each. The source of the target and its attributes is jaxlib's `xla_ffi_python_cpu_callback`.
     """
     module = b.module
     call: Any = callback
@@ -173,13 +174,16 @@ def emit_callback(b: Any, operands: Sequence[Value], callback: Callable[..., Any
     module.callbacks.append(call)
     layouts = ", ".join([_layout(v.aval) for v in values])
     result_layouts = ", ".join([_layout(a) for a in outs])
+    where = module.on_first_device(len(outs))
     results = b.hlo("custom_call", values, outs,
                     f'call_target_name = "xla_ffi_python_cpu_callback", api_version = 4 : i32, '
                     f"backend_config = {{index = {index} : ui64}}, has_side_effect = true, "
-                    f"operand_layouts = [{layouts}], result_layouts = [{result_layouts}]")
+                    f"operand_layouts = [{layouts}], result_layouts = [{result_layouts}]", discardable=where)
     if token is not None:
         b.tokens[token] = results[0]
         results = results[1:]
+    if where:  # what one device has is no way for an array to lie
+        results = [b.whole_on_each(v) for v in results]
     return [Value(v.name, a) for v, a in zip(results, b.out)]
 
 

@@ -108,6 +108,14 @@ class Module:
             found = self.meshes[key] = f"mesh_{len(self.meshes)}" if self.meshes else "mesh"
         return found
 
+    def on_first_device(self, results: int) -> str:
+        """The attribute of an operation that runs on the first device alone, with so many results; empty on one device, and
+        where each device runs its own."""
+        if self.num_partitions == 1 or self.manual:
+            return ""
+        name = self.meshes.setdefault(((), (0,)), "first_device")
+        return f"sdy.sharding = #sdy.sharding_per_value<[{', '.join([f'<@{name}, []>'] * max(1, results))}]>"
+
     def sharding_text(self, sharding: Any, ndim: int) -> str:
         """A sharding of values with `ndim` axes, as an attribute of Shardy's."""
         self.spoken_of.append(sharding)
@@ -180,7 +188,7 @@ class Builder:
         return Value(f"%{n}", aval)
 
     def generic(self, name: str, operands: Sequence[Value], out: Any, attributes: str = "",
-                regions: Sequence[str] = ()) -> Any:
+                regions: Sequence[str] = (), discardable: str = "") -> Any:
         """Any operation, in MLIR's generic form.
 
         Args:
@@ -188,6 +196,7 @@ class Builder:
             out: the result's aval, or a list of avals; the result is a Value or a list likewise.
             attributes: text between the braces, `dimension = 0 : i64`.
             regions: texts of regions, as `region` makes them.
+            discardable: attributes of other dialects than the operation's, `sdy.sharding = …`.
         """
         several = isinstance(out, (list, tuple))
         avals = list(out) if several else [out]
@@ -198,6 +207,8 @@ class Builder:
         left = "" if not avals else (f"%{n} = " if len(avals) == 1 else f"%{n}:{len(avals)} = ")
         properties = f" <{{{attributes}}}>" if attributes else ""
         bodies = f" ({', '.join(regions)})" if regions else ""
+        if discardable:
+            bodies += f" {{{discardable}}}"
         self.lines.append(f'{left}"{name}"({args}){properties}{bodies} : ({types}) -> ({results}){self.loc}\n')
         if not several:
             return Value(f"%{n}", out)
@@ -206,9 +217,9 @@ class Builder:
         return [Value(f"%{n}#{i}", a) for i, a in enumerate(avals)]
 
     def hlo(self, name: str, operands: Sequence[Value], out: Any, attributes: str = "",
-            regions: Sequence[str] = ()) -> Any:
+            regions: Sequence[str] = (), discardable: str = "") -> Any:
         """`generic` for an operation of StableHLO."""
-        return self.generic(f"stablehlo.{name}", operands, out, attributes, regions)
+        return self.generic(f"stablehlo.{name}", operands, out, attributes, regions, discardable)
 
     def block(self) -> Builder:
         """A builder for a region of this one."""
@@ -390,6 +401,13 @@ class Builder:
         made = self.fresh(x.aval)
         text = self.module.sharding_text(sharding, len(physical.shape)).removeprefix("#sdy.sharding")
         self.line(f"{made.name} = sdy.sharding_constraint {x.name} {text} : {physical.mlir}")
+        return made
+
+    def whole_on_each(self, x: Value) -> Value:
+        """`x`, whole on each device."""
+        made = self.fresh(x.aval)
+        parts = ", ".join(["{}"] * x.ndim)
+        self.line(f"{made.name} = sdy.sharding_constraint {x.name} <@{self.module.mesh_name((), ())}, [{parts}]> : {x.mlir}")
         return made
 
     def token(self, effect: Effect) -> Value:
