@@ -1,6 +1,8 @@
 """`jax.distributed` and `multihost_utils` in one process, and their settings."""
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,39 @@ def test_a_local_array_is_the_global_one_in_one_process() -> None:
     assert multihost_utils.global_array_to_host_local_array(made, mesh, spec).tolist() == [0, 1, 2, 3]
     with pytest.raises(LocalSpecError):
         multihost_utils.host_local_array_to_global_array(np.arange(4), mesh, None)
+
+
+ALONE = """
+import socket, sys, time
+import perspicax as px
+
+def report(**options):
+    begun = time.monotonic()
+    try:
+        px.distributed.initialize(num_processes=2, initialization_timeout=1, **options)
+    except Exception as error:
+        print(type(error).__name__, error.report.says, "in time" if time.monotonic() - begun < 10 else "late", sep="; ")
+
+with socket.create_server(("", 0)) as taken:
+    address = f"localhost:{taken.getsockname()[1]}"
+    report(coordinator_address=address, process_id=0)
+report(coordinator_address=address, process_id=0)
+report(coordinator_address=address, process_id=1)
+print(px.distributed.is_initialized(), px.numpy.sin(0.0))
+px.distributed.shutdown()
+heavy = [name for name in sys.modules if name.startswith("tensorstore")]
+print(heavy)
+"""
+
+
+def test_a_process_that_finds_no_other_is_told_in_time_and_can_work_alone() -> None:
+    run = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    taken, alone, nobody, after, heavy = run.stdout.splitlines()
+    assert taken.startswith("CoordinatorError; Process 0 cannot listen at localhost:") and taken.endswith("in time")
+    assert alone == "ProcessesMissingError; Process 1 did not come to the start within 1 s.; in time"
+    assert nobody.startswith("CoordinatorError; Process 1 did not reach the coordinator") and "refused" in nobody
+    assert (after, heavy) == ("False 0.0", "[]")
 
 
 class Device:

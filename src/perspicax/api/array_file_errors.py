@@ -14,7 +14,7 @@ class ArrayFileError(PerspicaxError, ValueError):
         kind: "bucket" or "database" (the path lacks a part), "array" (it is none), "keys", "sharding" (it is none), "rank",
             "lengths" (of the arguments), "read", "write".
         path: where the array is, or would be.
-        detail: what was given, or what tensorstore says.
+        detail: what was given (of an object its class), or what tensorstore says.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class ArrayFileError(PerspicaxError, ValueError):
                               why="with `ocdbt=True`, the last part of the path is the array's name in the database that the "
                                   "folder before it holds")
             case "array":
-                return Report(says=f"{self.detail[:1].upper()}{self.detail[1:]} was to be saved as an array over devices.",
+                return Report(says=f"An object of class `{self.detail}` was to be saved as an array over devices.",
                               why="how it is spread over devices and processes says who writes which part",
                               fixes=(Fix("put it on a device", code="jax.device_put(x)"),))
             case "keys":
@@ -40,8 +40,8 @@ class ArrayFileError(PerspicaxError, ValueError):
                               fixes=(Fix("save these", code="jax.random.key_data(keys)"),
                                      Fix("and make keys of them again", code="jax.random.wrap_key_data(data)")))
             case "sharding":
-                return Report(says=f"{self.detail[:1].upper()}{self.detail[1:]} stands where a sharding is needed, for the "
-                                   f"array at {self.path!r}.", why="it says on which devices the array shall be")
+                return Report(says=f"An object of class `{self.detail}` stands where a sharding is needed, for the array at "
+                                   f"{self.path!r}.", why="it says on which devices the array shall be")
             case "rank":
                 return Report(says=f"The array at {self.path!r} has another number of axes than asked for: {self.detail}.",
                               why="a shape may be larger or smaller than that on disk, but not of other axes")

@@ -130,7 +130,7 @@ def _whole_spec(spec: Any, x: Any) -> dict[str, Any]:
 
 def _check_array(x: Any) -> None:
     if not isinstance(x, ArrayImpl):
-        raise ArrayFileError(kind="array", path="", detail=f"a {type(x).__name__}")
+        raise ArrayFileError(kind="array", path="", detail=type(x).__name__)
     if x.aval.extended:
         raise ArrayFileError(kind="keys", path="", detail=x.aval.str_short())
     if x.is_deleted():
@@ -171,7 +171,7 @@ def finish_read(opening: Any, spec: Any, sharding: Any, shape: Sequence[int] | N
     """
     sharding = getattr(sharding, "sharding", sharding)  # of a format
     if not isinstance(sharding, Sharding):
-        raise ArrayFileError(kind="sharding", path=_path_of(spec), detail=f"a {type(sharding).__name__}")
+        raise ArrayFileError(kind="sharding", path=_path_of(spec), detail=type(sharding).__name__)
     try:
         store = opening.result()
         whole = tuple(store.shape) if shape is None else tuple(shape)

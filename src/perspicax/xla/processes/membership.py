@@ -60,7 +60,7 @@ class Membership:
                 self._hub = Hub(bound, count, inner, patience, silence)
             except OSError as error:
                 raise CoordinatorError(address=bind_address or address, process=0,
-                                       reason=error.strerror or str(error)) from None
+                                       reason=os.strerror(error.errno) if error.errno else str(error)) from None
             self._service = coordination.make_coordination_service(f"[::]:{inner}", count, NEVER, int(patience), int(farewell))
             host = bound[0] if bound[0] not in ("", "0.0.0.0", "::") else "localhost"
         try:
