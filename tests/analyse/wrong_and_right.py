@@ -118,6 +118,8 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
          "@jax.jit\ndef f(x, i):\n    y = [x * 2] * 3\n    y[0] = x\n    z = {}\n    z[0] = y\n    return z"),
         ("def f(key):\n    noise = 0.1 * jax.random.normal(key, (2, 2))\n    noise[0][1] = 0.0  # <-\n    return noise",
          "def f(key, out_ref):\n    noise = [jax.random.normal(key, (2, 2))]\n    noise[0] = 0.0\n    out_ref[...] = noise[0]"),
+        ("x = jnp.zeros(3).at[0].set(1.0)\nx[1] = 2.0  # <-",
+         "def f(x, table):\n    table.at[0] = x\n    return table"),
         ("def mark(grid):\n    grid[0] = 1.0  # <-\n    return grid\n\nmark(jnp.zeros(3))",
          "def mark(grid):\n    grid[0] = 1.0\n    return grid\n\nmark(np.zeros(3))"),
     ],

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,20 @@ def test_code_modules_and_standard_input(tmp_path: Path) -> None:
     assert perspicax("-m", "mine", "y", cwd=tmp_path).stdout == "module ['y']\n"
     assert perspicax("-", "z", stdin="import sys; print(sys.argv)").stdout == "['-', 'z']\n"
     assert perspicax("-c", "print(input())", stdin="a line\n").stdout == "a line\n"
+
+
+def test_folders_and_archives_and_modules_that_are_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    program(folder, "import sys, jax, beside; print(beside.name, sys.argv[1:], __name__, jax.__name__)", "__main__.py")
+    program(folder, "name = 'found'", "beside.py")
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    for path in (str(folder), archive):
+        assert perspicax(path, "a").stdout == "found ['a'] __main__ perspicax\n"
+    missing = perspicax("-m", "nowhere.module")
+    assert missing.returncode == 1
+    assert len(missing.stderr.splitlines()) == 1
+    assert "nowhere" in missing.stderr
 
 
 def test_findings_and_errors_are_shown_as_reports(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from perspicax.sanitize.names import CHEAP, NAMES, parse
 __all__ = ["main", "start"]
 
 USAGE = f"""\
-usage: perspicax run [OPTIONS] SCRIPT [ARGS ...]
+usage: perspicax run [OPTIONS] SCRIPT [ARGS ...]       (a file; or a folder or archive with __main__.py)
        perspicax run [OPTIONS] -m MODULE [ARGS ...]
        perspicax run [OPTIONS] -c CODE [ARGS ...]
        perspicax run [OPTIONS] -          (the program is read from standard input)
@@ -124,7 +124,10 @@ def _check_program(rest: list[str]) -> None:
             raise _Refused(f"{rest[0]} needs {'a module' if rest[0] == '-m' else 'code'}")
     elif rest[0] != "-" and rest[0].startswith("-"):
         raise _Refused(f"there is no option {rest[0]}")
-    elif rest[0] != "-" and not os.path.isfile(rest[0]):
+    elif os.path.isdir(rest[0]):
+        if not os.path.isfile(os.path.join(rest[0], "__main__.py")):
+            raise _Refused(f"there is no __main__.py in the folder {rest[0]}")
+    elif rest[0] != "-" and not os.path.exists(rest[0]):
         raise _Refused(f"there is no file {rest[0]}")
 
 

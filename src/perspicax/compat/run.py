@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import runpy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from perspicax.diagnose.errors import PerspicaxError
 
 __all__ = ["main", "show"]
 
+_ARCHIVE = b"PK\x03\x04"  # how a zip file begins
 USAGE = """\
 usage: python -m perspicax.compat [--real-flax] SCRIPT [ARGS ...]
        python -m perspicax.compat [--real-flax] -m MODULE [ARGS ...]
@@ -54,7 +56,7 @@ def _refuse(why: str) -> int:
 
 
 def run_script(script: str, arguments: Sequence[str]) -> int:
-    """Run a file as `__main__`, with its folder first on `sys.path`, as Python does."""
+    """Run a file as `__main__`, with its folder first on `sys.path`, as Python does; or a folder or archive that has one."""
     sys.argv[:] = [script, *arguments]
     sys.path[0] = str(Path(script).resolve().parent)
     module = ModuleType("__main__")
@@ -62,18 +64,41 @@ def run_script(script: str, arguments: Sequence[str]) -> int:
     sys.modules["__main__"] = module  # and it stays: what the program defines may be pickled, or called at exit
 
     def run() -> None:
-        exec(compile(Path(script).read_bytes(), script, "exec", dont_inherit=True), module.__dict__)
+        source = _ARCHIVE if os.path.isdir(script) else Path(script).read_bytes()
+        if source.startswith(_ARCHIVE):
+            del sys.path[0]  # in its place comes the folder, or the archive
+            runpy.run_path(script, run_name="__main__")
+        else:
+            exec(compile(source, script, "exec", dont_inherit=True), module.__dict__)
 
     return guarded(run)
 
 
 def run_module(name: str, arguments: Sequence[str]) -> int:
     """Run a module as `__main__`, as `python -m` does."""
-    import runpy
-
     sys.argv[:] = [name, *arguments]
     sys.path[0] = os.getcwd()
-    return guarded(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
+
+    def run() -> None:
+        try:
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
+        except ImportError as error:
+            if not _is_of_search(error):
+                raise
+            print(f"{sys.executable}: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+    return guarded(run)
+
+
+def _is_of_search(error: BaseException) -> bool:
+    """Whether an error came up while a module was looked for, before anything of it ran."""
+    entry = error.__traceback__
+    while entry is not None:
+        if not entry.tb_frame.f_code.co_filename.startswith((__file__, "<frozen runpy>", "<frozen importlib")):
+            return False
+        entry = entry.tb_next
+    return True
 
 
 def run_code(code: str, filename: str, arguments: Sequence[str]) -> int:

@@ -316,7 +316,9 @@ class ItemAssignmentError(PerspicaxError, TypeError):
         return Fix(says, code=text, edits=(Edit(found.at(statement).span, text),))
 
     @staticmethod
-    def _new(found: Expression, target: ast.Subscript, method: str, value: ast.expr) -> str:
+    def _new(found: Expression, target: ast.Subscript, method: str, value: ast.expr) -> str | None:
+        if not isinstance(target.value, ast.Name | ast.Attribute | ast.Subscript):  # what a call returns has no name
+            return None
         array = found.at(target.value).text
         return f"{array} = {array}.at[{found.at(target.slice).text}].{method}({found.at(value).text})"
 

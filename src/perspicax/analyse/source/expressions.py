@@ -151,6 +151,8 @@ class Expressions(Conditions):
                 made.what = Sort("at") if name == "at" else None
                 return made
             return Value(min(owner.level, MAYBE), owner.staged, owner.of, owner.traced_in, Method(owner, name))
+        if name == "at" and owner.array:
+            return Value(what=Sort("at"), array=True)
         if owner.what is None and not _is_self(node.value):
             return self._kept(owner, name, Value(what=Method(owner, name)))
         return Value(what=Sort("at") if name == "at" else Method(owner, name))

@@ -133,7 +133,9 @@ class Tracing(Calls):
                 made.depth = len(self.traces)
                 return made
         if isinstance(owner.what, Sort) and owner.what.word == "at":
-            return join(values, ARRAY) if traced_in(values) else Value(depth=len(self.traces))
+            made = join(values, ARRAY) if traced_in(values) else Value(depth=len(self.traces))
+            made.array = m.name in library.PURE_METHODS
+            return made
         if m.name in _CHANGES and node is self.alone and not owner.level \
                 and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) \
                 and (m.name != "update" or owner.what is not None):
@@ -253,10 +255,11 @@ class Tracing(Calls):
         method = "set" if not isinstance(statement, ast.AugAssign) else _UPDATES.get(type(statement.op), "")
         fixes = [Fix("make a new array with the entry changed, by `.at[...]`")]
         safe = isinstance(base, ast.Name) and (base.id in frame.names or base.id in frame.outside) and len(indices) == 1
-        if method and (isinstance(statement, ast.AugAssign) or (
-                isinstance(statement, ast.Assign) and statement.targets == [target])):
-            value = self.program.source(statement.value)
-            value = f"({value})" if isinstance(statement.value, ast.Tuple | ast.Yield) and value[0] != "(" else value
+        alone = isinstance(statement, ast.AugAssign) or (isinstance(statement, ast.Assign) and statement.targets == [target])
+        if method and alone and isinstance(base, ast.Name | ast.Attribute):
+            given: ast.expr = statement.value  # type: ignore[attr-defined]
+            value = self.program.source(given)
+            value = f"({value})" if isinstance(given, ast.Tuple | ast.Yield | ast.YieldFrom) and value[0] != "(" else value
             new = f"{name} = {name}.at[{', '.join(indices)}].{method}({value})"
             fixes = [Fix("make a new array with the entry changed", code=new, edits=(self.program.edit(statement, new),))]
         self.tell("item-assignment", target, f"`{self.program.words(target.value)}` cannot be changed in place: it is an array "
