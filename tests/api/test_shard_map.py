@@ -234,6 +234,16 @@ facts["padded"] = padded.shape == (10, 3) and bool((padded == 2).all())
 donated = jnp.ones((8, 2))
 result = jax.pmap(lambda x: x + 1, donate_argnums=0)(donated)
 facts["two axes of devices"] = np.array_equal(jax.pmap(jax.vmap(lambda x: x * 2))(A), 2 * A)
+def refused(f):
+    try:
+        f()
+    except Exception as error:
+        return type(error).__name__
+
+with jax.debug_nans(True):
+    facts["nan"] = refused(lambda: over(lambda x: jnp.log(x - 5), P("x"), P("x"))(A)) == "NonFiniteError"
+whole = over(lambda x: lax.psum(x, "x"), P("x"), P())
+facts["exported"] = refused(lambda: jax.export.export(jax.jit(whole))(A)) == "EmissionError"
 print(json.dumps({k: v if isinstance(v, list) else bool(v) for k, v in facts.items()}))
 """
 
@@ -248,7 +258,7 @@ def facts() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [
     "nested", "nested gradient", "pbroadcast", "free variable", "branches that differ", "keys", "callback", "smap",
-    "replicated", "padded", "two axes of devices"])
+    "replicated", "padded", "nan", "exported", "two axes of devices"])
 def test_on_eight_devices(facts: dict[str, Any], name: str) -> None:
     assert facts[name]
 

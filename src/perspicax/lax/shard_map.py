@@ -32,6 +32,7 @@ from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compile import without_dead_equations
 from perspicax.xla.emit import physical_aval
+from perspicax.xla.errors import EmissionError
 from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec, names_in
 
 Specs = tuple[PartitionSpec, ...]
@@ -274,6 +275,9 @@ def _emit(b: Any, *operands: Any, jaxpr: ClosedJaxpr, mesh: Any, in_specs: Specs
     module.manual.append((mesh, manual))
     try:
         if module.num_partitions == 1:
+            if mesh.size > 1:
+                raise EmissionError(primitive="shard_map", platform=module.platform,
+                                    reason=f"the program is for one device, and the mesh has {mesh.size}")
             return b.inline(body, [], operands)
         closed = manual.issuperset(mesh.axis_names)
 
@@ -294,7 +298,8 @@ def _evaluate(*args: Any, **params: Any) -> list:
         shard_map_p, avals, shard_map_p.pack(params), shard_map_p.infer(avals, shard_map_p.pack(params))))
     name = call.jaxpr.debug_info.name if call.jaxpr.debug_info is not None else "shard_map"
     wanted, found = _placements(call, arrays)
-    return run_jaxpr(program, arrays, name=name, in_shardings=wanted, out_shardings=found)
+    return run_jaxpr(program, arrays, name=name, in_shardings=wanted, out_shardings=found,
+                     search=lambda: None)  # it is the one equation: there is nothing to search
 
 
 def _placements(call: _Call, arrays: Sequence[ArrayImpl]) -> tuple[Any, Any]:
