@@ -186,6 +186,12 @@ def timed(x):
     return x + started % 1.0
 timed(jnp.ones(4))
 """),
+    "a column of a table": ("SuspiciousBroadcast", "return jnp.mean(guesses == labels)", """
+def accuracy(guesses, labels):
+    return jnp.mean(guesses == labels)
+table = jnp.arange(8).reshape(4, 2)
+accuracy(jnp.arange(4), table[:, :1])
+"""),
     "a column in a loss": ("SuspiciousBroadcast", "return jnp.mean((p - y) ** 2)", """
 def loss(p, y):
     return jnp.mean((p - y) ** 2)

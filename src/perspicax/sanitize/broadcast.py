@@ -94,6 +94,13 @@ def _is_new_axis(node: ast.AST) -> bool:
     return none or (isinstance(node, ast.Attribute) and node.attr == "newaxis")
 
 
+def _other_shape(node: ast.Call) -> bool:
+    """Whether a `reshape` gives sizes of which none is 1, so that it makes no column."""
+    sizes = [n for a in node.args for n in ast.walk(a) if isinstance(n, ast.Constant | ast.Name | ast.Attribute | ast.Call)]
+    known = [n.value for n in sizes if isinstance(n, ast.Constant) and type(n.value) is int]
+    return called(node) == "reshape" and len(known) >= 2 and len(known) == len(sizes) and 1 not in known
+
+
 def _made(operand: Expression, frame: FrameType | None, depth: int) -> bool:
     """Whether somebody gave an operand its shape on purpose, in the expression or in those that its names stand for."""
     for node in ast.walk(operand.node):
@@ -101,7 +108,7 @@ def _made(operand: Expression, frame: FrameType | None, depth: int) -> bool:
             case ast.Subscript(slice=index) if any(map(_is_new_axis, ast.walk(index))):
                 return True
             case ast.Call(keywords=keywords):
-                if called(node) in MAKERS or any(k.arg == "keepdims" for k in keywords):
+                if (called(node) in MAKERS and not _other_shape(node)) or any(k.arg == "keepdims" for k in keywords):
                     return True
             case ast.Attribute(attr="T" | "mT"):
                 return True
