@@ -1,10 +1,14 @@
 """How processes meet and hear of each other, without any device: hub and links in one process."""
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,6 +158,51 @@ def test_processes_that_do_not_agree_are_refused(process: int, count: int, fault
     with pytest.raises(ProcessConflictError) as refused:
         meeting.link(process, count)
     assert refused.value.fault == fault
+
+
+def test_what_strangers_send_to_the_port_does_no_harm() -> None:
+    meeting = Meeting(2)
+    strangers = [socket.create_connection(meeting.address) for _ in range(5)]
+    texts = (b"GET / HTTP/1.1\r\n\r\n", b"5\n", b'{"is": "hello"}\n', b"\xff\n", b'{"is": "bye"}\n')
+    for stranger, text in zip(strangers, texts):
+        stranger.sendall(text)
+    links = meeting.links()
+    assert together(*[lambda link=link: link.barrier("b", 5) for link in links]) == [{}] * 2
+
+
+def test_notes_at_a_barrier_reach_all() -> None:
+    first, second = Meeting(2).links()
+    assert together(lambda: first.barrier("b", 5), lambda: second.barrier("b", 5, note="no room")) == [{1: "no room"}] * 2
+
+
+STUCK = """
+import sys, threading
+from perspicax.xla.processes import watch
+sys.path.insert(0, sys.argv[1])
+import waiting
+watch.PATIENCE = 0.6
+threading.Thread(target=watch.end_if_stuck, args=(1, "it gave no sign of life for 100 s"), daemon=True).start()
+if sys.argv[2] == "works on":
+    print(sum(1 for _ in range(3) if not waiting.threading.Event().wait(0.7)))
+else:
+    waiting.within_xla()  # the user's line
+"""
+
+
+@pytest.mark.parametrize("how", ["stuck", "works on"])
+def test_a_process_that_waits_within_xla_for_one_that_is_gone_tells_it_and_ends(how: str, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "waiting.py").write_text("import threading, time\n\ndef within_xla():\n    time.sleep(60)\n")
+    program = tmp_path / "train.py"
+    program.write_text(STUCK)
+    run = subprocess.run([sys.executable, str(program), str(tmp_path / "inner"), how], capture_output=True, text=True,
+                         timeout=50, env={**os.environ, "PERSPICAX_INTERNAL": str(tmp_path / "inner")})
+    if how == "works on":
+        assert (run.returncode, run.stdout, run.stderr) == (0, "3\n", "")
+    else:
+        assert run.returncode == 1
+        assert run.stderr.startswith("ProcessLostError: Process 1 is gone: it gave no sign of life for 100 s.")
+        assert "waiting.within_xla()  # the user's line" in run.stderr
 
 
 def test_nobody_at_the_address() -> None:

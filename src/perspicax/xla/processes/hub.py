@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = ["Hub"]
 
+LONGEST_LINE = 2**20  # bytes; a link's are far shorter
 GRACE = 1.0  # seconds after which processes that wait at different barriers are told so
 
 
@@ -72,16 +73,18 @@ class Hub:
         self._thread.join(5)
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            for key, _ in self._selector.select(0.05):
-                if key.fileobj is self._listener:
-                    self._accept()
-                else:
-                    self._read(key.data)
-            self._look_at_clock()
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]  # only sockets are registered
-        self._selector.close()
+        try:
+            while not self._closing.is_set():
+                for key, _ in self._selector.select(0.05):
+                    if key.fileobj is self._listener:
+                        self._accept()
+                    else:
+                        self._read(key.data)
+                self._look_at_clock()
+        finally:  # also after a fault of ours: the others must not wait for what has ended
+            for key in list(self._selector.get_map().values()):
+                key.fileobj.close()  # type: ignore[union-attr]  # only sockets are registered
+            self._selector.close()
 
     def _accept(self) -> None:
         made, _ = self._listener.accept()
@@ -95,17 +98,16 @@ class Hub:
         except OSError:
             data = b""
         if not data:
-            self._drop(member)
-            return
+            return self._drop(member)
         member.seen = time.monotonic()
         *lines, member.unread = (member.unread + data).split(b"\n")
+        if len(member.unread) > LONGEST_LINE:
+            return self._drop(member)
         for line in lines:
             try:
-                message = json.loads(line)
-            except ValueError:  # somebody else's program has found our port
-                self._drop(member)
-                return
-            self._take(member, message)
+                self._take(member, json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError):  # somebody else's program has found our port
+                return self._drop(member)
 
     def _drop(self, member: _Member) -> None:
         self._selector.unregister(member.socket)
