@@ -202,6 +202,16 @@ def test_arguments_stay_as_they_are() -> None:
     assert error.get() is None and out.shape == (2,)
 
 
+def test_messages_show_trees_of_arrays_and_keys() -> None:
+    def f(x: Any, key: Any) -> Any:
+        ck.check(x[0] < 0, "saw {x} {key}", x={"a": x}, key=key)
+        return x
+
+    arrays = (jnp.ones(2, jnp.bfloat16), px.random.key(7))
+    for g in (f, px.jit(f)):
+        assert "saw {'a': Array([1, 1], dtype=bfloat16)} Array((), dtype=key<fry>) overlaying:\n[0 7]" in found(g, *arrays)
+
+
 @pytest.mark.parametrize(("call", "kind"), [
     (lambda: ck.check(X > 0, "x"), "pred"), (lambda: ck.check(jnp.float32(1), "x"), "pred"),
     (lambda: ck.check("yes", "x"), "pred"), (lambda: ck.check(True, "{}", "word"), "value"),

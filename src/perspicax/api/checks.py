@@ -22,6 +22,7 @@ from perspicax.diagnose.boundary import public, public_methods
 from perspicax.diagnose.frames import user_position
 from perspicax.lax import compare, convert, reductions, slicing
 from perspicax.lax.debug_callback import check_format
+from perspicax.random.keys import key_data, wrap_key_data
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.xla.dispatch import as_array
@@ -197,7 +198,7 @@ def check(pred: Any, msg: str, *fmt_args: Any, debug: bool = False, **fmt_kwargs
     Args:
         pred: boolean scalar.
         msg: what to say when it does not; a format text, as for `str.format`.
-        fmt_args, fmt_kwargs: pytrees of arrays and numbers for the text.
+        fmt_args, fmt_kwargs: pytrees of arrays, keys and numbers for the text.
         debug: whether the check may be left out of programs that `checkify` does not transform.
 
     Raises:
@@ -216,7 +217,7 @@ def debug_check(pred: Any, msg: str, *fmt_args: Any, **fmt_kwargs: Any) -> None:
     Args:
         pred: boolean scalar.
         msg: what to say when it does not hold; a format text.
-        fmt_args, fmt_kwargs: pytrees of arrays and numbers for the text.
+        fmt_args, fmt_kwargs: pytrees of arrays, keys and numbers for the text.
 
     Raises:
         CheckArgumentError: `pred` is no boolean scalar, or something is no array.
@@ -240,18 +241,18 @@ def _check(pred: Any, msg: str, args: tuple, kwargs: dict, debug: bool) -> None:
             found: Any = get_aval(x)
         except TypeError:
             raise CheckArgumentError(function="check", kind="value", got=f"a {type(x).__name__}") from None
-        if found.extended:
-            raise CheckArgumentError(function="check", kind="value", got=found.str_short())
         avals.append(found)
 
     def message(*values: Any) -> str:
-        args, kwargs = structure.unflatten(values)
+        shown = [wrap_key_data(v, dtype=a.dtype) if a.extended else as_array(v) for v, a in zip(values, avals)]
+        args, kwargs = structure.unflatten(shown)
         return msg.format(*args, **kwargs)
 
-    signature = tuple([a.strong for a in avals])
+    words = [key_data(x) if a.extended else x for x, a in zip(leaves, avals)]  # the state of checks holds numbers alone
+    signature = tuple([get_aval(x).strong for x in words])  # type: ignore[attr-defined]
     site = Site(FailedCheckError, message, signature, user_position(2))
     code = compare.select(pred, np.int32(0), np.int32(site.number))
-    values = [convert.convert_to(x, a) for x, a in zip(leaves, signature)]
+    values = [convert.convert_to(x, a) for x, a in zip(words, signature)]
     check_p(code, *values, signatures=(signature,), sites=frozenset((site,)), debug=bool(debug))
 
 

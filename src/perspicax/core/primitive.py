@@ -152,6 +152,8 @@ class Primitive:
         "types2",
     )
 
+    call_primitive = map_primitive = False  # libraries that walk through jaxprs ask for kinds that JAX had once
+
     def __init__(
         self,
         name: str,

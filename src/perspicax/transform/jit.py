@@ -100,7 +100,7 @@ class JitFunction:
         return self if instance is None else BoundFunction(self, instance)
 
     def __repr__(self) -> str:
-        return f"<jit of {self._fun!r}>"
+        return f"<PjitFunction of {self._fun!r}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -318,6 +318,11 @@ class JitFunction:
         """Types of the results for arguments like these."""
         _, traced, _, _ = self._prepare(args, kwargs)
         return traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in traced.closed.out_avals])
+
+
+# JAX's name for the class: libraries tell functions that are traced by it.
+JitFunction.__name__ = JitFunction.__qualname__ = "PjitFunction"
+PjitFunction = JitFunction  # where pickle looks
 
 
 class ShortWays:
