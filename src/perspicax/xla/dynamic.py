@@ -99,7 +99,7 @@ class DynamicBuilder(Builder):
         return found
 
     def generic(self, name: str, operands: Sequence[Value], out: Any, attributes: str = "",
-                regions: Sequence[str] = ()) -> Any:
+                regions: Sequence[str] = (), discardable: str = "") -> Any:
         outs = out if isinstance(out, list | tuple) else [out]
         if SYMBOLIC_SIZE in attributes or any(getattr(a, "symbolic", False) for a in outs):
             dynamic = _DYNAMIC.get(name)
@@ -107,7 +107,7 @@ class DynamicBuilder(Builder):
                 return dynamic(self, operands, out, attributes)
             if SYMBOLIC_SIZE in attributes or name in _NOT_YET:
                 raise self.not_yet(name.partition(".")[2], outs)
-        return super().generic(name, operands, out, attributes, regions)
+        return super().generic(name, operands, out, attributes, regions, discardable)
 
     def not_yet(self, operation: str, out: Sequence[Any]) -> EmissionError:
         """The error for an operation that has no dynamic form here."""
