@@ -362,3 +362,16 @@ def test_names_on_a_mesh() -> None:
     with nn.logical_axis_rules(rules):
         assert tuple(nn.logical_to_mesh_axes(("embed", "mlp"))) == ("model", None)
     assert nn.with_logical_constraint(X, ("batch", "embed")) is X
+
+
+@pytest.mark.parametrize("in_axes", [(0, None), (0, 0), 0])
+def test_vmap_takes_arguments_that_are_none(in_axes: Any) -> None:
+    class Rows(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any, mask: Any = None) -> Any:
+            assert mask is None
+            return nn.Dense(3)(x)
+
+    rows = nn.vmap(Rows, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=in_axes)()
+    made = rows.init(random.key(0), jnp.ones((2, 4)), None)
+    assert made["params"]["Dense_0"]["kernel"].shape == (2, 4, 3)

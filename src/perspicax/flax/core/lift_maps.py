@@ -37,9 +37,12 @@ def _with_axis(change: Callable[[Any, int, dict[Any, Any]], Any], groups: Groups
 
 def _sizes(tree: Any, axes: Any) -> set[int]:
     """The sizes of the leaves of a tree along their axes, which are given for the tree or for parts of it."""
-    spread = tree_util.tree_broadcast(axes, tree, is_leaf=lambda x: x is None)
-    found = zip(tree_util.tree_leaves(tree), tree_util.tree_leaves(spread, is_leaf=lambda x: x is None), strict=True)
-    return {jax.numpy.shape(leaf)[axis] for leaf, axis in found if axis is not None}
+    def none(x: Any) -> bool:  # an argument that is left out stands as None, and has an axis all the same
+        return x is None
+
+    spread = tree_util.tree_broadcast(axes, tree, is_leaf=none)
+    found = zip(tree_util.tree_leaves(tree, is_leaf=none), tree_util.tree_leaves(spread, is_leaf=none), strict=True)
+    return {jax.numpy.shape(leaf)[axis] for leaf, axis in found if axis is not None and leaf is not None}
 
 
 def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutAxis],
