@@ -1,6 +1,7 @@
 """What processes tell each other beside their computations: `jax.experimental.multihost_utils`."""
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -57,8 +58,13 @@ def _over_processes(values: np.ndarray, combine: Callable[[Any], Any]) -> np.nda
     mine = device_put(values[None], client.local_devices()[0])
     stacked = make_array_from_single_device_arrays((len(firsts), *values.shape),
                                                    NamedSharding(mesh, PartitionSpec("processes")), [mine])
-    whole = jit(combine, out_shardings=NamedSharding(mesh, PartitionSpec()))(stacked)
-    return np.asarray(whole.addressable_data(0))
+    return np.asarray(_placing(combine, NamedSharding(mesh, PartitionSpec()))(stacked).addressable_data(0))
+
+
+@functools.lru_cache(maxsize=64)
+def _placing(function: Callable[[Any], Any], placed: Any) -> Callable[[Any], Any]:
+    """The jitted form of a function whose result lies as `placed` says; one for each, so that nothing is traced twice."""
+    return jit(function, out_shardings=placed)
 
 
 def _same(x: Any) -> Any:
@@ -152,7 +158,7 @@ def _collected(x: ArrayImpl) -> np.ndarray:
     if placed.is_fully_replicated:
         return np.asarray(x.addressable_data(0))
     mesh = placed.mesh if isinstance(placed, NamedSharding) else Mesh(np.array(placed.devices, object), ("devices",))
-    return np.asarray(jit(_same, out_shardings=NamedSharding(mesh, PartitionSpec()))(x).addressable_data(0))
+    return np.asarray(_placing(_same, NamedSharding(mesh, PartitionSpec()))(x).addressable_data(0))
 
 
 @public
@@ -269,7 +275,7 @@ def _to_local(x: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
         return x
     whole, local = NamedSharding(mesh, spec), _local(mesh)
     if not x.sharding.is_equivalent_to(whole, x.ndim):
-        x = jit(_same, out_shardings=whole)(x)
+        x = _placing(_same, whole)(x)
     shape = tuple([n // f for n, f in zip(x.shape, _factors(mesh, local, spec, x.ndim))])
     return make_array_from_single_device_arrays(shape, NamedSharding(local, spec),
                                                 [shard.data for shard in x.addressable_shards])
