@@ -369,3 +369,10 @@ def test_the_spacing_of_zero_is_the_smallest_number() -> None:
 def test_complex_numbers_are_found_by_their_real_then_their_imaginary_parts() -> None:
     x = np.array([0, 1j, 1, 1 + 2j, 3], np.complex64)
     close(jnp.searchsorted(x, x, side="right"), np.arange(1, 6, dtype=np.int32))
+
+
+@pytest.mark.parametrize("name", ["vstack", "hstack", "dstack"])
+def test_arrays_given_one_by_one_are_proposed_as_a_list(name: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        getattr(jnp, name)(jnp.ones(3), jnp.ones(3))
+    assert f"jnp.{name}([x, y])" in str(caught.value)

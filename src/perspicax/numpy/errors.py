@@ -6,6 +6,7 @@ from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.source import operand_name
 from perspicax.transform.errors import with_article
 
 
@@ -133,7 +134,8 @@ class NotArrayLikeError(PerspicaxError, TypeError, ValueError):  # JAX raises Va
     def report(self) -> Report:
         fixes: tuple[Fix, ...] = ()
         if self.value_type in ("list", "tuple"):
-            fixes = (Fix("make an array of it first", code="jnp.asarray(x)"),)
+            text = operand_name(self.position, self.index, of={self.function.rpartition(".")[2]}) if self.position else None
+            fixes = (Fix("make an array of it first", code=f"jnp.asarray({text or 'x'})"),)
         given = "None" if self.value_type == "NoneType" else with_article(self.value_type)
         return Report(says=f"`{self.function}` was given {given} as its {ordinal(self.index)} argument.",
                       why="it takes arrays, NumPy arrays and numbers; a list would be converted element by element at "

@@ -15,6 +15,7 @@ from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.symbolic_errors import InconclusiveDimensionOperation
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
+from perspicax.diagnose.report import Fix
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.join_errors import JoinError, SplitError
@@ -73,6 +74,15 @@ def sequence_of(arrays: Any, function: str) -> list[Any]:
         raise ShapeMismatchError(says=f"`{function}` was given no arrays.",
                                  why="the shape and dtype of the result are not known then")
     return found
+
+
+def _dtype_only(dtype: Any, function: str) -> Any:
+    """What follows the sequence of arrays; `vstack(x, y)` has an array there."""
+    if isinstance(dtype, (Array, np.ndarray, Tracer)):
+        raise ArgumentValueError(says=f"`{function}` was given arrays one by one.", why="it takes one sequence of them; what "
+                                 "follows the sequence is the dtype of the result",
+                                 fixes=(Fix("make a list of them", code=f"jnp.{function}([x, y])"),))
+    return dtype
 
 
 def _promoted(xs: Sequence[Any], dtype: Any, function: str) -> list[Any]:
@@ -161,7 +171,7 @@ def vstack(tup: Any, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
     """
     xs, given = _grown(tup, "vstack", atleast_2d)
-    return _concatenate(xs, 0, dtype, given)
+    return _concatenate(xs, 0, _dtype_only(dtype, "vstack"), given)
 
 
 @public
@@ -173,7 +183,7 @@ def hstack(tup: Any, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
     """
     xs, given = _grown(tup, "hstack", atleast_1d)
-    return _concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype, given)
+    return _concatenate(xs, 0 if xs[0].ndim == 1 else 1, _dtype_only(dtype, "hstack"), given)
 
 
 @public
@@ -185,7 +195,7 @@ def dstack(tup: Any, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
     """
     xs, given = _grown(tup, "dstack", atleast_3d)
-    return _concatenate(xs, 2, dtype, given)
+    return _concatenate(xs, 2, _dtype_only(dtype, "dstack"), given)
 
 
 @public
