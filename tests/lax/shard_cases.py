@@ -114,14 +114,12 @@ CASES: dict[str, tuple] = {
         lambda n: lambda w, a: n.jax.value_and_grad(lambda v: n.lax.psum(n.np.sin(v * a).sum(), ("x", "y")))(w), w_and(xy),
         whole, TWO, A),
 }
-for _name in ("True", "False"):
-    _checks = {"check_vma": _name == "True"}
-    CASES[f"gathered, {_name}"] = _case(lambda n: lambda a: n.np.sin(n.lax.all_gather(n.np.cos(a), "x", tiled=True)), xy, xy, A,
-                                        outer=grad(1), **_checks)
-    CASES[f"moved, {_name}"] = _case(
-        lambda n: lambda a: n.np.sin(n.lax.ppermute(n.lax.all_to_all(n.np.cos(a), "y", 0, 1, tiled=True), "x",
-                                                    [(0, 1), (3, 0)])),
-        xy, xy, A, outer=grad(1), **_checks)
+CASES["gathered, unchecked"] = _case(lambda n: lambda a: n.np.sin(n.lax.all_gather(n.np.cos(a), "x", tiled=True)), xy, xy, A,
+                                     outer=grad(1), check_vma=False)
+CASES["moved"] = _case(
+    lambda n: lambda a: n.np.sin(n.lax.ppermute(n.lax.all_to_all(n.np.cos(a), "y", 0, 1, tiled=True), "x", [(0, 1), (3, 0)])),
+    xy, xy, A, outer=grad(1))
+for _name, _checks in (("checked", True), ("unchecked", False)):
     CASES[f"whole operand, {_name}"] = _case(
         lambda n: n.jax.checkpoint(lambda w, a: n.lax.psum_scatter(n.np.sin(w * a), "y", scatter_dimension=1, tiled=True)),
-        w_and(xy), xy, TWO, A, outer=grad(2), **_checks)
+        w_and(xy), xy, TWO, A, outer=grad(2), check_vma=_checks)
