@@ -138,7 +138,7 @@ class DynamicBuilder(Builder):
         shape = tuple([largest(0, -(-(b - a) // s)) for a, b, s in zip(start, limit, steps)])
         return _real_slice(self, x, ShapedArray(shape, x.aval.dtype), self.shape_value(start), self.shape_value(limit), steps)
 
-    def call(self, closed: ClosedJaxpr, operands: Sequence[Value], name: str = "f") -> list[Value]:
+    def call(self, closed: ClosedJaxpr, operands: Sequence[Value], name: str = "f", apart: bool = False) -> list[Value]:
         """The equations of `closed`, here: as a function it would not know the sizes."""
         consts = [self.constant(np.asarray(c), v.aval) for c, v in zip(closed.consts, closed.jaxpr.constvars)]
         return self.inline(closed.jaxpr, consts, operands)

@@ -1,0 +1,4 @@
+"""`jax.experimental.pjit`: the older name of `jit`."""
+from perspicax.api.jit import jit as pjit
+
+__all__ = ["pjit"]
