@@ -193,10 +193,8 @@ def _call(scope: Scope, call: ast.Call) -> Iterator[Write]:
 
 
 def _inserter(function: object) -> str | None:
-    try:
-        return _INSERTERS.get(function)  # type: ignore[call-overload,no-any-return]
-    except TypeError:  # not hashable, so none of these
-        return None
+    # not looked up: a method of a traced value hashes that value, which is an error of its own
+    return next((sort for known, sort in _INSERTERS.items() if known is function), None)
 
 
 def _insertion(call: ast.Call, sort: str, arguments: list[ast.expr]) -> Write:

@@ -308,13 +308,22 @@ def watch_trace(fun: Callable[..., Any], name: str, closed: ClosedJaxpr, kept: I
     """Look at the constants of a function that was traced."""
     if "constants" not in parse(sanitize.value):
         return
-    for const in closed.consts:
+    for variable, const in zip(closed.jaxpr.constvars, closed.consts):
         if isinstance(const, ArrayImpl | np.ndarray) and const.nbytes >= LARGE:
             text = f"{np.dtype(const.dtype).name}{list(const.shape)}"
             found(SideEffect(what=_name_of(fun, const) or "an array", kind="constant", function="", traced=name,
                              transform="jit",
-                             type_text=f"{text}, {const.nbytes / 1e6:.0f} MB", position=_definition(fun)))
+                             type_text=f"{text}, {const.nbytes / 1e6:.0f} MB",
+                             position=_use(closed, variable) or _definition(fun)))
             return
+
+
+def _use(closed: ClosedJaxpr, variable: Any) -> Place:
+    """The first operation that takes a constant."""
+    for eqn in closed.jaxpr.eqns:
+        if any(atom is variable for atom in eqn.invars):
+            return eqn.position
+    return None
 
 
 def _definition(fun: Any) -> Place:
@@ -329,11 +338,18 @@ def _name_of(fun: Any, value: Any) -> str:
         return ""
     for name, cell in zip(code.co_freevars, fun.__closure__ or ()):
         try:
-            if cell.cell_contents is value:
+            if _is_same(cell.cell_contents, value):
                 return name
         except ValueError:  # not bound yet
             continue
-    return next((n for n in code.co_names if fun.__globals__.get(n) is value), "")
+    return next((n for n in code.co_names if _is_same(fun.__globals__.get(n), value)), "")
+
+
+def _is_same(given: Any, value: Any) -> bool:
+    """Whether a constant is an array, or was made of it."""
+    if given is value or not isinstance(given, ArrayImpl | np.ndarray) or np.shape(given) != np.shape(value):
+        return given is value
+    return bool(np.array_equal(np.asarray(given), np.asarray(value)))
 
 
 __all__ = ["LARGE", "watch_call", "watch_trace"]
