@@ -163,6 +163,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train a transformer on Python's manual, character by character.")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, default=96, help="numbers for each character, a multiple of 4")
+    parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--report", type=int, default=100, help="tell the losses after every so many steps")
     parser.add_argument("--prompt", default="The ", help=f"how the text begins, up to {LENGTH} characters")
     parser.add_argument("--temperature", type=float, default=0.7, help="below 1: likelier characters, above 1: more variety")
@@ -171,7 +173,7 @@ def main() -> None:
     text = load()
     if not 0 < len(options.prompt) <= LENGTH or set(options.prompt) - set(text.alphabet):
         parser.error(f"the prompt has 1 to {LENGTH} characters of the manual's alphabet")
-    model = Writer(len(text.alphabet))
+    model = Writer(len(text.alphabet), options.width, options.layers)
     params = train(text, model, options)
     for number in range(options.samples):
         print(f"--- {number + 1}")
