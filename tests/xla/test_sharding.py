@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,3 +80,20 @@ def test_a_replicated_sharding_shows_whole_arrays():
     assert placed is replicated_like(SimpleNamespace(devices=(DEVICE,)))
     assert placed.is_fully_replicated and placed.shard_shape((3, 2)) == (3, 2)
     assert placed._to_xla_hlo_sharding(2) == runtime.HloSharding.replicate()
+
+
+def test_a_mesh_is_entered_by_each_thread_for_itself():
+    mesh = px.sharding.Mesh(np.array([DEVICE]), ("x",))
+    seen = []
+
+    def enter():
+        with pytest.warns(DeprecationWarning), mesh, mesh:
+            seen.append(px.xla.mesh.spec_mesh() is mesh)
+        seen.append(px.xla.mesh.spec_mesh())
+
+    with pytest.warns(DeprecationWarning), mesh:
+        other = threading.Thread(target=enter)
+        other.start()
+        other.join()
+        assert px.xla.mesh.spec_mesh() is mesh
+    assert seen == [True, None] and px.xla.mesh.spec_mesh() is None

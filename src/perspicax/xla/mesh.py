@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from perspicax.binding import runtime
-from perspicax.core.config import config
+from perspicax.core.config import config, local
+from perspicax.core.config_errors import OverrideNotActiveError
 from perspicax.core.option import Override, user_context
 from perspicax.diagnose.boundary import public, public_methods
 from perspicax.diagnose.frames import warning_level
@@ -271,13 +272,15 @@ class Mesh(_Axes):
             raise MeshError(kind="with", shape=self.axis_sizes, names=self.axis_names)
         warnings.warn("`with mesh:` is deprecated; `with jax.set_mesh(mesh):` does the same and more.", DeprecationWarning,
                       stacklevel=warning_level())
-        entered = Override(entered_mesh, self)
-        entered.__enter__()
-        _entered.setdefault(self, []).append(entered)
+        Override(entered_mesh, self).__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _entered[self].pop().__exit__(*exception)
+        active = local.active.get(entered_mesh, [])  # those of this thread
+        entered = next((override for override, mesh in reversed(active) if mesh is self), None)
+        if entered is None:
+            raise OverrideNotActiveError(option="with mesh")
+        entered.__exit__(*exception)
 
     def __hash__(self) -> int:
         return object.__hash__(self)
@@ -298,7 +301,6 @@ class Mesh(_Axes):
 
 
 _meshes: weakref.WeakValueDictionary[tuple, Mesh] = weakref.WeakValueDictionary()
-_entered: weakref.WeakKeyDictionary[Mesh, list[Override]] = weakref.WeakKeyDictionary()
 
 
 def _grid(devices: Any) -> np.ndarray:
