@@ -64,6 +64,10 @@ def test_texts_and_estimates():
     assert lowered.compile().memory_analysis().output_size_in_bytes > 0
     with pytest.raises(DialectError):
         lowered.as_text(dialect="vhdl")
+    assert "stablehlo.multiply" in str(lowered.compiler_ir())
+    assert "multiply(" in lowered.compiler_ir("hlo").as_hlo_text()
+    with pytest.raises(DialectError):
+        lowered.compiler_ir("vhdl")
 
 
 def test_static_arguments_are_left_out_of_the_call():

@@ -1,13 +1,15 @@
 """Portable programs: StableHLO in the form that later versions still read, and its symbolic sizes put in."""
 from __future__ import annotations
 
+from typing import Any
+
 from jaxlib import _jax
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
 
 from perspicax.binding.mlir import context
 
-__all__ = ["PortableFailure", "current_version", "deserialize", "functions_of", "refine", "serialize"]
+__all__ = ["PortableFailure", "computation", "current_version", "deserialize", "functions_of", "module", "refine", "serialize"]
 
 PortableFailure = (RuntimeError, ValueError, ir.MLIRError)
 """What these functions raise for programs that they refuse."""
@@ -38,6 +40,17 @@ def refine(text: str) -> str:
     found = _jax.mlir.refine_polymorphic_shapes(text.encode(), enable_shape_assertions=True, validate_static_shapes=True)
     with context(), ir.Location.unknown():
         return _text(ir.Module.parse(found))
+
+
+def module(text: str) -> Any:
+    """A program as a module of the MLIR bindings."""
+    with context(), ir.Location.unknown():
+        return ir.Module.parse(text)
+
+
+def computation(text: str) -> Any:
+    """A program as an XLA computation, before any optimisation."""
+    return _jax.mlir.mlir_module_to_xla_computation(text, use_tuple_args=False, return_tuple=False)
 
 
 def functions_of(text: str) -> list[tuple[str, str]]:

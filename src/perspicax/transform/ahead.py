@@ -224,6 +224,22 @@ class LoweredStage:
         text = self._lowered.text
         return text if debug_info else _LOCATION.sub("", text)
 
+    def compiler_ir(self, dialect: str | None = None) -> Any:
+        """The program as an object of the compiler's.
+
+        Args:
+            dialect: `stablehlo` for a module of the MLIR bindings, which is the default; `hlo` for an XLA computation,
+                with methods such as `as_hlo_text`.
+
+        Raises:
+            DialectError: there is no such dialect.
+        """
+        from perspicax.binding import portable  # it loads MLIR
+
+        if dialect not in (None, "stablehlo", "hlo"):
+            raise DialectError(dialect=str(dialect))
+        return (portable.computation if dialect == "hlo" else portable.module)(self._lowered.text)
+
     def compile(self, compiler_options: dict[str, Any] | None = None) -> CompiledStage:
         """Compile."""
         overrides = self._options.compiler_options + tuple(sorted((compiler_options or {}).items()))
