@@ -100,8 +100,8 @@ class NonAddressableArrayError(PerspicaxError, RuntimeError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"The values of an array {self.type_text} cannot be read in this process: other processes have parts "
-                           "of it.", why=f"its sharding is {self.sharding}",
+        return Report(says=f"The values of an array {self.type_text} cannot be read in this process: other processes have "
+                           "parts of it.", why=f"its sharding is {self.sharding}",
                       fixes=(Fix("look at the parts that are here", code="[shard.data for shard in x.addressable_shards]"),
                              Fix("collect all parts, in all processes",
                                  code="multihost_utils.process_allgather(x, tiled=True)"),

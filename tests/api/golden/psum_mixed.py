@@ -1,7 +1,8 @@
 import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import lax
-from perspicax.sharding import AbstractMesh, PartitionSpec as P
+from perspicax.sharding import AbstractMesh
+from perspicax.sharding import PartitionSpec as P
 
 mesh = AbstractMesh((4, 2), ("data", "model"))
 

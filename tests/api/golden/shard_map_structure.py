@@ -1,6 +1,7 @@
 import perspicax as jax
 import perspicax.numpy as jnp
-from perspicax.sharding import AbstractMesh, PartitionSpec as P
+from perspicax.sharding import AbstractMesh
+from perspicax.sharding import PartitionSpec as P
 
 mesh = AbstractMesh((4, 2), ("data", "model"))
 
