@@ -194,3 +194,18 @@ def test_a_mask_of_dropout_is_drawn_once_though_value_and_gradient_read_it() -> 
     mask = rounds(lambda x, key: layer.apply({}, x, rngs={"dropout": key}))
     assert mask > 40, "a key for the layer, then bits for each element"
     assert rounds(perspicax.value_and_grad(loss)) == mask
+
+
+def test_a_table_of_one_vector_gives_it_for_every_number() -> None:
+    table = nn.Embed(1, 2)
+    variables = table.init(random.key(0), jnp.array([0]))
+    row = variables["params"]["embedding"][0]
+    found = table.apply(variables, jnp.array([[0, 4], [-1, 0]]))
+    np.testing.assert_array_equal(found, np.broadcast_to(row, (2, 2, 2)))
+    np.testing.assert_array_equal(table.apply(variables, 0), row)
+
+
+def test_what_is_no_layer_is_told_by_its_place() -> None:
+    layers: Any = [nn.Dense(3), 3]
+    with pytest.raises(LayerOptionError, match=r"an int as `layers\[1\]`"):
+        nn.Sequential(layers).init(random.key(0), jnp.ones((1, 2)))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import pickle
 from typing import Any, Generic, TypeVar
@@ -375,3 +376,40 @@ def test_vmap_takes_arguments_that_are_none(in_axes: Any) -> None:
     rows = nn.vmap(Rows, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=in_axes)()
     made = rows.init(random.key(0), jnp.ones((2, 4)), None)
     assert made["params"]["Dense_0"]["kernel"].shape == (2, 4, 3)
+
+
+class _WithInitVar(nn.Module):
+    wanted: dataclasses.InitVar[int] = 3
+
+    def __post_init__(self, wanted: int) -> None:
+        self.seen = wanted
+        super().__post_init__()
+
+    def __call__(self) -> int:
+        return self.seen
+
+
+def test_copies_get_what_only_init_sees() -> None:
+    module: Any = _WithInitVar(7)
+    assert module.apply({}) == module.clone().seen == 7
+    assert module.copy(wanted=9).seen == 9
+
+
+def test_a_lifted_scan_wants_pairs() -> None:
+    class Step(nn.Module):
+        def __call__(self, carry: Any, x: Any) -> Any:
+            return carry
+
+    with pytest.raises(ValueError, match="body of a lifted scan returned an array"):
+        nn.scan(Step)().apply({}, jnp.ones(2), jnp.ones((4, 2)))
+
+
+def test_static_arguments_of_remat_are_given_by_position() -> None:
+    class Doubled(nn.Module):
+        def __call__(self, x: Any, train: bool) -> Any:
+            return 2 * x if train else x
+
+    lifted = nn.remat(Doubled, static_argnums=(2,))()
+    assert lifted.apply({}, 3.0, True) == 6.0
+    with pytest.raises(ValueError, match="does not give by position"):
+        lifted.apply({}, 3.0, train=True)

@@ -145,3 +145,7 @@ def test_who_draws_the_same_often_gets_the_same_from_a_kernel_of_its_own():
     drawn.append(np.asarray(samples(random.key(3), -1., 2., shape=(5,), dtype=np.dtype(np.float32))))
     assert len(samples.staged.cache) == 1
     assert drawn[0].tobytes() == drawn[1].tobytes() == drawn[2].tobytes()
+
+
+def test_t_has_the_shape_of_its_degrees_of_freedom():
+    assert random.t(KEY, np.array([3., 4., 5.], np.float32)).shape == (3,)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from perspicax.diagnose.conditions import Branches, Condition, condition_at, link_of, on_device
 from perspicax.diagnose.expression import Expression, expression_at, located
 from perspicax.diagnose.files import source_file
-from perspicax.diagnose.frames import USER, kind_of, mark_internal, user_place, user_position, user_stack
+from perspicax.diagnose.frames import INTERNAL, USER, kind_of, mark_internal, user_place, user_position, user_stack
 from perspicax.diagnose.place import Place, Position, Span, function_name, node_span, resolve
 
 __all__ = [
@@ -251,9 +251,9 @@ def code_of(fun: object) -> CodeType | None:
 
 
 def function_span(fun: object) -> Span | None:
-    """The line that defines `fun` (its `def`, or the lambda's text); None for builtins."""
+    """The line that defines `fun` (its `def`, or the lambda's text); None for builtins, and for functions of our own."""
     code = code_of(fun)
-    if code is None:
+    if code is None or kind_of(code.co_filename) == INTERNAL:
         return None
     file = source_file(code.co_filename)
     if file is None:

@@ -11,6 +11,7 @@ from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.flax.applied import AppliedError, Collision, collision, opened_at, transform_made_at, variable_made_at
 from perspicax.flax.error_base import (
     FlaxError,
+    article,
     entry,
     lifted_by,
     listed,
@@ -407,7 +408,7 @@ class InvalidFilterError(FlaxError):
     @property
     def report(self) -> Report:
         return Report(
-            says=f"A {type(self.filter_like).__name__} is no filter: {self.filter_like!r}.",
+            says=f"{article(self.filter_like).capitalize()} is no filter: {self.filter_like!r}.",
             why="a filter is True (all), False (none), a name, a collection of names, or `DenyList` of one of these (all "
                 "others)",
             fixes=(Fix(code="mutable=['batch_stats']"),))

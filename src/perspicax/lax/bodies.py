@@ -146,11 +146,12 @@ def axis_names(jaxprs: Iterable[ClosedJaxpr | None]) -> frozenset:
 
 
 def definition_of(fun: Any) -> Position | None:
-    """A place in a user's function, for reports."""
-    from perspicax.diagnose.source import code_of  # only an error needs it
+    """A place in a user's function, for reports; `None` for functions of our own."""
+    from perspicax.diagnose.frames import INTERNAL, kind_of  # only an error needs it
+    from perspicax.diagnose.source import code_of
 
     code = code_of(fun)
-    return None if code is None else Position(code, 0)
+    return None if code is None or kind_of(code.co_filename) == INTERNAL else Position(code, 0)
 
 
 __all__ = ["Body", "axis_names", "check_callable", "definition_of", "leaf_paths", "live_part", "open_consts", "parameter_name",

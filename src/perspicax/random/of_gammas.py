@@ -190,7 +190,7 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None, *,
 
 
 @public
-def t(key: Any, df: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
+def t(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of Student's t distribution of `df` degrees of freedom. The rest is as for `beta`."""
     return sampled("t", _t_samples, key, shape, dtype, out_sharding, df=df)
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from perspicax import lax, random
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.packing import Groups, pack, tree_map_rngs
+from perspicax.flax.core.packing import Groups, named_as, pack, tree_map_rngs
 from perspicax.flax.core.scopes import Scope
 
 __all__ = ["cond", "switch", "while_loop"]
@@ -60,12 +60,12 @@ def while_loop(cond_fn: Callable[[Scope, C], Any], body_fn: Callable[[Scope, C],
 
 
 def _branch(fn: Callable[..., Any], enter: Any, leave: Any) -> Callable[..., Any]:
+    @named_as(fn)
     def branch(variables: Groups, rngs: Groups, *operands: Any) -> Any:
         inside = enter(variables, rngs)
         result = fn(inside, *operands)
         return result, leave(inside)
 
-    branch.__name__ = branch.__qualname__ = getattr(fn, "__name__", "branch")  # reports name the branches
     return branch
 
 

@@ -8,7 +8,7 @@ import perspicax as jax
 from perspicax import tree_util
 from perspicax.flax import struct
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.packing import Groups, pack
+from perspicax.flax.core.packing import Groups, named_as, pack
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.tree_errors import LiftError
 
@@ -46,6 +46,8 @@ def vjp(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: bool = False
 
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
         moving, still = variables
+
+        @named_as(fn)
 
         def inner(moving: Any, *args: Any) -> Any:
             inside = enter((moving, still), rngs)
@@ -100,6 +102,7 @@ def value_and_grad(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: b
     _no_reduce_axes(reduce_axes)
 
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
+        @named_as(fn)
         def inner(*args: Any) -> Any:
             inside = enter(variables, rngs)
             result, aux = _with_aux(fn(inside, *args), has_aux)
@@ -135,6 +138,8 @@ def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, varia
 
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
         moving, still = variables
+
+        @named_as(fn)
 
         def inner(moving: Any, args: Any) -> Any:
             inside = enter((moving, still), rngs)
@@ -182,6 +187,7 @@ def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_
                 return function(inside, *args), leave(inside)
 
             # The variables and keys that have no cotangents are arguments too: they may be tracers of a derivative.
+            @named_as(fn)
             def inner(moving: Any, still: Any, rngs: Groups, *args: Any) -> Any:
                 return run(fn, moving, still, rngs, args)
 

@@ -15,6 +15,7 @@ from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
 from perspicax.flax.core.lift_stages import remat
 from perspicax.flax.core.packing import Groups, pack, tree_map_rngs
 from perspicax.flax.core.scopes import Scope
+from perspicax.flax.error_base import article
 from perspicax.flax.tree_errors import LiftError
 from perspicax.flax.typing import In, InOutAxis, InOutScanAxis, Out
 
@@ -42,7 +43,22 @@ def _sizes(tree: Any, axes: Any) -> set[int]:
 
     spread = tree_util.tree_broadcast(axes, tree, is_leaf=none)
     found = zip(tree_util.tree_leaves(tree, is_leaf=none), tree_util.tree_leaves(spread, is_leaf=none), strict=True)
-    return {jax.numpy.shape(leaf)[axis] for leaf, axis in found if axis is not None and leaf is not None}
+    sizes = [(jax.numpy.shape(leaf), axis) for leaf, axis in found if axis is not None and leaf is not None]
+    return {shape[axis] for shape, axis in sizes if -len(shape) <= axis < len(shape)}  # of others `jax.vmap` tells
+
+
+def _pair(found: Any) -> tuple[Any, Any]:
+    """What a step of a loop returns.
+
+    Raises:
+        LiftError: it is no pair.
+    """
+    if isinstance(found, (tuple, list)) and len(found) == 2:
+        return found[0], found[1]
+    what = f"{len(found)} values" if isinstance(found, (tuple, list)) else article(found)
+    raise LiftError(says=f"The body of a lifted scan returned {what}.",
+                    why="a step returns a pair: the carry for the next step, and the outputs of this one, which are stacked",
+                    fixes=(Fix("return None beside the carry where there are no outputs", code="return carry, None"),))
 
 
 def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutAxis],
@@ -152,7 +168,7 @@ def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutS
             if data_transform is not None:
                 groups, keys = data_transform(groups, keys)
             scope = enter(groups, keys)
-            value, results = fn(scope, value, *args)
+            value, results = _pair(fn(scope, value, *args))
             shared, carried, *own = leave(scope)
             return shared, (carried, value), (_with_axis(meta.add_axis, tuple(own), given_axes, metadata_params), results)
 

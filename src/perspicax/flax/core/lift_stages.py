@@ -9,10 +9,12 @@ from typing import Any, Generic, TypeVar
 
 import perspicax as jax
 from perspicax import tree_util
+from perspicax.diagnose import Fix
 from perspicax.flax.core.filters import CollectionFilter, DenyList, Filter, PRNGSequenceFilter
-from perspicax.flax.core.packing import Groups, pack
+from perspicax.flax.core.packing import Groups, named_as, pack
 from perspicax.flax.core.rngs import LazyRng
 from perspicax.flax.core.scopes import Scope
+from perspicax.flax.tree_errors import LiftError
 
 __all__ = ["CountsHolder", "TransformContext", "checkpoint", "fold_rngs", "jit", "remat", "set_from_dict"]
 
@@ -222,6 +224,14 @@ def remat(fn: Callable[..., Any], variables: CollectionFilter = True, rngs: PRNG
     numbers = _numbers(static_argnums)
 
     def recomputed(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any, **kwargs: Any) -> Any:
+        if any(n >= len(args) for n in numbers):
+            names = " and ".join([f"`{name}`" for name in kwargs])
+            raise LiftError(says="`static_argnums` names an argument that the call does not give by position"
+                                 f"{f': it gives {names} by name' if names else ''}.",
+                            why="`static_argnums` counts the arguments that are given by position",
+                            fixes=(Fix("give the static argument by position"),))
+
+        @named_as(fn)
         def inner(variables: Groups, rngs: Groups, *args: Any, **kwargs: Any) -> Any:
             scope = enter(variables, rngs)
             result = fn(scope, *args, **kwargs)

@@ -16,7 +16,7 @@ from perspicax.flax.core.rngs import LazyRng
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.traceback_util import api_boundary
 
-__all__ = ["Carrier", "distinct_scopes", "id_fn", "pack", "tree_map_rngs"]
+__all__ = ["Carrier", "distinct_scopes", "id_fn", "named_as", "pack", "tree_map_rngs"]
 
 Groups = tuple[tuple[dict[str, Any], ...], ...]
 """For each filter, for each scope, the collections (or keys) by name."""
@@ -149,6 +149,15 @@ def distinct_scopes(leaves: Iterable[Scope]) -> tuple[list[Scope], list[tuple[in
             tops.append(top)
         ways.append((numbers[top], names))
     return tops, ways
+
+
+def named_as(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator for what runs the user's `fn` within a transformation: reports call it by the user's name."""
+    def named(runs: Callable[..., Any]) -> Callable[..., Any]:
+        runs.__name__ = runs.__qualname__ = getattr(fn, "__name__", "function")
+        return runs
+
+    return named
 
 
 def pack(fn: Callable[..., Any], in_variable_filters: Sequence[Filter], out_variable_filters: Sequence[Filter],

@@ -115,7 +115,9 @@ class Carried:
             fn: takes a module and arguments.
             name: its name, for reports.
         """
-        return functools.partial(self.run, fn, name)
+        made: Any = functools.partial(self.run, fn, name)
+        made.__name__ = name or getattr(fn, "__name__", "function")
+        return made
 
     def run(self, fn: Callable[..., Any], name: str, scopes: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         """Call `fn` with copies of the modules that are bound to the scopes inside of the transformation."""

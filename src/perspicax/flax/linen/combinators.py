@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.diagnose.report import Fix
+from perspicax.flax.error_base import article
 from perspicax.flax.linen.layer_errors import LayerOptionError, layer_at
 from perspicax.flax.linen.module import Module
 
@@ -47,11 +48,15 @@ class Sequential(Module):
             What the last layer returns.
 
         Raises:
-            LayerOptionError: there are no layers.
+            LayerOptionError: there are no layers, or one of them is no function.
         """
+        which = f"{layer_at(self)[0].upper()}{layer_at(self)[1:]}"
         if not self.layers:
-            raise LayerOptionError(says=f"{layer_at(self)[0].upper()}{layer_at(self)[1:]} has no layers.",
-                                   why="what it returns is what its last layer returns")
+            raise LayerOptionError(says=f"{which} has no layers.", why="what it returns is what its last layer returns")
+        for i, layer in enumerate(self.layers):
+            if not callable(layer):
+                raise LayerOptionError(says=f"{which} has {article(layer)} as `layers[{i}]`.",
+                                       why="a layer is a module or a function, which is called with the last one's result")
         out = self.layers[0](*args, **kwargs)
         for layer in self.layers[1:]:
             if isinstance(out, tuple):

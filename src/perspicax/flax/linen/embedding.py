@@ -47,7 +47,8 @@ class Embed(Module):
             inputs: integers of any shape `[...]`, each less than `num_embeddings`.
 
         Returns:
-            An array `[..., features]`. A number that is too large gives NaNs; negative ones count from the end.
+            An array `[..., features]`. A number that is too large gives NaNs; negative ones count from the end. A table of
+            one vector gives that vector, whatever the number.
 
         Raises:
             LayerInputError: the inputs are not integers.
@@ -57,8 +58,7 @@ class Embed(Module):
                                   why="an input is the number of a row of the table")
         (table,) = self.promote_dtype(self.embedding, dtype=self.dtype, inexact=False)
         if self.num_embeddings == 1:  # no gather is needed
-            numbers = jnp.expand_dims(inputs, -1)
-            return jnp.where(jnp.broadcast_to(numbers, (*jnp.shape(inputs), self.features)) == 0, table, jnp.nan)
+            return jnp.broadcast_to(table[0], (*jnp.shape(inputs), self.features))
         return jnp.take(table, inputs, axis=0)
 
     def attend(self, query: Array) -> Array:

@@ -286,7 +286,8 @@ class Module(ModuleBase):
         """
         given = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)
                  if each.init and each.name != "parent"}
-        given.update(parent=parent, **updates)
+        given.update(self.__dict__.get("_init_only", {}), parent=parent)
+        given.update(updates)
         if _deep_clone is not False:
             copies: Any = weakref.WeakValueDictionary() if _deep_clone is True else _deep_clone
 

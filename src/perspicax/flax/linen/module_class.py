@@ -1,6 +1,7 @@
 """What happens when a class of modules is defined: it becomes a dataclass, and its methods are wrapped."""
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -93,6 +94,26 @@ def make_dataclass(cls: type[Any], kw_only: bool) -> None:
     written: Any = dataclass(cls, extra_fields=last, repr=False, unsafe_hash=True, kw_only=kw_only)
     # Errors of construction are shown at the user's line, not in a file "<string>".
     written.__init__.__code__ = written.__init__.__code__.replace(co_filename=__file__)
+    passed_on = [name for name, each in written.__dataclass_fields__.items() if each._field_type is _INIT_ONLY]
+    if passed_on:
+        written.__init__ = _noting(written.__init__, passed_on)
+
+
+_INIT_ONLY = dataclasses._FIELD_INITVAR  # type: ignore[attr-defined]  # `dataclasses` has no public way to ask
+
+
+def _noting(init: Callable[..., None], names: list[str]) -> Callable[..., None]:
+    """An `__init__` that notes what it gets for fields which only it and `__post_init__` see: a copy gets the same."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        object.__setattr__(self, "_init_only", {name: bound.arguments[name] for name in names})
+        init(self, *args, **kwargs)
+
+    return __init__
 
 
 # Methods
