@@ -1,4 +1,4 @@
-"""optax, chex and the installed Flax run on Perspicax as on JAX: the same program in two processes, the same numbers."""
+"""optax, chex, Equinox, Haiku and the installed Flax on Perspicax and on JAX: two processes, the same numbers."""
 from __future__ import annotations
 
 import json
@@ -88,6 +88,14 @@ def test_chex_finds_the_same() -> None:
     ours, theirs = pair("use_chex")
     assert (ours.pop("whose"), theirs.pop("whose")) == ("perspicax", "jax")
     assert ours == theirs
+
+
+def test_equinox_and_haiku_compute_the_same() -> None:
+    pytest.importorskip("equinox")
+    pytest.importorskip("haiku")
+    ours, theirs = pair("modules_elsewhere")
+    assert ours["equinox"]["refused"] == 1.0
+    close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
