@@ -10,6 +10,7 @@ import numpy as np
 import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import lax, random
+from perspicax.sharding import PartitionSpec as P
 
 WRONG: dict[str, Callable[[], Any]] = {}
 RIGHT: dict[str, Callable[[], Any]] = {}
@@ -784,3 +785,35 @@ def a_branch_for_each_key_and_another_draw():
 def a_branch_for_the_words_of_each_key_and_another_draw():
     keys, some = random.split(random.PRNGKey(0), 4), jnp.array([True, False, True, False])
     return jax.vmap(lambda k, p: lax.cond(p, random.normal, random.uniform, k) + random.normal(k))(keys, some)
+
+
+# -- on the devices of a mesh
+
+@wrong
+def twice_by_pmap():
+    draw = jax.pmap(lambda key: random.normal(key))
+    keys = random.split(random.key(0), 1)
+    return draw(keys) + draw(keys)
+
+
+@right
+def each_by_pmap():
+    keys = random.split(random.key(0), 2)
+    draw = jax.pmap(lambda key: random.normal(key))
+    return draw(keys[:1]) + draw(keys[1:])
+
+
+@wrong
+def twice_within_a_shard_map():
+    mesh = jax.make_mesh((1,), ("data",))
+    f = jax.shard_map(lambda key, x: x + random.normal(key) * random.uniform(key), mesh=mesh, in_specs=(P(), P("data")),
+                      out_specs=P("data"))
+    return f(random.key(0), ones)
+
+
+@right
+def one_key_for_all_devices():
+    mesh = jax.make_mesh((1,), ("data",))
+    f = jax.shard_map(lambda key, x: x + random.normal(random.fold_in(key, lax.axis_index("data"))), mesh=mesh,
+                      in_specs=(P(), P("data")), out_specs=P("data"))
+    return f(random.key(0), ones)

@@ -13,6 +13,9 @@ from perspicax import lax, random
 from perspicax.core.config import local, sanitize
 from perspicax.core.context import evaluator
 from perspicax.errors import KeyReuseError
+from perspicax.sanitize.keys import summary
+from perspicax.sharding import AbstractMesh
+from perspicax.sharding import PartitionSpec as P
 
 WRONG, RIGHT = [{**getattr(key_programs, kind), **getattr(training_programs, kind)} for kind in ("WRONG", "RIGHT")]
 
@@ -51,6 +54,16 @@ def test_samplers_of_several_steps_use_their_key_up_once(name):
             draw(key)
         with pytest.raises(KeyReuseError):
             draw(key)
+
+
+def test_each_device_uses_its_own_keys_up_and_all_of_them_the_common_one():
+    mesh = AbstractMesh((2, 2), ("a", "b"))
+    f = jax.shard_map(lambda keys, key: jax.vmap(random.normal)(keys) + random.normal(key), mesh=mesh,
+                      in_specs=(P(("b", "a")), P()), out_specs=P(("b", "a")))
+    closed = jax.make_jaxpr(f)(random.split(random.key(0), 8), random.key(1))
+    used = {argument: origins for (argument, _), origins in summary(closed).uses}
+    assert len(used[0]) == len({str(origin) for origin in used[0]}) == 8
+    assert len(used[1]) == 1
 
 
 def test_the_corpus_is_of_the_size_that_is_claimed():

@@ -7,6 +7,7 @@ was used by the first.
 """
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from perspicax.analyse.key_identity import (
 )
 from perspicax.core.context import evaluator, use_trace
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
-from perspicax.core.primitive import Inside, Primitive
+from perspicax.core.primitive import Inside, Parts, Primitive
 from perspicax.lax.random_bits import KeyDType
 from perspicax.xla.array import ArrayImpl
 
@@ -237,6 +238,8 @@ class KeyFlow:
             return [Flow(operands.cells(i)) for i in range(len(avals))]
         if name in MOVES:
             return self._move(primitive, params, avals, operands)
+        if "parts" in primitive.extra:
+            return self._each_part(primitive.extra["parts"](**params), operands, place)
         inside = primitive.inside(**params) if primitive.inside is not None else None
         return () if inside is None else self._within(inside, operands, place)
 
@@ -309,6 +312,25 @@ class KeyFlow:
             return self.run(closed, flows, counters)
         finally:
             self.way, self.sealed = before
+
+    def _each_part(self, parts: Parts, operands: Operands, place: Any) -> Sequence[Flow]:
+        """A body that each device runs: once for each part of keys. Devices with the same keys draw the same, on purpose."""
+        flows = operands.flows()
+        with_keys = [i for i, flow in enumerate(flows) if flow.cells is not None]
+        names = list(dict.fromkeys([name for i in with_keys for axis in parts.splits[i] for name in axis]))
+        seen: set[tuple] = set()
+        for coordinates in itertools.product(*[range(parts.sizes[name]) for name in names]):
+            where = dict(zip(names, coordinates))
+            inner = [flow if flow.cells is None and not any(parts.splits[i]) else NOTHING for i, flow in enumerate(flows)]
+            for i in with_keys:
+                cells: Any = flows[i].cells
+                index = parts.slices(i, where, cells.shape)
+                mark = (i, *[s.start for s in index])
+                if mark not in seen:
+                    seen.add(mark)
+                    inner[i] = Flow(cells[(*index, ...)])
+            self._into(parts.jaxpr, inner, place)
+        return ()
 
     def _branches(self, inside: Inside, flows: Sequence[Flow], place: Any) -> Sequence[Flow]:
         """Each branch from the same state; afterwards all that any of them used up is used up."""

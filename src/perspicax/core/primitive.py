@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import operator
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from perspicax.core.avals import AbstractValue
@@ -105,6 +105,30 @@ class Inside(NamedTuple):
     def call(cls, jaxpr: Any, again: bool = False) -> Inside:
         """A call of `jaxpr` with the primitive's operands."""
         return cls("call", (Inner(jaxpr, tuple([("operand", i) for i in range(len(jaxpr.in_avals))])),), again=again)
+
+
+class Parts(NamedTuple):
+    """How a primitive runs a jaxpr on parts of its operands; `primitive.extra["parts"](**params)` tells it.
+
+    Attributes:
+        jaxpr: of one part.
+        splits: for each operand, for each of its axes, the names of the mesh axes that split it.
+        sizes: how many parts each mesh axis makes.
+    """
+
+    jaxpr: Any
+    splits: tuple[tuple[tuple[Any, ...], ...], ...]
+    sizes: Mapping[Any, int]
+
+    def slices(self, operand: int, where: Mapping[Any, int], shape: tuple[int, ...]) -> tuple[slice, ...]:
+        """The part of an operand of this shape that is at the coordinates `where` of the mesh."""
+        found = []
+        for names, size in zip(self.splits[operand], shape):
+            number, count = 0, 1
+            for name in names:
+                number, count = number * self.sizes[name] + where[name], count * self.sizes[name]
+            found.append(slice(number * (size // count), (number + 1) * (size // count)))
+        return tuple(found)
 
 
 class _Required:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perspicax.core.jaxpr import ClosedJaxpr, eval_jaxpr
-from perspicax.core.primitive import Primitive
+from perspicax.core.primitive import Parts, Primitive
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.lax import elementwise
 from perspicax.lax.bodies import open_consts
@@ -331,6 +331,10 @@ def _axis_names(jaxpr: ClosedJaxpr, newly_manual_axes: frozenset, **_: Any) -> f
     return jit_p.extra["axis_names"](jaxpr) - newly_manual_axes
 
 
+def _parts(jaxpr: ClosedJaxpr, mesh: Any, in_specs: Specs, **_: Any) -> Parts:
+    return Parts(jaxpr, tuple([tuple([tuple(names_in(part)) for part in spec]) for spec in in_specs]), dict(mesh.shape))
+
+
 def _mesh_shardings(mesh: Any, **_: Any) -> list:
     return [NamedSharding(mesh, WHOLE)] if isinstance(mesh, Mesh) else []
 
@@ -343,6 +347,7 @@ shard_map_p = Primitive(
 shard_map_p.extra["axis_names"] = _axis_names
 shard_map_p.extra["shardings"] = _mesh_shardings
 shard_map_p.extra["prune"] = _prune
+shard_map_p.extra["parts"] = _parts
 
 
 def apply_shards(jaxpr: ClosedJaxpr, args: Sequence[Any], mesh: Any, in_specs: Specs, out_specs: Specs, manual: frozenset,
