@@ -99,7 +99,8 @@ def test_a_reader_computes_the_same(name):
 
 
 def test_every_primitive_that_calls_or_repeats_is_among_the_programs():
-    ours = {p.name for p in primitives if p.inside is not None}
+    # Calls of these two are put in where they are made, so that no program holds them.
+    ours = {p.name for p in primitives if p.inside is not None} - {"call", "closed_call"}
     assert ours == {name.partition(",")[0] for name in PROGRAMS} - {"nested"}
 
 

@@ -302,6 +302,9 @@ ELSEWHERE = {
     "debug_callback": f"{_FUNCTIONS} callbacks", "debug_print": f"{_FUNCTIONS} callbacks",
     "jit": f"{_FUNCTIONS} calls", "scan": f"{_FUNCTIONS} loops", "while": f"{_FUNCTIONS} loops",
     "cond": f"{_FUNCTIONS} branches", "custom_linear_solve": f"{_FUNCTIONS} solvers",
+    "ffi_call": "it needs a foreign function: tests/api/test_foreign.py",
+    "psum": "it needs a named axis: test_collectives.py", "shard_map": "it needs a mesh: tests/api/test_shard_map.py",
+    "sharding_constraint": "it is about where arrays live: tests/xla", "reshard": "it is about where arrays live: tests/xla",
     "dim_as_value": "it has a value where a function is exported: tests/api/test_export.py",
 }
 """Primitives without an entry, and why."""

@@ -294,6 +294,11 @@ class AbstractToken(AbstractValue):
 
     dtype = ndim = size = property(_refuse)
     strong = property(lambda self: self)
+    vma = _NOWHERE
+
+    def varying(self, axes: frozenset) -> AbstractToken:
+        """Each device of a mesh has a token of its own: the type is the same."""
+        return self
 
     def batched(self, size: int, axis: int) -> Any:
         """Of an array, its type with an axis more."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import config as config_module
+from perspicax.core.avals import abstract_token
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, eval_jaxpr, subjaxprs
 from perspicax.core.primitive import Inside, Primitive
 from perspicax.core.trace import Linear, Zero
@@ -152,7 +153,7 @@ def _makes_masks(jaxpr: ClosedJaxpr) -> bool:
     XLA takes a random generator for cheap, and would write its rounds into each operation that reads the mask, forwards and
     backwards: most of a transformer's time to compile. A mask in memory is one byte an element.
     """
-    if any(aval.dtype != np.bool_ for aval in jaxpr.out_avals):
+    if any(aval is abstract_token or aval.dtype != np.bool_ for aval in jaxpr.out_avals):
         return False
     return jaxpr.derive("draws", lambda: _draws(jaxpr.jaxpr))
 
