@@ -1,6 +1,7 @@
 """Elementwise functions of lax against JAX: values, dtypes, weak types, derivatives, errors, and the jaxpr."""
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def test_values_at_the_edges_and_in_the_domain(case: Case, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
 def test_other_floats(dtype: str) -> None:
     with double(), jax.enable_x64(True):
-        for case in FLOATING:
+        for case in random.Random(dtype).sample(FLOATING, len(FLOATING) // 3):  # another third for each dtype
             args = [x.astype(dtypes.to_dtype(dtype)) for x in case.operands("float32", n=2)]
             agree(case.ours(*args), case.on(oracle)(*args), case.ulps, f"{case} of {dtype}")
 

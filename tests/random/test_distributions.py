@@ -147,8 +147,11 @@ def test_parameters_that_are_no_arrays():
 
 
 def test_shapes_that_are_none():
-    for draw in (lambda: random.gamma(KEY, 1.0, (-1,)), lambda: random.orthogonal(KEY, -2), lambda: random.ball(KEY, -1)):
-        with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError):
+        random.gamma(KEY, 1.0, (-1,))
+    for draw, words in ((lambda: random.orthogonal(KEY, -2), "`n` of `orthogonal` is -2"),
+                        (lambda: random.ball(KEY, -1), "`d` of `ball` is -1")):
+        with pytest.raises(SamplingError, match=words):
             draw()
 
 
