@@ -1,14 +1,8 @@
 """Two devices, in a process of its own: placement, commitment, meshes; the same program on JAX gives the same."""
 from __future__ import annotations
 
-import functools
-import json
-import os
-import subprocess
-import sys
-import textwrap
-
 import pytest
+from side_by_side import compare, names_in, results
 
 PROGRAM = '''
 import importlib, json, sys, warnings
@@ -121,50 +115,24 @@ CASES = {
     "ahead of time, other device": lambda: X.jit(lambda x: x * 2).lower(A).compile()(put(A, ONE)),
     "keys": lambda: where(X.random.key_data(put(X.random.split(X.random.key(0), 4), split("x"))))[2],
 }
-
-found = {}
-for name, case in CASES.items():
-    try:
-        found[name] = json.loads(json.dumps(case()))
-    except Exception as error:
-        classes = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
-        found[name] = {"raises": classes, "text": f"{type(error).__name__}: {error}"[:300]}
-print(json.dumps(found))
 '''
 
 
-@functools.cache
-def results(module: str) -> dict:
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(PROGRAM), module], env=env,
-                         capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-NAMES = [line.split('"')[1] for line in PROGRAM.splitlines() if line.startswith('    "') and ": lambda" in line]
-
-
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names_in(PROGRAM))
 def test_as_jax_does(name):
-    theirs, ours = results("jax")[name], results("perspicax")[name]
-    if isinstance(theirs, dict) and "raises" in theirs:
-        assert isinstance(ours, dict) and "raises" in ours, f"JAX raises {theirs['text']}, ours gives {ours}"
-        assert theirs["raises"][0] in ours["raises"], f"JAX raises {theirs['text']}, ours {ours['text']}"
-    else:
-        assert ours == theirs
+    compare(PROGRAM, name, devices=2)
 
 
 def test_reports_name_the_arguments():
-    found = results("perspicax")
+    found = results(PROGRAM, "perspicax", 2)
     assert found["jit: both committed"]["text"].startswith("IncompatibleDevicesError")
     assert found["in_shardings against an argument"]["text"].startswith("ShardingMismatchError: The argument `x` of")
     assert found["in_shardings, uneven"]["text"].startswith("ShardingFitError: Axis 0 of `x` of `<lambda>`")
 
 
 def test_results_without_the_oracle():
-    found = results("perspicax")
+    found = results(PROGRAM, "perspicax", 2)
     device, committed, values, *_ = found["put"]
     assert (len(device), committed) == (1, True) and values == pytest.approx([0.3, 0.7, -1.1, 2.0])
     assert len(found["split"][4]) == 2 and found["split"][3] is False

@@ -1,14 +1,8 @@
 """Eight devices, in a process of its own: meshes, specifications, shardings; the same program on JAX gives the same."""
 from __future__ import annotations
 
-import functools
-import json
-import os
-import subprocess
-import sys
-import textwrap
-
 import pytest
+from side_by_side import compare, names_in, results
 
 PROGRAM = '''
 import collections, importlib, json, pickle, re, sys, warnings
@@ -230,40 +224,14 @@ if sys.argv[1] == "perspicax":  # JAX refuses it
             X.debug.callback(lambda v: lines.append([float(v)]), a[0, i], ordered=True)
         return a
     CASES["ordered callback"] = lambda: (X.jit(told)(put("x")), X.effects_barrier(), lines[-2:])[2]
-
-found = {}
-for name, case in CASES.items():
-    try:
-        found[name] = json.loads(json.dumps(case()))
-    except Exception as error:
-        classes = [c.__name__ for c in type(error).__mro__ if c.__module__ == "builtins"]
-        found[name] = {"raises": classes, "text": f"{type(error).__name__}: {error}"[:600]}
-print(json.dumps(found))
 '''
 
 
-@functools.cache
-def results(module: str) -> dict:
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(PROGRAM), module], env=env,
-                         capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-NAMES = [line.split('"')[1] for line in PROGRAM.splitlines() if line.startswith('    "') and ": " in line]
-
-
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names_in(PROGRAM))
 def test_as_jax_does(name):
-    theirs, ours = results("jax")[name], results("perspicax")[name]
-    if isinstance(theirs, dict) and "raises" in theirs:
-        assert isinstance(ours, dict) and "raises" in ours, f"JAX raises {theirs['text']}, ours gives {ours}"
-        assert theirs["raises"][0] in ours["raises"], f"JAX raises {theirs['text']}, ours {ours['text']}"
-    else:
-        assert ours == theirs
+    compare(PROGRAM, name, devices=8)
 
 
 def test_ordered_callbacks_run_on_the_first_of_several_devices():
-    assert results("perspicax")["ordered callback"] == [[0.0], [1.0]]
+    assert results(PROGRAM, "perspicax", 8)["ordered callback"] == [[0.0], [1.0]]
