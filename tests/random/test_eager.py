@@ -68,7 +68,8 @@ SHAPELESS = {
 
 @pytest.mark.parametrize("name", SHAPELESS)
 def test_a_new_shape_needs_no_new_program(name, monkeypatch):
-    for module, price in (("piecewise", "PRICE"), ("bits", "KERNEL")):  # tests before may have paid for a program of its own
+    # tests before may have paid for a program of its own, or nearly for one of small pieces
+    for module, price in (("piecewise", "PRICE"), ("bits", "KERNEL"), ("chunks", "SPARED")):
         monkeypatch.setattr(sys.modules[f"perspicax.random.{module}"], price, float("inf"))
     draw = SHAPELESS[name]
     draw((7,))
