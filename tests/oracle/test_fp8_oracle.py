@@ -108,3 +108,48 @@ def test_a_type_that_is_not_of_8_bits_is_refused() -> None:
     whole = perspicax.numpy.ones((4, 4), "int32")
     with pytest.raises(ValueError, match=r"int32\[4, 4\]"):
         our_linen.Fp8DotGeneralOp().init(perspicax.random.key(0), whole, whole, (((1,), (0,)), ((), ())))
+
+
+def shared(side: Side, name: str) -> dict[str, Any]:
+    """Loss and gradients of a layer that is called four times, whose scales and histories are of `fm32`."""
+    nn, convert, fm32 = side.nn, side.jax.lax.convert_element_type, side.ops.fm32
+
+    class Shared(nn.Module):  # type: ignore[misc, name-defined]
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            layer = nn.Dense(6, dot_general_cls=getattr(side.ops, name))
+            loop = nn.scan(lambda layer, x, _: (layer(x), None), variable_broadcast=("params", "_overwrite_with_gradient"),
+                           split_rngs={"params": False}, length=3)
+            return layer(loop(layer, x, None)[0]).sum()
+
+    variables = Shared().init(side.jax.random.key(2), X)
+
+    def loss(variables: Any) -> Any:
+        scales = side.jax.tree.map(lambda x: convert(x, fm32), variables["_overwrite_with_gradient"])
+        return Shared().apply({**variables, "_overwrite_with_gradient": scales}, X)
+
+    leaves = side.jax.tree_util.tree_flatten_with_path(side.jax.jit(side.jax.value_and_grad(loss))(variables))[0]
+    return {side.jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+@pytest.mark.parametrize("name", ["Fp8DotGeneralOp", "Fp8DirectDotGeneralOp"])
+def test_of_the_scales_of_a_layer_that_is_called_again_the_largest_is_left_as_in_flax(name: str) -> None:
+    ours, theirs = shared(OURS, name), shared(THEIRS, name)
+    assert list(ours) == list(theirs)
+    for path, value in theirs.items():
+        np.testing.assert_array_equal(ours[path], value, err_msg=path)
+
+
+def test_derivatives_of_fm32_meet_in_the_maximum() -> None:
+    jnp, convert = perspicax.numpy, perspicax.lax.convert_element_type
+
+    def twice(x: Any) -> Any:
+        shared = convert(x, our_ops.fm32)
+        step = lambda c, t: (c + (convert(shared, "float32") * t).sum(), None)
+        return perspicax.lax.scan(step, 0.0, jnp.array([1., 3., -2.]))[0] + (convert(shared, "float32") * jnp.array([1., 5.])).sum()
+
+    assert perspicax.jit(perspicax.grad(twice))(jnp.ones(2)).tolist() == [3., 5.]
+    assert perspicax.vmap(perspicax.grad(twice))(jnp.ones((2, 2))).tolist() == [[3., 5.]] * 2
+    assert our_ops.fp8_meta_dtype_wrapper(jnp.float8_e4m3fn).nothing == -448
+    with pytest.raises(TypeError, match=r"float16\[2\] cannot be converted to fp8_meta32"):
+        convert(jnp.ones(2, "float16"), our_ops.fm32)

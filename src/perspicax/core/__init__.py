@@ -13,6 +13,7 @@ __getattr__, __dir__ = _on_demand(__name__, names={
     "Atom": "perspicax.core.jaxpr",
     "Effect": "perspicax.core.effects",
     "DeferringTrace": "perspicax.core.deferral",
+    "MeetingDType": "perspicax.core.dtypes",
     "ShapedArray": "perspicax.core.avals",
     "Trace": "perspicax.core.trace",
     "Tracer": "perspicax.core.tracer",

@@ -156,8 +156,8 @@ class ShapedArray(AbstractValue):
     def to_tangent_aval(self) -> ShapedArray:
         """The type of a tangent of a value of this type: the same for floating and complex, `float0` otherwise."""
         if self._tangent is None:
-            inexact = not self.extended and dtypes.issubdtype(self.dtype, np.inexact)
-            self._tangent = self if inexact else ShapedArray(self.shape, dtypes.float0)
+            moves = isinstance(self.dtype, dtypes.MeetingDType) if self.extended else dtypes.issubdtype(self.dtype, np.inexact)
+            self._tangent = self if moves else ShapedArray(self.shape, dtypes.float0)
         return self._tangent
 
     to_cotangent_aval = to_tangent_aval

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import abc
 import string
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
@@ -61,6 +61,26 @@ class ExtendedDType(abc.ABC):
 
     def __repr__(self) -> str:
         return self.name
+
+
+class MeetingDType(ExtendedDType):
+    """A dtype of single floating numbers whose tangents meet in a function of their own, in place of the sum.
+
+    Arrays convert to `physical_dtype` and from it, and have derivatives as that has.
+    """
+
+    __slots__ = ()
+
+    physical_shape: tuple[int, ...] = ()  # type: ignore[assignment]
+
+    @property
+    @abc.abstractmethod
+    def nothing(self) -> float:
+        """The number that changes none which it meets: it stands for a tangent that is zero."""
+
+    @abc.abstractmethod
+    def meet(self, x: Any, y: Any) -> Any:
+        """What two arrays of tangents, both of this dtype, become where they flow together."""
 
 
 DType: TypeAlias = np.dtype | ExtendedDType

@@ -34,6 +34,7 @@ from perspicax.core.dtype_table import (
     SMALL_FLOATS,
     DType,
     ExtendedDType,
+    MeetingDType,
     bfloat16,
     bool_,
     complex64,
@@ -64,7 +65,8 @@ from perspicax.diagnose.frames import user_position
 from perspicax.diagnose.watched import requests_watched
 
 __all__ = [
-    "ALL", "FLOAT0_NAME", "ML_FLOATS", "ML_INTS", "NUMERIC", "SMALL_FLOATS", "DType", "ExtendedDType", "ScalarType",
+    "ALL", "FLOAT0_NAME", "ML_FLOATS", "ML_INTS", "NUMERIC", "SMALL_FLOATS", "DType", "ExtendedDType", "MeetingDType",
+    "ScalarType",
     "bfloat16", "bool_", "canonicalize_dtype", "check_int_fits", "check_numeric", "complex64", "complex128",
     "default_dtype", "dtype_of", "extended", "finfo", "float0", "float16", "float32", "float64", "iinfo", "int8",
     "int16", "int32", "int64", "is_weakly_typed", "issubdtype", "itemsize_bits", "jax_dtype", "kind_of",

@@ -46,16 +46,22 @@ PART_OF = {c: f for f, c in COMPLEX_OF.items()}
 
 def _convert_type(x: ShapedArray, *, new_dtype: Any, weak_type: bool) -> ShapedArray:
     if x.extended or isinstance(new_dtype, dtypes.ExtendedDType):
-        if x.dtype != new_dtype:
+        if x.dtype != new_dtype and not _meets(x.dtype, new_dtype):
             raise OperationShapeError(says=f"{x.str_short()} cannot be converted to {dtypes.name_of(new_dtype)}.",
                                       why="the elements of an extended dtype (such as PRNG keys) are opaque: they do "
                                           "not convert to numbers, nor numbers to them")
-    return ShapedArray(x.shape, new_dtype, weak_type, sharding=x.sharding)
+    return ShapedArray(x.shape, new_dtype, weak_type)
+
+
+def _meets(old: Any, new: Any) -> bool:
+    """Whether one of two dtypes is extended, and the other that of its elements."""
+    return any(isinstance(a, dtypes.MeetingDType) and b == a.physical_dtype for a, b in ((old, new), (new, old)))
 
 
 def _convert_jvp(primals: tuple, tangents: tuple, *, new_dtype: Any, weak_type: bool) -> tuple[Any, Any]:
     out = convert_element_type_p(*primals, new_dtype=new_dtype, weak_type=weak_type)
-    if type(tangents[0]) is Zero or kind(new_dtype) not in FLOATING | COMPLEX:
+    moves = kind(new_dtype) in FLOATING | COMPLEX or isinstance(new_dtype, dtypes.MeetingDType)
+    if type(tangents[0]) is Zero or not moves:
         return out, Zero.like(out)
     return out, convert_element_type_p(tangents[0], new_dtype=new_dtype, weak_type=weak_type)
 
@@ -90,7 +96,8 @@ def _convert_host(x: np.ndarray, *, new_dtype: Any, weak_type: bool) -> Any:
 convert_element_type_p = elementwise(
     "convert_element_type", fast_compile="all", over=ANY, params=("new_dtype", "weak_type"), type_rule=_convert_type,
     jvp=OfPrimitive(lambda _: _convert_jvp), transpose=_convert_transpose, emit=_convert_emit, host=_convert_host,
-    physical=lambda params, in_avals, out_avals: {**params, "new_dtype": out_avals[0].dtype.physical_dtype})
+    physical=lambda params, in_avals, out_avals: {**params, "new_dtype": getattr(out_avals[0].dtype, "physical_dtype",
+                                                                                out_avals[0].dtype)})
 
 
 def convert_element_type(operand: ArrayLike, new_dtype: Any) -> Array:

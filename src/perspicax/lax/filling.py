@@ -82,7 +82,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: Any = None
     if dtype is not None:
         wanted: Any = dtypes.requested_dtype(dtype, "full")
         if isinstance(wanted, dtypes.ExtendedDType):
-            return _put(full_of_words(sizes, value, wanted), sharding)
+            return _put(full_of_elements(sizes, value, wanted), sharding)
         value = convert(value, wanted, False)
     elif not isinstance(value, Array):
         value = convert(value, aval.dtype, aval.weak_type)
@@ -107,7 +107,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sha
     sizes = aval.shape if shape is None else canonical_shape(shape)
     weak = dtype is None and aval.weak_type
     if aval.extended and dtype is None:
-        return full_of_words(sizes, fill_value, aval.dtype)
+        return full_of_elements(sizes, fill_value, aval.dtype)
     made = full(sizes, fill_value, aval.dtype if dtype is None else dtype)
     if weak:
         made = convert(made, aval.dtype, True)
@@ -116,11 +116,16 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sha
     return _put(made, sharding)
 
 
-def full_of_words(shape: tuple[int, ...], fill_value: Any, dtype: Any) -> Any:
-    """An array of keys, all of whose words are `fill_value`: what a program begins with where keys are filled in later."""
+def full_of_elements(shape: tuple[int, ...], fill_value: Any, dtype: Any) -> Any:
+    """An array of an extended dtype: of numbers that are `fill_value`; or of keys, all of whose words are, which is what a
+    program begins with where keys are filled in later."""
     from perspicax.lax.random_bits import random_wrap_p  # for its weight: few programs need it
 
     word = as_operand(fill_value)
+    if isinstance(dtype, dtypes.MeetingDType):
+        number = word if get_aval(word).dtype == dtype else convert_element_type(  # type: ignore[attr-defined]
+            convert_element_type(word, dtype.physical_dtype), dtype)
+        return shapes.broadcast_in_dim(number, shape, ())
     if get_aval(word).extended:  # type: ignore[attr-defined]
         return shapes.broadcast_in_dim(convert_element_type(word, dtype), shape, ())
     words = shapes.broadcast_in_dim(convert_element_type(word, np.uint32), (*shape, *dtype.physical_shape), ())

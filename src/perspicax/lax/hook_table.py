@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
+from perspicax.core.dtypes import MeetingDType
 from perspicax.core.tracer import get_aval
-from perspicax.lax import compare, convert, elementwise, shape
+from perspicax.lax import compare, convert, elementwise, filling, shape
 from perspicax.lax.reductions import reduce_sum
 from perspicax.transform import hooks
 from perspicax.xla.array import from_numpy
@@ -26,7 +28,14 @@ def _broadcast(x: Any, size: int, axis: int) -> Any:
     return shape.broadcast_in_dim(x, (*old[:axis], size, *old[axis:]), [i + (i >= axis) for i in range(len(old))])
 
 
+def _add(x: Any, y: Any) -> Any:
+    aval: Any = x.aval if isinstance(x, Array) else get_aval(x)
+    return aval.dtype.meet(x, y) if aval.extended else elementwise.add_any(x, y)
+
+
 def _full(aval: ShapedArray, value: float) -> Any:
+    if isinstance(aval.dtype, MeetingDType):
+        return filling.full(aval.shape, value, aval.dtype)
     scalar: Any = np.asarray(value, aval.dtype)
     if get_aval(scalar).dtype != aval.dtype:  # type: ignore[attr-defined]  # 64 bits, while they are switched off
         scalar = from_numpy(scalar)
@@ -66,7 +75,7 @@ def _vary_over(x: Any, axes: frozenset) -> Any:
 
 
 def _zeros(aval: ShapedArray) -> Any:
-    made = _full(aval, 0)
+    made = _full(aval, aval.dtype.nothing if isinstance(aval.dtype, MeetingDType) else 0)
     return convert.convert_to(made, aval) if aval.weak_type else made
 
 
@@ -76,7 +85,7 @@ def _ones(aval: ShapedArray) -> Any:
 
 
 hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
-    add=elementwise.add_any, zeros=_zeros, ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
+    add=_add, zeros=_zeros, ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
     convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce_sum(x, (axis,)),
     sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub,
     stop_gradient=_stop_gradient, psum_over=_psum_over, vary_over=_vary_over, select=compare.select,

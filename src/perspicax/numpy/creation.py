@@ -54,9 +54,9 @@ def _shape(shape: Any) -> tuple[int, ...]:
 def filled(aval: ShapedArray, value: Any) -> Any:
     """An array of type `aval` with `value` (a number) everywhere; of random keys, in all of their words."""
     if aval.extended:
-        from perspicax.lax.filling import full_of_words  # for its weight: few programs need it
+        from perspicax.lax.filling import full_of_elements  # for its weight: few programs need it
 
-        return full_of_words(aval.shape, value, aval.dtype)
+        return full_of_elements(aval.shape, value, aval.dtype)
     if (local.trace is not evaluator() and recording()) or beyond_numpy(aval):
         scalar = exactly(value, aval.dtype)
         made = lax_shape.broadcast_in_dim(scalar, aval.shape, ()) if aval.shape else convert(scalar, aval.dtype, False)

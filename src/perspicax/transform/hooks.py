@@ -76,7 +76,7 @@ def instantiate(x: Any) -> Any:
 
 def filled(aval: Any, number: int) -> Any:
     """An operand of an inexact type with 0 or 1 everywhere; a scalar costs no operation, and is no array of ours."""
-    if aval.shape == ():
+    if aval.shape == () and not aval.extended:
         if not aval.weak_type:
             made = np.asarray(number, aval.dtype)
             if get_aval(made) is aval:

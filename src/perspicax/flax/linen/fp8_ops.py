@@ -4,6 +4,8 @@ A tensor is divided by a scale, cut off at the largest number of the 8-bit type,
 the largest absolute values that the tensor had in the last steps (Micikevicius et al., FP8 Formats for Deep Learning,
 2022). Scales and histories change at each step, and have no derivative: what reverse mode returns in its place is their
 next value, so a training step puts the "gradient" of the collection `_overwrite_with_gradient` in the place of its values.
+Where a layer is called several times in a step, convert the collection to `fm32` first: then the largest is left, and not
+the sum.
 """
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ import numpy as np
 
 import perspicax.numpy as jnp
 from perspicax import custom_vjp, dtypes, lax
-from perspicax.diagnose.facade import on_demand as _on_demand
+from perspicax.flax.linen.fp8_dtypes import Fp8MetaTyRules as Fp8MetaTyRules
+from perspicax.flax.linen.fp8_dtypes import as_given, as_numbers
+from perspicax.flax.linen.fp8_dtypes import fm32 as fm32
+from perspicax.flax.linen.fp8_dtypes import fp8_meta_dtype as fp8_meta_dtype
+from perspicax.flax.linen.fp8_dtypes import fp8_meta_dtype_wrapper as fp8_meta_dtype_wrapper
+from perspicax.flax.linen.fp8_dtypes import fp32_max_grad as fp32_max_grad
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, described
 from perspicax.flax.linen.module import Module, compact
 from perspicax.flax.typing import Array, Dtype, PrecisionLike
-
-__getattr__, __dir__ = _on_demand(__name__, absent=("fm32", "fp32_max_grad", "fp8_meta_dtype", "fp8_meta_dtype_wrapper",
-                                                    "Fp8MetaTyRules"))
 
 __all__ = [
     "OVERWRITE_WITH_GRADIENT", "Fp8DirectDotGeneralOp", "Fp8DotGeneral", "Fp8DotGeneralBase", "Fp8DotGeneralOp", "Fp8Einsum",
@@ -62,13 +66,13 @@ def quantize(x: Array, q_dtype: Dtype, scale: Array, compute_dtype: Dtype) -> Ar
         compute_dtype: the dtype of the division.
     """
     largest = get_fp8_max(q_dtype, compute_dtype)
-    scaled = x / jnp.broadcast_to(jnp.asarray(scale, compute_dtype), jnp.shape(x))
+    scaled = x / jnp.broadcast_to(jnp.asarray(as_numbers(scale), compute_dtype), jnp.shape(x))
     return jnp.clip(scaled, -largest, largest).astype(q_dtype)
 
 
 def dequantize(x: Array, dq_dtype: Dtype, scale: Array) -> Array:
     """8-bit numbers times their scale, as numbers of another dtype."""
-    return x.astype(dq_dtype) * jnp.broadcast_to(jnp.asarray(scale, dq_dtype), jnp.shape(x))
+    return x.astype(dq_dtype) * jnp.broadcast_to(jnp.asarray(as_numbers(scale), dq_dtype), jnp.shape(x))
 
 
 def qdq(x: Array, q_dtype: Dtype, scale: Array, compute_dtype: Dtype) -> Array:
@@ -100,16 +104,20 @@ def compute_amax_history(x: Array, amax_history: Array) -> Array:
 
 
 def update_fp8_meta(x: Array, q_dtype: Dtype, scale: Array, amax_history: Array) -> tuple[Array, Array]:
-    """The scale that follows from the history, and the history with the numbers of this step."""
-    new_scale = compute_scale(jnp.max(amax_history, axis=0), scale, get_fp8_max(q_dtype, jnp.float32))
-    return new_scale, compute_amax_history(x, amax_history)
+    """The scale that follows from the history, and the history with the numbers of this step.
+
+    Each has the dtype of the one before, which may be `fm32`.
+    """
+    history = as_numbers(amax_history)
+    new_scale = compute_scale(jnp.max(history, axis=0), as_numbers(scale), get_fp8_max(q_dtype, jnp.float32))
+    return as_given(new_scale, scale), as_given(compute_amax_history(x, history), amax_history)
 
 
 def quantize_dequantize_update(x: Array, q_dtype: Dtype, scale: Array, amax_history: Array,
                                compute_dtype: Dtype) -> tuple[Array, Array, Array]:
     """The numbers rounded by the scale of this step; that scale; the history."""
     new_scale, new_history = update_fp8_meta(x, q_dtype, scale, amax_history)
-    return qdq(x, q_dtype, jnp.asarray(new_scale, jnp.float32), compute_dtype), new_scale, new_history
+    return qdq(x, q_dtype, jnp.asarray(as_numbers(new_scale), jnp.float32), compute_dtype), new_scale, new_history
 
 
 # -- with derivatives: those of scales and histories are their next values
@@ -157,11 +165,17 @@ in_q.defvjp(_in_q_forward, lambda compute_dtype, q_dtype, state, _: state)
 @partial(custom_vjp, nondiff_argnums=(0,))
 def out_dq(dq_type: Dtype, lhs_scale: Array, rhs_scale: Array, out: Array) -> Array:
     """A product of 8-bit numbers times the scales of both; its cotangent passes as it is."""
-    return dequantize(out, dq_type, lhs_scale * rhs_scale)
+    return dequantize(out, dq_type, _scales(lhs_scale, rhs_scale))
+
+
+def _scales(one: Array, other: Array) -> Array:
+    """The scale of a product of numbers with two scales."""
+    return as_numbers(one) * as_numbers(other)
 
 
 out_dq.defvjp(
-    lambda dq_type, lhs_scale, rhs_scale, out: (dequantize(out, dq_type, lhs_scale * rhs_scale), (lhs_scale, rhs_scale)),
+    lambda dq_type, lhs_scale, rhs_scale, out: (
+        dequantize(out, dq_type, _scales(lhs_scale, rhs_scale)), (lhs_scale, rhs_scale)),
     lambda dq_type, scales, ct: (jnp.zeros_like(scales[0]), jnp.zeros_like(scales[1]), ct))
 
 
@@ -198,8 +212,8 @@ def _quantized_dot_backward(dimension_numbers: Dimensions, preferred_element_typ
     new_scale, new_history = update_fp8_meta(ct, jnp.float8_e5m2, scale, history)
     q_ct = quantize(ct, jnp.float8_e5m2, new_scale, preferred_element_type or ct.dtype)
     of_lhs, of_rhs = _dot_cotangents(q_ct, q_lhs, q_rhs, dimension_numbers, preferred_element_type)
-    return (dequantize(of_lhs, lhs.dtype, rhs_scale * new_scale), jnp.zeros_like(q_lhs), jnp.zeros_like(lhs_scale),
-            dequantize(of_rhs, rhs.dtype, lhs_scale * new_scale), jnp.zeros_like(q_rhs), jnp.zeros_like(rhs_scale),
+    return (dequantize(of_lhs, lhs.dtype, _scales(rhs_scale, new_scale)), jnp.zeros_like(q_lhs), jnp.zeros_like(lhs_scale),
+            dequantize(of_rhs, rhs.dtype, _scales(lhs_scale, new_scale)), jnp.zeros_like(q_rhs), jnp.zeros_like(rhs_scale),
             new_scale, new_history)
 
 
