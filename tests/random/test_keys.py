@@ -15,9 +15,11 @@ from perspicax.core.dtype_errors import NotPromotableError
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.sanitizing import sanitizers
 from perspicax.core.trace import stage_flat
+from perspicax.diagnose.errors import PerspicaxError
 from perspicax.lax.loops import scan
 from perspicax.lax.random_bits import key_dtype_of, random_bits_p, random_fold_in_p, random_split_p
 from perspicax.lax.shape import concatenate, reshape
+from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.index_errors import IndexTypeError, TooManyIndicesError
 from perspicax.random.custom import define_prng_impl
 from perspicax.random.errors import (
@@ -361,3 +363,40 @@ def test_keys_of_a_generator_of_ones_own_pickle():
         pickle.dumps(random.key(0, impl=define_prng_impl(
             key_shape=(1,), seed=lambda s: words_of_seed(s), split=words_of_parts, random_bits=bits_of_words,
             fold_in=folded_words)))
+
+
+# -- functions of arrays, given keys
+
+NEED_NUMBERS = {
+    "max": lambda k: k.max(), "nanmin": lambda k: jnp.nanmin(k), "ptp": lambda k: jnp.ptp(k),
+    "trunc": lambda k: jnp.trunc(k), "round": lambda k: jnp.round(k, 1), "power": lambda k: jnp.power(k, k),
+    "divmod": lambda k: jnp.divmod(k, k), "remainder": lambda k: k % k, "logical_not": lambda k: jnp.logical_not(k),
+    "logical_and": lambda k: jnp.logical_and(k, True), "where": lambda k: jnp.where(k, k, k),
+    "compress": lambda k: jnp.compress(k, k), "count_nonzero": lambda k: jnp.count_nonzero(k),
+    "vander": lambda k: jnp.vander(k), "trace": lambda k: jnp.trace(k.reshape(2, 2)),
+    "iscomplex": lambda k: jnp.iscomplex(k), "bincount": lambda k: jnp.bincount(jnp.arange(4), k), "sum": lambda k: k.sum(),
+    "sort": lambda k: jnp.sort(k),
+}
+
+
+@pytest.mark.parametrize("name", NEED_NUMBERS)
+def test_what_needs_numbers_refuses_keys(name):
+    with pytest.raises(PerspicaxError, match=r"is not defined for key<fry>") as caught:
+        NEED_NUMBERS[name](random.split(random.key(0), 4))
+    assert isinstance(caught.value, TypeError)
+
+
+def test_a_report_says_why_keys_are_refused():
+    with pytest.raises(UfuncDtypeError, match=r"`max` is not defined for key<fry>\[3\][^~]*a key is no number"):
+        random.split(random.key(0), 3).max()
+
+
+def test_keys_are_put_on_diagonals_compared_and_resized():
+    keys = random.split(random.key(0), 2)
+    words = np.asarray(random.key_data(keys))
+    square = np.asarray(random.key_data(jnp.diag(keys, 1)))
+    assert np.array_equal(square[[0, 1], [1, 2]], words) and np.count_nonzero(square.any(-1)) == 2
+    assert np.array_equal(np.asarray(random.key_data(jnp.diagflat(keys[0]))), words[:1, None])
+    assert np.asarray(jnp.isclose(keys, keys[0])).tolist() == [True, False]
+    assert np.asarray(jnp.isin(keys, keys[1:])).tolist() == [False, True]
+    assert jnp.resize(keys, (0, 2)).shape == (0, 2)

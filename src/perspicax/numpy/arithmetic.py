@@ -38,7 +38,7 @@ from perspicax.numpy.operators import (
     subtract,
     true_divide,
 )
-from perspicax.numpy.promote import array_like, promote_args, to_numeric
+from perspicax.numpy.promote import array_like, of_numbers, promote_args, to_numeric
 from perspicax.xla.array import ArrayImpl
 
 _BOOL = np.dtype(bool)
@@ -52,6 +52,7 @@ def _kind(x: Any) -> str:
 def _operands(function: str, x: Any, y: Any) -> tuple[Any, Any]:
     """Two operands of one dtype and rank, as arrays; booleans become int32."""
     x, y = promote_args(function, x, y)
+    of_numbers(x, function)
     if _kind(x) == "bool":
         x, y = convert_element_type(x, np.int32), convert_element_type(y, np.int32)
     return asarray(x), asarray(y)
@@ -242,6 +243,7 @@ def _power(x1: Any, x2: Any) -> Any:
     base, exponent = promote_args("power", x1, x2)
     if _kind(base) in ("float", "complex"):
         return elementwise.pow(base, exponent)
+    of_numbers(base, "power")
     base, exponent = asarray(base), asarray(exponent)
     if _kind(base) == "bool":
         base, exponent = convert_element_type(base, np.int32), convert_element_type(exponent, np.int32)

@@ -15,7 +15,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import ne, select_n_p
 from perspicax.lax.convert import convert
 from perspicax.numpy.hosted import host_value
-from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker, type_of
+from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker, of_numbers, type_of
 from perspicax.xla.kept import KeptArrays
 
 MAX_PLANS = 8192
@@ -33,6 +33,7 @@ def where3(condition: Any, x: Any, y: Any) -> Any:
     plan = None if plans is None else plans.get(key)
     if plan is None:
         condition, x, y = [array_like(v, "where", i) for i, v in enumerate((condition, x, y))]
+        of_numbers(condition, "where")
         plan = _plan(condition, x, y)
         if all(isinstance(v, Array) or type(v) in SCALARS for v in (condition, x, y)):
             plans = _plans.setdefault(state_key(), {})

@@ -7,6 +7,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.report import Fix
@@ -17,12 +18,12 @@ from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, g
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
-from perspicax.numpy.creation import diagonal_mask
+from perspicax.numpy.creation import diagonal_mask, filled
 from perspicax.numpy.errors import ArgumentValueError, AxisError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.indexing import at
 from perspicax.numpy.logic import refuse
-from perspicax.numpy.promote import array_like
+from perspicax.numpy.promote import array_like, of_numbers
 from perspicax.numpy.reductions import promoted_integer
 from perspicax.numpy.reductions import sum as sum_
 from perspicax.numpy.repeating import resize
@@ -82,8 +83,14 @@ def diag(v: Any, k: int = 0) -> Array:
 
 def _diag(x: Any, *, k: int) -> Any:
     n = x.shape[0] + abs(k)
-    row = lax_shape.pad(x, constant_like(x, 0), ((max(0, k), max(0, -k), 0),))
-    return where3(diagonal_mask(n, n, k, False), lax_shape.broadcast_in_dim(row, (n, n), (1,)), constant_like(x, 0))
+    if x.aval.extended:
+        zero = filled(ShapedArray((), x.dtype), 0)
+        row = lax_shape.concatenate([filled(ShapedArray((max(0, k),), x.dtype), 0), x,
+                                     filled(ShapedArray((max(0, -k),), x.dtype), 0)], 0)
+    else:
+        zero = constant_like(x, 0)
+        row = lax_shape.pad(x, zero, ((max(0, k), max(0, -k), 0),))
+    return where3(diagonal_mask(n, n, k, False), lax_shape.broadcast_in_dim(row, (n, n), (1,)), zero)
 
 
 @public
@@ -110,6 +117,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     if x.ndim < 2:
         raise ArgumentValueError(says=f"`trace` was given {x.aval.str_short()}.", why="only matrices have a trace")
     i, j = one_axis(axis1, x.ndim, "trace"), one_axis(axis2, x.ndim, "trace")
+    of_numbers(x, "trace")
     dtype = promoted_integer(x.dtype) if dtype is None else dtypes.requested_dtype(dtype, "trace")
     x = moveaxis(x, (i, j), (-2, -1))
     if isinstance(offset, Array):

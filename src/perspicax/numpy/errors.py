@@ -190,6 +190,8 @@ class NoValuesError(ReductionError, TypeError, IndexError):  # JAX raises one of
 class ArgumentValueError(ReportedError, ValueError):
     """An argument has a value that the function does not take."""
 
+               "keys": "a key is no number: it has no order, no sum and no truth value. Numbers are drawn with it, "
+                       "`jax.random.uniform(key)`; its words are `jax.random.key_data(key)`",
 
 class ArgumentKindError(ReportedError, TypeError):
     """An argument is of a type that the function does not take."""

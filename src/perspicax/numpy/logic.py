@@ -20,7 +20,7 @@ from perspicax.numpy.creation import filled
 from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.operators import absolute, add, equal, less_equal, multiply, subtract
-from perspicax.numpy.promote import array_like, joined_shapes, promote_args, promote_shapes
+from perspicax.numpy.promote import array_like, joined_shapes, of_numbers, promote_args, promote_shapes
 
 _BOOL = np.dtype(bool)
 
@@ -31,7 +31,7 @@ def truth(x: Any, function: str, index: int = 0) -> Any:
     aval: Any = get_aval(x)
     if aval.dtype == _BOOL:
         return asarray(x)
-    return compare.ne(asarray(x), constant_like(x, 0))
+    return compare.ne(asarray(of_numbers(x, function)), constant_like(x, 0))
 
 
 def kind(x: Any) -> str:
@@ -157,7 +157,7 @@ def isneginf(x: Any, /, out: None = None) -> Array:
 @public
 def iscomplex(x: Any) -> Array:
     """Whether elements have an imaginary part that is not 0."""
-    x = asarray(array_like(x, "iscomplex"))
+    x = asarray(of_numbers(array_like(x, "iscomplex"), "iscomplex"))
     if kind(x) != "complex":
         return convert(_false(x), _BOOL, x.aval.weak_type)  # type: ignore[attr-defined]
     part = imag(x)
@@ -184,6 +184,8 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
         equal_nan: whether NaN is close to NaN.
     """
     a, b = promote_args("isclose", a, b)
+    if get_aval(a).extended:  # type: ignore[attr-defined]
+        return equal(a, b)
     return fused_call(_isclose, (asarray(a), asarray(b), rtol, atol), equal_nan=bool(equal_nan))
 
 

@@ -27,7 +27,7 @@ from perspicax.numpy.logic import kind
 from perspicax.numpy.operators import absolute, add, multiply, sqrt, subtract
 from perspicax.numpy.padding import pad
 from perspicax.numpy.products import matmul, outer
-from perspicax.numpy.promote import array_like, promote_args, promote_dtypes, shortened
+from perspicax.numpy.promote import array_like, of_numbers, promote_args, promote_dtypes, shortened
 from perspicax.numpy.reductions import sum as sum_
 from perspicax.numpy.repeating import roll, trim_zeros
 from perspicax.numpy.search import argmax, argsort, known_value
@@ -409,6 +409,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
     count = v.shape[0] if N is None else length_of(N, "vander", "N")
     if count < 0:
         raise ArgumentValueError(says=f"`vander` was given N={count}.", why="a number of powers is at least 0")
+    of_numbers(v, "vander")
     powers = np.arange(count) if increasing else np.arange(count - 1, -1, -1)
     return fused_call(_vander, (v, powers.astype(v.dtype)))
 

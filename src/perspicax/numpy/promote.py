@@ -22,7 +22,7 @@ from perspicax.diagnose.watched import broadcasts_watched, promotions_watched
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert_to
 from perspicax.lax.families import SHORTENED, joined_shape
-from perspicax.numpy.errors import BroadcastError, NotArrayLikeError, RankPromotionError
+from perspicax.numpy.errors import BroadcastError, NotArrayLikeError, RankPromotionError, UfuncDtypeError
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import KeptArrays
 
@@ -68,6 +68,19 @@ def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
 
 
 def _scalar(v: Any, dtype: Any) -> np.ndarray:
+def of_numbers(x: Any, function: str) -> Any:
+    """`x` where a function needs numbers, and has no use for random keys.
+
+    Raises:
+        UfuncDtypeError: it is an array of keys, or of another extended dtype.
+    """
+    aval: Any = get_aval(x)
+    if aval.extended:
+        raise UfuncDtypeError(function=function, type_text=aval.str_short(),
+                              kind="keys" if dtypes.issubdtype(aval.dtype, dtypes.prng_key) else "")
+    return x
+
+
     if type(v) is int and dtypes.kind_of(dtype) in ("int", "uint"):
         default = dtypes.default_dtype("int")
         if not dtypes.iinfo(default).min <= v <= dtypes.iinfo(default).max:  # else it wraps around, as in JAX

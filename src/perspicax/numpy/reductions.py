@@ -44,7 +44,7 @@ from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, Reduct
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide
-from perspicax.numpy.promote import array_like, to_inexact
+from perspicax.numpy.promote import array_like, of_numbers, to_inexact
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
 
@@ -221,7 +221,7 @@ def _extreme(name: str, primitive: Primitive, identity: Callable[[Any], Any], co
 
     def general(a: Any, axis: Any, out: Any, keepdims: bool, initial: Any, where: Any) -> Any:
         refuse(name, out=out)
-        x = asarray(array_like(a, name))
+        x = asarray(of_numbers(array_like(a, name), name))
         axes = reduced_axes(axis, x.ndim, name)
         if initial is None:
             if where is not None:
@@ -306,7 +306,7 @@ def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Array:
         axis: an axis, or several; all by default.
         keepdims: whether the axes stay, with size 1.
     """
-    x = asarray(array_like(a, "count_nonzero"))
+    x = asarray(of_numbers(array_like(a, "count_nonzero"), "count_nonzero"))
     return sum(compare.ne(x, np.zeros((), x.dtype)), axis, dtypes.default_dtype("int"), keepdims=keepdims)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import sized_by_values, static_value
 from perspicax.diagnose.boundary import public
@@ -22,7 +23,7 @@ from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.arithmetic import remainder
 from perspicax.numpy.axes import many_axes, one_axis, several
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.creation import broadcast_to
+from perspicax.numpy.creation import broadcast_to, filled
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.hosted import host_value, moved
@@ -154,7 +155,7 @@ def resize(a: Any, new_shape: Any) -> Array:
     x = ravel(a)
     wanted = math.prod(shape)
     if not x.size or not wanted:
-        return lax_shape.broadcast_in_dim(np.zeros((), x.dtype), shape, ())
+        return filled(ShapedArray(shape, x.dtype), 0)
     copies = -(-wanted // x.size)
     x = concatenate([x] * copies) if copies > 1 else x
     return reshaped(slice_in_dim(x, 0, wanted), shape)

@@ -17,14 +17,14 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
-from perspicax.numpy.promote import array_like, promote_args, shortened
+from perspicax.numpy.promote import array_like, of_numbers, promote_args, shortened
 
 _EVEN = RoundingMethod.TO_NEAREST_EVEN
 
 
 def _rounded(x: Any, function: str, f: Any) -> Any:
     """Integers are whole already, and stay as they are."""
-    x = asarray(array_like(x, function))
+    x = asarray(of_numbers(array_like(x, function), function))
     if kind(x) in ("bool", "int", "uint"):
         return x
     if kind(x) == "complex":
@@ -94,7 +94,7 @@ def around(a: Any, decimals: int = 0, out: None = None) -> Array:
         decimals: how many; negative numbers round to tens, hundreds, ….
     """
     refuse("round", out=out)
-    x = asarray(array_like(a, "round"))
+    x = asarray(of_numbers(array_like(a, "round"), "round"))
     if kind(x) == "bool":
         raise UfuncDtypeError(function="round", type_text=x.aval.str_short(), kind="booleans have no decimals")
     if kind(x) in ("int", "uint"):

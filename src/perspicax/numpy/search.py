@@ -44,7 +44,7 @@ from perspicax.numpy.indexing import at
 from perspicax.numpy.joining import concatenate, sequence_of
 from perspicax.numpy.logic import kind, refuse, truth
 from perspicax.numpy.operators import greater_equal, less
-from perspicax.numpy.promote import array_like, promote_dtypes
+from perspicax.numpy.promote import array_like, of_numbers, promote_dtypes
 from perspicax.numpy.reductions import kept_axes, put_back
 from perspicax.numpy.shapes import ravel, reshaped
 
@@ -519,7 +519,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         length = max(least, int(value.max()) + 1 if value.size else 0, 0)
     else:
         length = max(operator.index(static_value(length, "jnp.bincount", "length")), least)
-    weights = np.ones((), _INT32) if weights is None else asarray(array_like(weights, "bincount", 1))
+    weights = np.ones((), _INT32) if weights is None else \
+        asarray(of_numbers(array_like(weights, "bincount", 1), "bincount"))
     if weights.ndim and weights.shape != x.shape:
         raise ArgumentValueError(says=f"`bincount` was given weights of shape {weights.shape} for {x.aval.str_short()}.",
                                  why="there is one for each number")

@@ -110,6 +110,9 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
     if kind(index) not in ("int", "uint"):
         raise ArgumentKindError(says=f"`choose` was given {index.aval.str_short()} as indices.", why="they are integers")
     if isinstance(choices, (Array, np.ndarray)):
+        if choices.ndim == 0:
+            raise ArgumentKindError(says=f"`choose` was given {get_aval(choices).str_short()} as choices.",  # type: ignore[attr-defined]
+                                    why="they are a sequence of arrays, or an array whose entries are taken")
         choices = [asarray(choices)[i] for i in range(choices.shape[0])]
     cases = [asarray(c) for c in promote_dtypes(*[array_like(c, "choose", 1) for c in choices])]
     shape = broadcast_shape_of("choose", [index.aval, *[c.aval for c in cases]])

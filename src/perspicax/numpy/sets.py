@@ -219,7 +219,7 @@ def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: 
         raise ArgumentValueError(says=f"`isin` was given method={method!r}.",
                                  why='it is "auto", "compare_all", "binary_search" or "sort"')
     x, tests = [asarray(v) for v in promote_dtypes(array_like(element, "isin", 0), array_like(test_elements, "isin", 1))]
-    found = convert(fused_call(_isin, (x, ravel(tests))), np.dtype(bool), False)
+    found = convert(fused_call(_isin_keys if x.aval.extended else _isin, (x, ravel(tests))), np.dtype(bool), False)
     return bitwise_not(found) if invert else found
 
 
@@ -228,6 +228,13 @@ def _isin(x: Any, tests: Any) -> Any:
         return lax_shape.broadcast_in_dim(np.zeros((), bool), x.shape, ())
     tests = lax_sort(tests, 0)
     return compare.eq(at(tests)[searchsorted(tests, x)].get(mode="clip"), x)
+
+
+def _isin_keys(x: Any, tests: Any) -> Any:
+    """`_isin` of what has no order: each element is compared with all."""
+    pairs = compare.eq(lax_shape.broadcast_in_dim(x, (*x.shape, tests.size), range(x.ndim)),
+                       lax_shape.broadcast_in_dim(tests, (*x.shape, tests.size), (x.ndim,)))
+    return reduce_or(pairs, (x.ndim,))
 
 
 def _two(function: str, ar1: Any, ar2: Any) -> tuple[Any, Any]:
