@@ -14,6 +14,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.attribute_errors import ArrayAttributeError
 from perspicax.core.avals import AbstractValue, ShapedArray
+from perspicax.core.config import enable_x64
 from perspicax.core.errors import NotAnArrayError
 from perspicax.diagnose.boundary import public_methods, trim
 
@@ -202,7 +203,17 @@ def valid_jaxtype(x: Any) -> bool:
 
 
 def _type_numpy(x: np.ndarray) -> ShapedArray:
-    return ShapedArray(x.shape, dtypes.canonicalize_dtype(dtypes.check_numeric(x.dtype)))
+    if x.shape:
+        return ShapedArray(x.shape, dtypes.canonicalize_dtype(dtypes.check_numeric(x.dtype)))
+    kept = _scalars_with_64 if enable_x64.value else _scalars_without_64  # rules write many constants of few types
+    found = kept.get(x.dtype)
+    if found is None:
+        found = kept[x.dtype] = ShapedArray((), dtypes.canonicalize_dtype(dtypes.check_numeric(x.dtype)))
+    return found
+
+
+_scalars_with_64: dict[Any, ShapedArray] = {}
+_scalars_without_64: dict[Any, ShapedArray] = {}
 
 
 def _type_python(x: Any) -> ShapedArray:
