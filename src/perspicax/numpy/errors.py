@@ -175,6 +175,8 @@ class UfuncDtypeError(PerspicaxError, TypeError, ValueError):  # JAX raises one 
     @property
     def report(self) -> Report:
         why = {"negative exponent": "an integer to a negative power is no integer; make the base floating first",
+               "keys": "a key is no number: it has no order, no sum and no truth value. Numbers are drawn with it, "
+                       "`jax.random.uniform(key)`; its words are `jax.random.key_data(key)`",
                "": f"`{self.function}` has no meaning for this dtype"}.get(self.kind, self.kind)
         return Report(says=f"`{self.function}` is not defined for {self.type_text}.", why=why)
 
@@ -190,8 +192,6 @@ class NoValuesError(ReductionError, TypeError, IndexError):  # JAX raises one of
 class ArgumentValueError(ReportedError, ValueError):
     """An argument has a value that the function does not take."""
 
-               "keys": "a key is no number: it has no order, no sum and no truth value. Numbers are drawn with it, "
-                       "`jax.random.uniform(key)`; its words are `jax.random.key_data(key)`",
 
 class ArgumentKindError(ReportedError, TypeError):
     """An argument is of a type that the function does not take."""

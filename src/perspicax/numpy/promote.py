@@ -67,7 +67,6 @@ def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:
     return constant
 
 
-def _scalar(v: Any, dtype: Any) -> np.ndarray:
 def of_numbers(x: Any, function: str) -> Any:
     """`x` where a function needs numbers, and has no use for random keys.
 
@@ -81,6 +80,7 @@ def of_numbers(x: Any, function: str) -> Any:
     return x
 
 
+def _scalar(v: Any, dtype: Any) -> np.ndarray:
     if type(v) is int and dtypes.kind_of(dtype) in ("int", "uint"):
         default = dtypes.default_dtype("int")
         if not dtypes.iinfo(default).min <= v <= dtypes.iinfo(default).max:  # else it wraps around, as in JAX
