@@ -14,14 +14,18 @@ class UnknownDTypeError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
+        from perspicax.diagnose.grouping import array_list, shape_tuple  # only a printed error needs it
+
+        grouped = array_list(self.position) if self.is_array else shape_tuple(self.position) if self.given.isdigit() else ()
         if self.is_array:
             return Report(says=f"{self.given} was given where a dtype is expected.",
                           why="a dtype is a type of element; an array only has one",
-                          fixes=(Fix("give the array's dtype", code="x.dtype"),))
+                          fixes=grouped or (Fix("give the array's dtype", code="x.dtype"),))
         return Report(says=f"{self.given} is not a dtype.",
                       why='a dtype is a name ("float32"), a scalar type (`jnp.float32`), a NumPy dtype, or one of '
                           "`bool`, `int`, `float`, `complex`",
-                      fixes=tuple(Fix("" if i else "did you mean", code=repr(name)) for i, name in enumerate(self.near)))
+                      fixes=grouped or tuple([Fix("" if i else "did you mean", code=repr(name))
+                                              for i, name in enumerate(self.near)]))
 
 
 class NonNumericDTypeError(PerspicaxError, TypeError):

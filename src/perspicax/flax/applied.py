@@ -7,7 +7,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from perspicax.diagnose.expression import located
+from perspicax.diagnose.expression import Expression, located
 from perspicax.diagnose.files import source_file
 from perspicax.diagnose.frames import INTERNAL, USER, kind_of
 from perspicax.diagnose.place import Position, Span, node_span, resolve
@@ -62,6 +62,27 @@ class AppliedError(FlaxError, no_page="a base: what is raised is one of its subc
         if inside is None or report.labels:
             return report
         return report._replace(labels=(Label(inside, "needed here"),))
+
+    def reordered(self, makers: frozenset[str]) -> str:
+        """The user's call with that argument first which one of these functions made; empty where there is none."""
+        found = located(self.position) if isinstance(self.position, Position) else None
+        node = found.node if found is not None else None
+        if found is None or not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
+            return ""
+        at = next((i for i, a in enumerate(node.args) if i and self._made_by(found.at(a), makers)), None)
+        if at is None:
+            return ""
+        texts = [found.at(a).text for a in (node.args[at], *node.args[:at], *node.args[at + 1:])]
+        texts += [f"{k.arg}={found.at(k.value).text}" if k.arg else f"**{found.at(k.value).text}" for k in node.keywords]
+        return f"{found.at(node.func).text}({', '.join(texts)})"
+
+    def _made_by(self, argument: Expression, makers: frozenset[str]) -> bool:
+        node: ast.AST = argument.node
+        if isinstance(node, ast.Name):
+            bound = next(iter(assignments_before(self.position, node.id)), None)
+            node = bound.value.node if bound is not None and bound.value is not None else node
+        func = node.func if isinstance(node, ast.Call) else None
+        return isinstance(func, ast.Attribute) and func.attr in makers
 
     def call(self, first: str = "", more: str = "") -> str:
         """The user's call with another first argument, or with arguments added; in general words where it is not known."""

@@ -114,7 +114,8 @@ class InvalidRngError(AppliedError):
                 return Report(
                     says=f"The random keys were given as {self.value}.",
                     why="they are one key (it becomes the stream 'params'), or a dict with a key for each stream",
-                    fixes=(Fix(code="module.init(jax.random.key(0), x)"),
+                    fixes=(Fix("they come first", code=self.reordered(_KEYS)) if self.reordered(_KEYS) else
+                           Fix(code="module.init(jax.random.key(0), x)"),
                            Fix(code="module.init({'params': jax.random.key(0), 'dropout': jax.random.key(1)}, x)")))
             case _:
                 return Report(says=self.msg or "A random key is missing.",
@@ -144,10 +145,14 @@ class ApplyScopeInvalidVariablesTypeError(AppliedError):
             says = f"The first argument of `apply` is the variables, a dict of collections{_instead(self.value)}."
         alone = Fix("if these are the parameters alone, say so", code=self.call("{'params': {}}"))
         whole = Fix("pass what `init` returned" + ("" if self.key else ", before the inputs"),
-                    code="module.apply(variables, x)" if self.key else self.call("variables, {}"))
+                    code="module.apply(variables, x)" if self.key else self.reordered(_INITS) or self.call("variables, {}"))
         return Report(says=says, why="variables are a dict of collections, and these are dicts by name: "
                                      "{'params': {'Dense_0': {'kernel': ...}}}",
                       fixes=(alone, whole) if self.key else (whole,))
+
+
+_INITS = frozenset({"init"})
+_KEYS = frozenset({"PRNGKey", "fold_in", "key"})
 
 
 def _instead(value: str) -> str:
@@ -271,15 +276,20 @@ class ScopeCollectionNotFound(AppliedError):
     def _lifted(self, transform: str, fixes: tuple[Fix, ...]) -> Report:
         argument = _VARIABLES_OF.get(transform, "variables")
         taken = f"taken in were {listed(self.given)}" if self.given else "none was taken in"
-        code = (f"nn.{transform}(..., variable_axes={{{self.col_name!r}: 0}})" if argument == "variable_axes" else
-                f"nn.{transform}(..., {argument}=[{self.col_name!r}])")
+        shared = f"nn.{transform}(..., variable_broadcast={self.col_name!r}, split_rngs={{{self.col_name!r}: False}})"
+        own = f"variable_axes={{{self.col_name!r}: 0}}, split_rngs={{{self.col_name!r}: True}}"
+        ways = ((Fix("for one set of them in all steps", code=shared),) if transform == "scan" else ()) + (
+            Fix("for a set of their own in each step" if transform == "scan" else
+                "for a set of their own in each entry of the batch", code=f"nn.{transform}(..., {own})"),)
+        if argument != "variable_axes":
+            ways = (Fix("let the transformation take it in", code=f"nn.{transform}(..., {argument}=[{self.col_name!r}])"),)
+        making = self._entry != "apply"
         return Report(
             says=f"There is no collection {self.col_name!r} inside of `{transform}`, but {place_of(self.scope_path)} needs "
                  f"`{entry(self.scope_path, self.var_name, self.col_name)}`.",
             why=f"a lifted transformation takes in the collections that its `{argument}` names, and that are there; {taken}",
-            fixes=(*fixes, Fix("if the variables have it, let the transformation take it in", code=code),
-                   Fix("otherwise pass it, or let this call make it",
-                       code=f"module.apply(variables, x, mutable=[{self.col_name!r}])")))
+            fixes=(*fixes, *ways, *(() if making else (Fix("if the variables do not have it, let this call make it",
+                                                           code=self.call(more=f"mutable=[{self.col_name!r}]")),))))
 
 
 _VARIABLES_OF = {"vmap": "variable_axes", "scan": "variable_axes", "while_loop": "broadcast_variables"}

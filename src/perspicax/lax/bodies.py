@@ -147,11 +147,9 @@ def axis_names(jaxprs: Iterable[ClosedJaxpr | None]) -> frozenset:
 
 def definition_of(fun: Any) -> Position | None:
     """A place in a user's function, for reports; `None` for functions of our own."""
-    from perspicax.diagnose.frames import INTERNAL, kind_of  # only an error needs it
-    from perspicax.diagnose.source import code_of
+    from perspicax.diagnose import definitions  # only an error needs it
 
-    code = code_of(fun)
-    return None if code is None or kind_of(code.co_filename) == INTERNAL else Position(code, 0)
+    return definitions.definition_of(fun)
 
 
 __all__ = ["Body", "axis_names", "check_callable", "definition_of", "leaf_paths", "live_part", "open_consts", "parameter_name",

@@ -25,6 +25,7 @@ class CarryTypeError(PerspicaxError, TypeError):
         mismatches: of `structure`, every place where the two trees differ.
         rows: of `type`: path below the carry, type that goes in, type that comes out.
         definition: a place in the body.
+        lifted: whether the call has a module or scope before the first carry.
     """
 
     function: str
@@ -35,6 +36,7 @@ class CarryTypeError(PerspicaxError, TypeError):
     mismatches: tuple[Mismatch, ...] = ()
     rows: tuple[tuple[str, Any, Any], ...] = ()
     definition: Place = None
+    lifted: bool = False
 
     @property
     def report(self) -> Report:
@@ -48,11 +50,18 @@ class CarryTypeError(PerspicaxError, TypeError):
 
     def _structure(self) -> Report:
         from perspicax.core.tree_mismatch import sentence  # only a printed error needs it
+        from perspicax.lax.control_words import function_label, returned_all  # as above
 
         said = [sentence(found, self.carry, f"new {self.carry}") for found in self.mismatches]
         first, new = self._expressions()
         labels = [Label(e.span, text) for e, text in ((first, f"the first `{self.carry}`"), (new, f"the new `{self.carry}`"))
                   if e is not None]
+        if returned_all(self.definition) == []:
+            both = f"{self.carry}, None" if self.transform == "scan" else self.carry
+            return Report(says=f"{body_of(self.function)} of {self.transform} returns nothing: it has no `return` of a value.",
+                          labels=(Label(function_label(self.definition), "ends without `return`"),),
+                          why="each step gets what the one before returned",
+                          fixes=(Fix("end the body with", code=f"return {both}"),))
         return Report(says=f"{body_of(self.function)} of {self.transform} returns a carry of another structure than it "
                            f"gets:\n{listed(said)}", labels=tuple(labels),
                       why=f"each step gets what the one before returned, so `{self.carry}` keeps the structure that its first "
@@ -65,6 +74,8 @@ class CarryTypeError(PerspicaxError, TypeError):
         from perspicax.lax.control_words import argument, first_of_pair, returned  # as above
 
         place, keyword = {"scan": (1, "init"), "while_loop": (2, "init_val")}.get(self.transform, (3, "init_val"))
+        if self.lifted:  # by Flax, whose loops call it so
+            place, keyword = place + 1, "init"
         first = argument(self.position, (self.transform,), place, keyword)
         new = returned(self.definition)
         return first, first_of_pair(new) if self.transform == "scan" else new
@@ -149,13 +160,27 @@ class ScanLengthError(PerspicaxError, ValueError):
             lines.append(f"length={self.length}")
         if self.kind == "scalar":
             return Report(says=f"{what} cannot step over a scalar:\n{listed(lines)}",
-                          why="each array in `xs` has a leading axis, one entry for each step",
-                          fixes=(Fix("let the body close over what is the same in each step"),))
+                          why="each array in `xs` has a leading axis, one entry for each step" + (
+                              "; a list is a tree of its entries, not an array" if self._numbers() else ""),
+                          fixes=(*self._numbers(), Fix("let the body close over what is the same in each step")))
         sizes = {int(text.partition("[")[2].partition(",")[0].rstrip("]")) for _, text in self.rows}
         fixes = (Fix("leave `length` out: the arrays tell it"),) if len(sizes) == 1 else (
             Fix("step over what all of them have", code=f"xs = jax.tree.map(lambda leaf: leaf[:{min(sizes)}], xs)"),)
         return Report(says=f"{what} got leading axes of different sizes:\n{listed(lines)}",
                       why="each array in `xs` has one entry for each step", fixes=fixes)
+
+
+    def _numbers(self) -> tuple[Fix, ...]:
+        """For a list of numbers: one array of them."""
+        from perspicax.diagnose.source import imported_as  # as above
+        from perspicax.lax.control_words import argument
+
+        names = [f"xs[{i}]" for i in range(len(self.rows))]
+        if [name for name, _ in self.rows] != names or any(not text.endswith("[]") for _, text in self.rows):
+            return ()
+        jnp = imported_as(self.position, "numpy", "jnp")
+        xs = argument(self.position, (self.transform,), 2 if self.transform == "scan" else 1, "xs")
+        return (rewrite(xs, f"{jnp}.array({xs.text if xs is not None else 'xs'})", "make one array of the numbers"),)
 
 
 class UnrollError(PerspicaxError, ValueError):
@@ -196,10 +221,12 @@ class NotAFunctionError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
-        code = "lambda: value" if self.transform in ("cond", "switch") else ""
+        from perspicax.lax.control_words import branch_fixes  # only a printed error needs it
+
         return Report(says=f"`{self.parameter}` of {self.transform} is {with_article(self.got)}, which is no function.",
                       why=f"{self.transform} traces the functions that it is given",
-                      fixes=(Fix("wrap a value in a function", code=code),) if code else ())
+                      fixes=branch_fixes(self.position, self.parameter) if self.transform == "cond" else
+                      (Fix("wrap a value in a function", code="lambda: value"),) if self.transform == "switch" else ())
 
 
 class BoundsTypeError(PerspicaxError, TypeError):

@@ -5,14 +5,12 @@ Only printed reports need it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
+from perspicax.diagnose.definitions import definition_at, returned, returned_all
 from perspicax.diagnose.expression import Expression, located
-from perspicax.diagnose.files import source_file
-from perspicax.diagnose.place import Place, Span, function_name
+from perspicax.diagnose.place import Place
+from perspicax.diagnose.report import Edit, Fix
 from perspicax.diagnose.source import operands_at
-
-_OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def argument(position: Place, functions: tuple[str, ...], index: int, keyword: str) -> Expression | None:
@@ -25,47 +23,28 @@ def argument(position: Place, functions: tuple[str, ...], index: int, keyword: s
     return found[index] if index < len(found) and found.complete else None
 
 
-def definition_at(definition: Place) -> Expression | None:
-    """A function's `def` or `lambda`, where it can be told.
-
-    Args:
-        definition: any place in the function's code.
-    """
-    if definition is None or isinstance(definition, Span):
-        return None
-    code = definition[0]
-    file = source_file(code.co_filename)
-    if file is None or file.tree is None or not file.holds(code):
-        return None
-    node: ast.AST | None = file.definitions.get((code.co_firstlineno, code.co_name))
-    if node is None and code.co_name == "<lambda>":
-        lambdas = [n for n in ast.walk(file.tree) if isinstance(n, ast.Lambda) and n.lineno == code.co_firstlineno
-                   and [a.arg for a in n.args.args] == list(code.co_varnames[:code.co_argcount])]
-        node = lambdas[0] if len(lambdas) == 1 else None
-    return None if node is None else Expression(node, file, function_name(code))
-
-
-def returned(definition: Place) -> Expression | None:
-    """The expression that a function returns, where there is one only.
-
-    Args:
-        definition: any place in the function's code.
-    """
+def function_label(definition: Place) -> Place:
+    """Where a function begins."""
     whole = definition_at(definition)
-    if whole is None:
-        return None
-    if isinstance(whole.node, ast.Lambda):
-        return whole.at(whole.node.body)
-    found = list(_returns(whole.node)) if isinstance(whole.node, ast.FunctionDef) else []
-    return whole.at(found[0]) if len(found) == 1 else None
+    return definition if whole is None else whole.span
 
 
-def _returns(function: ast.AST) -> Iterator[ast.expr]:
-    for child in ast.iter_child_nodes(function):
-        if isinstance(child, ast.Return) and child.value is not None:
-            yield child.value
-        elif not isinstance(child, _OWN_SCOPE):
-            yield from _returns(child)
+def branch_fixes(position: Place, parameter: str) -> tuple[Fix, ...]:
+    """Functions in place of values that were given as branches of `cond`: those that were called there, or lambdas."""
+    both = [argument(position, ("cond",), i, name) for i, name in ((1, "true_fun"), (2, "false_fun"))]
+    calls = [e.node for e in both if e is not None and isinstance(e.node, ast.Call)]
+    if len(calls) == 2:
+        first, second = calls
+        operands = [ast.unparse(a) for a in first.args]
+        if operands == [ast.unparse(a) for a in second.args] and not first.keywords and not second.keywords:
+            true, false = [e for e in both if e is not None]
+            names = [ast.unparse(c.func) for c in calls]
+            return (Fix("pass the functions, and behind them what to call them with",
+                        edits=(Edit(true.span, names[0]), Edit(false.span, ", ".join([names[1], *operands])))),)
+    one = both[parameter == "false_fun"]
+    if one is None:
+        return (Fix("wrap a value in a function", code="lambda: value"),)
+    return (Fix("wrap the value in a function", edits=(Edit(one.span, f"lambda: {one.text}"),)),)
 
 
 def call_at(position: Place) -> Expression | None:
@@ -121,4 +100,5 @@ def _keys(path: str) -> list[str | int]:
     return keys[::-1]
 
 
-__all__ = ["argument", "call_at", "definition_at", "entry", "first_of_pair", "returned", "value_of"]
+__all__ = ["argument", "branch_fixes", "call_at", "definition_at", "entry", "first_of_pair", "function_label",
+           "returned", "returned_all", "value_of"]

@@ -39,7 +39,8 @@ class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX
         if self.kind == "missing":
             return Report(says=f"The format text of `{self.what}` names {listing}, but there is no such argument.",
                           why=f"it is {self.fmt!r}, with {self._arguments()}; each pair of braces stands for one argument",
-                          fixes=(Fix("pass the value, by position or by name", code=f'{self._call}("x = {{x}}", x=x)'),))
+                          fixes=(Fix("pass the value, by position or by name",
+                                     code=self._with_the_missing() or f'{self._call}("x = {{x}}", x=x)'),))
         return Report(says=f"`{self.what}` was given arguments that its format text does not use: {self._unused()}.",
                       why=f"the text is {self.fmt!r}; an f-string would have formatted the placeholders of the traced values "
                           "already, before there are any",
@@ -50,9 +51,18 @@ class DebugFormatError(PerspicaxError, ValueError, IndexError, KeyError):  # JAX
     def _call(self) -> str:
         return f"jax.{self.what}" if self.what.startswith("debug") else f"{self.what}"
 
+    def _with_the_missing(self) -> str:
+        """The user's call with the arguments that its text names; empty where it cannot be told."""
+        from perspicax.diagnose.source import expression_at  # only a printed error needs it
+
+        call = expression_at(self.position)
+        if call is None or not call.text.endswith(")") or not all(f.isidentifier() for f in self.fields):
+            return ""
+        return ", ".join([call.text[:-1].rstrip(", "), *[f"{f}={f}" for f in self.fields]]) + ")"
+
     def _arguments(self) -> str:
-        return ", ".join([f"{self.count} by position", *[f"`{n}`" for n in self.names]]) if self.count or self.names else (
-            "no arguments")
+        given = [f"{self.count} by position"] * bool(self.count) + [f"`{n}` by name" for n in self.names]
+        return ", ".join(given) or "no arguments"
 
     def _unused(self) -> str:
         return ", ".join([f"value {int(f) + 1}" if f.isdigit() else f"`{f}`" for f in self.fields])

@@ -310,7 +310,7 @@ def _operator(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if isinstance(other, _OPERANDS) or hasattr(other, "__jax_array__"):
                 return function(self, other)
-            return _declined(function, other)
+            return _declined(function, other, 1)
         except Exception as error:
             trim(error)
             raise
@@ -323,7 +323,7 @@ def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if isinstance(other, _OPERANDS) or hasattr(other, "__jax_array__"):
                 return function(other, self)
-            return _declined(function, other)
+            return _declined(function, other, 0)
         except Exception as error:
             trim(error)
             raise
@@ -342,10 +342,10 @@ def _unary_operator(function: Callable[..., Any]) -> Callable[..., Any]:
     return _named(method, function)
 
 
-def _declined(function: Callable[..., Any], other: Any) -> Any:
+def _declined(function: Callable[..., Any], other: Any, index: int) -> Any:
     """Other classes may know how to combine with arrays; lists, tuples and text do not, and are reported."""
     if isinstance(other, (list, tuple)) or (isinstance(other, str) and function not in (equal, not_equal)):
-        array_like(other, function.__name__, 1)
+        array_like(other, function.__name__, index)
     return NotImplemented
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from perspicax.core.array import Array
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.report import Fix, Report
 from perspicax.diagnose.source import operand_name
@@ -86,7 +87,11 @@ class AxisError(PerspicaxError, ValueError, IndexError, TypeError):  # JAX waver
         if self.kind == "repeated":
             return Report(says=f"`{f}` was given an axis twice: {axis}.", why="each axis may be named once")
         if self.kind == "type":
-            return Report(says=f"`{f}` was given {axis!r} as an axis.", why="an axis is an integer")
+            from perspicax.diagnose.grouping import array_list  # only a printed error needs it
+
+            given = axis.aval.str_short() if isinstance(axis, Array) else repr(axis)
+            return Report(says=f"`{f}` was given {given} as an axis.", why="an axis is an integer",
+                          fixes=array_list(self.position) if isinstance(axis, Array) else ())
         if self.kind == "permutation":
             return Report(says=f"`{f}` was given the axes {axis} for an array of {n} {'axis' if n == 1 else 'axes'}.",
                           why=f"each of 0 … {n - 1} must be named once")
@@ -124,22 +129,37 @@ class ShapeMismatchError(ReportedError, TypeError, ValueError):  # JAX raises on
 
 
 class NotArrayLikeError(PerspicaxError, TypeError, ValueError):  # JAX raises ValueError for None alone
-    """A function of arrays was given something else."""
+    """A function of arrays was given something else.
+
+    Attributes:
+        function: its name.
+        index: which argument.
+        value_type: the class of what was given.
+        mixed: whether it is a tuple of which some elements are no arrays: several results, say.
+    """
 
     function: str
     index: int
     value_type: str
+    mixed: bool = False
 
     @property
     def report(self) -> Report:
+        from perspicax.numpy.value_reports import operand_labels, tuple_fixes  # only a printed error needs it
+
         fixes: tuple[Fix, ...] = ()
+        names = {self.function.rpartition(".")[2]}
         if self.value_type in ("list", "tuple"):
-            text = operand_name(self.position, self.index, of={self.function.rpartition(".")[2]}) if self.position else None
-            fixes = (Fix("make an array of it first", code=f"jnp.asarray({text or 'x'})"),)
+            fixes = tuple_fixes(self.position, self.index, names) if self.value_type == "tuple" else ()
+            if not self.mixed:
+                text = operand_name(self.position, self.index, of=names) if self.position else None
+                fixes += (Fix("make an array of it first", code=f"jnp.asarray({text or 'x'})"),)
         given = "None" if self.value_type == "NoneType" else with_article(self.value_type)
         return Report(says=f"`{self.function}` was given {given} as its {ordinal(self.index)} argument.",
+                      labels=operand_labels(self.position, self.index, names, given),
                       why="it takes arrays, NumPy arrays and numbers; a list would be converted element by element at "
-                          "every call" if fixes else "it takes arrays, NumPy arrays and numbers", fixes=fixes)
+                          "every call" if fixes and not self.mixed else "it takes arrays, NumPy arrays and numbers",
+                      fixes=fixes)
 
 
 class NotConvertibleError(PerspicaxError, TypeError, ValueError):  # JAX raises ValueError for None and ragged lists

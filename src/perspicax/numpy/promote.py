@@ -45,7 +45,8 @@ def array_like(x: Any, function: str, index: int = 0) -> Any:
         return x
     if hasattr(x, "__jax_array__"):
         return x.__jax_array__()
-    raise NotArrayLikeError(function=function, index=index, value_type=type(x).__name__)
+    plain = type(x) is tuple and not all(isinstance(e, (Array, *_NUMBERS)) for e in x)
+    raise NotArrayLikeError(function=function, index=index, value_type=type(x).__name__, mixed=plain)
 
 
 def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.expression import Expression
+from perspicax.diagnose.library import Inside, inside_library
 from perspicax.diagnose.place import Place, Span
 from perspicax.diagnose.render import draw_shapes
 from perspicax.diagnose.report import Edit, Fix, Label, Report
@@ -110,17 +111,35 @@ def _drawn(operands: Sequence[Operand]) -> str:
 def broadcast_report(error: PerspicaxError, operation: str, types: Sequence[Any], axis: int) -> Report:
     """Shapes that do not broadcast."""
     operands = operands_of(error.position, operation, types)
+    inside = None if operands[0].expression is not None else inside_library(error)
+    if inside is not None:
+        operands = _operands_inside(inside, operation, types)
     verb = _VERBS.get(operation, f"combined by `{operation}`")
     names = [o.name for o in operands if o.type.shape]  # scalars go with everything
     sizes = [f"{o.type.shape[axis]} in {o.name}" for o in operands if len(o.type.shape) >= -axis]
     distinct = list(dict.fromkeys(s for s in sizes if not s.startswith("1 in ")))
-    fixes = list(_broadcast_fixes(error.position, operands)) if len(operands) == 2 else []
+    fixes = list(_broadcast_fixes(error.position, operands)) if len(operands) == 2 and inside is None else []
+    within = f" within `{inside.called}` of {inside.package}" if inside is not None else ""
     return Report(
-        says=f"{_upper(_joined(names))} cannot be {verb}: their shapes do not broadcast.",
+        says=f"{_upper(_joined(names))} cannot be {verb}{within}: their shapes do not broadcast.",
+        notes=tuple(filter(None, [inside.documented(o.plain) for o in operands])) if inside is not None else (),
         labels=_labels(operands),
         why=f"axes are matched from the right: axis {axis} is {' but '.join(distinct)}; they must be equal, or one of "
             f"them 1.\n{_drawn(operands)}",
         fixes=tuple(fixes[:3]))
+
+
+def _operands_inside(inside: Inside, operation: str, types: Sequence[Any]) -> tuple[Operand, ...]:
+    """The operands of an operation of a package: what the user passed, or else by the package's own names.
+
+    No edit is proposed for them: what fits the operation need not be what the package means.
+    """
+    shown = []
+    for operand in operands_of(inside.place, operation, types):
+        passed = inside.given.get(operand.plain)
+        shown.append(Operand(operand.name, operand.type) if passed is None else
+                     Operand(f"`{passed.text}`", operand.type, passed.span, passed))
+    return tuple(shown)
 
 
 def _broadcasts(*shapes: Shape) -> Shape | None:

@@ -1,10 +1,11 @@
 """Errors of the transformations: their arguments, and what the transformed functions take and return."""
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.report import Edit, Fix, Label, Place, Report
 from perspicax.transform.differences import differences
 
 
@@ -80,13 +81,20 @@ class AuxiliaryResultError(PerspicaxError, TypeError):
     function: str
     transform: str
     got: str
+    definition: Place = None
 
     @property
     def report(self) -> Report:
+        from perspicax.diagnose.definitions import returned  # only a printed error needs it
+
+        result = returned(self.definition)
+        both = Fix("return both", code="return loss, aux") if result is None else Fix(
+            "return both", edits=(Edit(result.span, f"{result.grouped}, aux"),))
         return Report(says=f"`{self.function}` should return a pair (value, aux), since has_aux=True, but returned "
                            f"{with_article(self.got)}.",
+                      labels=() if result is None else (Label(result.span, "is returned"),),
                       why="with has_aux the first entry is differentiated and the second handed through",
-                      fixes=(Fix("return both", code="return loss, aux"), Fix("leave has_aux out")))
+                      fixes=(both, Fix("leave has_aux out")))
 
 
 class StaticArgumentError(PerspicaxError, ValueError, TypeError):
@@ -425,6 +433,7 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
         fixes: tuple[Fix, ...] = ()
         match self.kind:
             case "count":
+                fixes = _by_position(self.position, int(self.got))
                 says = f"`{option}` of vmap has {self.got} entries, but `{f}` was called with {self.expected} positional " \
                        "arguments."
                 why = f"a tuple for `{option}` has one entry for each positional argument; keyword arguments are mapped over " \
@@ -455,6 +464,20 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
                 says = f"`{option}` of vmap asks for axis {self.got} in a result of {self.expected} axes."
                 why = "the batch axis must be one of the result's axes"
         return Report(says=says, why=why, fixes=fixes)
+
+
+def _by_position(position: Place, wanted: int) -> tuple[Fix, ...]:
+    """The user's call with its keyword arguments by position, where it then has as many as are wanted."""
+    from perspicax.diagnose.expression import located  # only a printed error needs it
+
+    call = located(position)
+    if call is None or not isinstance(call.node, ast.Call) or not call.node.keywords:
+        return ()
+    node = call.node
+    if any(k.arg is None for k in node.keywords) or len(node.args) + len(node.keywords) != wanted:
+        return ()
+    given = [call.at(a).text for a in node.args] + [call.at(k.value).text for k in node.keywords]
+    return (Fix("pass them by position", edits=(Edit(call.span, f"{call.at(node.func).text}({', '.join(given)})"),)),)
 
 
 class BatchSizeError(PerspicaxError, ValueError):

@@ -12,6 +12,8 @@ from typing import Any
 
 import perspicax.core.report_hooks  # noqa: F401  (installs the reports of traced values)
 from perspicax.core.jaxpr import DebugInfo
+from perspicax.core.ref_errors import RefValueError
+from perspicax.core.refs import RefCell
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.diagnose.frames import INTERNAL, kind_of
 from perspicax.transform import trees as tree
@@ -71,8 +73,11 @@ class FlatFunction:
 
     def _with_aux(self, result: Any) -> list[Any]:
         if not isinstance(result, (tuple, list)) or len(result) != 2:
+            from perspicax.diagnose.definitions import definition_of  # only an error needs it
+
             raise AuxiliaryResultError(function=function_name(self.fun), transform=self.transform,
-                                       got=type(result).__name__ if not isinstance(result, Tracer) else "array")
+                                       got=type(result).__name__ if not isinstance(result, Tracer) else "array",
+                                       definition=definition_of(self.fun))
         values, self.value_tree = tree.flatten(result[0])
         self.count = len(values)
         check_results(values, result[0], self.fun, self.transform)
@@ -91,6 +96,9 @@ def check_results(outs: Sequence[Any], result: Any, fun: Any, transform: str) ->
             try:
                 get_aval(x)
             except TypeError:
+                if isinstance(x, RefCell):
+                    raise RefValueError(kind="returned", operation=transform, expected=x.inner_aval().str_short(),
+                                        got=function_name(fun), names=(result_path(result, i),)) from None
                 raise ReturnedTypeError(function=function_name(fun), transform=transform, value_type=type(x).__name__,
                                         path=result_path(result, i), value=short_repr(x)) from None
 

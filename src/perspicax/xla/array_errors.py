@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.report import Edit, Fix, Place, Report
 
 
 class ArrayConversionError(PerspicaxError, TypeError):
@@ -23,28 +23,43 @@ class ArrayConversionError(PerspicaxError, TypeError):
     def report(self) -> Report:
         if self.key and self.wanted != "hash":
             as_what = _WORDS.get(self.wanted, self.wanted)
-            return Report(says=f"A {self.type_text} was used as {as_what}.",
+            return Report(says=f"{_a(self.type_text)} was used as {as_what}.",
                           why="random keys are no numbers, so that nobody computes with them by mistake",
                           fixes=(Fix("take the numbers that a key consists of", code="jax.random.key_data(key)"),))
         match self.wanted:
             case "hash":
-                return Report(says=f"A {self.type_text} was used where Python needs a hash: as a key of a dict, in a set, as "
-                                   "a static argument.",
+                return Report(says=f"{_a(self.type_text)} was used where Python needs a hash: as a key of a dict, in a set, "
+                                   "as a static argument.",
                               why="a hash is the same for equal values, but arrays are compared element by element",
-                              fixes=(Fix("use a Python number", code="x.item()"), Fix("the bytes", code="x.tobytes()")))
+                              fixes=(*_listed(self.position), Fix("use a Python number", code="x.item()"),
+                                     Fix("the bytes", code="x.tobytes()")))
             case "len" | "iter":
                 what = "has no length" if self.wanted == "len" else "cannot be iterated over"
-                return Report(says=f"A {self.type_text} {what}.", why="it is a scalar: an array without axes",
+                return Report(says=f"{_a(self.type_text)} {what}.", why="it is a scalar: an array without axes",
                               fixes=(Fix("make a vector of it", code="x[None]"),))
             case "index":
-                return Report(says=f"A {self.type_text} was used as an index or a size.",
+                return Report(says=f"{_a(self.type_text)} was used as an index or a size.",
                               why="Python's lists and ranges take integers: of arrays, those of an integer dtype and without "
                                   "axes",
                               fixes=(Fix("convert a number", code="int(x)"), Fix("index by a device array", code="y[x]")))
-        return Report(says=f"A {self.type_text} was converted to {_WORDS.get(self.wanted, self.wanted)}.",
+        return Report(says=f"{_a(self.type_text)} was converted to {_WORDS.get(self.wanted, self.wanted)}.",
                       why="only an array without axes is one number",
                       fixes=(Fix("take one element", code=f"{self.wanted}(x[0])"),
                              Fix("convert all of them", code="x.tolist()")))
+
+
+def _a(type_text: str) -> str:
+    return f"{'An' if type_text[:1] in 'aeiou' else 'A'} {type_text}"
+
+
+def _listed(position: Place) -> tuple[Fix, ...]:
+    """`set(labels.tolist())` for `set(labels)`."""
+    from perspicax.diagnose.source import operands_at  # only a printed error needs it
+
+    found = operands_at(position)
+    if found.operation not in ("set", "frozenset", "Counter") or len(found) != 1:
+        return ()
+    return (Fix("take Python numbers out of it first", edits=(Edit(found[0].span, f"{found[0].grouped}.tolist()"),)),)
 
 
 _WORDS = {"int": "an int", "float": "a float", "complex": "a complex number", "bool": "a truth value", "index": "an index",

@@ -154,10 +154,13 @@ class MeshAxisError(PerspicaxError, ValueError):
                 import difflib  # only a report needs it
 
                 near = difflib.get_close_matches(str(self.axis), list(map(str, self.axes)), 1)
+                only = not near and len(self.axes) == 1
                 names = ", ".join(map(repr, self.axes))
                 return Report(says=f"{self.spec} names the axis {self.axis!r}, which the mesh does not have.",
                               why=f"the axes of {self.mesh} are {names}" if self.axes else "the mesh has no axes",
-                              fixes=(Fix("the nearest name", code=f"P({near[0]!r})"),) if near else ())
+                              fixes=(Fix("the nearest name", code=f"P({near[0]!r})"),) if near else
+                              (Fix("name the axis that there is", code=f"P({self.axes[0]!r})"),) if only else
+                              (Fix(f"make the mesh with an axis {self.axis!r}, or name one that it has"),))
             case "twice":
                 return Report(says=f"{self.spec} names the axis {self.axis!r} of the mesh twice.",
                               why=f"each axis of {self.mesh} splits one axis of the array at most: a device holds one piece",
@@ -205,8 +208,9 @@ class ShardingFitError(PerspicaxError, ValueError, IndexError):
 
     @property
     def report(self) -> Report:
-        result = self.name.startswith("result")
-        what = f"the {self.name}" if result else f"`{self.name}`" if self.name else "an array"
+        name = self._written() or self.name
+        result = name.startswith("result")
+        what = f"the {name}" if result else f"`{name}`" if name else "an array"
         given = f"{what}, given to `{self.function}`" if self.function else what
         of = f" of `{self.function}`" if self.function else ""
         subject = given if self.function == "device_put" else what + of
@@ -219,13 +223,20 @@ class ShardingFitError(PerspicaxError, ValueError, IndexError):
                           fixes=(Fix("name as many axes as there are",
                                      code=_spec_code(self.parts[:len(self.shape)])),))
         n, s = self.shape[self.axis], self.splits[self.axis]
-        word = "x" if result or not self.name else self.name
+        word = "x" if result or not name else name
         return Report(says=f"Axis {self.axis} of {subject}, of {_typed(kind)}, cannot be split evenly in {s}.",
                       why=f"{self.spec} over {self.mesh} makes equal pieces:\n{drawn}",
                       fixes=(Fix(f"pad axis {self.axis} to {-(-n // s) * s} entries",
                                  code=f"jnp.pad({word}, {_pads(len(self.shape), self.axis, -n % s)})"),
                              Fix("leave this axis whole", code=_spec_code(
                                  [() if i == self.axis else p for i, p in enumerate(self.parts)]))))
+
+    def _written(self) -> str:
+        """What the user calls the array that he places; empty where it is one of several."""
+        from perspicax.diagnose.source import operand_name  # only a printed error needs it
+
+        written = operand_name(self.position, 0, of={"device_put"}) if self.function == "device_put" else None
+        return written if written is not None and self.name in ("", "x") and written.isidentifier() else ""
 
 
 def _typed(kind: str) -> str:

@@ -1,0 +1,46 @@
+"""The words and proposals for values that are no arrays: where they come from, and what was probably meant.
+
+Loaded with the first such error that is printed.
+"""
+from __future__ import annotations
+
+import ast
+from collections.abc import Container
+
+from perspicax.diagnose.expression import Expression
+from perspicax.diagnose.place import Place
+from perspicax.diagnose.report import Edit, Fix, Label
+from perspicax.diagnose.source import assignments_before, operands_at
+
+__all__ = ["operand_labels", "tuple_fixes"]
+
+
+def operand_labels(place: Place, index: int, names: Container[str], text: str) -> tuple[Label, ...]:
+    """A label at an operand, if it can be told which one it is."""
+    found = _operand(place, index, names)
+    return () if found is None else (Label(found.span, text),)
+
+
+def tuple_fixes(place: Place, index: int, names: Container[str]) -> tuple[Fix, ...]:
+    """A tuple that a function returned is taken apart where it was assigned, or at the operand itself."""
+    found = _operand(place, index, names)
+    if found is None or not isinstance(found.node, ast.Name):
+        return ()
+    bound = next(iter(assignments_before(place, found.node.id)), None)
+    if bound is None or bound.value is None or not isinstance(bound.value.node, ast.Call):
+        return ()
+    call: ast.Call = bound.value.node
+    statement = bound.value.file.parent(call)
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or not isinstance(statement.targets[0], ast.Name):
+        return ()
+    several = any(k.arg == "mutable" for k in call.keywords)
+    name = found.node.id
+    says = "with `mutable=`, `apply` returns the result and the changed variables: take both" if several else (
+        "it is what a call returned: take it apart there")
+    target = bound.value.at(statement.targets[0])
+    return (Fix(says, edits=(Edit(target.span, f"{name}, {'updates' if several else 'rest'}"),)),)
+
+
+def _operand(place: Place, index: int, names: Container[str]) -> Expression | None:
+    found = operands_at(place)
+    return found[index] if found.operation in names and 0 <= index < len(found) else None

@@ -1,0 +1,134 @@
+"""Mistakes that many make: the first proposal of the report, applied as the edit that it is, makes the program run."""
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.place import resolve
+from perspicax.diagnose.report import Edit
+
+HEAD = ("import perspicax as jax, perspicax.numpy as jnp\nimport perspicax.flax.linen as nn\n"
+        "x, y, key = jnp.ones((2, 3)), jnp.zeros((2, 3)), jax.random.key(0)\n")
+COUNT = iter(range(10_000))
+
+PROGRAMS: dict[str, tuple[str, str]] = {
+    "branches that are called": ("NotAFunctionError", """
+up, down = lambda x: 2 * x, lambda x: x / 2
+jax.lax.cond(True, up(x), down(x))
+"""),
+    "a branch that is a value": ("NotAFunctionError", "jax.lax.cond(True, x, lambda: y)\n"),
+    "a list of numbers": ("ScanLengthError", "jax.lax.scan(lambda total, x: (total + x, None), 0.0, [1.0, 2.0])\n"),
+    "a keyword under vmap": ("BatchAxisError", """
+def scaled(x, factor):
+    return factor * x
+jax.vmap(scaled, in_axes=(0, None))(x, factor=2.0)
+"""),
+    "no second result": ("AuxiliaryResultError", """
+aux = 1.0
+def loss(x):
+    return x.sum()
+jax.value_and_grad(loss, has_aux=True)(x)
+"""),
+    "two results under one name": ("NotArrayLikeError", """
+def both(x):
+    return x, {"more": x}
+out = both(x)
+jnp.mean(out)
+"""),
+    "a tuple before an operator": ("NotArrayLikeError", """
+def both(x):
+    return x, {"more": x}
+out = both(x)
+out - y
+"""),
+    "arrays that are no list": ("AxisError", "jnp.concatenate(x, y)\n"),
+    "arrays that are stacked": ("AxisError", "jnp.stack(x, y)\n"),
+    "sizes that are no shape": ("UnknownDTypeError", "jnp.zeros(2, 3)\n"),
+    "sizes of random numbers": ("UnknownDTypeError", "jax.random.normal(key, 2, 3)\n"),
+    "a set of an array": ("ArrayConversionError", "set(x[0])\n"),
+}
+WRITTEN = {  # proposals that stand alone: what the first one says to write
+    "inputs before variables": ("ApplyScopeInvalidVariablesTypeError", "model.apply(variables, x)", """
+model = nn.Dense(2)
+variables = model.init(key, x)
+model.apply(x, variables)
+"""),
+    "inputs before the key": ("InvalidRngTypeError", "nn.Dense(2).init(jax.random.key(1), x)", """
+nn.Dense(2).init(x, jax.random.key(1))
+"""),
+    "a value that is not passed": ("DebugFormatError", 'jax.debug.print("{a} {b}", a=1, b=b)', """
+jax.debug.print("{a} {b}", a=1)
+"""),
+    "a body without a result": ("CarryTypeError", "return x", """
+def body(i, x):
+    x = 2 * x
+jax.lax.fori_loop(0, 2, body, x)
+"""),
+}
+
+
+def run(program: str) -> None:
+    filename = f"/mistake_{next(COUNT)}.py"
+    linecache.cache[filename] = len(program), None, program.splitlines(keepends=True), filename
+    exec(compile(program, filename, "exec"), {"__name__": "mistake"})
+
+
+def error_of(kind: str, program: str) -> Any:
+    with pytest.raises(PerspicaxError) as caught:
+        run(HEAD + program)
+    assert type(caught.value).__name__ == kind
+    return caught.value
+
+
+def applied(program: str, edits: tuple[Edit, ...]) -> str:
+    """A program with the edits of a proposal, the last place first."""
+    lines = program.splitlines(keepends=True)
+    starts = [sum(map(len, lines[:i])) for i in range(len(lines))]
+
+    def ends() -> Iterator[tuple[int, int, str]]:
+        for edit in edits:
+            span = resolve(edit.span)
+            assert span is not None and span.column is not None and span.end_line and span.end_column is not None
+            yield starts[span.line - 1] + span.column, starts[span.end_line - 1] + span.end_column, edit.replacement
+
+    for start, end, text in sorted(ends(), reverse=True):
+        program = program[:start] + text + program[end:]
+    return program
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_first_proposal_mends_the_program(name: str) -> None:
+    kind, program = PROGRAMS[name]
+    error = error_of(kind, program)
+    mended = applied(HEAD + program, error.report.fixes[0].edits)
+    assert mended != HEAD + program
+    run(mended)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_first_proposal_is_in_the_users_words(name: str) -> None:
+    kind, code, program = WRITTEN[name]
+    assert error_of(kind, program).report.fixes[0].lines == (code,)
+
+
+def test_an_operation_of_a_package_is_told_by_what_was_passed_to_it() -> None:
+    library: dict[str, Any] = {"__name__": "library"}
+    filename = "/site-packages/losses.py"
+    source = ('def entropy(logits, labels):\n    """An entropy.\n\n    Args:\n      logits: real numbers.\n'
+              '      labels: one row of\n        numbers for each.\n\n    Returns:\n      A number.\n    """\n'
+              '    return (labels * logits).sum()\n')
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), library)
+    program = HEAD + "guesses, numbers = jnp.ones((2, 3)), jnp.arange(2)\nentropy(guesses, numbers)\n"
+    linecache.cache["/mistake.py"] = len(program), None, program.splitlines(keepends=True), "/mistake.py"
+    with pytest.raises(PerspicaxError) as caught:
+        exec(compile(program, "/mistake.py", "exec"), {"__name__": "mistake", "entropy": library["entropy"]})
+    report = caught.value.report
+    assert report.says == ("`numbers` and `guesses` cannot be multiplied within `entropy` of losses: their shapes do not "
+                           "broadcast.")
+    assert report.notes == ("losses says of `labels`: one row of numbers for each.", "losses says of `logits`: real numbers.")
+    assert report.fixes == ()
