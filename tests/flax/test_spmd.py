@@ -8,6 +8,7 @@ import pytest
 
 import perspicax as jax
 import perspicax.numpy as jnp
+from perspicax.flax import linen as nn
 from perspicax.flax.core import spmd
 from perspicax.flax.tree_errors import AxisRuleError
 from perspicax.sharding import PartitionSpec
@@ -52,3 +53,11 @@ def test_an_array_is_placed_on_a_mesh() -> None:
     sharding = jax.sharding.NamedSharding(mesh, PartitionSpec("data"))
     assert spmd.get_mesh(sharding) == mesh
     assert spmd.apply_rules(sharding, RULES) == sharding
+
+
+def test_a_kernel_that_is_drawn_flat_has_the_names_of_its_axes_under_a_mesh() -> None:
+    init = nn.with_logical_partitioning(nn.initializers.ones, ("embed", "mlp", None))
+    with jax.set_mesh(jax.make_mesh((1, 1), ("data", "model"), axis_types=(jax.sharding.AxisType.Auto,) * 2)), \
+            spmd.logical_axis_rules(RULES):
+        kernel = nn.DenseGeneral((2, 3), kernel_init=init).init(jax.random.key(0), jnp.ones((1, 4)))["params"]["kernel"]
+    assert (kernel.names, kernel.value.shape) == (("embed", "mlp", None), (4, 2, 3))

@@ -16,6 +16,7 @@ P, NS, Mesh, AbstractMesh, AxisType = S.PartitionSpec, S.NamedSharding, S.Mesh, 
 A = np.arange(32, dtype=np.float32).reshape(8, 4)
 devices = np.array(X.devices())
 mesh = Mesh(devices.reshape(4, 2), ("x", "y"))
+lone = Mesh(devices[:1], ("x",))
 free = X.make_mesh((4, 2), ("x", "y"))
 on = lambda *parts, **more: NS(mesh, P(*parts, **more))
 put = lambda *parts: X.device_put(A, on(*parts))
@@ -212,6 +213,11 @@ CASES = {
         lambda v: np.asarray(v) * 2, X.ShapeDtypeStruct((8, 4), np.float32), a) + a)(put("x"))).tolist(),
     "print": lambda: (X.jit(lambda a: (X.debug.callback(lambda v: lines.append(float(v)), a.sum()), a)[1])(put("x")),
                       X.effects_barrier(), lines[-1])[2],
+    "results on one device": lambda: spec(*X.jit(lambda a: (a, a * 2, a.sum()), out_shardings=(
+        NS(lone, P("x")), NS(lone, P(None, "x")), None))(A),
+        *X.jit(lambda a: (a + 1, a.sum()))(X.device_put(A, NS(lone, P("x"))))),
+    "two devices at once": lambda: X.jit(lambda a: a, in_shardings=S.SingleDeviceSharding(devices[0]),
+                                         out_shardings=S.SingleDeviceSharding(devices[1]))(A),
     "memory of a result": lambda: repr(X.jit(lambda a: a + 1, out_shardings=on("x"))(A).sharding.memory_kind),
     "shards": lambda: (lambda x: [repr(x.addressable_shards[1]), x.is_fully_replicated, x.is_fully_addressable,
         x.addressable_data(3).shape,

@@ -18,8 +18,9 @@ from perspicax.transform.transpose import transpose_jaxpr
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
-from perspicax.xla.compiled_sharding import with_leading_axis
+from perspicax.xla.compiled_sharding import replicated_like, with_leading_axis
 from perspicax.xla.errors import IncompatibleDevicesError
+from perspicax.xla.sharding import NamedSharding
 from perspicax.xla.sharding_errors import ShardingFitError
 
 state_key = config_module.state_key
@@ -251,10 +252,21 @@ def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, dona
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
                                                          lambda: argument_names(closed, len(arrays)))
     else:
-        in_shardings = out_shardings = None
+        in_shardings, out_shardings = None, _results_on_one(closed, out_shardings, placed, asked=bool(explicit))
     program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
                           in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
     return placed, program
+
+
+def _results_on_one(closed: ClosedJaxpr, wanted: Any, placed: Any, asked: bool) -> tuple | None:
+    """The shardings of results on one device: those that were asked for; for the others that of the operands, where they have
+    axes enough for it. Where shardings were asked for, the others are whole."""
+    if not isinstance(placed, NamedSharding):
+        return wanted
+    whole, wanted = replicated_like(placed), wanted or (None,) * len(closed.out_avals)
+    least = float("inf") if asked else len(placed.spec)
+    return tuple([s if s is not None and not s.open else placed if a is not abstract_token and a.ndim >= least else whole
+                  for s, a in zip(wanted, closed.out_avals)])
 
 
 def _explicit_placement(explicit: Sequence[Any], arrays: Sequence[ArrayImpl], in_shardings: Any, name: str) -> Any:
@@ -264,6 +276,10 @@ def _explicit_placement(explicit: Sequence[Any], arrays: Sequence[ArrayImpl], in
         IncompatibleDevicesError: they are not the same everywhere, or not those of an argument that lies on several.
     """
     chosen = next((s for s in explicit if len(s.devices) > 1), explicit[0])
+    if len(chosen.devices) == 1:
+        other = next((s for s in explicit if s.devices != chosen.devices), None)
+        if other is not None:
+            raise IncompatibleDevicesError(what=name, placements=(f"{chosen}", f"{other}"))
     if len(chosen.devices) > 1:
         taken = [x for i, x in enumerate(arrays) if in_shardings is None or in_shardings[i] is None]
         theirs = [x.sharding for x in taken if x._committed]
@@ -279,7 +295,8 @@ def inner_shardings(closed: ClosedJaxpr) -> tuple:
     """The shardings that jitted functions called within ask for; they tell on which devices the whole runs."""
     if not shardings_asked_for:
         return ()
-    return closed.derive("inner shardings", lambda: tuple(_collect_shardings(closed.jaxpr, set())))
+    return closed.derive("inner shardings", lambda: tuple(_collect_shardings(
+        compilation.without_dead_equations(closed.jaxpr)[0], set())))  # what is not run asks for nothing
 
 
 shardings_asked_for: list[bool] = []  # holds something once any jitted function of the process asked for shardings

@@ -52,7 +52,9 @@ def flattened_init(init_fn: Initializer, batch: int, contracted: int | None) -> 
             math.prod(shape[:split]), math.prod(shape[split:]))
         drawn = init_fn(key, flat, dtype)
         if isinstance(drawn, meta.AxisMetadata):
-            return drawn.replace_boxed(jnp.reshape(drawn.unbox(), shape))
+            # the names are those of the axes to come: what is flat cannot be constrained by them
+            plain = drawn.unbox(apply_constraint=False) if isinstance(drawn, meta.Partitioned) else drawn.unbox()
+            return drawn.replace_boxed(jnp.reshape(plain, shape))
         return jnp.reshape(drawn, shape)
 
     return init
