@@ -12,6 +12,7 @@ import perspicax as px
 from perspicax import lax
 from perspicax import numpy as jnp
 from perspicax.core.ref_errors import OuterRefError, RefArgumentError, RefValueError
+from perspicax.extend.core import jaxpr_as_fun, primitives
 from perspicax.lax.control_errors import CarryTypeError, ScanLengthError
 from perspicax.transform.errors import TangentError
 
@@ -179,7 +180,7 @@ def test_where_references_cannot_go() -> None:
         kept[0][...]
     assert caught.value.kind == "ended"
     with pytest.raises(RefArgumentError):
-        px.make_jaxpr(lambda r: r[...])(ref)
+        px.jit(lambda r: r[...])(px.ShapeDtypeStruct((3,), np.float32, is_ref=True))
     with pytest.raises(TypeError):
         px.jit(lambda x: px.new_ref(x))(1.0)
     assert px.grad(lambda x: ref[1] * x)(2.0) == 1.0 and values(ref) == [0.0, 1.0, 2.0]
@@ -405,3 +406,101 @@ def test_one_reference_given_twice_is_told_by_name(call: Any, names: tuple[str, 
         call(px.new_ref(jnp.arange(3.0)))
     assert caught.value.kind == "alias" and caught.value.names == names
     assert all(f"`{name}`" in str(caught.value) for name in names)
+
+
+def uses(ref: Any, x: Any) -> Any:
+    ref[0] = x
+    ref[1:] = ref[...][1:] * 2
+    ref.addupdate(1.0, 2)
+    before = px.ref.swap(ref, 0, x * 3)
+    return ref[x.astype(int)] + before
+
+
+JAXPR = """
+{ lambda ; a:Ref{f32[3]} b:f32[]. let
+    a[0] <- b
+    c:f32[3] <- a[...]
+    d:f32[2] = slice[limit_indices=(3,) start_indices=(1,) strides=None] c
+    e:f32[2] = mul d 2.0:f32[]
+    a[1:] <- e
+    a[2] += 1.0:f32[]
+    f:f32[] = mul b 3.0:f32[]
+    g:f32[], a[0] <- a[0], f
+    h:i32[] = convert_element_type[new_dtype=int32 weak_type=False] b
+    i:f32[] <- a[h]
+    j:f32[] = add i g
+  in (j,) }"""
+
+
+def test_a_jaxpr_shows_what_is_done_to_references_and_does_it_again() -> None:
+    one, ref = np.float32(1), px.new_ref(jnp.arange(3.0))
+    closed = px.make_jaxpr(uses)(ref, one)
+    assert f"\n{closed}" == JAXPR and values(ref) == [0.0, 1.0, 2.0]
+    assert str(px.make_jaxpr(uses)(px.ShapeDtypeStruct((3,), np.float32, is_ref=True), one)) == str(closed)
+    assert [type(e).__name__ for e in sorted(closed.effects, key=repr)] == ["AccumEffect", "ReadEffect", "WriteEffect"]
+    names = [eqn.primitive for eqn in closed.eqns]
+    assert names[0] is primitives.swap_p and names[1] is primitives.get_p
+    for apply in (jaxpr_as_fun(closed), px.jit(jaxpr_as_fun(closed)), lambda *a: [uses(*a)]):
+        ref[...] = jnp.arange(3.0)
+        assert float(apply(ref, one)[0]) == 3.0 and values(ref) == [3.0, 2.0, 5.0]
+    assert float(jaxpr_as_fun(closed)(ref, np.float32(9))[0]) == 20.0  # an index that was traced is clamped
+    over = px.make_jaxpr(lambda x: uses(ref, x))(one)
+    assert over.consts == [ref] and str(over).startswith("{ lambda a:Ref{f32[3]}; b:f32[]. let")
+    with pytest.raises(RefValueError) as caught:
+        px.make_jaxpr(lambda r: r[0] + ref[0])(ref)
+    assert caught.value.kind == "closed"
+    masked = px.make_jaxpr(lambda r, i: (r[jnp.array([True, False, True])], r[px.ds(i, 2)]))(ref, 1)
+    assert [eqn.outvars[0].aval.shape for eqn in masked.eqns] == [(2,), (2,)]
+
+
+def test_references_made_in_a_staged_function_are_in_its_jaxpr() -> None:
+    def double(x: Any) -> Any:
+        spare, ref = px.empty_ref(x), px.new_ref(x)
+        spare[...] = ref[...] * 2
+        px.free_ref(ref)
+        return px.freeze(spare)
+
+    closed = px.make_jaxpr(double)(jnp.ones(2))
+    assert [eqn.primitive.name for eqn in closed.eqns] == ["empty_ref", "new_ref", "get", "mul", "swap", "free_ref", "freeze"]
+    fun = lambda x: jaxpr_as_fun(closed)(x)[0]
+    x = jnp.array([1.0, 3.0])
+    assert fun(x).tolist() == px.jit(double).lower(x).compile()(x).tolist() == [2.0, 6.0]
+    assert px.vmap(fun)(jnp.stack([x, x])).tolist() == [[2.0, 6.0]] * 2
+    assert px.grad(lambda x: fun(x).sum())(x).tolist() == px.linearize(fun, x)[1](jnp.ones(2)).tolist() == [2.0, 2.0]
+    late = px.make_jaxpr(lambda r: px.freeze(r))(px.new_ref(x))
+    assert str(late) == "{ lambda ; a:Ref{f32[2]}. let b:f32[2] = freeze a in (b,) }"
+    with pytest.raises(RefValueError) as caught:
+        px.make_jaxpr(lambda x: {"r": px.new_ref(x)})(x)
+    assert (caught.value.kind, caught.value.names) == ("returned", ("result['r']",))
+
+
+def test_compiled_programs_read_and_write_references() -> None:
+    ref, other = px.new_ref(jnp.zeros(2)), px.new_ref(jnp.float32(10))
+
+    def count(r: Any, x: Any) -> Any:
+        r[0] += x
+        other[...] += r[0]
+        return {"sum": r[...].sum() + other[...]}
+
+    traced = px.jit(count).trace(ref, 1.0)
+    assert "other" not in str(traced.jaxpr) and [repr(a) for a in traced.in_avals[0]][0] == "Ref{float32[2]}"
+    compiled = traced.lower().compile()
+    assert [a.str_short() for a in compiled.in_avals[0]] == ["float32[2]", "float32[]"] and list(compiled.out_info) == ["sum"]
+    assert float(compiled(ref, 1.0)["sum"]) == 12.0 and float(compiled(ref, 2.0)["sum"]) == 17.0
+    assert values(ref) == [3.0, 0.0] and values(other) == 14.0
+    assert float(compiled(jnp.zeros(2), 1.0)["sum"]) == 16.0  # as in JAX, a value will do, and is not written to
+    with pytest.raises(TypeError):
+        compiled(px.new_ref(jnp.zeros(3)), 1.0)
+
+
+def test_linearize_takes_references_whose_tangents_are_references() -> None:
+    def f(r: Any, x: Any) -> Any:
+        r[1] = r[0] * x
+        return r[1] * x
+
+    ref, moved = px.new_ref(jnp.array([1.0, 2.0])), px.new_ref(jnp.array([1.0, 5.0]))
+    value, push = px.linearize(f, ref, 2.0)
+    assert float(value) == 4.0 and values(ref) == [1.0, 2.0]
+    assert float(push(moved, 0.5)) == 6.0 and values(moved) == [1.0, 2.5]
+    with pytest.raises(TangentError):
+        push(jnp.ones(2), 0.5)

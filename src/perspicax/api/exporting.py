@@ -20,6 +20,7 @@ from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.grad import vjp
 from perspicax.transform.jit import BoundFunction, JitFunction
 from perspicax.transform.jit_options import JitOptions
+from perspicax.transform.ref_stages import without_refs
 from perspicax.transform.stage import function_name, short_repr
 from perspicax.xla import client
 from perspicax.xla.compile import without_dead_equations
@@ -95,7 +96,13 @@ def export(fun_jit: Any, *, platforms: Sequence[str] | None = None, disabled_che
 
     def exported(*args: Any, **kwargs: Any) -> Exported:
         traced = fun_jit.trace(*args, **kwargs)
-        return _export(traced.jaxpr, traced.fun_name, traced.in_tree, traced._traced.avals, traced.out_tree, chosen, disabled,
+        plain = without_refs(traced._traced)
+        if plain.refs is not None and (plain.refs.passed or plain.refs.closed):
+            raise ExportUnsupportedError(
+                says=f"`{traced.fun_name}` cannot be exported, because it takes or closes over references.",
+                why="an exported program is a function of values, which writes to nothing outside",
+                fixes=(Fix("export a function of the values that returns the new ones"),))
+        return _export(plain.closed, traced.fun_name, traced.in_tree, plain.avals, traced.out_tree, chosen, disabled,
                        (*(traced._in or ()), *(traced._out or ())))
 
     return public(exported)

@@ -5,42 +5,29 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.api.ref_primitives import (
+    MAKES,
+    RefIndex,
+    addupdate_p,
+    free_ref_p,
+    freeze_p,
+    get_p,
+    of_references,
+    swap_p,
+    within,
+)
 from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
+from perspicax.core.config import local
+from perspicax.core.primitive import Primitive
 from perspicax.core.ref_errors import RefValueError
-from perspicax.core.refs import RefCell
+from perspicax.core.refs import AbstractRef, Recording, RefCell, recording
+from perspicax.core.trace import JaxprTrace
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, public_methods
-from perspicax.lax.compare import clamp
 from perspicax.lax.convert import convert_to
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import zeros
-
-
-class AbstractRef:
-    """The type of a reference.
-
-    Args:
-        inner_aval: the type of its value.
-        memory_space, kind: as in `new_ref`.
-    """
-
-    __slots__ = ("inner_aval", "kind", "memory_space")
-
-    def __init__(self, inner_aval: Any, memory_space: Any = None, kind: Any = None) -> None:
-        self.inner_aval, self.memory_space, self.kind = inner_aval, memory_space, kind
-
-    shape = property(lambda self: self.inner_aval.shape)
-    dtype = property(lambda self: self.inner_aval.dtype)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AbstractRef) and (self.inner_aval, self.memory_space, self.kind) == (
-            other.inner_aval, other.memory_space, other.kind)
-
-    def __hash__(self) -> int:
-        return hash((self.inner_aval, self.memory_space, self.kind))
-
-    def __repr__(self) -> str:
-        return f"Ref{{{self.inner_aval.str_short()}}}"
 
 
 @public_methods("__getitem__", "__setitem__", "addupdate")
@@ -53,20 +40,23 @@ class Ref(RefCell):
 
     __slots__ = ()
 
-    aval = property(lambda self: AbstractRef(get_aval(self._value)))
-    shape = property(lambda self: self._value.shape)
-    dtype = property(lambda self: self._value.dtype)
-    ndim = property(lambda self: len(self._value.shape))
-    size = property(lambda self: int(np.prod(self._value.shape)))
+    aval = property(lambda self: AbstractRef(self.inner_aval()))
+    shape = property(lambda self: self.inner_aval().shape)
+    dtype = property(lambda self: self.inner_aval().dtype)
+    ndim = property(lambda self: self.inner_aval().ndim)
+    size = property(lambda self: self.inner_aval().size)
     sharding = property(lambda self: self._value.sharding)
     committed = property(lambda self: self._value.committed)
 
     def __len__(self) -> int:
-        return len(self._value)
+        return len(self.inner_aval())
 
     def __getitem__(self, index: Any) -> Any:
-        value = self.read()
+        trace = self.recorder()
+        value: Any = self.read() if trace is None else None
         self._check_index(index)
+        if trace is not None:
+            return self._record(trace, get_p, index)
         return value if index is Ellipsis else value[index]
 
     def __setitem__(self, index: Any, x: Any) -> None:
@@ -78,14 +68,20 @@ class Ref(RefCell):
 
     def swap(self, index: Any, x: Any) -> Any:
         """Write `x` to the entries at `index`, and return what was there."""
-        before = self[index]
-        self._update(index, x, "swap")
-        return before
+        trace = self.recorder(writes=True)
+        before = self[index] if trace is None else None
+        after = self._update(index, x, "swap")
+        return before if trace is None else after
 
-    def _update(self, index: Any, x: Any, operation: str) -> None:
-        value: Any = self.read()
+    def _update(self, index: Any, x: Any, operation: str) -> Any:
+        trace = self.recorder(writes=True)
+        value: Any = self.read() if trace is None else None
         self._check_index(index)
-        there: Any = get_aval(value if index is Ellipsis else value[index])
+        if trace is not None:
+            described, operands = RefIndex.of(index)
+            there: Any = get_p.infer((self.aval, *map(get_aval, operands)), (described,))
+        else:
+            there = get_aval(value if index is Ellipsis else value[index])
         try:
             given: Any = get_aval(x)
         except TypeError:
@@ -93,18 +89,26 @@ class Ref(RefCell):
         for kind in ("dtype", "shape"):
             if getattr(given, kind) != getattr(there, kind):
                 raise RefValueError(kind=kind, operation=operation, expected=there.str_short(), got=given.str_short())
-        index = _within(index, value.shape)
+        if trace is not None:
+            return self._record(trace, addupdate_p if operation == "addupdate" else swap_p, index, convert_to(x, there))
+        index = within(index, value.shape)
         if operation == "addupdate":  # entries that `index` names several times get every addition
             whole = value + x if index is Ellipsis else value.at[index].add(x)
         else:
             whole = x if index is Ellipsis else value.at[index].set(x)
         self.write(convert_to(asarray(whole), get_aval(value)))
+        return None
+
+    def _record(self, trace: JaxprTrace, primitive: Primitive, index: Any, *values: Any) -> Any:
+        """The equation of what is done, in a trace that keeps references."""
+        described, operands = RefIndex.of(index)
+        return trace.record(primitive, [self.variable(trace), *values, *operands], (described,))
 
     def _check_index(self, index: Any) -> None:
         parts = index if isinstance(index, tuple) else (index,)
         if Ellipsis in [p for p in parts if not hasattr(p, "shape")]:
             return
-        for part, size in zip(parts, self._value.shape):
+        for part, size in zip(parts, self.shape):
             if isinstance(part, Array) and not isinstance(part, Tracer) and part.ndim == 0 and not isinstance(
                     self._value, Tracer) and np.issubdtype(part.dtype, np.integer):
                 part = int(part)
@@ -125,37 +129,11 @@ class Ref(RefCell):
 
     def __repr__(self) -> str:
         text = repr(self._value)
-        return "Ref" + text.removeprefix("Array") if text.startswith("Array") else f"Ref({get_aval(self._value)})"
+        return "Ref" + text.removeprefix("Array") if text.startswith("Array") else f"Ref({self.inner_aval()})"
 
     def unsafe_buffer_pointer(self) -> int:
         """Address of the memory of the value."""
         return self.read().unsafe_buffer_pointer()
-
-
-def _within(index: Any, shape: tuple[int, ...]) -> Any:
-    """`index`, whose traced numbers are brought inside of the axes, as when entries are read.
-
-    Only where it has numbers and slices without steps alone: writes at arrays of indices skip what lies outside.
-    """
-    parts = index if isinstance(index, tuple) else (index,)
-    if not any(isinstance(p, Tracer) for p in parts) or not all(_is_plain(p) for p in parts):
-        return index
-    axes = [i for i, p in enumerate(parts) if p is Ellipsis]
-    skipped = len(shape) - len(parts) + 1
-    sizes = [shape[i if not axes or i <= axes[0] else i + skipped - 1] for i in range(len(parts))]
-    return tuple([_clamped(p, size) if isinstance(p, Tracer) else p for p, size in zip(parts, sizes)])
-
-
-def _clamped(index: Any, size: int) -> Any:
-    limits = np.iinfo(index.dtype)
-    return clamp(index.dtype.type(max(-size, limits.min)), index, index.dtype.type(min(max(size - 1, 0), limits.max)))
-
-
-def _is_plain(part: Any) -> bool:
-    if isinstance(part, slice):
-        return part.step in (None, 1)
-    return part is Ellipsis or (isinstance(part, (int, np.integer, Array)) and not isinstance(part, bool)
-                                and np.shape(part) == () and np.issubdtype(np.result_type(part), np.integer))
 
 
 @public
@@ -180,7 +158,26 @@ def new_ref(init_val: Any, *, memory_space: Any = None, kind: str | None = None)
         get_aval(init_val)
     except TypeError:
         raise RefValueError(kind="value", operation="new_ref", expected="", got=type(init_val).__name__) from None
-    return Ref(asarray(init_val) if not hasattr(init_val, "aval") else init_val)
+    return _made(new_ref_p, [init_val], (None, None))
+
+
+def _made(primitive: Primitive, operands: list, values: tuple) -> Ref:
+    """A new reference, by an equation where the current trace keeps references."""
+    trace = local.trace
+    if type(trace) is JaxprTrace and trace.keeps_refs:
+        trace.met_refs = True
+        return Ref(trace.record(primitive, operands, values))
+    made: Ref = primitive.extra["perform"](*operands, **primitive.unpack(values))
+    return made
+
+
+def _new(x: Any, kind: Any, memory_space: Any) -> Ref:
+    return Ref(asarray(x) if not hasattr(x, "aval") else x)
+
+
+new_ref_p = of_references("new_ref", ("kind", "memory_space"), lambda x, **_: AbstractRef(x), _new, MAKES)
+empty_ref_p = of_references("empty_ref", ("memory_space", "ty"), lambda memory_space, ty: AbstractRef(ty),
+                            lambda memory_space, ty: Ref(zeros(ty.shape, ty.dtype)), MAKES)
 
 
 @public
@@ -193,7 +190,7 @@ def empty_ref(ty: Any, memory_space: Any = None) -> Ref:
     """
     if memory_space is not None:
         raise RefValueError(kind="space", operation="empty_ref", expected="None", got=f"{memory_space!r}")
-    return Ref(zeros(ty.shape, ty.dtype))
+    return _made(empty_ref_p, [], (None, ShapedArray(ty.shape, ty.dtype)))
 
 
 @public
@@ -203,7 +200,10 @@ def freeze(ref: Ref) -> Any:
     Raises:
         RefValueError: a later write, in a staged function that made the reference.
     """
-    value = ref[...]
+    trace = ref.recorder()
+    if trace is None:
+        return freeze_p.extra["perform"](ref)
+    value = trace.record(freeze_p, [ref.variable(trace)], ())
     ref.finish("freeze")
     return value
 
@@ -215,8 +215,12 @@ def free_ref(ref: Ref) -> None:
     Raises:
         RefValueError: a later use, in a staged function that made the reference.
     """
-    ref.read()
-    ref.finish("free_ref")
+    trace = ref.recorder()
+    if trace is None:
+        free_ref_p.extra["perform"](ref)
+    else:
+        trace.record(free_ref_p, [ref.variable(trace)], ())
+        ref.finish("free_ref")
 
 
 @public
@@ -255,4 +259,7 @@ def addupdate(ref: Ref, idx: Any, x: Any) -> None:
     ref.addupdate(x, ... if idx is None else idx)
 
 
-__all__ = ["AbstractRef", "Ref", "addupdate", "empty_ref", "free_ref", "freeze", "get", "new_ref", "set", "swap"]
+recording[:] = [Recording(cell=Ref, read=lambda ref: ref[...], write=lambda ref, x: ref.__setitem__(..., x))]
+
+__all__ = ["AbstractRef", "Ref", "addupdate", "empty_ref", "empty_ref_p", "free_ref", "freeze", "get", "new_ref", "new_ref_p",
+           "set", "swap"]

@@ -12,7 +12,7 @@ from perspicax.api.wrapping import check_callable, public
 from perspicax.core import tree
 from perspicax.core.config import local
 from perspicax.core.context import use_trace
-from perspicax.core.refs import lent
+from perspicax.core.refs import AbstractRef, RefCell, lent
 from perspicax.core.tracer import get_aval, valid_jaxtype
 from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.batch import BatchAxis, BatchTrace
@@ -114,12 +114,12 @@ def typeof(x: Any) -> Any:
     """The type of a value, as jaxprs know it.
 
     Args:
-        x: an array, a number, or a value that is being traced.
+        x: an array, a number, a value that is being traced, or a reference.
 
     Raises:
         NotAnArrayError: it is none of these.
     """
-    return get_aval(x)
+    return AbstractRef(x.inner_aval()) if isinstance(x, RefCell) else get_aval(x)
 
 
 # -- names

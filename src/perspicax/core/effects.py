@@ -26,6 +26,10 @@ class Effect:
         return type(self).__name__
 
 
+class RefEffect(Effect):
+    """A reference is made, read or written; only what is staged to be looked at has it (`core/refs.py`)."""
+
+
 Effects = frozenset[Effect]
 NO_EFFECTS: Effects = frozenset()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.config import local
-from perspicax.core.effects import NO_EFFECTS, Effects
+from perspicax.core.effects import NO_EFFECTS, Effects, RefEffect
 from perspicax.core.primitive import Primitive
 from perspicax.diagnose.source import Position
 
@@ -264,11 +264,15 @@ def eval_jaxpr(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any, **_: Any) -> lis
 
 def _apply_equations(jaxpr: Jaxpr, env: dict[Any, Any], last: dict[int, list[Var]]) -> None:
     """Each equation in turn, in the name of the place in the user's code where it was first applied."""
+    with_refs = bool(jaxpr.effects) and any(isinstance(e, RefEffect) for e in jaxpr.effects)
     for index, eqn in enumerate(jaxpr.eqns):
         operands = tuple([a.val if type(a) is Literal else env[a] for a in eqn.invars])
         primitive = eqn.primitive
         local.place = eqn.place
-        out = local.trace.process(primitive, operands, eqn.values)
+        if with_refs and "perform" in primitive.extra:  # references are no operands that a trace knows
+            out = primitive.extra["perform"](*operands, **eqn.params)
+        else:
+            out = local.trace.process(primitive, operands, eqn.values)
         if primitive.multiple_results:
             env.update(zip(eqn.outvars, out))
         else:

@@ -106,6 +106,9 @@ def equation_text(eqn: JaxprEqn) -> str:
 
 
 def _equation(eqn: JaxprEqn, names: _Names, indent: int) -> str:
+    if "text" in eqn.primitive.extra:
+        own: str = eqn.primitive.extra["text"](eqn, lambda a: _atom(names, a), lambda v: _typed(names, v))
+        return own
     operands = " ".join([_atom(names, a) for a in eqn.invars])
     outs = " ".join([_typed(names, v) for v in eqn.outvars])
     start = f"{outs} = {eqn.primitive.name}" if outs else eqn.primitive.name

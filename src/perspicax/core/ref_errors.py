@@ -41,23 +41,24 @@ class OuterRefError(PerspicaxError, ValueError):
 
 
 class RefArgumentError(PerspicaxError, ValueError, TypeError):
-    """A reference was passed to a function that is staged without being called.
+    """What stands for a reference, a `ShapeDtypeStruct` with `is_ref`, was passed to a function that is called.
 
-    A call of a jitted function catches it, and passes the reference's value.
+    A call of a jitted function, which passes the values of references, catches it for those.
 
     Attributes:
-        function: the function.
+        function: the function; empty where it is not known.
     """
 
     function: str
 
     @property
     def report(self) -> Report:
-        return Report(says=f"A reference was passed to `{self.function}`, which is staged here without being called.",
-                      why="there are no references in staged programs: a call of a jitted function passes their values, and "
-                          "writes the new ones to them",
-                      fixes=(Fix("stage a function of the values", code="jax.make_jaxpr(f)(ref[...])"),
-                             Fix("call the jitted function", code=f"jax.jit({self.function})(ref)")))
+        given = "a `ShapeDtypeStruct` in place of a reference"
+        name = self.function or "f"
+        return Report(says=f"`{self.function}` was called with {given}." if self.function else f"An operand is {given}.",
+                      why="it tells the type of a reference, and has no value to read",
+                      fixes=(Fix("stage the function for it", code=f"jax.make_jaxpr({name})(struct)"),
+                             Fix("call the function with a reference", code=f"jax.jit({name})(jax.new_ref(x))")))
 
 
 class RefValueError(PerspicaxError, ValueError, TypeError):
@@ -65,10 +66,11 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
 
     Attributes:
         kind: `shape`, `dtype`, `index` (outside), `value` (no array), `alias` (given twice), `closed` (given, and used in
-            the function without being its argument), `done` (frozen or freed) or `space`.
-        expected, got: types, or an index and a size; the function (`closed`, `alias`); `freeze` or `free_ref` (`done`).
+            the function without being its argument), `done` (frozen or freed), `returned` or `space`.
+        expected, got: types, or an index and a size; the function (`closed`, `alias`, `returned`); `freeze` or `free_ref`
+            (`done`).
         operation: what was done: `get`, `set`, `swap`, `addupdate`, `new_ref`, `jit`, `vmap`, `scan`, `jvp`, `eval_shape`.
-        names: of `alias`, what the function calls the arguments.
+        names: of `alias`, what the function calls the arguments; of `returned`, the path in the result.
     """
 
     kind: str
@@ -98,6 +100,13 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
                           why=f"`{self.operation}` gives the function a reference of its own for the argument: a write to one "
                               "of them would have to show in the other",
                           fixes=(Fix("use the argument alone"), Fix("do not pass it")))
+        if self.kind == "returned":
+            path = self.names[0]
+            return Report(says=f"`{self.got}` returned a reference of type Ref{{{self.expected}}}"
+                               + (f", as `{path}`." if path != "result" else "."),
+                          why="the function is run once, with placeholders: a reference that it makes does not outlive that, and "
+                              "one that it is given is at hand outside",
+                          fixes=(Fix("return its value", code="return jax.freeze(ref)"),))
         if self.kind == "done":
             done = "frozen" if self.got == "freeze" else "freed"
             return Report(says=f"A reference was {'written to' if self.operation == 'set' else 'used'} after it was {done}.",

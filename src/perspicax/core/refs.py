@@ -1,8 +1,11 @@
 """Mutable references, as what they are: boxes with a value, which belongs to one trace.
 
-There are no references in jaxprs. A function that uses a reference of an outer trace cannot be staged as it is: the use
-raises, and the loop, branch or `jit` that stages the function starts anew, with the reference's value among its operands and
-results. Programs without references pay nothing for this.
+There are no references in programs that run. A function that uses a reference of an outer trace cannot be staged as it is:
+the use raises, and the loop, branch or `jit` that stages the function starts anew, with the reference's value among its
+operands and results. Programs without references pay nothing for this.
+
+A jaxpr that is made to be looked at (`make_jaxpr`, `jit(f).trace`) has them: its trace keeps references (`keeps_refs`), and
+what is done to one becomes an equation (`api/ref_primitives.py`). Before such a jaxpr is compiled it is applied to boxes.
 """
 from __future__ import annotations
 
@@ -11,14 +14,63 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from perspicax.core.avals import AbstractValue
 from perspicax.core.config import local
+from perspicax.core.context import use_trace
 from perspicax.core.ref_errors import OuterRefError, RefValueError
-from perspicax.core.trace import JaxprTrace, Trace
+from perspicax.core.trace import JaxprTrace, JaxprTracer, Trace
 from perspicax.core.tracer import Tracer, get_aval
 
 T = TypeVar("T")
+
+
+class AbstractRef(AbstractValue):
+    """The type of a reference.
+
+    Args:
+        inner_aval: the type of its value.
+        memory_space, kind: as in `new_ref`.
+    """
+
+    __slots__ = ("inner_aval", "kind", "memory_space")
+
+    weak_type = False
+
+    def __init__(self, inner_aval: Any, memory_space: Any = None, kind: Any = None) -> None:
+        self.inner_aval, self.memory_space, self.kind = inner_aval, memory_space, kind
+
+    shape = property(lambda self: self.inner_aval.shape)
+    dtype = property(lambda self: self.inner_aval.dtype)
+    ndim = property(lambda self: self.inner_aval.ndim)
+    size = property(lambda self: self.inner_aval.size)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AbstractRef) and (self.inner_aval, self.memory_space, self.kind) == (
+            other.inner_aval, other.memory_space, other.kind)
+
+    def __hash__(self) -> int:
+        return hash((AbstractRef, self.inner_aval, self.memory_space, self.kind))
+
+    def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
+        return f"Ref{{{self.inner_aval.str_short(short_dtypes)}}}"
+
+
+class Recording(NamedTuple):
+    """What makes equations of references, filled in once, at import (`api/refs.py`).
+
+    Attributes:
+        cell: what users hold, of a value, or of a traced one whose type is an `AbstractRef`.
+        read, write: a reference in the current trace, which keeps references.
+    """
+
+    cell: Callable[[Any], RefCell]
+    read: Callable[[Any], Any]
+    write: Callable[[Any, Any], None]
+
+
+recording: list[Recording] = []
 
 
 class _Lent(threading.local):
@@ -36,9 +88,12 @@ class RefCell:
     __slots__ = ("__weakref__", "_done", "_home", "_value")
 
     def __init__(self, value: Any) -> None:
-        self._home: Trace = local.trace
+        home: Trace = local.trace
+        self._home = home
         self._value = value
         self._done = ""
+        if type(home) is JaxprTrace:
+            home.met_refs = True
 
     def read(self) -> Any:
         """The value.
@@ -47,9 +102,12 @@ class RefCell:
             OuterRefError: the current trace stages a function that has to take the reference along.
             RefValueError: the function got the reference as an argument too; or it was freed.
         """
-        self._between()
+        _, recorder = self._between()
         if self._done == "free_ref":
             raise RefValueError(kind="done", operation="get", expected="", got=self._done)
+        if recorder is not None:
+            with use_trace(recorder):
+                return recording[0].read(self)
         return self._value
 
     def write(self, value: Any) -> None:
@@ -59,20 +117,51 @@ class RefCell:
             OuterRefError: as `read`; or the value belongs to a trace within the reference's own.
             RefValueError: as `read`; or the reference was frozen.
         """
-        inner = self._between()
+        inner, recorder = self._between()
         if self._done:
             raise RefValueError(kind="done", operation="set", expected="", got=self._done)
         if isinstance(value, Tracer) and value._trace in inner:
             raise OuterRefError(type_text=self._type(), kind="write")
-        self._value = value
+        if recorder is not None:
+            with use_trace(recorder):
+                recording[0].write(self, value)
+        else:
+            self._value = value
+
+    def recorder(self, writes: bool = False) -> JaxprTrace | None:
+        """The current trace, where it keeps references: what is done to this one is an equation of it.
+
+        Args:
+            writes: whether it will be written to.
+
+        Raises:
+            OuterRefError, RefValueError: as `read` and `write`.
+        """
+        inner, recorder = self._between()
+        if self._done and (writes or self._done == "free_ref"):
+            raise RefValueError(kind="done", operation="set" if writes else "get", expected="", got=self._done)
+        return recorder if not inner else None
+
+    def variable(self, trace: JaxprTrace) -> JaxprTracer:
+        """What stands for it in the jaxpr of a trace that keeps references."""
+        value = self._value
+        if isinstance(value, JaxprTracer) and value._trace is trace and type(value.aval) is AbstractRef:
+            return value
+        aval = AbstractRef(self.inner_aval())
+        return JaxprTracer(trace, aval, trace.const(self, aval))
+
+    def inner_aval(self) -> Any:
+        """The type of its value."""
+        aval = get_aval(self._value)
+        return aval.inner_aval if type(aval) is AbstractRef else aval
 
     def finish(self, how: str) -> None:
         """No more writes (`freeze`), or no more use (`free_ref`), of a reference that a staged function made."""
         if type(self._home) is JaxprTrace:
             self._done = how
 
-    def _between(self) -> list[Trace]:
-        """The traces from the current one up to the reference's own."""
+    def _between(self) -> tuple[list[Trace], JaxprTrace | None]:
+        """The traces from the current one up to the reference's own, or up to one that keeps references, and that one."""
         for cell, transform, function in _lent.cells:
             if cell is self:
                 raise RefValueError(kind="closed", operation=transform, expected=self._type(), got=function)
@@ -82,15 +171,19 @@ class RefCell:
             if trace is None or self._home.dead:
                 raise OuterRefError(type_text=self._type(), kind="ended")
             if type(trace) is JaxprTrace:
+                if trace.keeps_refs:
+                    return found, trace
                 error = OuterRefError(type_text=self._type())
                 error.__dict__["cell"] = weakref.ref(self)  # an error must keep no traced value alive
                 raise error
             found.append(trace)
             trace = trace.parent
-        return found
+        home = self._home
+        return found, home if type(home) is JaxprTrace and home.keeps_refs else None
 
     def _type(self) -> str:
-        return get_aval(self._value).str_short()
+        text: str = self.inner_aval().str_short()
+        return text
 
 
 def carried(cells: Sequence[RefCell], fun: Callable[..., Any]) -> Callable[..., tuple[list, Any]]:
@@ -121,6 +214,14 @@ def lent(cells: Sequence[RefCell], transform: str, function: str) -> Iterator[No
         _lent.cells = before
 
 
+def with_cells(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """`fun`, which gets a reference in place of each operand whose type is an `AbstractRef`."""
+    def call(*flat: Any) -> Any:
+        return fun(*[recording[0].cell(x) if type(get_aval(x)) is AbstractRef else x for x in flat])
+
+    return call
+
+
 def read_all(cells: Sequence[RefCell]) -> list[Any]:
     """The values of several references."""
     return [c.read() for c in cells]
@@ -138,7 +239,7 @@ def outer_cell(error: OuterRefError) -> RefCell:
     cell = reference() if reference is not None else None
     if cell is None:
         raise error
-    cell.read()  # raises the same for the next construct further out
+    cell.recorder()  # raises the same for the next construct further out
     return cell
 
 
@@ -155,4 +256,5 @@ def taking_refs(attempt: Callable[[tuple[RefCell, ...]], T]) -> T:
             cells = (*cells, cell)
 
 
-__all__ = ["RefCell", "carried", "lent", "outer_cell", "read_all", "taking_refs", "write_all"]
+__all__ = ["AbstractRef", "Recording", "RefCell", "carried", "lent", "outer_cell", "read_all", "recording", "taking_refs",
+           "with_cells", "write_all"]

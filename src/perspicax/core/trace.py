@@ -93,7 +93,7 @@ class JaxprTracer(Tracer):
 class JaxprTrace(Trace):
     """Records the equations of a function."""
 
-    __slots__ = ("const_vars", "consts", "effects", "eqns", "invars")
+    __slots__ = ("const_vars", "consts", "effects", "eqns", "invars", "keeps_refs", "met_refs")
 
     def __init__(self, debug: DebugInfo | None = None, parent: Trace | None = None) -> None:
         self.parent = parent
@@ -104,6 +104,7 @@ class JaxprTrace(Trace):
         self.consts: dict[int, Any] = {}
         self.const_vars: dict[int, Var] = {}
         self.effects: Effects = NO_EFFECTS
+        self.keeps_refs = self.met_refs = False  # see `core/refs.py`
 
     # -- arguments and constants
 
@@ -225,21 +226,28 @@ class JaxprTrace(Trace):
 
 # -- staging
 
+REFS_MET = "references met"  # in `derived` of a jaxpr whose function made references
+
+
 def stage_flat(fun: Callable[..., Sequence[Any]], in_avals: Sequence[AbstractValue],
-               debug: DebugInfo | None = None) -> ClosedJaxpr:
+               debug: DebugInfo | None = None, keeps_refs: bool = False) -> ClosedJaxpr:
     """The jaxpr of `fun`, a function of flat operands that returns flat results.
 
-    Closed-over arrays and tracers of outer traces become constants of the jaxpr.
+    Closed-over arrays and tracers of outer traces become constants of the jaxpr. References are in it with `keeps_refs`
+    alone; without, their values are.
     """
     before = local.trace
     place_before = local.place
     trace = JaxprTrace(debug, before)
+    trace.keeps_refs = keeps_refs
     local.trace = trace
     local.place = None
     args: Any = [trace.new_arg(aval) for aval in in_avals]
     try:
         outs: Any = fun(*args)
         closed = trace.close(outs)
+        if trace.met_refs:
+            closed.derived[REFS_MET] = True
     finally:
         local.trace = before
         local.place = place_before
@@ -316,5 +324,5 @@ def is_linear(x: Any) -> bool:
     return type(x) is Linear
 
 
-__all__ = ["Trace", "JaxprTrace", "JaxprTracer", "stage_flat", "Zero", "Linear", "is_linear", "leak_error", "outlived",
-           "check_alive", "set_leak_reports", "np"]
+__all__ = ["Trace", "JaxprTrace", "JaxprTracer", "stage_flat", "Zero", "Linear", "REFS_MET", "is_linear", "leak_error",
+           "outlived", "check_alive", "set_leak_reports", "np"]

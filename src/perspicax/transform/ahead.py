@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from perspicax.core.avals import ShapedArray, abstract_token
 from perspicax.core.jaxpr import ClosedJaxpr
+from perspicax.core.ref_errors import RefArgumentError
+from perspicax.core.refs import AbstractRef, RefCell
 from perspicax.core.trace import check_alive
 from perspicax.core.tracer import Tracer, typers
 from perspicax.diagnose.boundary import public_methods, trim
@@ -23,16 +25,39 @@ from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like
 
 
-class Traced:
-    """A function staged for one combination of argument types."""
+class RefUse(NamedTuple):
+    """What a program does with references: their values are operands, the new ones are results behind its own.
 
-    __slots__ = ("__weakref__", "args_info", "avals", "closed", "donated", "in_tree", "name", "opened", "out_tree")
+    Attributes:
+        passed: which flat arguments are references.
+        closed: the references that it closes over, operands behind the arguments.
+        avals: the types of the arguments, references among them.
+    """
+
+    passed: tuple[int, ...]
+    closed: tuple[RefCell, ...]
+    avals: tuple
+
+
+class Traced:
+    """A function staged for one combination of argument types.
+
+    Attributes:
+        closed: its jaxpr.
+        keeps_refs: whether there may be references in the jaxpr.
+        refs: what it does with references, where it is a program on their values.
+    """
+
+    __slots__ = ("__weakref__", "args_info", "avals", "closed", "donated", "in_tree", "keeps_refs", "name", "opened",
+                 "out_tree", "refs")
 
     def __init__(self, closed: ClosedJaxpr, out_tree: Any, name: str, in_tree: Any, avals: tuple,
                  donated: tuple) -> None:
         self.closed, self.out_tree, self.name, self.in_tree = closed, out_tree, name, in_tree
         self.avals, self.donated = avals, donated
         self.opened: ClosedJaxpr | None = None
+        self.keeps_refs = False
+        self.refs: RefUse | None = None
 
     def without_consts(self) -> ClosedJaxpr:
         """The jaxpr with its constants as leading inputs."""
@@ -54,6 +79,7 @@ class ShapeDtypeStruct:
         dtype: a dtype.
         weak_type: as in arrays.
         sharding: where such an array would live.
+        is_ref: whether it stands for a reference to such an array.
     """
 
     __slots__ = ("dtype", "is_ref", "shape", "sharding", "vma", "weak_type")
@@ -79,7 +105,7 @@ class ShapeDtypeStruct:
 
     def update(self, **changes: Any) -> ShapeDtypeStruct:
         """The same with some fields changed."""
-        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding)
+        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding, is_ref=self.is_ref)
         fields.update(changes)
         return ShapeDtypeStruct(fields.pop("shape"), fields.pop("dtype"), **fields)
 
@@ -89,7 +115,7 @@ class ShapeDtypeStruct:
         return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{where}{weak})"
 
     def _key(self) -> tuple:
-        return self.shape, self.dtype, self.weak_type, self.sharding
+        return self.shape, self.dtype, self.weak_type, self.sharding, self.is_ref
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ShapeDtypeStruct) and self._key() == other._key()
@@ -99,7 +125,19 @@ class ShapeDtypeStruct:
 
 
 def _type_struct(x: ShapeDtypeStruct) -> Any:
+    if x.is_ref:
+        raise RefArgumentError(function="")
     return ShapedArray(x.shape, x.dtype, x.weak_type)
+
+
+def stands_for_ref(x: Any) -> bool:
+    """Whether an argument is a reference, or a `ShapeDtypeStruct` of one."""
+    return isinstance(x, RefCell) or (type(x) is ShapeDtypeStruct and x.is_ref)
+
+
+def ref_type(x: Any) -> AbstractRef:
+    """The type of such an argument."""
+    return AbstractRef(x.inner_aval() if isinstance(x, RefCell) else ShapedArray(x.shape, x.dtype, x.weak_type))
 
 
 @public_methods("lower")
@@ -108,6 +146,7 @@ class TracedStage:
 
     def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any, leaves: list) -> None:
         self._traced, self._options, self._in, self._out = traced, options, in_shardings, out_shardings
+        leaves = [x.read() if isinstance(x, RefCell) else x for x in leaves]
         # where the arguments are, or would be, that were placed on purpose
         own = tuple([x.sharding if getattr(x, "committed", True) else None
                      for x in [x if type(x) in (ArrayImpl, ShapeDtypeStruct) else _UNPLACED for x in leaves]])
@@ -128,7 +167,16 @@ class TracedStage:
 
     def lower(self, *, lowering_platforms: Any = None) -> LoweredStage:
         """Emit StableHLO."""
-        return LoweredStage(self._traced, self._options, self._in, self._out)
+        from perspicax.transform.ref_stages import without_refs  # a program without references does not need it
+
+        traced = self._traced
+        if not traced.keeps_refs:
+            return LoweredStage(traced, self._options, self._in, self._out)
+        plain = without_refs(traced)
+        in_more = [None] * (len(plain.avals) - len(traced.avals))
+        out_more = [None] * (len(plain.closed.out_avals) - len(traced.closed.out_avals))
+        return LoweredStage(plain, self._options, self._in if self._in is None else (*self._in, *in_more),
+                            self._out if self._out is None else (*self._out, *out_more))
 
 
 _LOCATION = re.compile(r' loc\("\d+"\)$', re.MULTILINE)  # as emission ends lines
@@ -142,7 +190,7 @@ _UNPLACED = _Unplaced()
 
 
 def _in_avals(traced: Traced) -> Any:
-    return traced.in_tree.unflatten(list(traced.avals))
+    return traced.in_tree.unflatten(list(traced.avals[:traced.in_tree.num_leaves]))
 
 
 def _donated_numbers(traced: Traced) -> tuple[int, ...]:
@@ -150,13 +198,14 @@ def _donated_numbers(traced: Traced) -> tuple[int, ...]:
 
 
 def _out_info(traced: Traced, placed: Sequence[Any] | None = None) -> Any:
-    avals = traced.closed.out_avals
+    avals = traced.closed.out_avals[:traced.out_tree.num_leaves]
     return traced.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s)
                                       for a, s in zip(avals, placed or [None] * len(avals))])
 
 
 def _args_info(traced: Traced) -> Any:
-    return traced.in_tree.unflatten([ArgInfo(a, d) for a, d in zip(traced.avals, traced.donated)])
+    avals = traced.avals if traced.refs is None else traced.refs.avals
+    return traced.in_tree.unflatten([ArgInfo(a, d) for a, d in zip(avals, traced.donated)])
 
 
 class ArgInfo:
@@ -258,7 +307,7 @@ def _difference(traced: Traced, args: tuple, kwargs: dict) -> str:
     """Where the arguments of a call first differ in structure from those a function was compiled for."""
     from perspicax.core.tree_mismatch import mismatches, sentence  # only a report needs it
 
-    then, then_by_name = traced.in_tree.unflatten(traced.avals)
+    then, then_by_name = traced.in_tree.unflatten(traced.avals[:traced.in_tree.num_leaves])
     if len(args) != len(then):
         return f"the call has {len(args)} positional arguments, and it was compiled for {len(then)}"
     if kwargs.keys() != then_by_name.keys():
@@ -305,6 +354,10 @@ class CompiledStage:
 
                     raise CompiledCallError(function=traced.name, kind="tracer", expected="", got=x.aval.str_short(),
                                             name=_leaf_name(traced, i))
+            refs = traced.refs
+            if refs is not None:
+                cells = [*[leaves[i] for i in refs.passed], *refs.closed]
+                leaves = [*[x.read() if isinstance(x, RefCell) else x for x in leaves], *[c.read() for c in refs.closed]]
             check_alive(leaves)
             arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
             for i, (x, aval) in enumerate(zip(arrays, traced.avals)):
@@ -321,6 +374,12 @@ class CompiledStage:
             results = self._program(dispatch.move_all(arrays, placed, self._program.in_shardings))
             if dispatch.checking.nans:
                 find_non_finite(traced.closed, arrays, results, traced.name)
+            if refs is not None:
+                count = traced.out_tree.num_leaves
+                for cell, value in zip(cells, results[count:]):
+                    if isinstance(cell, RefCell):  # a plain array in its place is read alone
+                        cell.write(value)
+                results = results[:count]
             return traced.out_tree.unflatten(results)
         except Exception as error:
             trim(error)
@@ -342,8 +401,9 @@ class CompiledStage:
         return self._program.loaded.get_compiled_memory_stats()
 
     input_shardings = property(lambda self: self._traced.in_tree.unflatten(
-        list(self._in_shardings or [self._program.placed] * len(self._traced.avals))))
-    output_shardings = property(lambda self: self._traced.out_tree.unflatten(list(self._program.out_shardings)))
+        list(self._in_shardings or [self._program.placed] * len(self._traced.avals))[:self._traced.in_tree.num_leaves]))
+    output_shardings = property(lambda self: self._traced.out_tree.unflatten(
+        list(self._program.out_shardings)[:self._traced.out_tree.num_leaves]))
 
     def runtime_executable(self) -> Any:
         """jaxlib's executable."""

@@ -274,14 +274,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 def _jvp_with_refs(fun: Callable[..., Any], primals: tuple[tuple, dict], tangents: tuple[tuple, dict], has_aux: bool) -> Any:
     """`jvp` with references among the primals: their tangents are references, to which the tangents of writes are written."""
     cells, (passed, _) = passed_for(primals, fun, "jvp")
-    moves, in_tree = tree.flatten(tangents)
-    for i, (x, t) in enumerate(zip(tree.leaves(primals), moves)):
-        if isinstance(x, RefCell) and not isinstance(t, RefCell):
-            args = primals[0]
-            raise TangentError(function=function_name(fun), kind="type", transform="jvp", got=get_aval(t).str_short(),
-                               name=_leaf_name(fun, i, in_tree, range(len(args)), args),
-                               expected=f"Ref{{{get_aval(x.read()).str_short()}}}")
-    moving, (moved, _) = passed_for(tangents, fun, "jvp")
+    moving, moved = _passed_tangents(primals, tangents, fun, "jvp")
 
     def given(primals: tuple, tangents: tuple) -> None:
         """What reports name the arguments by."""
@@ -301,6 +294,52 @@ def _jvp_with_refs(fun: Callable[..., Any], primals: tuple[tuple, dict], tangent
     write_all(cells, values)
     write_all(moving, dvalues)
     return (out, dout, *aux)
+
+
+def _passed_tangents(primals: Any, tangents: Any, fun: Any, transform: str) -> tuple[list[RefCell], tuple]:
+    """The references among the tangents, which stand where the primals have some, and the tangents with their values.
+
+    Args:
+        primals, tangents: `(args, kwargs)`.
+        fun: the function.
+        transform: what was called.
+
+    Raises:
+        TangentError: the tangent of a reference is none.
+    """
+    moves, in_tree = tree.flatten(tangents)
+    for i, (x, t) in enumerate(zip(tree.leaves(primals), moves)):
+        if isinstance(x, RefCell) and not isinstance(t, RefCell):
+            args = primals[0]
+            raise TangentError(function=function_name(fun), kind="type", transform=transform, got=get_aval(t).str_short(),
+                               name=_leaf_name(fun, i, in_tree, range(len(args)), args),
+                               expected=f"Ref{{{x.inner_aval().str_short()}}}")
+    moving, (moved, _) = passed_for(tangents, fun, transform)
+    return moving, moved
+
+
+def _linearize_with_refs(fun: Any, primals: tuple, has_aux: bool) -> Any:
+    """`linearize` with references among the primals: the linear function takes references for their tangents, and writes to
+    them."""
+    cells, (passed, _) = passed_for((primals, {}), fun, "linearize")
+
+    def both(*args: Any) -> Any:
+        values, result = with_arguments(fun)(*args)
+        if not has_aux or not isinstance(result, (tuple, list)) or len(result) != 2:
+            return (values, result) if not has_aux else result
+        return (values, result[0]), result[1]
+
+    with lent(cells, "linearize", function_name(fun)):
+        (values, out), push, *aux = linearize(wraps(fun, both), *passed, has_aux=has_aux)
+    write_all(cells, values)
+
+    def push_refs(push: Any, *tangents: Any) -> Any:
+        moving, moved = _passed_tangents((primals, {}), (tangents, {}), fun, "linearize")
+        dvalues, dout = push(*moved)
+        write_all(moving, dvalues)
+        return dout
+
+    return (out, Partial(push_refs, push), *aux)
 
 
 def _tangent_out(t: Any) -> Any:
@@ -331,8 +370,11 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     """Value of `fun` and its derivative there, as a linear function that can be called (and jitted) often.
 
     Returns:
-        `(value, f_jvp)` where `f_jvp(*tangents)` is the directional derivative; with `has_aux` also the aux.
+        `(value, f_jvp)` where `f_jvp(*tangents)` is the directional derivative; with `has_aux` also the aux. The tangents of
+        references are references.
     """
+    if has_refs(primals):
+        return _linearize_with_refs(fun, primals, has_aux)
     taken = _take_apart("linearize", fun, primals, has_aux)
     # What no result's tangent needs is not computed: it may be the tangent map of a function without a forward-mode rule.
     taken.shape.jaxpr = without_dead_equations(taken.shape.jaxpr)[0]

@@ -22,18 +22,18 @@ from perspicax.core.jaxpr import eval_jaxpr
 from perspicax.core.monitoring import TRACING, measured
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.ref_errors import OuterRefError, RefArgumentError
-from perspicax.core.refs import RefCell, outer_cell
-from perspicax.core.trace import stage_flat
+from perspicax.core.refs import RefCell, lent, outer_cell, with_cells
+from perspicax.core.trace import REFS_MET, stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.core.tree import tree_flatten
 from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
-from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, TracedStage
+from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, TracedStage, ref_type, stands_for_ref
 from perspicax.transform.batch import axes_key
 from perspicax.transform.errors import NoTracingError
 from perspicax.transform.jit_options import JitOptions, Signature
 from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_at, program_for, run_jaxpr
-from perspicax.transform.ref_calls import RefCalls
+from perspicax.transform.ref_calls import RefCalls, check_aliases
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, wraps
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
@@ -194,8 +194,8 @@ class JitFunction:
             except OuterRefError as error:
                 met = error
 
-    def _prepare(self, args: tuple, kwargs: dict) -> tuple[list, Traced, Any, Any]:
-        """Flat dynamic arguments and the staged function for them."""
+    def _prepare(self, args: tuple, kwargs: dict, keeps_refs: bool = False) -> tuple[list, Traced, Any, Any]:
+        """Flat dynamic arguments and the staged function for them, with references in its jaxpr or without."""
         options = self._options
         statics: tuple = ()
         rebuild = None
@@ -205,14 +205,16 @@ class JitFunction:
             leaves, in_tree = tree.flatten((args, kwargs))
         except SystemError:  # too deep, or a container in itself
             leaves, in_tree = tree_flatten((args, kwargs))
-        avals = tuple([x.aval if type(x) is ArrayImpl else get_aval(x) if type(x) in typers or isinstance(x, Tracer)
-                       else None for x in leaves])
+        if keeps_refs:
+            check_aliases(leaves, in_tree, self._fun, self.transform)
+        avals = tuple([x.aval if type(x) is ArrayImpl else ref_type(x) if keeps_refs and stands_for_ref(x) else get_aval(x)
+                       if type(x) in typers or isinstance(x, Tracer) else None for x in leaves])
         if None in avals:
             if any(isinstance(x, RefCell) for x in leaves):
                 raise RefArgumentError(function=self._name)
             avals = tuple(check_arguments(leaves, in_tree, self._fun, self.transform))
         frames = () if local.trace is _evaluator else axes_key()
-        key = (state_key(), in_tree, avals, statics, options.donate_key, frames)
+        key = (state_key(), in_tree, avals, statics, (options.donate_key, "refs") if keeps_refs else options.donate_key, frames)
         try:
             traced = self._traced.get(key)
         except Exception as error:  # `==` of a static argument, or of a class in the tree
@@ -220,12 +222,17 @@ class JitFunction:
                 options.refuse_incomparable(self.signature(), statics, [other[3] for other in self._traced], error)
             raise
         if traced is None:
-            traced = self._trace(in_tree, avals, statics, rebuild, key)
+            if keeps_refs:
+                cells = [x for x in leaves if isinstance(x, RefCell)]
+                with lent(cells, self.transform, self._name):
+                    traced = self._trace(in_tree, avals, statics, rebuild, key, keeps_refs=True)
+            else:
+                traced = self._trace(in_tree, avals, statics, rebuild, key)
         if options.has_shardings:
             return leaves, traced, *options.flat_shardings(in_tree, traced.out_tree)
         return leaves, traced, None, None
 
-    def _trace(self, in_tree: Any, avals: tuple, statics: tuple, rebuild: Any, key: Any) -> Traced:
+    def _trace(self, in_tree: Any, avals: tuple, statics: tuple, rebuild: Any, key: Any, keeps_refs: bool = False) -> Traced:
         if config.jax_no_tracing:
             raise NoTracingError(function=self._name, types=", ".join(map(str, avals)))
         if config.jax_explain_cache_misses:
@@ -238,11 +245,12 @@ class JitFunction:
         debug = debug_info("jit", self._fun, in_tree, static=numbers)
         started = time.perf_counter()
         with measured(TRACING, self._name):
-            closed = stage_flat(flat, avals, debug)
+            closed = stage_flat(flat if not keeps_refs else with_cells(flat), avals, debug, keeps_refs)
         if config.jax_enable_checks:
             check_jaxpr(closed.jaxpr)
         donated = options.donated(self.signature(), in_tree) if options.donates else (False,) * len(avals)
         traced = Traced(closed, flat.out_tree, self._name, in_tree, avals, donated)
+        traced.keeps_refs = keeps_refs
         for tell in traces_watched:
             tell(self._fun, self._name, closed, self._traced, key, lambda which: self.signature().name(which))
         compilation.log_step("Finished tracing %s for arguments %s in %.6f s", f"jit({self._name})", list(avals),
@@ -307,7 +315,13 @@ class JitFunction:
 
     def trace(self, *args: Any, **kwargs: Any) -> TracedStage:
         """Stage for these arguments (arrays or `ShapeDtypeStruct`s) without running."""
-        leaves, traced, in_shardings, out_shardings = self._prepare(args, kwargs)
+        try:
+            leaves, traced, in_shardings, out_shardings = self._prepare(args, kwargs)
+            shown = REFS_MET not in traced.closed.derived
+        except (OuterRefError, RefArgumentError):
+            shown = False
+        if not shown:
+            leaves, traced, in_shardings, out_shardings = self._prepare(args, kwargs, keeps_refs=True)
         return TracedStage(traced, self._options, in_shardings, out_shardings, leaves)
 
     def lower(self, *args: Any, **kwargs: Any) -> LoweredStage:
@@ -316,7 +330,10 @@ class JitFunction:
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Types of the results for arguments like these."""
-        _, traced, _, _ = self._prepare(args, kwargs)
+        try:
+            _, traced, _, _ = self._prepare(args, kwargs)
+        except RefArgumentError:
+            return self.trace(*args, **kwargs).out_info
         return traced.out_tree.unflatten([ShapeDtypeStruct.of(a) for a in traced.closed.out_avals])
 
 

@@ -6,12 +6,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from perspicax.core.ref_errors import RefValueError
+from perspicax.core.ref_errors import RefArgumentError, RefValueError
 from perspicax.core.refs import RefCell, carried, lent, read_all, write_all
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_register import register_pytree_with_keys
 from perspicax.transform import trees as tree
-from perspicax.transform.stage import debug_info, function_name
+from perspicax.transform.stage import debug_info, function_name, refuse_refs
 
 KEYWORD = "values of references"  # no parameter of a user's can have this name
 
@@ -83,6 +83,8 @@ class RefCalls:
         """Call the function with references among its arguments."""
         leaves, structure = tree.flatten((args, kwargs))
         cells = [x for x in leaves if isinstance(x, RefCell)]
+        if not cells:
+            raise RefArgumentError(function=function_name(self.fun))
         check_aliases(leaves, structure, self.fun, "jit")
         passed = _passed(leaves, structure)
         if self._as_arguments is None:
@@ -120,6 +122,7 @@ def with_arguments(fun: Callable[..., Any]) -> Callable[..., Any]:
 
         args, kwargs = tree.tree_map(received, (args, kwargs), is_leaf=lambda x: isinstance(x, Passed))
         result = fun(*args, **kwargs)
+        refuse_refs(tree.leaves(result), result, fun, "jit")
         return [c.read() for c in made], result
 
     return call

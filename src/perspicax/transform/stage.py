@@ -96,11 +96,21 @@ def check_results(outs: Sequence[Any], result: Any, fun: Any, transform: str) ->
             try:
                 get_aval(x)
             except TypeError:
-                if isinstance(x, RefCell):
-                    raise RefValueError(kind="returned", operation=transform, expected=x.inner_aval().str_short(),
-                                        got=function_name(fun), names=(result_path(result, i),)) from None
+                refuse_refs(outs, result, fun, transform)
                 raise ReturnedTypeError(function=function_name(fun), transform=transform, value_type=type(x).__name__,
                                         path=result_path(result, i), value=short_repr(x)) from None
+
+
+def refuse_refs(outs: Sequence[Any], result: Any, fun: Any, transform: str) -> None:
+    """Raise when a leaf of what a traced function returned is a reference.
+
+    Raises:
+        RefValueError: naming the path of the leaf.
+    """
+    for i, x in enumerate(outs):
+        if isinstance(x, RefCell):
+            raise RefValueError(kind="returned", operation=transform, expected=x.inner_aval().str_short(),
+                                got=function_name(fun), names=(result_path(result, i),)) from None
 
 
 def short_repr(x: Any) -> str:

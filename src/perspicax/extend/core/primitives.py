@@ -10,7 +10,7 @@ __all__ = [
     "convert_element_type_p", "copy_p", "cos_p", "cosh_p", "create_token_p", "cumlogsumexp_p", "cummax_p", "cummin_p",
     "cumprod_p", "cumsum_p", "custom_jvp_call_p", "custom_lin_p", "custom_vjp_call_p", "device_put_p", "digamma_p",
     "div_p", "dot_general_p", "dynamic_slice_p", "dynamic_update_slice_p", "eig_p", "eigh_p", "eq_p", "eq_to_p",
-    "erf_inv_p", "erf_p", "erfc_p", "exp2_p", "exp_p", "expm1_p", "fft_p", "floor_p", "gather_p", "ge_p", "gt_p",
+    "erf_inv_p", "erf_p", "erfc_p", "exp2_p", "exp_p", "expm1_p", "fft_p", "floor_p", "gather_p", "ge_p", "get_p", "gt_p",
     "hessenberg_p", "householder_product_p", "igamma_grad_a_p", "igamma_p", "igammac_p", "imag_p", "integer_pow_p",
     "iota_p", "is_finite_p", "jit_p", "le_p", "le_to_p", "lgamma_p", "linear_solve_p", "log1p_p", "log_p", "logistic_p",
     "lt_p", "lt_to_p", "lu_p", "max_p", "min_p", "mul_p", "name_p", "ne_p", "neg_p", "nextafter_p", "not_p", "or_p",
@@ -23,13 +23,13 @@ __all__ = [
     "schur_p", "select_and_gather_add_p", "select_and_scatter_add_p", "select_and_scatter_p", "select_n_p",
     "sharding_constraint_p",
     "shift_left_p", "shift_right_arithmetic_p", "shift_right_logical_p", "sign_p", "sin_p", "sinh_p", "slice_p",
-    "sort_p", "sqrt_p", "square_p", "squeeze_p", "stop_gradient_p", "sub_p", "svd_p", "tan_p", "tanh_p",
+    "sort_p", "sqrt_p", "square_p", "squeeze_p", "stop_gradient_p", "sub_p", "svd_p", "swap_p", "tan_p", "tanh_p",
     "threefry2x32_p", "top_k_p", "transpose_p", "triangular_solve_p", "tridiagonal_p", "tridiagonal_solve_p", "while_p",
     "xor_p", "zeta_p",
 ]
 
 __getattr__, __dir__ = _on_demand(__name__, absent=(
-    "empty2_p", "get_p", "ragged_all_to_all_p", "swap_p"), names={
+    "empty2_p", "ragged_all_to_all_p"), names={
     "abs_p": "perspicax.lax.elementwise",
     "acos_p": "perspicax.lax.transcendental",
     "acosh_p": "perspicax.lax.transcendental",
@@ -97,6 +97,7 @@ __getattr__, __dir__ = _on_demand(__name__, absent=(
     "floor_p": "perspicax.lax.elementwise",
     "gather_p": "perspicax.lax.gathering",
     "ge_p": "perspicax.lax.compare",
+    "get_p": "perspicax.api.ref_primitives",
     "gt_p": "perspicax.lax.compare",
     "hessenberg_p": "perspicax.lax.linalg.general_eigen",
     "householder_product_p": "perspicax.lax.linalg.orthogonal",
@@ -190,6 +191,7 @@ __getattr__, __dir__ = _on_demand(__name__, absent=(
     "stop_gradient_p": "perspicax.lax.markers",
     "sub_p": "perspicax.lax.elementwise",
     "svd_p": "perspicax.lax.linalg.singular",
+    "swap_p": "perspicax.api.ref_primitives",
     "tan_p": "perspicax.lax.transcendental",
     "tanh_p": "perspicax.lax.transcendental",
     "threefry2x32_p": "perspicax.lax.random_bits",
