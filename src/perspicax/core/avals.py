@@ -10,7 +10,7 @@ import math
 import operator
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class AbstractValue:
     extended: Any = False
     vma: frozenset = frozenset()
     """The axes of a mesh along which the values may differ, inside of `shard_map`; none elsewhere."""
+    explicit: Any = None
+    """How the value is split over the explicit axes of a mesh, where it is: a sharding over the mesh's axes alone."""
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         raise NotImplementedError(type(self).__name__)
@@ -60,7 +62,8 @@ class ShapedArray(AbstractValue):
         shape: sizes of the axes, each an int >= 0 (or a symbolic dimension).
         dtype: a NumPy dtype, or an extended one (PRNG keys).
         weak_type: whether the dtype gives way in promotion, as a Python scalar's does.
-        sharding: `None`, or the sharding that is part of the type (explicit mesh axes).
+        sharding: `None`, or the sharding that is part of the type: what it says of explicit axes of its mesh is kept, as
+            `explicit`.
         vma: names of the axes of a mesh along which the values may differ ("varying manual axes").
     """
 
@@ -71,12 +74,12 @@ class ShapedArray(AbstractValue):
         "_unbatched",
         "_varied",
         "dtype",
+        "explicit",
         "extended",
         "mlir",
         "mlir_element",
         "ndim",
         "shape",
-        "sharding",
         "size",
         "symbolic",
         "vma",
@@ -86,7 +89,6 @@ class ShapedArray(AbstractValue):
     shape: Shape
     dtype: Any
     weak_type: bool
-    sharding: Any
     ndim: int
     size: int
     mlir: str
@@ -114,7 +116,7 @@ class ShapedArray(AbstractValue):
                      frozenset(vma))
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (self.shape, self.dtype, self.weak_type, self.sharding, self.vma)
+        return _rebuild, (self.shape, self.dtype, self.weak_type, self.explicit, self.vma)
 
     def __copy__(self) -> ShapedArray:
         return self
@@ -124,14 +126,31 @@ class ShapedArray(AbstractValue):
 
     def update(self, **changes: Any) -> ShapedArray:
         """The same type with some fields changed."""
-        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding,
+        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.explicit,
                       vma=self.vma)
+        if self.explicit is not None and len(changes.get("shape", self.shape)) != self.ndim:
+            fields["sharding"] = None
         fields.update(changes)
         return ShapedArray(**fields)
 
     def at_shape(self, shape: Shape) -> ShapedArray:
         """This dtype and weak type at another shape."""
         return ShapedArray(shape, self.dtype, self.weak_type, vma=self.vma)
+
+    @property
+    def sharding(self) -> Any:
+        """How such a value lies over the explicit axes of its mesh; one that nothing splits is whole, on the current mesh."""
+        return self.explicit if self.explicit is not None else _sharding_hooks[0].whole(self.ndim)
+
+    def sharding_over(self, mesh: Any) -> Any:
+        """How such a value lies over a mesh: as its type says, or whole."""
+        return self.explicit if self.explicit is not None else _sharding_hooks[0].whole_on(mesh, self.ndim)
+
+    def laid(self, explicit: Any) -> ShapedArray:
+        """This type, split over explicit axes of a mesh as `explicit` says (as `xla.explicit.part_of_type` returns it)."""
+        if explicit is self.explicit:
+            return self
+        return ShapedArray(self.shape, self.dtype, self.weak_type, sharding=explicit, vma=self.vma)
 
     def varying(self, axes: frozenset) -> ShapedArray:
         """This type for values that may differ along just these axes of a mesh."""
@@ -162,25 +181,35 @@ class ShapedArray(AbstractValue):
 
     to_cotangent_aval = to_tangent_aval
 
-    def batched(self, size: int, axis: int) -> ShapedArray:
-        """This type with an axis of `size` inserted at `axis`."""
-        key = (size, axis)
-        found = self._batched.get(key)
+    def batched(self, size: int, axis: int, part: Any = None) -> ShapedArray:
+        """This type with an axis of `size` inserted at `axis`; `part` names the explicit axes of a mesh that split it."""
+        key = (size, axis) if part is None else (size, axis, part)
+        found = self._batched.get(key)  # type: ignore[arg-type]
         if found is None:
             shape = self.shape[:axis] + (size,) + self.shape[axis:]
-            found = self._batched[key] = self.at_shape(shape)
+            found = self.at_shape(shape)
+            if self.explicit is not None:
+                found = found.laid(_sharding_hooks[0].with_axis(self.explicit, axis, part))
+            elif part is not None:
+                found = found.laid(_sharding_hooks[0].along(found.ndim, axis, part))
+            self._batched[key] = found  # type: ignore[index]
         return found
 
     def unbatched(self, axis: int) -> ShapedArray:
         """This type without its axis `axis`."""
         found = self._unbatched.get(axis)
         if found is None:
-            found = self._unbatched[axis] = self.at_shape(self.shape[:axis] + self.shape[axis + 1:])
+            found = self.at_shape(self.shape[:axis] + self.shape[axis + 1:])
+            if self.explicit is not None:
+                found = found.laid(_sharding_hooks[0].without_axis(self.explicit, axis))
+            self._unbatched[axis] = found
         return found
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         name = dtypes.short_name(self.dtype) if short_dtypes else dtypes.name_of(self.dtype)
-        return f"{name}[{','.join(map(str, self.shape))}]{_varying_text(self.vma) if self.vma else ''}"
+        sizes = map(str, self.shape) if self.explicit is None else _sharding_hooks[0].sizes_text(self.shape, self.explicit)
+        sums = "" if self.explicit is None else _sharding_hooks[0].sums_text(self.explicit)
+        return f"{name}[{','.join(sizes)}]{sums}{_varying_text(self.vma) if self.vma else ''}"
 
     def __repr__(self) -> str:
         return f"ShapedArray({self.str_short()}{', weak_type=True' if self.weak_type else ''})"
@@ -198,12 +227,14 @@ class ShapedArray(AbstractValue):
 
 
 def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset) -> ShapedArray:
+    if sharding is not None:
+        sharding = _sharding_hooks[0].part_of_type(sharding, len(shape))
     key = (shape, dtype, weak_type, sharding, vma)
     found = _interned.get(key)
     if found is not None:
         return found
     self = object.__new__(cls)
-    self.shape, self.dtype, self.weak_type, self.sharding = shape, dtype, weak_type, sharding
+    self.shape, self.dtype, self.weak_type, self.explicit = shape, dtype, weak_type, sharding
     self.vma = vma
     self.ndim = len(shape)
     self.size = math.prod(shape)
@@ -228,6 +259,27 @@ def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sha
     aval = _interned.setdefault(key, self)
     _recent.append(aval)
     return aval
+
+
+class ShardingHooks(Protocol):
+    """What types ask of the room of shardings, which hands it over at import."""
+
+    def part_of_type(self, sharding: Any, ndim: int) -> Any: ...
+    def whole(self, ndim: int) -> Any: ...
+    def whole_on(self, mesh: Any, ndim: int) -> Any: ...
+    def with_axis(self, explicit: Any, axis: int, part: Any) -> Any: ...
+    def without_axis(self, explicit: Any, axis: int) -> Any: ...
+    def along(self, ndim: int, axis: int, part: Any) -> Any: ...
+    def sizes_text(self, shape: Shape, explicit: Any) -> list[str]: ...
+    def sums_text(self, explicit: Any) -> str: ...
+
+
+_sharding_hooks: list[ShardingHooks] = []
+
+
+def set_sharding_hooks(hooks: ShardingHooks) -> None:
+    """Install what knows of shardings."""
+    _sharding_hooks[:] = [hooks]
 
 
 def _varying_text(axes: frozenset) -> str:

@@ -34,8 +34,14 @@ from perspicax.core.effects import NO_EFFECTS, Effects
 from perspicax.core.errors import PrimitiveDefinitionError, RuleMissingError, type_result
 
 MAX_CACHED_TYPES = 8192
+_KNOWS_SHARDINGS = frozenset(("knows_shardings", "user"))  # marks of primitives whose type rules take split types
 _NOWHERE: frozenset = frozenset()
 _varies = operator.attrgetter("vma")
+_split = operator.attrgetter("explicit")
+
+split_results: list[Callable[[Primitive, Sequence[Any], Any, dict[str, Any]], Any]] = []
+"""Filled by lax: `split_results[0](primitive, avals, found, params)` splits the result types `found` as the
+operands' types say."""
 
 primitives: weakref.WeakSet[Primitive] = weakref.WeakSet()
 
@@ -300,10 +306,18 @@ class Primitive:
 
     def _typed(self, avals: tuple, values: tuple) -> Any:
         """The result type. The type rule knows nothing of axes of a mesh: a result varies along those that any operand
-        varies along, unless the rule `varying` says otherwise, or jaxprs within do, which the type rule then reads."""
+        varies along, unless the rule `varying` says otherwise, or jaxprs within do, which the type rule then reads. How
+        explicit axes split the result is said by the rule of its family (`lax/explicit_rules.py`)."""
         params = self.unpack(values)
-        rule = self.extra.get("varying")
         reads_jaxprs = self.inside is not None or not (self.cache_types or "callback" in self.extra)
+        if not reads_jaxprs and not _KNOWS_SHARDINGS.intersection(self.extra) and (
+                any(map(_split, avals)) or ("lays" in self.extra and params[self.extra["lays"]] is not None)):
+            plain = self._varied(tuple([a if a.explicit is None else a.laid(None) for a in avals]), params, reads_jaxprs)
+            return split_results[0](self, avals, plain, params)
+        return self._varied(avals, params, reads_jaxprs)
+
+    def _varied(self, avals: tuple, params: dict[str, Any], reads_jaxprs: bool) -> Any:
+        rule = self.extra.get("varying")
         if rule is None and (reads_jaxprs or not any(map(_varies, avals))):
             return self._checked(self.type_rule(*avals, **params))
         found = self._checked(self.type_rule(*[a.varying(_NOWHERE) if a.vma else a for a in avals], **params))

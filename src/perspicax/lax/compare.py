@@ -26,7 +26,6 @@ from perspicax.lax.families import (
     integers_only,
     kind,
     kinds_text,
-    result_sharding,
     spread,
     spread_tangent,
     spread_to,
@@ -198,7 +197,7 @@ def _select_type(which: ShapedArray, *cases: ShapedArray) -> ShapedArray:
         raise OperationShapeError(
             says=f"`select_n` was given `which` of shape {which.shape} and cases of shape {first.shape}.",
             why="`which` is a scalar, or has the shape of the cases")
-    return ShapedArray(first.shape, first.dtype, all(c.weak_type for c in cases), sharding=result_sharding(cases))
+    return ShapedArray(first.shape, first.dtype, all(c.weak_type for c in cases))
 
 
 def _select_batch(axis: BatchAxis, args: tuple, axes: tuple) -> tuple[Any, int]:
@@ -303,7 +302,7 @@ def _clamp_type(low: ShapedArray, x: ShapedArray, high: ShapedArray) -> ShapedAr
     for bound in (low, high):
         if bound.shape not in ((), x.shape):
             raise ElementwiseShapeError(operation="clamp", avals=(low, x, high))
-    return ShapedArray(x.shape, x.dtype, low.weak_type and x.weak_type and high.weak_type, sharding=x.sharding)
+    return ShapedArray(x.shape, x.dtype, low.weak_type and x.weak_type and high.weak_type)
 
 
 def _clamp_emit(b: Any, low: Any, x: Any, high: Any) -> Any:

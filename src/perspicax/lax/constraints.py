@@ -11,10 +11,12 @@ from perspicax.core.tracer import get_aval
 from perspicax.core.tree import tree_flatten
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.diagnose.boundary import public
+from perspicax.lax.explicit_errors import ConstraintMismatchError
 from perspicax.lax.operand import operand
 from perspicax.lax.placement import ArrayCopySemantics, put
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jit_primitive import run_jaxpr, shardings_asked_for
+from perspicax.xla import explicit as splits
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.dispatch import as_array, kernel_jaxpr
@@ -23,7 +25,8 @@ from perspicax.xla.partition import UNCONSTRAINED, names_in
 from perspicax.xla.sharding import NamedSharding, PartitionSpec, Sharding, in_current_mesh
 from perspicax.xla.sharding_errors import MeshAxisError, ShardingFitError
 
-__all__ = ["reshard", "reshard_p", "sharding_constraint_p", "with_sharding_constraint"]
+__all__ = ["laid_as", "mesh_cast_p", "released", "reshard", "reshard_p", "resharded", "sharding_constraint_p",
+           "with_sharding_constraint"]
 
 
 def _emit(b: Any, x: Any, sharding: Any) -> Any:
@@ -87,15 +90,95 @@ def _reshard_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dst_sharding: A
     return reshard_p(args[0], dst_sharding=_with_axis(dst_sharding, at, ndim, axis.spmd), **params), at
 
 
+def _over_devices(x: ArrayImpl, sharding: Any) -> Any:
+    """A sharding over devices for one that may be over axes alone: over those of the array, or of the current mesh."""
+    if not isinstance(sharding.mesh, AbstractMesh):
+        return sharding
+    own = x.sharding.devices
+    mesh = current_mesh.value
+    if mesh is not None and mesh.abstract_mesh is sharding.mesh:
+        return NamedSharding(mesh, sharding.spec)
+    return splits.on_devices(sharding, own if len(own) > 1 or mesh is None else mesh.device_tuple)
+
+
+def _relabelled(x: ArrayImpl, sharding: Any) -> ArrayImpl:
+    """An array whose pieces are where `sharding` says already, in its terms."""
+    found = ArrayImpl(x.aval.laid(splits.part_of_type(sharding, x.ndim)), x._buf, x._np, sharding, True)
+    return found
+
+
+def _reshard_evaluate(x: Any, *, dst_sharding: Any, **_: Any) -> Any:
+    x = as_array(x)
+    sharding = _over_devices(x, dst_sharding)
+    if x._committed and len(x.sharding.devices) > 1 and x.sharding.is_equivalent_to(sharding, x.ndim) and not x.is_deleted():
+        return x if x.sharding == sharding else _relabelled(x, sharding)
+    return put(x, sharding, ArrayCopySemantics.REUSE_INPUT)
+
+
 reshard_p: Primitive = Primitive(
     "reshard", params=("dst_sharding", "concrete_mesh"),
-    type_rule=lambda x, **_: x,
+    type_rule=lambda x, *, dst_sharding, concrete_mesh: x.laid(splits.part_of_type(dst_sharding, x.ndim)),
     jvp=lambda primals, tangents, **params: (reshard_p(*primals, **params), _moved(reshard_p, tangents[0], params)),
     transpose=lambda ct, x, **params: [_moved(reshard_p, ct, params) if type(x) is Linear else None],
     batch=_reshard_batch, emit=lambda b, x, *, dst_sharding, **_: _emit(b, x, dst_sharding),
-    evaluate=lambda x, *, dst_sharding, **_: put(as_array(x), dst_sharding, ArrayCopySemantics.REUSE_INPUT),
+    evaluate=_reshard_evaluate,
     handles_extended=True, cache_types=False, source="Shardy, `sdy.sharding_constraint`")
 reshard_p.extra["shardings"] = lambda dst_sharding, **_: _shardings(dst_sharding)
+
+
+# -- mesh_cast: the same array, in terms of the mesh with axes of other types
+
+def _cast_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dst_sharding: Any) -> tuple[Any, int]:
+    at, ndim = axes[0], get_aval(args[0]).ndim - 1  # type: ignore[attr-defined]
+    part = None if axis.part is None else axis.part.spec.partitions[0]
+    return mesh_cast_p(args[0], dst_sharding=_with_axis(dst_sharding, at, ndim, part)), at
+
+
+def _cast_evaluate(x: Any, *, dst_sharding: Any) -> Any:
+    x = as_array(x)
+    own = x.sharding
+    if not isinstance(own, NamedSharding):
+        return x
+    return _relabelled(x, NamedSharding(own.mesh.update(axis_types=dst_sharding.mesh.axis_types), own.spec))
+
+
+mesh_cast_p: Primitive = Primitive(
+    "mesh_cast", params=("dst_sharding",),
+    type_rule=lambda x, *, dst_sharding: x.laid(splits.part_of_type(dst_sharding, x.ndim)),
+    jvp=lambda primals, tangents, **params: (mesh_cast_p(*primals, **params), _moved(mesh_cast_p, tangents[0], params)),
+    transpose=lambda ct, x, **_: [ct],  # where it arrives, it is laid as the type of the operand says
+    batch=_cast_batch, emit=lambda b, x, *, dst_sharding: x, evaluate=_cast_evaluate, handles_extended=True, cache_types=False,
+    source="the types of mesh axes; nothing moves")
+mesh_cast_p.extra["shardings"] = lambda dst_sharding: []
+
+
+def released(x: Any, axes: frozenset | None = None) -> Any:
+    """`x`, with the split along explicit axes (or along those in `axes`) left to the compiler."""
+    explicit = get_aval(x).explicit
+    if explicit is None or (axes is not None and axes.isdisjoint(explicit.mesh.explicit_axes)):
+        return x
+    return mesh_cast_p(x, dst_sharding=splits.released(explicit, axes))
+
+
+def laid_as(x: Any, explicit: Any) -> Any:
+    """`x`, laid as a type says that has this part; `None` for one that nothing splits."""
+    own = get_aval(x).explicit
+    if own == explicit:
+        return x
+    aval: Any = get_aval(x)
+    shardings_asked_for[:] = [True]
+    return reshard_p(x, dst_sharding=splits.whole_on(own.mesh, aval.ndim) if explicit is None else explicit,
+                     concrete_mesh=None)
+
+
+def resharded(x: Any, place: Any, function: str) -> Any:
+    """`reshard` of one array."""
+    value = operand(x)
+    ndim = get_aval(value).ndim  # type: ignore[attr-defined]
+    _check(value, place, function, AxisType.Explicit)
+    shardings_asked_for[:] = [True]
+    full = place.spec.update(partitions=(*place.spec, *[None] * (ndim - len(place.spec))))
+    return reshard_p(value, dst_sharding=place.update(spec=full), concrete_mesh=None)
 
 
 # -- the public functions
@@ -128,11 +211,20 @@ def _check(x: Any, sharding: Any, function: str, allowed: AxisType) -> None:
                                     function=function, wanted=allowed.name)
     try:
         sharding.check_compatible_aval(aval.shape)
-        if isinstance(x, ArrayImpl) and not sharding.open:
+        if (isinstance(x, ArrayImpl) or allowed is AxisType.Explicit) and not sharding.open:
             sharding.shard_shape(aval.shape)
     except ShardingFitError as error:
         error.function, error.type_text = function, aval.str_short()
         raise
+
+
+def _confirmed(x: Any, place: NamedSharding) -> Any:
+    """`x`, whose type says already how it lies."""
+    aval: Any = get_aval(x)
+    _check(x, place, "with_sharding_constraint", AxisType.Explicit)
+    if splits.part_of_type(place, aval.ndim) != aval.explicit:
+        raise ConstraintMismatchError(aval=aval, spec=place.spec)
+    return x
 
 
 @public
@@ -143,7 +235,7 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
         x: a pytree of arrays.
         shardings: a sharding, a `PartitionSpec` in terms of the current mesh, or a pytree prefix of `x` of these;
             `None` says nothing. `PartitionSpec.UNCONSTRAINED` leaves an axis of the array to the compiler. Mesh axes are
-            those of the type Auto.
+            those of the type Auto; over a mesh of which all axes are Explicit the array's type is confirmed.
 
     Returns:
         The same values; outside of a jitted function, placed so.
@@ -153,6 +245,7 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
             split it evenly.
         MeshContextError: a `PartitionSpec` was given, and no mesh is set.
         MeshAxisError: a mesh axis is not of the type Auto.
+        ConstraintMismatchError: all axes are Explicit, and the array lies otherwise.
     """
     leaves, places, structure = _each(x, shardings, "with_sharding_constraint", "shardings")
     outs = []
@@ -161,6 +254,9 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
             outs.append(leaf)
             continue
         value = operand(leaf)
+        if isinstance(place, NamedSharding) and place.mesh.are_all_axes_explicit:
+            outs.append(_confirmed(value, place))
+            continue
         _check(value, place, "with_sharding_constraint", AxisType.Auto)
         shardings_asked_for[:] = [True]
         open_axes = [i for i, p in enumerate(place.spec) if p is UNCONSTRAINED] if isinstance(place, NamedSharding) else []
@@ -191,10 +287,5 @@ def reshard(xs: Any, out_shardings: Any) -> Any:
     for leaf, place in zip(leaves, places):
         if not isinstance(place, NamedSharding):
             raise NotADeviceError(value=repr(place)[:60])
-        value = operand(leaf)
-        ndim = get_aval(value).ndim  # type: ignore[attr-defined]
-        _check(value, place, "reshard", AxisType.Explicit)
-        shardings_asked_for[:] = [True]
-        full = place.spec.update(partitions=(*place.spec, *[None] * (ndim - len(place.spec))))
-        outs.append(reshard_p(value, dst_sharding=place.update(spec=full), concrete_mesh=None))
+        outs.append(resharded(leaf, place, "reshard"))
     return structure.unflatten(outs)

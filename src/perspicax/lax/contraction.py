@@ -26,9 +26,11 @@ from perspicax.lax.precision import (
     product_dtype,
 )
 from perspicax.lax.product_errors import BatchMatmulError, DotDimensionError, DotShapeError
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import asked_sharding, with_batch_axis
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.hooks import add_tangents
+from perspicax.xla.partition import PartitionSpec
+from perspicax.xla.sharding import NamedSharding
 
 DimensionNumbers = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -97,9 +99,11 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
     start = len(mb) + (len(free_mine) if first else 0)
     places = tuple(range(start, start + len(free_other)))
     kept = tuple(range(len(mb)))
-    product = dot_general_p(ct, other, dimension_numbers=((places, tuple(free_other)), (kept, tuple(ob))), **params)
     # The product has the batch axes, this operand's free axes, the contracted axes in the order of the other operand.
     order = [*mb, *free_mine, *[m for _, m in sorted(zip(oc, mc))]]
+    if _split(ct, other, mine):  # the cotangent lies as the operand does
+        params["out_sharding"] = _in_order(mine, order, ct, other)
+    product = dot_general_p(ct, other, dimension_numbers=((places, tuple(free_other)), (kept, tuple(ob))), **params)
     permutation = [0] * len(order)
     for place, axis in enumerate(order):
         permutation[axis] = place
@@ -109,7 +113,18 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
     return convert.convert_element_type(found, mine.dtype)
 
 
-def _dot_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimension_numbers: DimensionNumbers,
+def _split(ct: Any, other: Any, mine: Any) -> bool:
+    return mine.explicit is not None or any(get_aval(x).explicit is not None for x in (ct, other))  # type: ignore[attr-defined]
+
+
+def _in_order(mine: ShapedArray, order: Sequence[int], *others: Any) -> Any:
+    """How explicit axes of a mesh split an array of type `mine` with its axes in another order."""
+    like = next(a.explicit for a in (mine, *map(get_aval, others)) if a.explicit is not None)  # type: ignore[attr-defined]
+    parts = mine.explicit.spec.partitions if mine.explicit is not None else (None,) * mine.ndim
+    return NamedSharding(like.mesh, PartitionSpec(*[parts[i] for i in order]))
+
+
+def _dot_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimension_numbers: DimensionNumbers, out_sharding: Any,
                **params: Any) -> tuple[Any, int]:
     (lc, rc), (lb, rb) = dimension_numbers
     (x, y), (a, b) = args, axes
@@ -122,7 +137,8 @@ def _dot_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimension_numbers: 
     else:
         free_left = get_aval(x).ndim - len(lb) - len(lc)  # type: ignore[attr-defined]
         out_axis = len(lb) + free_left + others(get_aval(y).ndim, rb, rc).index(b)  # type: ignore[attr-defined]
-    return dot_general_p(x, y, dimension_numbers=((lc, rc), (lb, rb)), **params), out_axis
+    asked = with_batch_axis(out_sharding, out_axis, axis)
+    return dot_general_p(x, y, dimension_numbers=((lc, rc), (lb, rb)), out_sharding=asked, **params), out_axis
 
 
 def _is_f8(dtype: Any) -> bool:
@@ -152,6 +168,7 @@ dot_general_p = Primitive(
     "dot_general", params=("dimension_numbers", "precision", "preferred_element_type", "out_sharding"),
     type_rule=dot_type, jvp=_dot_jvp, transpose=_dot_transpose, batch=_dot_batch, emit=_dot_emit,
     source="StableHLO specification, `dot_general`")
+dot_general_p.extra["lays"] = "out_sharding"
 
 
 def canonical_numbers(numbers: Any, x: Any, y: Any) -> DimensionNumbers:
@@ -190,11 +207,12 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
     >>> dot_general(jnp.ones((2, 3)), jnp.ones((3, 4)), (((1,), (0,)), ((), ()))).shape
     (2, 4)
     """
-    if out_sharding is not None:
-        refuse_out_sharding("dot_general", out_sharding)
     x, y = operand(lhs), operand(rhs)
-    values = (canonical_numbers(dimension_numbers, x, y), canonical_precision(precision),
-              canonical_preferred(preferred_element_type), None)
+    numbers = canonical_numbers(dimension_numbers, x, y)
+    if out_sharding is not None:
+        rank = get_aval(x).ndim + get_aval(y).ndim - 2 * len(numbers[0][0]) - len(numbers[1][0])  # type: ignore[attr-defined]
+        out_sharding = asked_sharding("dot_general", out_sharding, rank)
+    values = (numbers, canonical_precision(precision), canonical_preferred(preferred_element_type), out_sharding)
     return local.trace.process(dot_general_p, (x, y), values)
 
 

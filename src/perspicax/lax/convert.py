@@ -172,7 +172,7 @@ def _bitcast_type(x: ShapedArray, *, new_dtype: Any) -> ShapedArray:
             operation="bitcast_convert_type", type_text=f"{x.str_short()} to {dtypes.name_of(new_dtype)}",
             accepts="integer and floating", index=0)
     if old == new_dtype:
-        return ShapedArray(x.shape, new_dtype, sharding=x.sharding)
+        return ShapedArray(x.shape, new_dtype)
     before, after = dtypes.itemsize_bits(old), dtypes.itemsize_bits(new_dtype)
     if before == after:
         shape: tuple = x.shape
@@ -186,7 +186,7 @@ def _bitcast_type(x: ShapedArray, *, new_dtype: Any) -> ShapedArray:
             says=f"{x.str_short()} cannot be read as {dtypes.name_of(new_dtype)}.",
             why=f"an element of {after} bits is made of the last axis of the operand, but {last} of {before} bits "
                 f"{'are' if x.shape and x.shape[-1] != 1 else 'is'} {(x.shape[-1] if x.shape else 1) * before} bits")
-    return ShapedArray(shape, new_dtype, sharding=x.sharding)
+    return ShapedArray(shape, new_dtype)
 
 
 def _bitcast_host(x: np.ndarray, *, new_dtype: Any) -> Any:
@@ -316,7 +316,7 @@ def _conj_type(x: ShapedArray, *, input_dtype: Any) -> ShapedArray:
     if x.dtype not in COMPLEX_OF and x.dtype not in PART_OF:
         raise OperandDtypeError(operation="conj", type_text=x.str_short(), accepts="float32, float64 and complex",
                                 index=0)
-    return ShapedArray(x.shape, COMPLEX_OF.get(x.dtype, x.dtype), x.weak_type, sharding=x.sharding)
+    return ShapedArray(x.shape, COMPLEX_OF.get(x.dtype, x.dtype), x.weak_type)
 
 
 def _conj_emit(b: Any, x: Any, *, input_dtype: Any) -> Any:

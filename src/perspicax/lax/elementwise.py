@@ -43,7 +43,6 @@ from perspicax.lax.families import (
     kinds_text,
     linear_in_each,
     result_shape,
-    result_sharding,
     spread,
     spread_tangent,
     zeros_like,
@@ -386,8 +385,7 @@ def _pow_type(x: ShapedArray, y: ShapedArray) -> ShapedArray:
             raise OperandDtypeError(operation="pow", type_text=a.str_short(), accepts=kinds_text(takes), index=i)
     if kind(y.dtype) not in INTEGER and x.dtype != y.dtype:
         raise OperandMismatchError(operation="pow", avals=(x, y), index=1)
-    return ShapedArray(result_shape("pow", (x, y)), x.dtype, x.weak_type and y.weak_type,
-                       sharding=result_sharding((x, y)))
+    return ShapedArray(result_shape("pow", (x, y)), x.dtype, x.weak_type and y.weak_type)
 
 
 def _pow_emit(b: Any, x: Any, y: Any) -> Any:

@@ -78,7 +78,7 @@ def elementwise_type(name: str, over: frozenset | tuple[frozenset, ...],
             if a.dtype != dtype:
                 raise OperandMismatchError(operation=name, avals=avals, index=i)
         return ShapedArray(result_shape(name, avals), dtype if out_dtype is None else out_dtype(dtype),
-                           all(a.weak_type for a in avals), sharding=result_sharding(avals))
+                           all(a.weak_type for a in avals))
 
     return type_rule
 
@@ -97,12 +97,6 @@ def result_shape(name: str, avals: Sequence[ShapedArray]) -> tuple:
                 raise ElementwiseShapeError(operation=name, avals=tuple(avals))
             shape = joined
     return shape
-
-
-def result_sharding(avals: Sequence[ShapedArray]) -> Any:
-    """The sharding that is part of the result's type: that of the operands of highest rank, where they have one."""
-    rank = max([a.ndim for a in avals])
-    return next((a.sharding for a in avals if a.sharding is not None and a.ndim == rank), None)
 
 
 def joined_shape(a: tuple, b: tuple) -> tuple | None:
@@ -295,4 +289,4 @@ def linear_in_each(*rules: Callable[..., Any] | None) -> Callable[..., Any]:
 __all__ = ["ANY", "BOOL", "COMPLEX", "FLAT", "FLOATING", "INEXACT", "INTEGER", "LINEAR", "NUMBER", "REAL", "SHORTENED",
            "SIGNED", "UNSIGNED", "ArrayLike", "constant_like", "elementwise", "elementwise_type", "emit_named", "exact",
            "full_like", "integers_only", "joined_shape", "kind", "kinds_text", "linear_in_each", "result_shape",
-           "result_sharding", "spread", "spread_tangent", "spread_to", "unspread", "zeros_like"]
+           "spread", "spread_tangent", "spread_to", "unspread", "zeros_like"]

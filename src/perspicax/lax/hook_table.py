@@ -9,6 +9,7 @@ import numpy as np
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.dtypes import MeetingDType
+from perspicax.core.primitive import split_results
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, convert, elementwise, filling, shape
 from perspicax.lax.reductions import reduce_sum
@@ -74,19 +75,37 @@ def _vary_over(x: Any, axes: frozenset) -> Any:
     return vary_over(x, axes)
 
 
+def _laid_as(x: Any, explicit: Any) -> Any:
+    from perspicax.lax.constraints import laid_as  # for its weight: few programs need it
+
+    return laid_as(x, explicit)
+
+
+def _split_types(primitive: Any, avals: Any, found: Any, params: dict[str, Any]) -> Any:
+    from perspicax.lax.explicit_rules import split_types  # for its weight: few programs need it
+
+    return split_types(primitive, avals, found, params)
+
+
+split_results[:] = [_split_types]
+
+
 def _zeros(aval: ShapedArray) -> Any:
-    made = _full(aval, aval.dtype.nothing if isinstance(aval.dtype, MeetingDType) else 0)
-    return convert.convert_to(made, aval) if aval.weak_type else made
+    return _of_type(_full(aval, aval.dtype.nothing if isinstance(aval.dtype, MeetingDType) else 0), aval)
 
 
 def _ones(aval: ShapedArray) -> Any:
-    made = _full(aval, 1)
-    return convert.convert_to(made, aval) if aval.weak_type else made
+    return _of_type(_full(aval, 1), aval)
+
+
+def _of_type(made: Any, aval: ShapedArray) -> Any:
+    made = convert.convert_to(made, aval) if aval.weak_type else made
+    return made if aval.explicit is None else _laid_as(made, aval.explicit)
 
 
 hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
     add=_add, zeros=_zeros, ones=_ones, broadcast=_broadcast, move_axis=_move_axis,
     convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce_sum(x, (axis,)),
     sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub,
-    stop_gradient=_stop_gradient, psum_over=_psum_over, vary_over=_vary_over, select=compare.select,
+    stop_gradient=_stop_gradient, psum_over=_psum_over, vary_over=_vary_over, laid_as=_laid_as, select=compare.select,
     full_like=lambda x, value, dtype: _full(ShapedArray(get_aval(x).shape, dtype), value)))  # type: ignore[attr-defined]

@@ -21,6 +21,7 @@ from perspicax.lax.branch_errors import PredicateError
 from perspicax.lax.carry import as_typed, carry_type_error, check_carry_structure, settle_carry
 from perspicax.lax.compare import lt
 from perspicax.lax.control_errors import BoundsTypeError, CarryTypeError, ScanLengthError, UnrollError
+from perspicax.lax.explicit_errors import SplitRowsError
 from perspicax.lax.forwarding import scan_around
 from perspicax.lax.operand import operand
 from perspicax.lax.ref_threads import fori_with_refs, map_with_refs, scan_with_refs
@@ -68,6 +69,10 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
     steps = _unrolled(unroll, n, "scan")
     if config.jax_disable_jit:
         return _scan_in_python(f, init, xs, n, bool(reverse))
+    for i, a in enumerate(stack_avals):
+        if a.explicit is not None and a.explicit.spec[0] is not None:
+            path = tree.keystr(tree.flatten_with_path(xs)[0][i][0])
+            raise SplitRowsError(function=function_name(f), name=f"xs{path}", aval=a)
     x_avals = [a.unbatched(0) for a in stack_avals]
 
     def stage(carry: list) -> tuple[Body, Sequence[Any]]:

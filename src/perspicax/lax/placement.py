@@ -15,6 +15,7 @@ from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array
 from perspicax.xla.emit import Value
+from perspicax.xla.explicit import part_of_type
 from perspicax.xla.sharding_errors import ShardingFitError
 
 __all__ = ["ArrayCopySemantics", "MemorySpace", "device_put_p", "put"]
@@ -66,6 +67,13 @@ def _placed(value: np.ndarray, aval: Any, placed: Any) -> ArrayImpl:
     except ShardingFitError as error:
         error.type_text, error.function = aval.str_short(), "device_put"
         raise
+
+
+def _type(aval: Any, placed: Any) -> Any:
+    """The type of a value that was put: split as its place says; one that stays where it is stays as it is."""
+    if placed is None or isinstance(placed, MemorySpace) or not (placed.splits_types or aval.explicit is not None):
+        return aval
+    return aval.laid(part_of_type(placed, aval.ndim))
 
 
 def _evaluate(*args: Any, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list[ArrayImpl]:
@@ -130,8 +138,9 @@ def _emit(b: Any, *operands: Value, devices: tuple, srcs: tuple, copy_semantics:
 
 device_put_p = Primitive(
     "device_put", params=("devices", "srcs", "copy_semantics"), multiple_results=True,
-    type_rule=lambda *avals, **_: list(avals),
+    type_rule=lambda *avals, devices, **_: [_type(a, s) for a, s in zip(avals, devices)],
     jvp=_jvp, transpose=_transpose, batch=_batch, emit=_emit, evaluate=_evaluate, handles_extended=True,
     source="the placement of a value")
+device_put_p.extra["knows_shardings"] = True
 device_put_p.extra["shardings"] = lambda devices, **_: [
     s for s in devices if s is not None and not isinstance(s, MemorySpace) and len(s.devices) > 1]

@@ -22,11 +22,12 @@ from perspicax.lax.families import NUMBER, kind, kinds_text
 from perspicax.lax.join_errors import JoinError, SplitError
 from perspicax.lax.operand import integer, integers, shape_of
 from perspicax.lax.operand import operand as as_operand
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import asked_sharding, with_batch_axis
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import FLAT, LINEAR
 from perspicax.xla.emit import i64, i64_array
+from perspicax.xla.explicit import whole_on
 
 
 def _dims_text(dims: Sequence[int]) -> str:
@@ -82,7 +83,8 @@ def _broadcast_batch(axis: BatchAxis, args: tuple, axes: tuple, *, shape: tuple,
                      sharding: Any) -> tuple[Any, int]:
     x = to_axis(args[0], axes[0], 0, axis.size)
     dims = (0, *[d + 1 for d in broadcast_dimensions])
-    return broadcast_in_dim_p(x, shape=(axis.size, *shape), broadcast_dimensions=dims, sharding=None), 0
+    return broadcast_in_dim_p(x, shape=(axis.size, *shape), broadcast_dimensions=dims,
+                              sharding=with_batch_axis(sharding, 0, axis)), 0
 
 
 def _broadcast_host(x: np.ndarray, *, shape: tuple, broadcast_dimensions: tuple, sharding: Any) -> np.ndarray:
@@ -126,11 +128,12 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
     Raises:
         OperationShapeError: the shapes do not fit.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("broadcast_in_dim", out_sharding)
     x = as_operand(operand)
     shape = canonical_shape(shape)
     dims = tuple(map(int, broadcast_dimensions))
+    if out_sharding is not None:
+        asked = asked_sharding("broadcast_in_dim", out_sharding, len(shape))
+        return broadcast_in_dim_p(x, shape=shape, broadcast_dimensions=dims, sharding=asked)
     if shape_of(x) == shape and dims == tuple(range(len(shape))) and not isinstance(x, np.ndarray | int | float | complex):
         return x
     return local.trace.process(broadcast_in_dim_p, (x,), (shape, dims, None))
@@ -138,15 +141,13 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
 
 def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Repeat an array along new leading axes of the given sizes."""
-    if out_sharding is not None:
-        refuse_out_sharding("broadcast", out_sharding)
     x = as_operand(operand)
     sizes = canonical_shape(sizes)
-    if not sizes and hasattr(x, "aval"):
+    if not sizes and hasattr(x, "aval") and out_sharding is None:
         return x
     rank = len(sizes)
     old = shape_of(x)
-    return broadcast_in_dim(x, (*sizes, *old), range(rank, rank + len(old)))
+    return broadcast_in_dim(x, (*sizes, *old), range(rank, rank + len(old)), out_sharding=out_sharding)
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Any:
@@ -188,13 +189,21 @@ def _reshape_type(x: ShapedArray, *, new_sizes: tuple, dimensions: Any, sharding
 def _reshape_batch(axis: BatchAxis, args: tuple, axes: tuple, *, new_sizes: tuple, dimensions: Any,
                    sharding: Any) -> tuple[Any, int]:
     x = to_axis(args[0], axes[0], 0, axis.size)
-    return reshape_p(x, new_sizes=(axis.size, *new_sizes), dimensions=None, sharding=None), 0
+    return reshape_p(x, new_sizes=(axis.size, *new_sizes), dimensions=None, sharding=with_batch_axis(sharding, 0, axis)), 0
+
+
+def _reshape_transpose(ct: Any, x: Any, **_: Any) -> list:
+    own, back = get_aval(ct).explicit, x.aval.explicit  # type: ignore[attr-defined]
+    if own is None and back is None:
+        return [reshape(ct, x.aval.shape)]
+    asked = back if back is not None else whole_on(own.mesh, x.aval.ndim)
+    return [reshape_p(ct, new_sizes=x.aval.shape, dimensions=None, sharding=asked)]
 
 
 reshape_p = Primitive(
     "reshape", params=("new_sizes", "dimensions", "sharding"),
     type_rule=_reshape_type, jvp=LINEAR, batch=_reshape_batch,
-    transpose=lambda ct, x, **_: [reshape(ct, x.aval.shape)],
+    transpose=_reshape_transpose,
     emit=lambda b, x, **_: b.hlo("reshape", [x], b.out[0]),
     host=lambda x, *, new_sizes, **_: x.reshape(new_sizes),
     physical=lambda params, avals, outs: {**params, "new_sizes": params["new_sizes"] + tuple(avals[0].dtype.physical_shape)},
@@ -212,14 +221,15 @@ def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = Non
     Raises:
         OperationShapeError: the number of elements differs.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("reshape", out_sharding)
     x = as_operand(operand)
     new_sizes = canonical_shape(new_sizes)
     if dimensions is not None:
         dims = tuple(map(int, dimensions))
         if dims != tuple(range(len(dims))):
             x = transpose(x, dims)
+    if out_sharding is not None:
+        asked = asked_sharding("reshape", out_sharding, len(new_sizes))
+        return reshape_p(x, new_sizes=new_sizes, dimensions=None, sharding=asked)
     if hasattr(x, "aval") and x.aval.shape == new_sizes:
         return x
     return local.trace.process(reshape_p, (x,), (new_sizes, None, None))
@@ -518,8 +528,6 @@ iota_p = Primitive(
 
 def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any = None) -> Any:
     """An array whose entries are their index along one axis."""
-    if out_sharding is not None:
-        refuse_out_sharding("broadcasted_iota", out_sharding)
     shape = canonical_shape(shape)
     dtype = dtypes.canonicalize_dtype(dtype)
     axis = canonical_axis(dimension, len(shape), "iota dimension")
@@ -527,7 +535,8 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any =
         raise OperationShapeError(says=f"broadcasted_iota was given the dimension {dimension}.",
                                   why="it counts from 0; unlike an axis of other functions it is not counted from the end",
                                   fixes=(Fix(code=f"jax.lax.broadcasted_iota(dtype, {shape}, {axis})"),))
-    return local.trace.process(iota_p, (), (dtype, shape, axis, None))
+    asked = None if out_sharding is None else asked_sharding("broadcasted_iota", out_sharding, len(shape))
+    return local.trace.process(iota_p, (), (dtype, shape, axis, asked))
 
 
 def iota(dtype: Any, size: int) -> Any:
@@ -579,6 +588,9 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list:
     x = as_operand(operand)
     axis = canonical_axis(axis, len(shape_of(x)))
     return local.trace.process(split_p, (x,), (integers(sizes, "split", "sizes"), axis))
+
+for _primitive in (broadcast_in_dim_p, iota_p, reshape_p):
+    _primitive.extra["lays"] = "sharding"
 
 
 __all__ = ["broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "broadcasted_iota",

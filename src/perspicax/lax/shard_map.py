@@ -33,6 +33,7 @@ from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compile import without_dead_equations
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import EmissionError
+from perspicax.xla.explicit import part_of_type
 from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec, names_in
 
 Specs = tuple[PartitionSpec, ...]
@@ -60,7 +61,8 @@ def part_type(aval: Any, spec: PartitionSpec, mesh: Any, check_vma: bool) -> Any
 def whole_type(aval: Any, spec: PartitionSpec, mesh: Any, manual: frozenset) -> Any:
     """The type of the whole of which each device has a part of type `aval`."""
     shape = tuple([n * s for n, s in zip(aval.shape, _sizes(spec, mesh, aval.ndim))])
-    return aval.at_shape(shape).varying(aval.vma - manual)
+    whole = aval.at_shape(shape).varying(aval.vma - manual)
+    return whole if not mesh.explicit_axes else whole.laid(part_of_type(NamedSharding(mesh, spec), whole.ndim))
 
 
 def _type_rule(*avals: Any, jaxpr: ClosedJaxpr, mesh: Any, out_specs: Specs, newly_manual_axes: frozenset, **_: Any) -> list:

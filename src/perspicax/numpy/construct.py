@@ -20,6 +20,7 @@ from perspicax.diagnose.boundary import trim
 from perspicax.diagnose.watched import casts_watched
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
+from perspicax.lax.result_sharding import placed_as
 from perspicax.numpy.errors import NotConvertibleError, ShapeMismatchError, UnsupportedArgumentError
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl, place
@@ -59,6 +60,8 @@ def put(x: Any, device: Any) -> Any:
 
     While a function is traced, a device is not a place for a value yet: there the array stays where the program runs.
     """
+    if type(device) is shardings.PartitionSpec or (type(device) is shardings.NamedSharding and device.splits_types):
+        return placed_as("out_sharding", device, x)
     if device is None or not isinstance(x, ArrayImpl):
         return x
     placed = device if hasattr(device, "devices_indices_map") else shardings.on_device(device)

@@ -20,8 +20,8 @@ from perspicax.lax.contraction import dot_general_p
 from perspicax.lax.convert import convert
 from perspicax.lax.precision import canonical_precision
 from perspicax.lax.reductions import reduce_or, reduce_sum
+from perspicax.lax.result_sharding import asked_sharding, out_placed
 from perspicax.lax.shape import transpose_p
-from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import EinsumError
 from perspicax.numpy.logic import refuse
@@ -65,14 +65,12 @@ def einsum(subscripts: Any, /, *operands: Any, out: None = None, optimize: Any =
         precision: of the computation; see `jax.lax.Precision`.
         preferred_element_type: dtype in which sums are kept, and of the result.
         _dot_general: used for products instead of `lax.dot_general`.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Raises:
         EinsumError: the subscripts do not fit the operands, or sizes of one letter differ.
     """
     try:
-        if out_sharding is not None:
-            refuse_out_sharding("einsum", out_sharding)
         refuse("einsum", out=out)
         if type(subscripts) is not str:
             subscripts, operands = _interleaved((subscripts, *operands))
@@ -90,10 +88,22 @@ def einsum(subscripts: Any, /, *operands: Any, out: None = None, optimize: Any =
                 _plans[key] = plan
         if plan.values is not None and _dot_general is None:
             trace = local.trace
-            found = trace.process(dot_general_p, (xs[1], xs[0]) if plan.swapped else (xs[0], xs[1]), plan.values)
+            values = plan.values
+            if out_sharding is not None:
+                if plan.order is not None:
+                    return out_placed("einsum", out_sharding, lambda *ys: einsum(subscripts, *ys, optimize=optimize,
+                                      precision=precision, preferred_element_type=preferred_element_type), *xs)
+                numbers = values[0]
+                rank = xs[0].ndim + xs[1].ndim - 2 * len(numbers[0][0]) - len(numbers[1][0])
+                values = (*values[:3], asked_sharding("einsum", out_sharding, rank))
+            found = trace.process(dot_general_p, (xs[1], xs[0]) if plan.swapped else (xs[0], xs[1]), values)
             if plan.order is not None:
                 found = trace.process(transpose_p, (found,), (plan.order,))
             return found
+        if out_sharding is not None:
+            return out_placed("einsum", out_sharding, lambda *ys: einsum(
+                subscripts, *ys, optimize=optimize, precision=precision, preferred_element_type=preferred_element_type,
+                _dot_general=_dot_general), *xs)
         for step in plan.steps:
             step(xs)
         return convert(xs[0], plan.dtype, plan.weak)

@@ -34,6 +34,7 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, constant_maker, to_inexact
+from perspicax.transform.hooks import lax
 from perspicax.xla.array import ArrayImpl, beyond_numpy, on_host
 from perspicax.xla.dispatch import checking
 
@@ -167,7 +168,9 @@ def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any
         aval = ShapedArray(aval.shape, dtypes.requested_dtype(dtype, function))
     if shape is not None:
         aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
-    made = filled(aval, value)
+    made = filled(aval.laid(None), value)
+    if aval.explicit is not None and device is None and out_sharding is None and not isinstance(made, ArrayImpl):
+        return lax().laid_as(made, aval.explicit)
     if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and shape is None \
             and a._sharding is not None and (a._committed or len(a._sharding.devices) > 1):
         return put(made, a._sharding)

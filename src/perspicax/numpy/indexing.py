@@ -26,6 +26,7 @@ from perspicax.diagnose.frames import warning_level
 from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import shape as shapes
 from perspicax.lax.gathering import GatherScatterMode, gather_p, static_fill
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.scattering import (
     ScatterDimensionNumbers,
     scatter_add_p,
@@ -36,7 +37,6 @@ from perspicax.lax.scattering import (
     scatter_p,
     scatter_sub_p,
 )
-from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.dynamic_slices import SlicedUpdateRef, has_slices, read_slices
@@ -539,10 +539,13 @@ class IndexUpdateRef:
             unique_indices: promises that no entry is read twice.
             mode: `"fill"` reads `fill_value` outside, `"clip"` the nearest entry.
             fill_value: NaN, the least signed, the largest unsigned integer, or true by default.
+            out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
             wrap_negative_indices: whether a negative index counts from the end.
         """
         if out_sharding is not None:
-            refuse_out_sharding("at[...].get", out_sharding)
+            return self._placed("get", out_sharding, (), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices, fill_value=fill_value)
         x, index = self.array, self.index
         if mode is None and wrap_negative_indices and not (indices_are_sorted or unique_indices):
             return getitem(x, index)
@@ -555,28 +558,36 @@ class IndexUpdateRef:
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part replaced: `x[index] = values`. Of several values for an entry one wins."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].set", out_sharding)
+            return self._placed("set", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return self._update(_SET, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def add(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with values added to the part; all of them where an index occurs several times."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].add", out_sharding)
+            return self._placed("add", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return self._update(_ADD, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def subtract(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
                  out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with values subtracted from the part."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].subtract", out_sharding)
+            return self._placed("subtract", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return self._update(_SUBTRACT, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def multiply(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
                  out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part multiplied by values."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].multiply", out_sharding)
+            return self._placed("multiply", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return self._update(_MULTIPLY, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     mul = multiply
@@ -585,21 +596,27 @@ class IndexUpdateRef:
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the minimum of the part and values."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].min", out_sharding)
+            return self._placed("min", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return self._update(_MIN, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def max(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
             out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the maximum of the part and values."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].max", out_sharding)
+            return self._placed("max", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return self._update(_MAX, values, mode, indices_are_sorted, unique_indices, wrap_negative_indices)
 
     def divide(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False, mode: Any = None,
                out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part divided by values; integers become floating."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].divide", out_sharding)
+            return self._placed("divide", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return operators.true_divide(self.array, self._ones(
             values, mode, indices_are_sorted, unique_indices, wrap_negative_indices))
 
@@ -607,7 +624,9 @@ class IndexUpdateRef:
               out_sharding: Any = None, wrap_negative_indices: bool = True) -> Any:
         """The array with the part raised to the powers `values`."""
         if out_sharding is not None:
-            refuse_out_sharding("at[...].power", out_sharding)
+            return self._placed("power", out_sharding, (values,), indices_are_sorted=indices_are_sorted,
+                                unique_indices=unique_indices, mode=mode,
+                                wrap_negative_indices=wrap_negative_indices)
         return arithmetic.power(self.array, self._ones(
             values, mode, indices_are_sorted, unique_indices, wrap_negative_indices))
 
@@ -642,6 +661,16 @@ class IndexUpdateRef:
 
     __iadd__, __isub__, __imul__ = _refused("add"), _refused("subtract"), _refused("multiply")
     __itruediv__, __ipow__ = _refused("divide"), _refused("power")
+
+    def _placed(self, method: str, out_sharding: Any, values: tuple, **options: Any) -> Any:
+        """What a method returns, told how it lies."""
+        index = self.index if isinstance(self.index, tuple) else (self.index,)
+
+        def apply(x: Any, *rest: Any) -> Any:
+            ref = IndexUpdateRef(x, rest[:len(index)] if isinstance(self.index, tuple) else rest[0])
+            return getattr(ref, method)(*rest[len(index):], **options)
+
+        return out_placed(f"at[...].{method}", out_sharding, apply, self.array, *index, *values)
 
     def _update(self, how: _Update, values: Any, mode: Any, is_sorted: bool, unique: bool, wrap: bool) -> Any:
         try:

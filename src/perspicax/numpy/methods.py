@@ -14,7 +14,6 @@ from perspicax.diagnose.report import Fix
 from perspicax.lax import compare
 from perspicax.lax.convert import bitcast_convert_type, convert
 from perspicax.lax.convert import complex as complex_of
-from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import shapes
 from perspicax.numpy.arithmetic import operator_methods
 from perspicax.numpy.array_api import VERSION
@@ -90,9 +89,7 @@ def _method_copy(self: Any, order: str | None = None) -> Any:
 
 def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """The elements along one axis; see `jax.numpy.ravel`."""
-    if out_sharding is not None:
-        refuse_out_sharding("flatten", out_sharding)
-    return shapes.ravel(self, order)
+    return shapes.ravel(self, order, out_sharding=out_sharding)
 
 
 def _view(self: Any, dtype: Any = None, type: None = None) -> Any:

@@ -13,11 +13,11 @@ from perspicax.core.config import local, state_key
 from perspicax.core.promotion import lattice_result
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
-from perspicax.lax.contraction import dot_general_p
+from perspicax.lax.contraction import dot_general, dot_general_p
 from perspicax.lax.convert import conj, convert
 from perspicax.lax.precision import canonical_precision
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.shape import squeeze_p, transpose_p
-from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.lax.slicing import index_in_dim
 from perspicax.numpy.axes import many_axes, one_axis
 from perspicax.numpy.construct import asarray
@@ -62,7 +62,7 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
         b: array `[..., k, n]`, or a vector `[k]`.
         precision: of the computation; see `jax.lax.Precision`.
         preferred_element_type: dtype in which sums are kept, and of the result.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Returns:
         Array `[..., m, n]`, without the axis that a vector does not have.
@@ -72,7 +72,7 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
     """
     try:
         if out_sharding is not None:
-            refuse_out_sharding("matmul", out_sharding)
+            return _placed_matmul(a, b, precision, preferred_element_type, out_sharding)
         if isinstance(a, Array) and isinstance(b, Array) and precision is None and preferred_element_type is None:
             key = (state_key(), a.aval, b.aval)
             plan = _plans.get(key)
@@ -96,6 +96,15 @@ def matmul(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any
     except Exception as error:
         trim(error)
         raise
+
+
+def _placed_matmul(a: Any, b: Any, precision: Any, preferred_element_type: Any, out_sharding: Any) -> Any:
+    """The product of matrices as one operation that is told how its result lies; of other arrays in two steps."""
+    x, y = asarray(array_like(a, "matmul", 0)), asarray(array_like(b, "matmul", 1))
+    if x.ndim == y.ndim == 2 and x.shape[1] == y.shape[0] and x.dtype == y.dtype:
+        return dot_general(x, y, (((1,), (0,)), ((), ())), precision, preferred_element_type, out_sharding=out_sharding)
+    return out_placed("matmul", out_sharding, lambda p, q: matmul(
+        p, q, precision=precision, preferred_element_type=preferred_element_type), x, y)
 
 
 def _matmul_plan(a: Any, b: Any) -> tuple:
@@ -160,14 +169,17 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
         b: array; of a vector the only axis is meant.
         precision: of the computation; see `jax.lax.Precision`.
         preferred_element_type: dtype in which sums are kept, and of the result.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Raises:
         MatmulShapeError: the sizes differ.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("dot", out_sharding)
     x, y = _two("dot", a, b)
+    if out_sharding is not None:
+        if x.ndim == y.ndim == 2:
+            return _placed_matmul(x, y, precision, preferred_element_type, out_sharding)
+        return out_placed("dot", out_sharding, lambda p, q: dot(
+            p, q, precision=precision, preferred_element_type=preferred_element_type), x, y)
     dtype, weak = result_dtype((x.aval, y.aval), preferred_element_type, "dot")
     if x.ndim == 0 or y.ndim == 0:
         return product(x, y, ((), ()), ((), ()), precision, dtype, weak)
@@ -243,11 +255,12 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred
         axes: how many of the last axes of `a` and the first of `b`; or for each array the axes.
         precision: of the computation; see `jax.lax.Precision`.
         preferred_element_type: dtype in which sums are kept, and of the result.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("tensordot", out_sharding)
     x, y = _two("tensordot", a, b)
+    if out_sharding is not None:
+        return out_placed("tensordot", out_sharding, lambda p, q: tensordot(
+            p, q, axes, precision=precision, preferred_element_type=preferred_element_type), x, y)
     contracting = _tensordot_axes(x.aval, y.aval, axes)
     for i, j in zip(*contracting):
         _check_inner("tensordot", x, y, (i, j))

@@ -15,7 +15,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not
 from perspicax.lax.convert import convert
 from perspicax.lax.reductions import reduce_or, reduce_sum
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.lax.sorting import take_along
 from perspicax.lax.symbolic_sizes import size_in
@@ -67,7 +67,8 @@ def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_in
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
                keepdims: bool = False, *, weights: Any = None, out_sharding: Any = None) -> Array:
     if out_sharding is not None:
-        refuse_out_sharding("percentile", out_sharding)
+        return out_placed("percentile", out_sharding, lambda x: percentile(
+            x, q, axis, out, overwrite_input, method, keepdims, weights=weights), a)
     return _quantile("percentile", a, _hundredth(q), axis, out, overwrite_input, method, keepdims, weights, False)
 
 

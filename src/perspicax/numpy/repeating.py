@@ -17,7 +17,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.cumulative import cumsum
 from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.slicing import dynamic_slice_in_dim, slice_in_dim
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.arithmetic import remainder
@@ -75,14 +75,15 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length
         axis: the axis; `None` for the elements along one axis.
         total_repeat_length: size of the axis of the result; needed where `repeats` is traced. What is over is cut off;
             the last entry fills what is missing.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Raises:
         ConcretizationTypeError: `repeats` is traced, and no total length is given.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("repeat", out_sharding)
     x = asarray(array_like(a, "repeat", 0))
+    if out_sharding is not None:
+        return out_placed("repeat", out_sharding, lambda y, n: repeat(y, n, axis, total_repeat_length=total_repeat_length),
+                          x, repeats)
     if axis is None:
         x, place = ravel(x), 0
     else:

@@ -26,7 +26,7 @@ from perspicax.lax.cumulative import cumsum as lax_cumsum
 from perspicax.lax.reductions import argmax as lax_argmax
 from perspicax.lax.reductions import argmin as lax_argmin
 from perspicax.lax.reductions import reduce_and, reduce_sum
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.numpy.axes import all_axes, one_axis
 from perspicax.numpy.choice import where3
@@ -498,14 +498,14 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         weights: what each of them counts; 1 by default.
         minlength: the least length of the result.
         length: of the result; larger numbers are left out. Needed where `x` is traced.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Raises:
         ConcretizationTypeError: `x` is traced, and no length is given.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("bincount", out_sharding)
     x = asarray(array_like(x, "bincount"))
+    if out_sharding is not None:
+        return out_placed("bincount", out_sharding, lambda y, w: bincount(y, w, minlength, length=length), x, weights)
     if kind(x) not in ("int", "uint", "bool"):
         raise ArgumentKindError(says=f"`bincount` was given {x.aval.str_short()}.", why="it counts integers",
                                 fixes=(Fix("convert them first", code="x.astype(int)"),))

@@ -15,8 +15,8 @@ from perspicax.core.symbolic_errors import InconclusiveDimensionOperation
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
 from perspicax.lax import shape as lax_shape
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.shape import reshape_p, transpose_p
-from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy import creation
 from perspicax.numpy.axes import many_axes, one_axis, several
 from perspicax.numpy.construct import asarray
@@ -55,7 +55,7 @@ def reshaped(x: Any, shape: Any) -> Any:
         out = None
     if out is None or not _integers(shape):
         out = _reshape_type(aval, shape)
-    if out is aval:
+    if out is aval or (aval.explicit is not None and out.shape == aval.shape):
         return x
     if type(x) is ArrayImpl and local.trace is _EVALUATOR and x._place is None and aval.size <= HOST_LIMIT \
             and not aval.extended and not beyond_numpy(aval) and not beyond_numpy(out):
@@ -130,14 +130,14 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
         shape: with as many elements; one size may be -1, and is what is left.
         order: "C" for the last axis to vary fastest, "F" for the first.
         copy: whether the result has memory of its own; arrays never change, so it makes no difference.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Raises:
         ReshapeError: the number of elements differs.
     """
     try:
         if out_sharding is not None:
-            refuse_out_sharding("reshape", out_sharding)
+            return _placed_reshape(asarray(array_like(a, "reshape")), shape, order, out_sharding)
         x = a if isinstance(a, Array) else asarray(array_like(a, "reshape"))
         if order == "C":
             return reshaped(x, shape)
@@ -145,6 +145,14 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None, o
     except Exception as error:
         trim(error)
         raise
+
+
+def _placed_reshape(x: Any, shape: Any, order: str, out_sharding: Any) -> Any:
+    """`reshape`, told how the result lies."""
+    if order != "C":
+        return out_placed("reshape", out_sharding, lambda y: _fortran(y, shape, order), x)
+    sizes = (shape,) if isinstance(shape, int) else _as_shape(x, shape)
+    return lax_shape.reshape(x, _reshape_type(x.aval, tuple(sizes)).shape, out_sharding=out_sharding)
 
 
 def _fortran(x: Any, shape: Any, order: str) -> Any:
@@ -165,9 +173,9 @@ def reshape_method(self: Any, *args: Any, order: str = "C", copy: bool | None = 
         args: the sizes, or one sequence of them.
     """
     try:
-        if out_sharding is not None:
-            refuse_out_sharding("reshape", out_sharding)
         shape = args[0] if len(args) == 1 else args
+        if out_sharding is not None:
+            return _placed_reshape(self, shape, order, out_sharding)
         return reshaped(self, shape) if order == "C" else _fortran(self, shape, order)
     except Exception as error:
         trim(error)
@@ -181,11 +189,11 @@ def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Array:
     Args:
         a: array.
         order: "C" for the last axis to vary fastest, "F" for the first.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
     """
-    if out_sharding is not None:
-        refuse_out_sharding("ravel", out_sharding)
     x = asarray(array_like(a, "ravel"))
+    if out_sharding is not None:
+        return _placed_reshape(x, (x.size,), order, out_sharding)
     if order == "K":
         raise UnsupportedArgumentError(function="ravel", argument="order='K'", why="arrays have no memory layout that a user "
                                                                                   "could see; say \"C\" or \"F\"")
@@ -409,13 +417,14 @@ def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Array:
     Args:
         array: array.
         shape: of the result.
-        out_sharding: is not supported yet.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Raises:
         ArgumentValueError: the array does not broadcast to it.
     """
     if out_sharding is not None:
-        refuse_out_sharding("broadcast_to", out_sharding)
+        return out_placed("broadcast_to", out_sharding, lambda y: broadcast_to(y, shape),
+                          asarray(array_like(array, "broadcast_to")))
     x = array if isinstance(array, Array) else asarray(array_like(array, "broadcast_to"))
     return creation.broadcast_to(x, creation._shape(shape), "broadcast_to")
 

@@ -16,14 +16,15 @@ from perspicax.transform.rule_checks import check_batched, watching
 
 
 class BatchAxis:
-    """The axis that a vmap adds: its size, and the name that collectives know it by."""
+    """The axis that a vmap adds: its size, the name that collectives know it by, the axis of a mesh that splits it where the
+    compiler chooses (`spmd`), and how explicit axes of a mesh split it (`part`, as of the type of a vector)."""
 
-    __slots__ = ("name", "size", "spmd")
+    __slots__ = ("name", "part", "size", "spmd")
     mesh: Any = None
     """Of the axis of a mesh, `(mesh, manual axes, whether types tell what varies)`."""
 
-    def __init__(self, size: int, name: Any = None, spmd: Any = None) -> None:
-        self.size, self.name, self.spmd = size, name, spmd
+    def __init__(self, size: int, name: Any = None, spmd: Any = None, part: Any = None) -> None:
+        self.size, self.name, self.spmd, self.part = size, name, spmd, part
 
 
 class BatchTracer(Tracer):
@@ -213,7 +214,7 @@ def batch_jaxpr(closed: ClosedJaxpr, axis: BatchAxis, batched: tuple[bool, ...],
     Args:
         forced: results that get a batch axis even where they are the same for all.
     """
-    key = ("batch", axis.size, axis.name, batched, forced)
+    key = ("batch", axis.size, axis.name, batched, forced, axis.part)
     return closed.derive(key, lambda: _batch_jaxpr(closed, axis, batched, forced))
 
 
@@ -228,7 +229,7 @@ def _batch_jaxpr(closed: ClosedJaxpr, axis: BatchAxis, batched: tuple[bool, ...]
         found.append(tuple(a is not None or w for a, w in zip(axes, wanted)))
         return [to_axis(x, a, 0, axis.size) if b else x for x, a, b in zip(outs, axes, found[0])]
 
-    avals = [a.batched(axis.size, 0) if b else a for a, b in zip(closed.in_avals, batched)]
+    avals = [a.batched(axis.size, 0, axis.part) if b else a for a, b in zip(closed.in_avals, batched)]
     return stage_flat(mapped, avals, closed.debug_info), found[0]
 
 

@@ -456,6 +456,12 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
                 says = f"vmap of `{f}` maps no argument, so the size of the batch is not known."
                 why = "every entry of `in_axes` is None"
                 fixes = (Fix("say how large it is", code=f"jax.vmap({callable_name(f)}, in_axes=None, axis_size=n)"),)
+            case "splits":
+                says = f"vmap of `{f}` maps arguments that are split differently along the axis that is mapped: " \
+                       f"{self.expected}, `{self.name}` is {self.got}."
+                why = "each device runs the entries of the batch that it has; these are along axis " \
+                      f"{self.structure} of the one and along axis {self.axes} of the other"
+                fixes = (Fix("lay them alike first", code=f"jax.reshard({self.name}, jax.P(...))"),)
             case "mapped result":
                 says = f"`out_axes` says that `{self.got}` of `{f}` is the same for the whole batch, but it is not."
                 why = "it was computed from an argument that vmap maps"

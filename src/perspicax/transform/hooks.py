@@ -27,6 +27,7 @@ class LaxHooks(Protocol):
     stop_gradient: Callable[[Any], Any]
     psum_over: Callable[[Any, frozenset], Any]  # the sum over axes of a mesh, the same along these
     vary_over: Callable[[Any, frozenset], Any]  # the same value, of a type that may differ along axes of a mesh
+    laid_as: Callable[[Any, Any], Any]  # the same value, split over explicit axes of a mesh as a type says
 
 
 _filled: list[LaxHooks] = []
@@ -59,13 +60,19 @@ def flowing_to(aval: Any, ct: Any) -> Any:
     """
     if type(ct) is Zero:
         return ct
-    more = get_aval(ct).vma - aval.vma
+    own = get_aval(ct)
+    if own.explicit is not aval.explicit and own.ndim == aval.ndim:
+        ct = lax().laid_as(ct, aval.explicit)
+    more = own.vma - aval.vma
     return lax().psum_over(ct, more) if more else ct
 
 
 def as_varying(aval: Any, x: Any) -> Any:
-    """A tangent of a value of type `aval`, in a type that varies along the same axes."""
-    less = aval.vma - get_aval(x).vma
+    """A tangent of a value of type `aval`, in a type that varies along the same axes, and is split alike."""
+    own = get_aval(x)
+    if own.explicit is not aval.explicit and own.ndim == aval.ndim:
+        x = lax().laid_as(x, aval.explicit)
+    less = aval.vma - own.vma
     return lax().vary_over(x, less) if less else x
 
 

@@ -22,6 +22,7 @@ from perspicax.transform.stage import (
     short_repr,
     wraps,
 )
+from perspicax.xla.explicit import axis_part
 
 
 def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: Any = None,
@@ -70,7 +71,7 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name
         axes = [_normal(fun, a, aval, i, in_tree) for i, (a, aval) in enumerate(zip(axes, avals))]
         size = _batch_size(fun, axes, avals, in_tree, axis_size)
         flat = FlatFunction(fun, in_tree, "vmap")
-        axis = BatchAxis(size, axis_name, spmd_axis_name)
+        axis = BatchAxis(size, axis_name, spmd_axis_name, _part(fun, axes, avals, in_tree))
         outs, found = batch_flat(flat, axis, leaves, axes, debug_info("vmap", fun, in_tree))
         wanted = _flat_out_axes(fun, out_axes, flat.out_tree, outs)
         placed = []
@@ -159,6 +160,23 @@ def _batch_size(fun: Any, axes: list, avals: list, in_tree: Any, axis_size: int 
     rows = tuple((_name(fun, in_tree, i), avals[i].str_short(), axes[i], n) for i, n in sizes.items())
     raise BatchSizeError(function=function_name(fun), rows=rows, axis_size=axis_size,
                          in_axes=_agreeing_axes(axes, sizes, in_tree, axis_size))
+
+
+def _part(fun: Any, axes: list, avals: list, in_tree: Any) -> Any:
+    """How explicit axes of a mesh split the axis that is mapped; `None` where none does.
+
+    Raises:
+        BatchAxisError: they split it differently in two arguments.
+    """
+    if not any(a.explicit is not None for a in avals):
+        return None
+    found = [(i, axis_part(avals[i], a)) for i, a in enumerate(axes) if a is not None]
+    other = next((i for i, part in found if part != found[0][1]), None)
+    if other is not None:
+        raise BatchAxisError(function=function_name(fun), option="in_axes", kind="splits", name=_name(fun, in_tree, other),
+                             got=avals[other].str_short(), axes=axes[other], structure=axes[found[0][0]],
+                             expected=f"`{_name(fun, in_tree, found[0][0])}` is {avals[found[0][0]].str_short()}")
+    return found[0][1]
 
 
 def _agreeing_axes(axes: list, sizes: dict[int, int], in_tree: Any, axis_size: int | None) -> tuple:

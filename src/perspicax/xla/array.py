@@ -21,6 +21,7 @@ from perspicax.xla import client, sharding
 from perspicax.xla.array_errors import ArrayConversionError, MemoryLayoutError, NonAddressableArrayError, RankLimitError
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import DeletedArrayError, DLPackError, JaxRuntimeError
+from perspicax.xla.explicit import part_of_type
 
 _live: weakref.WeakSet | None = None
 
@@ -448,6 +449,8 @@ def from_numpy(value: np.ndarray, weak_type: bool = False, placed: Any = None, c
 def from_buffers(aval: ShapedArray, placed: Any, pieces: Sequence[ArrayImpl], committed: bool = True) -> ArrayImpl:
     """One array of the pieces on those devices of `placed` that this process has, in the order of its devices."""
     devices = tuple(placed.devices)
+    if placed.splits_types or aval.explicit is not None:
+        aval = aval.laid(part_of_type(placed, aval.ndim))
     if len(devices) != len(pieces):
         devices = tuple([d for d in devices if d in placed.addressable_devices])
     buf = runtime.put(physical_aval(aval), placed, [p.buffer() for p in pieces], devices, committed)
@@ -465,6 +468,8 @@ def copy_of(x: ArrayImpl) -> ArrayImpl:
 
 def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> ArrayImpl:
     """Put a NumPy value onto the devices of `placed`."""
+    if placed.splits_types or aval.explicit is not None:
+        aval = aval.laid(part_of_type(placed, aval.ndim))
     physical = physical_aval(aval)
     if len(placed.devices) == 1:
         buf = runtime.put(physical, placed, [value], placed.devices, committed)

@@ -33,7 +33,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.diagnose.frames import user_frame, user_place
 from perspicax.xla import cache as cache_module
 from perspicax.xla import client as clients
-from perspicax.xla import emit, sharding
+from perspicax.xla import emit, explicit, sharding
 from perspicax.xla.array import ArrayImpl, callback_cause, failure, made, noting, place, placement
 from perspicax.xla.compiled_sharding import compiled_sharding, replicated_like
 from perspicax.xla.emit import physical_aval
@@ -142,6 +142,8 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
     module = emit.Module(name, placed.devices[0].platform)
     module.num_partitions = len(placed.devices)
     many = module.num_partitions > 1
+    module.split_types = bool(explicit.in_use)
+    out_shardings = explicit.laid_results(closed.out_avals, out_shardings, placed)
     module.devices = placed.devices if many else ()
     small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
              for i, (c, v) in enumerate(zip(consts, jaxpr.constvars))
@@ -278,6 +280,9 @@ class Executable:
             if any(s is None or s.open for s in shardings):
                 shardings = _result_shardings(loaded, shardings, lowered, mesh)
         self.out_shardings = [s or self.placed for s in shardings]
+        if self.in_shardings is not None or explicit.in_use:
+            self.out_avals = tuple([a if a is abstract_token or (a.explicit is None and not s.splits_types) else a.laid(
+                explicit.part_of_type(s, a.ndim)) for a, s in zip(self.out_avals, self.out_shardings)])
         self.out_places = [placement(s, committed) for s in self.out_shardings]
         dummy = ShapedArray((0,), np.dtype(bool))
         self.handlers = [runtime.result_handler(dummy, self.placed, committed) for _ in self.effects]

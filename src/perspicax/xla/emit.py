@@ -62,6 +62,8 @@ class Module:
 
     symbolic = False
     """Whether its sizes may be symbolic."""
+    split_types = False
+    """Whether types in it may be split over explicit axes of a mesh."""
 
     def __init__(self, name: str, platform: str = "cpu") -> None:
         self.name = re.sub(r"[^\w.]", "_", name) or "module"
@@ -483,11 +485,26 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
                 results = record(b, eqn, names, key)
         else:
             results = template.emit(b, names)
+        if module.split_types and module.num_partitions > 1 and "elementwise" not in eqn.primitive.extra:
+            results = _laid_as_typed(b, avals, out, results)
         if len(results) == 1:
             env[outvars[0]] = results[0]
         else:
             env.update(zip(outvars, results))
     return [b.literal(a) if type(a) is Literal else Value(env[a], a.aval) for a in jaxpr.outvars]
+
+
+def _laid_as_typed(b: Builder, avals: Sequence[Any], out: Sequence[Any], names: Sequence[str]) -> list[str]:
+    """The names of results, each under the annotation of its type where operands or results are split by explicit axes.
+
+    Elementwise results need none: they lie as their operands do.
+    """
+    meshes = [a.explicit.mesh for a in (*avals, *out) if a.explicit is not None]
+    if not meshes or b.module.manual or meshes[0].size != b.module.num_partitions:
+        return list(names)
+    closed = meshes[0].are_all_axes_explicit
+    return [name if a is abstract_token or (a.explicit is None and not closed) else b.annotate_sharding(
+        Value(name, a), a.sharding_over(meshes[0])).name for name, a in zip(names, out)]
 
 
 def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:

@@ -47,6 +47,7 @@ class _Common:
     chosen_kind: str | None
     is_fully_replicated = False
     open = False  # whether it leaves an axis to the compiler
+    splits_types = False  # whether it may be part of types: it is over a mesh with explicit axes
 
     device_set = property(lambda self: set(self.devices))
     num_devices = property(lambda self: len(self.devices))
@@ -250,7 +251,7 @@ WHOLE = PartitionSpec()
 class _Layout:
     """What follows from a mesh and a specification; one for each pair, whatever was asked of it before kept."""
 
-    __slots__ = ("_hlo", "_indices", "_pieces", "committed", "mesh", "open", "parts", "spec", "splits", "whole")
+    __slots__ = ("_hlo", "_indices", "_pieces", "committed", "explicit", "mesh", "open", "parts", "spec", "splits", "whole")
 
     def __init__(self, mesh: Any, spec: PartitionSpec) -> None:
         self.mesh, self.spec = mesh, spec
@@ -258,6 +259,7 @@ class _Layout:
         self._check()
         self.splits = tuple([math.prod([mesh.shape[n] for n in names]) for names in self.parts])
         self.open = any(p is UNCONSTRAINED for p in spec.partitions)
+        self.explicit = bool(mesh.explicit_axes)
         self.whole = all(s == 1 for s in self.splits) and not spec.unreduced
         self._hlo: dict[int, Any] = {}
         self._indices: dict[tuple[int, ...], Indices] = {}
@@ -428,6 +430,7 @@ class NamedSharding(runtime.BaseGSPMDSharding):
 
     is_fully_replicated = property(lambda self: self._layout.whole)
     open = property(lambda self: self._layout.open)
+    splits_types = property(lambda self: self._layout.explicit)
 
     @property
     def device_set(self) -> set:

@@ -1,0 +1,172 @@
+"""What is said where the types of operands do not tell how a result lies over explicit axes of a mesh."""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.report import Fix, Report
+from perspicax.lax.errors import operand_labels
+from perspicax.xla.explicit import part_text
+from perspicax.xla.partition import names_in
+from perspicax.xla.sharding_errors import drawing
+
+__all__ = ["ConstraintMismatchError", "ShardingTypeError", "SplitRowsError"]
+
+LONGEST_NAME = 30
+_TAKES_IT = {"gather": "`{x}.at[...].get(out_sharding=...)`", "dot_general": "`out_sharding=`", "reshape": "`out_sharding=`",
+             "conv_general_dilated": "`out_sharding=`"}
+
+
+class ShardingTypeError(PerspicaxError, Exception):
+    """An operation on arrays that are split over explicit axes of a mesh, and no one way in which its result lies.
+
+    Attributes:
+        operation: the operation.
+        kind: "twice" (one mesh axis would split two axes of the result), "disagree" (operands are split differently along
+            an axis), "contracted" (both operands are split along the axes that are summed), "along" (it works along an
+            axis that is split), "uneven" (an axis of the result is no multiple of its pieces), "reshape", "indices" or
+            "rule" (nothing is known of it).
+        avals: the types of the operands.
+        index: the operand that stands in the way.
+        axes: axes of this operand.
+        others: for "disagree" and "contracted", the axes of the other operand.
+        result: the type that the result would have, as it shows; may be empty.
+    """
+
+    operation: str
+    kind: str
+    avals: tuple[Any, ...]
+    index: int = 0
+    axes: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+    result: str = ""
+
+    @property
+    def report(self) -> Report:
+        names, labels = operand_labels(self, tuple([a.str_short() for a in self.avals]))
+        name, aval = names[self.index], self.avals[self.index]
+        says, why = self._words(name, aval)
+        drawn = "".join([f"\n    {n}, {a.str_short()}:\n{_indented(a)}" for n, a in zip(names, self.avals)
+                         if a.explicit is not None])
+        mesh = next(a.explicit.mesh for a in self.avals if a.explicit is not None)
+        over = ", ".join([f"{n!r}: {s}" for n, s in mesh.shape_tuple])
+        return Report(says=says, labels=labels, why=f"{why}. Over the mesh ({over}), {_listed(names, self.avals)} thus:{drawn}",
+                      fixes=tuple(self._fixes(name, aval)))
+
+    def _words(self, name: str, aval: Any) -> tuple[str, str]:
+        op, axes = self.operation, _axes_words(self.axes)
+        match self.kind:
+            case "twice":
+                return (f"The result of `{op}` would be {self.result}, split twice along the same axis of the mesh.",
+                        "an axis of the mesh splits one axis of an array at most: a device holds one piece")
+            case "disagree":
+                return (f"The operands of `{op}` are split differently along {axes} of {name}.",
+                        "the result lies as its operands do, and these lie in two ways: one of them has to move")
+            case "contracted":
+                return (f"`{op}` sums along axes by which both operands are split, and how the result lies is left open.",
+                        "the devices hold parts of the sum; these can be added up whole on each device, or in pieces")
+            case "along":
+                return (f"`{op}` works along {axes} of {name}, which is split over devices.",
+                        f"each entry of the result needs all entries along {axes}, and no device has them")
+            case "uneven":
+                return (f"The result of `{op}` has an axis that {name} splits, and that cannot be split evenly"
+                        f"{f': {self.result}' if self.result else ''}.",
+                        "an explicit axis of a mesh makes equal pieces")
+            case "reshape":
+                return (f"{name[:1].upper()}{name[1:]}, of type {aval.str_short()}, cannot be reshaped to {self.result} "
+                        "without being told how the result lies.",
+                        "an axis that is split can be merged with those behind it, or taken apart in steps that its pieces "
+                        "divide; anything else moves data between devices")
+            case "indices":
+                return (f"How the result of `{op}` lies is left open: {name} is split along {axes}, by which it is indexed.",
+                        "any device may need entries of any other")
+        return (f"`{op}` was given arrays that are split over explicit axes of a mesh, and what that makes of its result is "
+                "not known.", "types follow the operations that have a rule for it, and this one has none")
+
+    def _fixes(self, name: str, aval: Any) -> list[Fix]:
+        plain = name.strip("`") if name.startswith("`") and len(name) <= LONGEST_NAME else "x"
+        found = []
+        takes = _TAKES_IT.get(self.operation) or ("`{x}.at[...].set(..., out_sharding=...)`" if self.operation.startswith(
+            "scatter") else None)
+        if takes is not None and self.kind in ("contracted", "reshape", "indices", "twice"):
+            found.append(Fix(f"say how the result lies, by {takes.format(x=plain)}"))
+        if aval.explicit is not None:
+            parts = list(aval.explicit.spec.partitions)
+            for i in self.axes or range(len(parts)):
+                parts[i] = None
+            found.append(Fix(f"make {name} whole there first", code=f"{plain} = jax.reshard({plain}, {_spec_code(parts)})"))
+        if self.kind in ("rule", "along", "uneven"):
+            found.append(Fix("leave it to the compiler", code="jax.sharding.auto_axes(f, out_sharding=jax.P(...))(...)"))
+        return found
+
+
+class SplitRowsError(PerspicaxError, ValueError):
+    """A loop takes the rows of an array one after the other, and these are split over explicit axes of a mesh.
+
+    Attributes:
+        function: the body of the loop.
+        name: the array.
+        aval: its type.
+    """
+
+    function: str
+    name: str
+    aval: Any
+
+    @property
+    def report(self) -> Report:
+        parts = [None, *self.aval.explicit.spec.partitions[1:]]
+        return Report(says=f"`scan` goes through axis 0 of `{self.name}`, {self.aval.str_short()}, whose rows devices share.",
+                      why="all devices run all rounds together, and each round takes one row, which only some of them have:\n"
+                          f"{_indented(self.aval)}",
+                      fixes=(Fix("make the rows whole first", code=f"jax.reshard(xs, {_spec_code(parts)})"),
+                             Fix(f"or let all rows be computed at once, with `vmap` of `{self.function}`")))
+
+
+class ConstraintMismatchError(PerspicaxError, AssertionError):
+    """`with_sharding_constraint` over explicit axes of a mesh says otherwise than the array's type.
+
+    Attributes:
+        aval: the array's type.
+        spec: what was said.
+    """
+
+    aval: Any
+    spec: Any
+
+    @property
+    def report(self) -> Report:
+        names, labels = operand_labels(self, (self.aval.str_short(),))
+        own = self.aval.explicit.spec if self.aval.explicit is not None else "P()"
+        name = names[0].strip("`") if names[0].startswith("`") else "x"
+        return Report(says=f"`with_sharding_constraint` says {self.spec}, and {names[0]} lies as {own}.", labels=labels,
+                      why="along explicit axes a type tells how an array lies, and a constraint can only confirm it",
+                      fixes=(Fix("move it", code=f"jax.reshard({name}, {self.spec!r})"),))
+
+
+def _spec_code(parts: Sequence[Any]) -> str:
+    while parts and parts[-1] is None:
+        parts = parts[:-1]
+    return f"jax.P({', '.join(map(repr, parts))})"
+
+
+def _axes_words(axes: Sequence[int]) -> str:
+    return f"axis {axes[0]}" if len(axes) == 1 else f"the axes {', '.join(map(str, axes))}"
+
+
+def _listed(names: Sequence[str], avals: Sequence[Any]) -> str:
+    return "the operand lies" if sum(a.explicit is not None for a in avals) == 1 else "the operands lie"
+
+
+def _indented(aval: Any) -> str:
+    mesh, parts = aval.explicit.mesh, [names_in(p) for p in aval.explicit.spec.partitions]
+    splits = [math.prod([mesh.shape[n] for n in names]) for names in parts]
+    return "\n".join(["    " + line for line in drawing(aval.shape, parts, splits)])
+
+
+def type_text(aval: Any, parts: Sequence[Any]) -> str:
+    """A type as it would show were it split like this."""
+    sizes = ",".join([f"{n}{part_text(p)}" for n, p in zip(aval.shape, parts)])
+    return f"{aval.laid(None).str_short().split('[')[0]}[{sizes}]"
