@@ -94,14 +94,14 @@ print(json.dumps({code: attempt(code) for code in sys.stdin.read().splitlines()}
 
 
 def test_what_is_not_there_says_so() -> None:
-    codes = ["jax.lax.psend", "from jax.lax import psend", "import jax.experimental.pallas",
-             "from jax.experimental import pallas", "import jax._src.interpreters.batching",
+    codes = ["jax.interpreters.batching.register_vmappable", "from jax.interpreters.batching import register_vmappable",
+             "import jax.experimental.pallas", "from jax.experimental import pallas", "import jax._src.interpreters.batching",
              "import jax.xla", "import jax.diagnose", "jax.tree_map", "jax.vmpa",
              "from jax import vmpa", "from jax._src import core as c; c.get_aval"]
     found = facts(MISSING, stdin="\n".join(codes))
-    psend = "`jax.lax.psend` is not there yet."
-    assert found["jax.lax.psend"][:5] == ["NotThereYet", False, True, True, psend]
-    assert found["from jax.lax import psend"][:5] == ["NameNotThereYet", True, False, True, psend]
+    absent = "`jax.interpreters.batching.register_vmappable` is not there yet."
+    assert found[codes[0]][:5] == ["NotThereYet", False, True, True, absent]
+    assert found[codes[1]][:5] == ["NameNotThereYet", True, False, True, absent]
     assert found["import jax.experimental.pallas"] == [
         "ModuleNotThereYet", True, False, True, "`jax.experimental.pallas` is not there yet.", "jax.experimental.pallas"]
     assert found["from jax.experimental import pallas"][0] == "NameNotThereYet"
@@ -119,8 +119,9 @@ def test_hasattr_and_getattr_find_nothing_where_nothing_is() -> None:
     program = """
 import perspicax.compat, json; perspicax.compat.install()
 import jax
-print(json.dumps([hasattr(jax.lax, "psend"), getattr(jax, "vmpa", 3), hasattr(jax, "jit"), "jacfwd" in dir(jax),
-                  "psend" in dir(jax.lax)]))
+import jax.interpreters.batching as batching
+print(json.dumps([hasattr(batching, "register_vmappable"), getattr(jax, "vmpa", 3), hasattr(jax, "jit"), "jacfwd" in dir(jax),
+                  "register_vmappable" in dir(batching)]))
 """
     assert facts(program) == [False, 3, True, True, False]
 

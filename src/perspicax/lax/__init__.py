@@ -257,6 +257,8 @@ __getattr__, __dir__ = _on_demand(__name__, modules=("linalg",), published=True,
     "pmax_p": "perspicax.lax.collectives", "pmean": "perspicax.lax.collectives", "pmin": "perspicax.lax.collectives",
     "pmin_p": "perspicax.lax.collectives", "polygamma": "perspicax.lax.special", "polygamma_p": "perspicax.lax.special",
     "ppermute": "perspicax.lax.collective_moves", "ppermute_p": "perspicax.lax.collective_moves",
+    "precv": "perspicax.lax.point_to_point", "psend": "perspicax.lax.point_to_point",
+    "ragged_all_to_all": "perspicax.lax.ragged_exchange", "ragged_all_to_all_p": "perspicax.lax.ragged_exchange",
     "pshuffle": "perspicax.lax.collective_moves", "psum": "perspicax.lax.collectives",
     "psum_p": "perspicax.lax.collectives", "psum_scatter": "perspicax.lax.collective_moves",
     "pswapaxes": "perspicax.lax.collective_moves", "ragged_dot": "perspicax.lax.ragged",
@@ -285,9 +287,7 @@ __getattr__, __dir__ = _on_demand(__name__, modules=("linalg",), published=True,
     "unstack": "perspicax.lax.stacking", "unstack_p": "perspicax.lax.stacking",
     "while_loop": "perspicax.lax.while_loops", "while_p": "perspicax.lax.while_loops", "zeta": "perspicax.lax.special",
     "zeta_p": "perspicax.lax.special",
-}, absent=(
-    "precv", "psend", "ragged_all_to_all", "ragged_all_to_all_p",
-))
+})
 
 __all__ = [
     "AccuracyMode", "ConvDimensionNumbers", "DotAlgorithm", "DotAlgorithmPreset", "FftType", "GatherDimensionNumbers",
@@ -319,7 +319,8 @@ __all__ = [
     "nextafter", "nextafter_p", "not_p", "optimization_barrier", "optimization_barrier_p", "or_p", "pad", "pad_p",
     "padtype_to_pads", "pbroadcast", "pcast", "platform_dependent", "pmax", "pmax_p", "pmean", "pmin", "pmin_p",
     "polygamma", "polygamma_p", "population_count", "population_count_p", "pow", "pow_p", "ppermute", "ppermute_p",
-    "pshuffle", "psum", "psum_p", "psum_scatter", "pswapaxes", "ragged_dot", "ragged_dot_general", "random_gamma_grad",
+    "precv", "psend", "pshuffle", "psum", "psum_p", "psum_scatter", "pswapaxes", "ragged_all_to_all", "ragged_all_to_all_p",
+    "ragged_dot", "ragged_dot_general", "random_gamma_grad",
     "real", "real_p", "reciprocal", "reduce", "reduce_and", "reduce_and_p", "reduce_max", "reduce_max_p", "reduce_min",
     "reduce_min_p", "reduce_or", "reduce_or_p", "reduce_p", "reduce_precision", "reduce_precision_p", "reduce_prod",
     "reduce_prod_p", "reduce_sum", "reduce_sum_p", "reduce_window", "reduce_window_max_p", "reduce_window_min_p",

@@ -67,6 +67,27 @@ class CollectiveNotThereYet(PerspicaxError, NotImplementedError):
         return Report(says=f"`{self.function}` does not serve {self.option} {self.place} yet.", why=why)
 
 
+class CollectivePlatformError(PerspicaxError, NotImplementedError):
+    """A collective was met in a program for a processor that has no such operation.
+
+    Attributes:
+        function: the collective.
+        platform: what the program is compiled for.
+        instead: a collective for all processors.
+    """
+
+    function: str
+    platform: str
+    instead: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` works on GPUs only; this program is compiled for {self.platform}.",
+                      why="it starts a transfer and lets the program go on, which other processors have no operation for",
+                      fixes=(Fix("send and receive in one step, on any processor",
+                                 code=f"lax.{self.instead}(x, axis_name, perm)"),))
+
+
 class ReductionAxesVaryError(PerspicaxError, ValueError):
     """A sum over several axes of a mesh was asked for, along some of which the value varies, and along others not.
 

@@ -399,26 +399,31 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
     size = size_of("ppermute", names)
     if len(names) > 1 and not manual_axes().issuperset(names):
         raise CollectiveNotThereYet(function="ppermute", option="several axes at once")
-    pairs = _pairs(perm, axis_name, size)
+    pairs = permutation("ppermute", perm, axis_name, size)
     return tree.tree_map(lambda leaf: ppermute_p(operand(leaf), axis_name=names, perm=pairs), x)
 
 
-def _pairs(perm: Any, axis_name: Any, size: int) -> tuple[tuple[int, int], ...]:
+def permutation(function: str, perm: Any, axis_name: Any, size: int) -> tuple[tuple[int, int], ...]:
+    """The pairs (from, to) that a collective was given.
+
+    Raises:
+        CollectiveError: they are no pairs of indices, or an index stands twice on one side.
+    """
     try:
         pairs = tuple([(operator.index(start), operator.index(end)) for start, end in perm])
     except (TypeError, ValueError) as error:
         if type(error) not in (TypeError, ValueError):
             raise
-        raise CollectiveError(says=f"`ppermute` was given perm={perm!r}.", why="it is a list of pairs (from, to)") from None
+        raise CollectiveError(says=f"`{function}` was given perm={perm!r}.", why="it is a list of pairs (from, to)") from None
     for which, indices in (("from", [p[0] for p in pairs]), ("to", [p[1] for p in pairs])):
         beyond = [i for i in indices if not 0 <= i < size]
         if beyond:
-            raise CollectiveError(says=f"`ppermute` was given the index {beyond[0]} along the axis {axis_name!r} of size "
+            raise CollectiveError(says=f"`{function}` was given the index {beyond[0]} along the axis {axis_name!r} of size "
                                        f"{size}.", why=f"indices are 0 to {size - 1}")
         twice = [i for i in indices if indices.count(i) > 1]
         if twice:
             what = "sends to one place" if which == "from" else "receives from one place"
-            raise CollectiveError(says=f"`ppermute` was given {twice[0]} twice as \"{which}\": perm={list(pairs)}.",
+            raise CollectiveError(says=f"`{function}` was given {twice[0]} twice as \"{which}\": perm={list(pairs)}.",
                                   why=f"each index {what} at most")
     return pairs
 

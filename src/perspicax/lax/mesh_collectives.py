@@ -50,16 +50,16 @@ def groups_of(mesh: Any, names: Sequence[Any], within: Sequence[Sequence[int]] |
     return np.concatenate([rows[:, list(group)] for group in within], axis=0)
 
 
-def _matrix(rows: np.ndarray) -> str:
+def matrix(rows: np.ndarray) -> str:
     body = ", ".join([f"[{', '.join(map(str, row))}]" for row in rows.tolist()])
     return f"dense<[{body}]> : tensor<{rows.shape[0]}x{rows.shape[1]}xi64>"
 
 
-_CHANNEL = "channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>"
+channel = "channel_handle = #stablehlo.channel_handle<handle = 1, type = 1>"
 
 
-def _attributes(mesh: Any, names: Sequence[Any], within: Any, ids: bool = True) -> str:
-    text = f"{_CHANNEL}, replica_groups = {_matrix(groups_of(mesh, names, within))}"
+def attributes(mesh: Any, names: Sequence[Any], within: Any, ids: bool = True) -> str:
+    text = f"{channel}, replica_groups = {matrix(groups_of(mesh, names, within))}"
     return f"{text}, use_global_device_ids" if ids else text
 
 
@@ -75,7 +75,7 @@ def reducing(function: str, operation: str) -> Callable[..., Any]:
         kind = operation
         if x.aval.dtype == np.dtype(bool):
             kind = {"maximum": "or", "minimum": "and"}.get(operation, operation)
-        return b.hlo("all_reduce", [x], b.out[0], _attributes(mesh, axes, axis_index_groups),
+        return b.hlo("all_reduce", [x], b.out[0], attributes(mesh, axes, axis_index_groups),
                      [_combine(b, kind, x.aval.dtype)])
 
     return emit
@@ -89,7 +89,7 @@ def emit_gather(b: Any, x: Any, *, all_gather_dimension: int, axis_name: tuple, 
     if not tiled:
         x = b.reshape(x, (*x.shape[:d], 1, *x.shape[d:]))
     return b.hlo("all_gather", [x], b.out[0],
-                 f"all_gather_dim = {i64(d)}, {_attributes(mesh, axis_name, axis_index_groups)}")
+                 f"all_gather_dim = {i64(d)}, {attributes(mesh, axis_name, axis_index_groups)}")
 
 
 def emit_scatter(b: Any, x: Any, *, scatter_dimension: int, axis_name: tuple, tiled: bool, axis_size: int,
@@ -99,7 +99,7 @@ def emit_scatter(b: Any, x: Any, *, scatter_dimension: int, axis_name: tuple, ti
     d = scatter_dimension
     cut = ShapedArray((*x.shape[:d], x.shape[d] // axis_size, *x.shape[d + 1:]), x.aval.dtype)
     found = b.hlo("reduce_scatter", [x], cut,
-                  f"scatter_dimension = {i64(d)}, {_attributes(mesh, axis_name, axis_index_groups)}",
+                  f"scatter_dimension = {i64(d)}, {attributes(mesh, axis_name, axis_index_groups)}",
                   [_combine(b, "add", x.aval.dtype)])
     return found if tiled else b.reshape(found, b.out[0].shape)
 
@@ -110,7 +110,7 @@ def emit_exchange(b: Any, x: Any, *, split_axis: int, concat_axis: int, axis_nam
     mesh = mesh_of(b, "all_to_all", axis_name)
     return b.hlo("all_to_all", [x], b.out[0],
                  f"split_dimension = {i64(split_axis)}, concat_dimension = {i64(concat_axis)}, split_count = {i64(axis_size)}, "
-                 f"{_attributes(mesh, axis_name, axis_index_groups, ids=False)}")
+                 f"{attributes(mesh, axis_name, axis_index_groups, ids=False)}")
 
 
 def emit_permute(b: Any, x: Any, *, axis_name: tuple, perm: tuple) -> Any:
@@ -118,8 +118,8 @@ def emit_permute(b: Any, x: Any, *, axis_name: tuple, perm: tuple) -> Any:
     mesh = mesh_of(b, "ppermute", axis_name)
     rows = groups_of(mesh, axis_name)
     pairs = np.asarray([(row[start], row[end]) for row in rows for start, end in perm], int).reshape(-1, 2)
-    text = _matrix(pairs) if len(pairs) else "dense<> : tensor<0x2xi64>"
-    return b.hlo("collective_permute", [x], b.out[0], f"{_CHANNEL}, source_target_pairs = {text}")
+    text = matrix(pairs) if len(pairs) else "dense<> : tensor<0x2xi64>"
+    return b.hlo("collective_permute", [x], b.out[0], f"{channel}, source_target_pairs = {text}")
 
 
 def emit_broadcast(b: Any, x: Any, *, axis_name: Any, source: int) -> Any:
@@ -130,8 +130,26 @@ def emit_broadcast(b: Any, x: Any, *, axis_name: Any, source: int) -> Any:
     spread = b.broadcast(here, x.shape, ())
     zeros = b.broadcast(b.constant(0, ShapedArray((), x.aval.dtype)), x.shape, ())
     kind = "or" if x.aval.dtype == np.dtype(bool) else "add"
-    return b.hlo("all_reduce", [b.select(spread, x, zeros)], b.out[0], _attributes(mesh, (axis_name,), None),
+    return b.hlo("all_reduce", [b.select(spread, x, zeros)], b.out[0], attributes(mesh, (axis_name,), None),
                  [_combine(b, kind, x.aval.dtype)])
+
+
+def emit_place(b: Any, mesh: Any, names: Sequence[Any], within: Sequence[Sequence[int]] | None) -> Any:
+    """The own place along several axes, counted as one; where there are groups of places, the one within the own group."""
+    place = None
+    for name in names:
+        along = emit_index(b, axis_name=name)
+        if place is not None:
+            before = b.op("multiply", [place, b.constant(mesh.shape[name], _INT32)], _INT32)
+            along = b.op("add", [before, along], _INT32)
+        place = along
+    if within is None:
+        return place
+    table = np.zeros(sum(map(len, within)), np.int32)
+    for group in within:
+        table[list(group)] = range(len(group))
+    one = b.hlo("dynamic_slice", [b.constant(table), place], ShapedArray((1,), table.dtype), "slice_sizes = array<i64: 1>")
+    return b.reshape(one, ())
 
 
 def emit_index(b: Any, *, axis_name: Any) -> Any:
@@ -205,5 +223,5 @@ def manual_region(b: Any, mesh: Any, axes: frozenset, operands: Sequence[Any], i
     return [value(f"%{n}#{i}", a) for i, a in enumerate(out)]
 
 
-__all__ = ["emit_broadcast", "emit_exchange", "emit_gather", "emit_index", "emit_permute", "emit_scatter", "groups_of",
-           "manual_region", "mesh_of", "reducing", "sharding_text"]
+__all__ = ["attributes", "channel", "emit_broadcast", "emit_exchange", "emit_gather", "emit_index", "emit_permute",
+           "emit_place", "emit_scatter", "groups_of", "manual_region", "matrix", "mesh_of", "reducing", "sharding_text"]

@@ -166,17 +166,34 @@ class TracedStage:
     donate_argnums = property(lambda self: _donated_numbers(self._traced))
 
     def lower(self, *, lowering_platforms: Any = None) -> LoweredStage:
-        """Emit StableHLO."""
+        """Emit StableHLO.
+
+        Args:
+            lowering_platforms: the platform it is for, `("cuda",)` say, where that is not the one of its devices.
+
+        Raises:
+            LoweringPlatformError: that is no platform, or several.
+        """
         from perspicax.transform.ref_stages import without_refs  # a program without references does not need it
 
-        traced = self._traced
+        traced, platform = self._traced, _one_platform(lowering_platforms)
         if not traced.keeps_refs:
-            return LoweredStage(traced, self._options, self._in, self._out)
+            return LoweredStage(traced, self._options, self._in, self._out, platform)
         plain = without_refs(traced)
         in_more = [None] * (len(plain.avals) - len(traced.avals))
         out_more = [None] * (len(plain.closed.out_avals) - len(traced.closed.out_avals))
         return LoweredStage(plain, self._options, self._in if self._in is None else (*self._in, *in_more),
-                            self._out if self._out is None else (*self._out, *out_more))
+                            self._out if self._out is None else (*self._out, *out_more), platform)
+
+
+def _one_platform(given: Any) -> str | None:
+    """The one platform of a list, or a text."""
+    if given is None:
+        return None
+    found = (given,) if isinstance(given, str) else tuple(given)
+    if len(found) != 1 or found[0] not in PLATFORMS:
+        raise LoweringPlatformError(given=found)
+    return found[0]
 
 
 _LOCATION = re.compile(r' loc\("\d+"\)$', re.MULTILINE)  # as emission ends lines
@@ -232,8 +249,9 @@ class ArgInfo:
 class LoweredStage:
     """StableHLO of a function: `.as_text()`, `.compile()`."""
 
-    def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any) -> None:
-        self._traced, self._options = traced, options
+    def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any,
+                 platform: str | None = None) -> None:
+        self._traced, self._options, self._platform = traced, options, platform
         given = (*(in_shardings or ()), *(out_shardings or ()), *inner_shardings(traced.closed))
         explicit = [s for s in given if s is not None]
         wide = [s for s in explicit if len(s.devices) > 1]
@@ -247,7 +265,8 @@ class LoweredStage:
         self._out_shardings: Any = out_shardings if many else None
         self._lowered = compilation.lower(
             traced.closed, name=f"jit_{traced.name}", placed=self._placed, donated=traced.donated,
-            keep_unused=options.keep_unused, in_shardings=self._in_shardings, out_shardings=self._out_shardings)
+            keep_unused=options.keep_unused, in_shardings=self._in_shardings, out_shardings=self._out_shardings,
+            platform=platform)
 
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
@@ -290,7 +309,14 @@ class LoweredStage:
         return (portable.computation if dialect == "hlo" else portable.module)(self._lowered.text)
 
     def compile(self, compiler_options: dict[str, Any] | None = None) -> CompiledStage:
-        """Compile."""
+        """Compile.
+
+        Raises:
+            LoweringPlatformError: the program is for another platform than that of its devices.
+        """
+        here = self._placed.devices[0].platform
+        if self._platform not in (None, here):
+            raise LoweringPlatformError(given=(self._platform,), here=here)
         overrides = self._options.compiler_options + tuple(sorted((compiler_options or {}).items()))
         program = program_for(self._traced.closed, self._placed, self._committed, name=self._traced.name,
                               donated=self._traced.donated, keep_unused=self._options.keep_unused,

@@ -154,6 +154,36 @@ class DialectError(PerspicaxError, ValueError):
                       why="its text is `stablehlo`, or `hlo` once it is compiled")
 
 
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+class LoweringPlatformError(PerspicaxError, ValueError):
+    """A function was to be lowered for platforms that cannot be, or compiled for one that is not here.
+
+    Attributes:
+        given: the platforms.
+        here: that of the devices, where the program was to be compiled.
+    """
+
+    given: tuple[Any, ...]
+    here: str = ""
+
+    @property
+    def report(self) -> Report:
+        if self.here:
+            return Report(says=f"A program that was lowered for {self.given[0]} was to be compiled for {self.here}.",
+                          why="it holds operations of the platform that it was lowered for",
+                          fixes=(Fix("lower it for the devices that are here", code="f.trace(...).lower()"),))
+        if len(self.given) > 1 and set(self.given) <= set(PLATFORMS):
+            return Report(says=f"`lower` was given {len(self.given)} platforms: {', '.join(map(str, self.given))}.",
+                          why="a lowered program is for one platform; an exported one may be for several",
+                          fixes=(Fix("export it", code=f"jax.export.export(f, platforms={self.given!r})(...)"),))
+        return Report(says=f"`lower` was given lowering_platforms={self.given!r}.",
+                      why=f"the platforms are {', '.join(PLATFORMS)}; one is named",
+                      fixes=(Fix("name GPUs by their maker", code='lowering_platforms=("cuda",)'),) if "gpu" in self.given
+                      else ())
+
+
 class MissingDtypeError(PerspicaxError, ValueError):
     """A `ShapeDtypeStruct` was made without a dtype."""
 

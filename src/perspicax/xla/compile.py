@@ -118,7 +118,8 @@ def _pruned(eqn: Any, prune: Callable[..., Any], used: set) -> Any:
 
 
 def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool] = (), keep_unused: bool = False,
-          in_shardings: Sequence[Any] | None = None, out_shardings: Sequence[Any] | None = None) -> Lowered:
+          in_shardings: Sequence[Any] | None = None, out_shardings: Sequence[Any] | None = None,
+          platform: str | None = None) -> Lowered:
     """Emit StableHLO for `closed`.
 
     Args:
@@ -128,6 +129,7 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
         keep_unused: keep inputs that nothing reads.
         in_shardings, out_shardings: shardings of inputs and results, on several devices; `None` for each that the
             compiler places.
+        platform: what it is for, where that is not the platform of the devices.
     """
     consts = [settled(c) for c in closed.consts]
     check_alive(consts)  # those of a function that another thread is tracing have no values here
@@ -139,7 +141,7 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
                                  code="jax.export.export(f)(...)")
     jaxpr, read = without_dead_equations(closed.jaxpr)
     keep = [True] * len(read) if keep_unused else read
-    module = emit.Module(name, placed.devices[0].platform)
+    module = emit.Module(name, platform or placed.devices[0].platform)
     module.num_partitions = len(placed.devices)
     many = module.num_partitions > 1
     module.split_types = bool(explicit.in_use)

@@ -15,6 +15,7 @@ __all__ = [
     "iota_p", "is_finite_p", "jit_p", "le_p", "le_to_p", "lgamma_p", "linear_solve_p", "log1p_p", "log_p", "logistic_p",
     "lt_p", "lt_to_p", "lu_p", "max_p", "min_p", "mul_p", "name_p", "ne_p", "neg_p", "nextafter_p", "not_p", "or_p",
     "pad_p", "pmax_p", "pmin_p", "polygamma_p", "population_count_p", "pow_p", "ppermute_p", "psum_p", "qr_p",
+    "ragged_all_to_all_p",
     "random_bits_p", "random_fold_in_p", "random_gamma_p", "random_seed_p", "random_split_p", "real_p", "reduce_and_p",
     "reduce_max_p", "reduce_min_p", "reduce_or_p", "reduce_p", "reduce_precision_p", "reduce_prod_p", "reduce_sum_p",
     "reduce_window_max_p", "reduce_window_min_p", "reduce_window_p", "reduce_window_sum_p", "reduce_xor_p",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 __getattr__, __dir__ = _on_demand(__name__, absent=(
-    "empty2_p", "ragged_all_to_all_p"), names={
+    "empty2_p",), names={
     "abs_p": "perspicax.lax.elementwise",
     "acos_p": "perspicax.lax.transcendental",
     "acosh_p": "perspicax.lax.transcendental",
@@ -135,6 +136,7 @@ __getattr__, __dir__ = _on_demand(__name__, absent=(
     "population_count_p": "perspicax.lax.bitwise",
     "pow_p": "perspicax.lax.elementwise",
     "ppermute_p": "perspicax.lax.collective_moves",
+    "ragged_all_to_all_p": "perspicax.lax.ragged_exchange",
     "psum_p": "perspicax.lax.collectives",
     "qr_p": "perspicax.lax.linalg.orthogonal",
     "random_bits_p": "perspicax.lax.random_bits",
