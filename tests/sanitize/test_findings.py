@@ -35,6 +35,28 @@ def findings(program: str, names: str = "all") -> list[tuple[str, str]]:
     return found
 
 
+TX = """
+if jax is None:
+    import optax
+source = '''
+class Momentum:
+    def update(self, gradient, trace):
+        trace = 0.9 * trace + gradient
+        return -0.1 * trace, trace
+class Plain:
+    def update(self, gradient, nothing):
+        return -0.1 * gradient, nothing
+'''
+exec(compile(source, "/site-packages/momentum.py", "exec"), globals())  # a package
+tx, plain = Momentum(), Plain()
+"""
+NORM = """
+import perspicax.flax.linen as nn
+model = nn.BatchNorm(use_running_average=False)
+x = jnp.arange(4.0).reshape(2, 2)
+variables = model.init(jax.random.key(0), x)
+"""
+
 WRONG: dict[str, tuple[str, str, str]] = {
     "update in a jitted function": ("DiscardedUpdate", "x.at[i].set(0.0)", """
 @jax.jit
@@ -186,6 +208,40 @@ def timed(x):
     return x + started % 1.0
 timed(jnp.ones(4))
 """),
+    "a dict of the arguments": ("SideEffect", 'metrics["loss"] += loss', """
+@jax.jit
+def note(metrics, loss):
+    metrics["loss"] += loss
+    return 2 * loss
+note({"loss": jnp.zeros(())}, jnp.ones(()))
+"""),
+    "a list of the arguments": ("SideEffect", "history.append(x)", """
+@jax.jit
+def run(history, x):
+    for _ in range(2):
+        history.append(x)
+        x = 2 * x
+    return x
+run([], jnp.ones(4))
+"""),
+    "a state of an optimizer": ("DiscardedUpdate", "step, new_trace = tx.update(gradient, trace)", TX + """
+@jax.jit
+def train(w, trace, gradient):
+    step, new_trace = tx.update(gradient, trace)
+    return w + step, trace
+train(jnp.ones(4), jnp.zeros(4), jnp.ones(4))
+"""),
+    "a state of an optimizer without jit": ("DiscardedUpdate", "step, _ = tx.update(jnp.ones(4), trace)", TX + """
+trace = jnp.zeros(4)
+for _ in range(2):
+    step, _ = tx.update(jnp.ones(4), trace)
+"""),
+    "running means": ("DiscardedUpdate", 'out, _ = model.apply(variables, x, mutable=["batch_stats"])', NORM + """
+def loss(variables, x):
+    out, _ = model.apply(variables, x, mutable=["batch_stats"])
+    return out.sum()
+loss(variables, x)
+"""),
     "a column of a table": ("SuspiciousBroadcast", "return jnp.mean(guesses == labels)", """
 def accuracy(guesses, labels):
     return jnp.mean(guesses == labels)
@@ -214,6 +270,31 @@ def test_a_mistake_is_found_at_its_line(name: str, capsys: pytest.CaptureFixture
 
 
 RIGHT = {
+    "containers that are returned, read or handed on": """
+@jax.jit
+def f(state, batch, out):
+    state["x"] = state["x"] + 1
+    batch["image"] = batch["image"] / 255
+    out.append(batch["image"].sum())
+    return state, sum(out)
+f({"x": jnp.ones(4)}, {"image": jnp.ones(4)}, [])
+""",
+    "states that are kept, empty, or meant to be left": TX + NORM + """
+@jax.jit
+def train(w, trace, gradient):
+    step, trace = tx.update(gradient, trace)
+    look, _ = tx.update(gradient, trace)
+    return w + step, trace
+@jax.jit
+def descend(w, empty, gradient):
+    step, new = plain.update(gradient, empty)
+    return w + step
+train(jnp.ones(4), jnp.zeros(4), jnp.ones(4))
+descend(jnp.ones(4), (), jnp.ones(4))
+out, changed = model.apply(variables, x, mutable=["batch_stats"])
+variables = {**variables, **changed}
+out, _ = model.apply(variables, x, mutable=["batch_stats"])
+""",
     "a dtype that is meant": """
 x = jnp.ones(4, jnp.bfloat16)
 a = x * 0.5

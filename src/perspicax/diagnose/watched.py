@@ -4,7 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["broadcasts_watched", "casts_watched", "promotions_watched", "requests_watched", "results_watched"]
+__all__ = ["broadcasts_watched", "casts_watched", "promotions_watched", "requests_watched", "results_watched",
+           "states_watched"]
 
 broadcasts_watched: list[Callable[..., Any]] = []
 """Called with the types of operands of different rank that broadcast, and the operation."""
@@ -20,3 +21,6 @@ requests_watched: list[Callable[..., Any]] = []
 
 results_watched: list[Callable[..., Any]] = []
 """Called with the result, the name of the function, and what it was made of, by the function that made it."""
+
+states_watched: list[Callable[..., Any]] = []
+"""Called with the variables that a model was applied to, and those that it returns beside its result."""

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from perspicax.diagnose.links import is_a
 from perspicax.diagnose.meaning import FRESH, UNKNOWN, Scope, own_nodes
 from perspicax.diagnose.place import Place, Position, node_span
 from perspicax.diagnose.reach import reachable
+from perspicax.sanitize.copies import lost_stores
 from perspicax.sanitize.findings import SideEffect
 from perspicax.sanitize.names import parse
 from perspicax.sanitize.telling import found
@@ -64,7 +65,7 @@ class Watched(NamedTuple):
     state: Callable[[], Any]
 
 
-def watch_call(call: FlatFunction) -> Callable[[bool], None] | None:
+def watch_call(call: FlatFunction, args: Sequence[Any], kwargs: dict) -> Callable[[bool], None] | None:
     """Before a function is traced; what is returned is called after."""
     if call.transform not in TRANSFORMS or getattr(_busy, "on", False) or "constants" not in parse(sanitize.value):
         return None
@@ -76,12 +77,12 @@ def watch_call(call: FlatFunction) -> Callable[[bool], None] | None:
             return None
         _seen.add(code)
     try:
-        return _watch(call)
+        return _watch(call, args, kwargs)
     except (RecursionError, AttributeError, TypeError, ValueError, KeyError):  # the program matters more than this search
         return None
 
 
-def _watch(call: FlatFunction) -> Callable[[bool], None] | None:
+def _watch(call: FlatFunction, args: Sequence[Any], kwargs: dict) -> Callable[[bool], None] | None:
     scopes = reachable([call.fun])
     watched = [w for scope in scopes for w in _changes(scope)]
     before = [w.state() for w in watched]
@@ -101,6 +102,7 @@ def _watch(call: FlatFunction) -> Callable[[bool], None] | None:
                                  transform=transform, holder=w.holder, position=span, code=_code(w)))
         for kind, place in calls.happened:
             _tell_call(kind, place, traced, transform)
+        lost_stores(call.fun, args, kwargs, traced, transform)
 
     return look
 

@@ -126,16 +126,25 @@ class DiscardedUpdate(Finding):
         what: what is called: `.at[...].set`, `jnp.append`.
         target: the name that the result most likely belongs to; empty where the source does not tell.
         type_text: the type of `target`, where it is known.
+        unread: for a new state that is a second result, the name that it is given; `target` is then the old one.
     """
 
     call: str
     what: str
     target: str = ""
     type_text: str = ""
+    unread: str = ""
 
     @property
     def report(self) -> Report:
         call = self.call if len(self.call) <= 80 else f"{self.what}(...)"
+        if self.unread:
+            named = "is not kept" if self.unread == "_" else f"is called `{self.unread}`, which nobody reads"
+            return Report(
+                says=f"The new state that `{call}` returns {named}: `{self.target}` stays as it was.",
+                why=f"`{self.what}` changes nothing: the state after it is its second result, which the next call wants",
+                fixes=(Fix("keep the new state, return it with the other results, and pass it on" if self.unread == "_" else
+                           f"return `{self.unread}` in place of the old state, and pass it on"),))
         kept = f"`{self.target}`" if self.target else "its argument"
         code = f"{self.target or 'result'} = {self.call}"
         return Report(
@@ -235,7 +244,7 @@ class SideEffect(Finding):
 
     Attributes:
         what: the expression or statement, as the user wrote it.
-        kind: "print", "random", "time", "store" or "constant".
+        kind: "print", "random", "time", "store", "constant" or "argument" (a store in a container of the arguments).
         function: the function that it stands in.
         traced: the function that is traced.
         transform: by what.
@@ -281,6 +290,14 @@ class SideEffect(Finding):
                     why="a large array that a traced function closes over is kept with the program, once for each compilation, "
                         "and later changes of it are not seen",
                     fixes=(Fix("pass it as an argument"),))
+        if self.kind == "argument":
+            return Report(
+                says=f"`{text}`{inside} is lost: `{self.traced}` gets a copy of `{self.holder}` from {self.transform}, and "
+                     "does not return it.",
+                why=f"{self.transform} takes arguments apart into arrays, and puts containers together anew for the function "
+                    "that it traces; the caller's stay as they are",
+                fixes=(Fix(f"return `{self.holder}` as well, and assign it where `{self.traced}` is called",
+                           code=f"return ..., {self.holder}"),))
         return Report(
             says=f"`{text}`{inside} changes `{self.holder}` only while {runs}, not at each call.", why=once,
             fixes=(Fix(f"return the new value, and store it outside the jitted function: `{self.holder}` is then an argument "

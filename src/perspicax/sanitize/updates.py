@@ -20,10 +20,11 @@ from perspicax.core.tree import tree_leaves
 from perspicax.diagnose.expression import Expression, located
 from perspicax.diagnose.frames import USER, kind_of
 from perspicax.diagnose.place import Position
-from perspicax.diagnose.source import user_place
+from perspicax.diagnose.source import parameter_names, user_place
 from perspicax.sanitize.findings import DiscardedUpdate
 from perspicax.sanitize.names import parse
 from perspicax.sanitize.reading import ancestors, dotted, full_name, function_of, imports, resolved
+from perspicax.sanitize.states import consider_state, unpacked
 from perspicax.sanitize.telling import found
 from perspicax.transform.stage import FlatFunction
 
@@ -65,11 +66,14 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
     """Look at the call that an operation was applied for."""
     if local.place is None:
         place = user_place(2)
-        if place is not None and dropped(*place):
-            _consider(place)
+        if place is not None:
+            if dropped(*place):
+                _consider(place)
+            elif unpacked(*place):
+                consider_state(place, lambda name: _local(place[0], name))
 
 
-def watch_call(call: FlatFunction) -> Callable[[bool], None] | None:
+def watch_call(call: FlatFunction, args: Sequence[Any], kwargs: dict) -> Callable[[bool], None] | None:
     """Look, when a function has been traced, at the operations that were recorded meanwhile."""
     trace = local.trace
     if not isinstance(trace, JaxprTrace) or "updates" not in parse(sanitize.value):
@@ -80,8 +84,23 @@ def watch_call(call: FlatFunction) -> Callable[[bool], None] | None:
         for place in set() if not done else {eqn.place for eqn in trace.eqns[start:] if type(eqn.place) is tuple}:
             if dropped(*place):
                 _consider(place)
+            elif unpacked(*place):
+                consider_state(place, lambda name: _argument(call, args, kwargs, name))
 
     return look_at_equations
+
+
+def _argument(call: FlatFunction, args: Sequence[Any], kwargs: dict, name: str) -> Any:
+    """What a traced function was given for a parameter."""
+    return {**dict(zip(parameter_names(call.fun), args)), **kwargs}.get(name)
+
+
+def _local(code: CodeType, name: str) -> Any:
+    """The value of a variable of a running function."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get(name)
 
 
 def _consider(place: tuple[CodeType, int]) -> None:

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from perspicax.core.report_hooks import ends_watched
-from perspicax.diagnose.watched import broadcasts_watched, casts_watched, promotions_watched, requests_watched, results_watched
+from perspicax.diagnose.watched import (
+    broadcasts_watched,
+    casts_watched,
+    promotions_watched,
+    requests_watched,
+    results_watched,
+    states_watched,
+)
 from perspicax.transform.jit import traces_watched
 from perspicax.transform.stage import calls_watched
 
@@ -37,9 +44,10 @@ def _hooks(name: str) -> list[tuple[list, Callable[..., Any]]]:
             recompiles.forget()
             return [(traces_watched, recompiles.watch_trace)]
         case "updates":
-            from perspicax.sanitize import updates
+            from perspicax.sanitize import states, updates
 
-            return [(calls_watched, updates.watch_call), (results_watched, updates.watch_result)]
+            return [(calls_watched, updates.watch_call), (results_watched, updates.watch_result),
+                    (states_watched, states.watch_applied)]
         case "constants":
             from perspicax.sanitize import constants
 

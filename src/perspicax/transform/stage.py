@@ -19,8 +19,8 @@ from perspicax.diagnose.frames import INTERNAL, kind_of
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import ArgumentTypeError, AuxiliaryResultError, ReturnedTypeError
 
-calls_watched: list[Callable[[FlatFunction], Callable[[bool], None] | None]] = []
-"""Sanitizers that are told before a function of the user's is called by a transformation.
+calls_watched: list[Callable[[FlatFunction, Sequence[Any], dict], Callable[[bool], None] | None]] = []
+"""Sanitizers that are told before a function of the user's is called by a transformation, and with what arguments.
 
 What they return is called after, with whether the function has returned.
 """
@@ -61,7 +61,7 @@ class FlatFunction:
         return outs
 
     def _watched(self, args: Sequence[Any], kwargs: dict) -> Any:
-        after = [tell for watch in calls_watched if (tell := watch(self)) is not None]
+        after = [tell for watch in calls_watched if (tell := watch(self, args, kwargs)) is not None]
         done = False
         try:
             result = self.fun(*args, **kwargs)

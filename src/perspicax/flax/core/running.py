@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+from perspicax.diagnose.watched import states_watched
 from perspicax.flax.core.as_needed import run_as_needed, run_lazily
 from perspicax.flax.core.filters import CollectionFilter, in_filter
 from perspicax.flax.core.frozen_dict import FrozenDict, unfreeze
@@ -74,7 +75,12 @@ def apply(fn: Callable[..., Any], mutable: CollectionFilter = False,
                 raise ApplyScopeInvalidVariablesStructureError(variables)
         with bind(variables, rngs=rngs, mutable=mutable, flags=flags).temporary() as root:
             result = fn(root, *args, **kwargs)
-            return result if mutable is False else (result, root.mutable_variables())
+            if mutable is False:
+                return result
+            changed = root.mutable_variables()
+            if states_watched:
+                states_watched[0](variables, changed)
+            return result, changed
 
     return applied
 
