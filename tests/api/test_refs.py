@@ -124,6 +124,20 @@ def test_a_while_loop_may_write_and_its_test_may_read() -> None:
     assert int(px.jit(lambda: lax.while_loop(lambda i: ref[...] < 100, body, 0))()) == 3 and float(ref[...]) == 128.0
 
 
+def test_a_test_that_writes_is_made_as_often_as_rounds_begin() -> None:
+    def run(n: Any) -> Any:
+        ref = px.new_ref(jnp.int32(0))
+
+        def test(i: Any) -> Any:
+            ref[...] += 1
+            return (i < n) & (ref[...] < 10)
+
+        return lax.while_loop(test, lambda i: i + 1, 0), ref[...]
+
+    for run_it in (run, px.jit(run)):
+        assert list(map(int, run_it(3))) == [3, 4] and list(map(int, run_it(0))) == [0, 1] and int(run_it(20)[1]) == 10
+
+
 def test_jit_takes_along_what_it_closes_over_and_is_traced_once_more_only() -> None:
     ref, traced = px.new_ref(jnp.arange(3.0)), []
 

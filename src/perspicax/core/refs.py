@@ -186,8 +186,15 @@ class RefCell:
         return text
 
 
-def carried(cells: Sequence[RefCell], fun: Callable[..., Any]) -> Callable[..., tuple[list, Any]]:
-    """`fun` as a function of the cells' values too: `(values, *args)` gives `(new values, result)`."""
+def carried(cells: Sequence[RefCell], fun: Callable[..., Any],
+            written: set[int] | None = None) -> Callable[..., tuple[list, Any]]:
+    """`fun` as a function of the cells' values too: `(values, *args)` gives `(new values, result)`.
+
+    Args:
+        cells: references.
+        fun: a function that may use them.
+        written: gets the positions of those that a call has written to.
+    """
     @functools.wraps(fun, updated=())
     def call(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[list, Any]:
         before = [(c._home, c._value, c._done) for c in cells]
@@ -195,6 +202,8 @@ def carried(cells: Sequence[RefCell], fun: Callable[..., Any]) -> Callable[..., 
             for c, value in zip(cells, values):
                 c._home, c._value = local.trace, value
             result = fun(*args, **kwargs)
+            if written is not None:
+                written.update([i for i, (c, value) in enumerate(zip(cells, values)) if c._value is not value])
             return [c._value for c in cells], result
         finally:
             for c, (home, value, done) in zip(cells, before):
@@ -227,10 +236,11 @@ def read_all(cells: Sequence[RefCell]) -> list[Any]:
     return [c.read() for c in cells]
 
 
-def write_all(cells: Sequence[RefCell], values: Sequence[Any]) -> None:
-    """Replace the values of several references."""
-    for c, value in zip(cells, values):
-        c.write(value)
+def write_all(cells: Sequence[RefCell], values: Sequence[Any], written: set[int] | None = None) -> None:
+    """Replace the values of several references; only of those in `written`, where that is known."""
+    for i, (c, value) in enumerate(zip(cells, values)):
+        if written is None or i in written:
+            c.write(value)
 
 
 def outer_cell(error: OuterRefError) -> RefCell:

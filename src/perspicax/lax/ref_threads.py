@@ -7,7 +7,9 @@ from typing import Any
 
 from perspicax.core.refs import RefCell, carried, lent, read_all, taking_refs, write_all
 from perspicax.core.tree_register import register_pytree_with_keys
+from perspicax.transform import trees as tree
 from perspicax.transform.errors import ArgumentTypeError
+from perspicax.transform.hooks import as_traced
 from perspicax.transform.ref_calls import PathPart, has_refs, held, passed_for, releasing, with_arguments
 from perspicax.transform.stage import function_name
 
@@ -39,7 +41,7 @@ def scan_with_refs(scan: Loop) -> Loop:
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return scan(f, init, *rest, **options)
-            step = carried(cells, f)
+            step = carried(cells, f, written := set())
 
             @functools.wraps(f, updated=())
             def body(carry: Any, x: Any) -> Any:
@@ -47,7 +49,7 @@ def scan_with_refs(scan: Loop) -> Loop:
                 return WithRefs(values, new), y
 
             last, ys = scan(body, WithRefs(read_all(cells), init), *rest, **options)
-            write_all(cells, last.values)
+            write_all(cells, last.values, written)
             return last.own, ys
 
         return taking_refs(attempt)
@@ -87,21 +89,51 @@ def map_with_refs(scan: Loop) -> Callable[[Loop], Loop]:
     return decorate
 
 
+class _TestWritesError(Exception):
+    """The test of a loop writes to references; never leaves this file."""
+
+
 def while_with_refs(while_loop: Loop) -> Loop:
-    """`while_loop`, whose functions may use references; the test may read them."""
+    """`while_loop`, whose functions may use references.
+
+    A test has nowhere to put what it writes. One that does is made once before the loop and at the end of each round, and
+    its answer is carried.
+    """
     @functools.wraps(while_loop)
     def call(cond_fun: Any, body_fun: Any, init_val: Any) -> Any:
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return while_loop(cond_fun, body_fun, init_val)
-            test, step = carried(cells, cond_fun), carried(cells, body_fun)
-            go_on = functools.wraps(cond_fun, updated=())(lambda both: test(both.values, both.own)[1])
+            test, step = carried(cells, cond_fun), carried(cells, body_fun, written := set())
+
+            @functools.wraps(cond_fun, updated=())
+            def go_on(both: Any) -> Any:
+                values, answer = test(both.values, both.own)
+                if any(new is not old for new, old in zip(values, both.values)):
+                    raise _TestWritesError
+                return answer
+
             body = functools.wraps(body_fun, updated=())(lambda both: WithRefs(*step(both.values, both.own)))
-            last = while_loop(go_on, body, WithRefs(read_all(cells), init_val))
-            write_all(cells, last.values)
+            before = read_all(cells)
+            try:
+                last = while_loop(go_on, body, WithRefs(before, init_val))
+            except _TestWritesError:
+                test = carried(cells, cond_fun, written)
+                last = tested_behind(test, step, cond_fun, body_fun, before, init_val)
+            write_all(cells, last.values, written)
             return last.own
 
         return taking_refs(attempt)
+
+    def tested_behind(test: Any, step: Any, cond_fun: Any, body_fun: Any, before: list, init_val: Any) -> WithRefs:
+        def tested(values: list, own: Any) -> WithRefs:
+            values, answer = test(values, own)
+            return WithRefs([*values, answer], own)
+
+        go_on = functools.wraps(cond_fun, updated=())(lambda both: both.values[-1])
+        body = functools.wraps(body_fun, updated=())(lambda both: tested(*step(both.values[:-1], both.own)))
+        last = while_loop(go_on, body, tested(before, tree.tree_map(as_traced, init_val)))
+        return WithRefs(last.values[:-1], last.own)
 
     return call
 
@@ -113,10 +145,10 @@ def fori_with_refs(fori_loop: Loop) -> Loop:
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return fori_loop(lower, upper, body_fun, init_val, **options)
-            step = carried(cells, body_fun)
+            step = carried(cells, body_fun, written := set())
             body = functools.wraps(body_fun, updated=())(lambda i, both: WithRefs(*step(both.values, i, both.own)))
             last = fori_loop(lower, upper, body, WithRefs(read_all(cells), init_val), **options)
-            write_all(cells, last.values)
+            write_all(cells, last.values, written)
             return last.own
 
         return taking_refs(attempt)
@@ -138,9 +170,10 @@ def branches_with_refs(apply_branches: Callable[..., Any]) -> Callable[..., Any]
                     if others is None:
                         raise
                 return call(transform, index, [releasing(f) for f in functions], names, others, *rest)
-            result = apply_branches(transform, index, [_branch(cells, f) for f in functions], names,
+            written: set[int] = set()
+            result = apply_branches(transform, index, [_branch(cells, f, written) for f in functions], names,
                                     (read_all(cells), *operands), *rest)
-            write_all(cells, result.values)
+            write_all(cells, result.values, written)
             return result.own
 
         return taking_refs(attempt)
@@ -148,8 +181,8 @@ def branches_with_refs(apply_branches: Callable[..., Any]) -> Callable[..., Any]
     return call
 
 
-def _branch(cells: Cells, fun: Callable[..., Any]) -> Callable[..., WithRefs]:
-    step = carried(cells, fun)
+def _branch(cells: Cells, fun: Callable[..., Any], written: set[int]) -> Callable[..., WithRefs]:
+    step = carried(cells, fun, written)
     return functools.wraps(fun, updated=())(lambda values, *operands: WithRefs(*step(values, *operands)))
 
 
