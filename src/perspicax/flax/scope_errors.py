@@ -8,6 +8,7 @@ from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.expression import located
 from perspicax.diagnose.place import Place, Position
 from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.source import imported_as
 from perspicax.flax.applied import AppliedError, Collision, collision, opened_at, transform_made_at, variable_made_at
 from perspicax.flax.error_base import (
     FlaxError,
@@ -520,7 +521,9 @@ class JaxTransformError(FlaxError):
 
     @property
     def report(self) -> Report:
-        by = f"`{_PUBLIC.get(self.transform, f'jax.{self.transform}')}`" if self.transform else "a transformation of JAX"
+        lift = self._lift()
+        called = lift or (_PUBLIC.get(self.transform, f"jax.{self.transform}") if self.transform else "")
+        by = f"`{called}`" if called else "a transformation of JAX"
         what = f"`{entry(self.scope_path, self.name, self.collection)}`" if self.name else "A variable"
         done = "made" if self.action == "make" else "set"
         lifted = _LIFTED.get(self.transform, self.transform)
@@ -532,8 +535,16 @@ class JaxTransformError(FlaxError):
                      code="kernel = self.param('kernel', init, shape)\ny = jax.jit(lambda a: a @ kernel)(x)")
         returned = Fix("return the new value from the function, and set the variable after it",
                        code=f"y, new = ...\n{self.name or 'variable'}.value = new")
+        says = f"{what} was {done} inside of {by} that was opened within the module."
+        if lift:
+            return Report(
+                says=says, primary=self.opened, labels=labels,
+                why=f"it belongs to a module from outside of {by}. Modules are carried in, and their variables out, only as "
+                    "arguments; those from outside stay where they were made",
+                fixes=(Fix("take the module from the first argument", code=f"{lift}(lambda module, x: module(x), layer, x)"),
+                       Fix("make the variables before: call the module once outside")))
         return Report(
-            says=f"{what} was {done} inside of {by} that was opened within the module.", primary=self.opened, labels=labels,
+            says=says, primary=self.opened, labels=labels,
             why="the function that a transformation of JAX runs must be pure: what it stores in the module are placeholders, "
                 f"which mean nothing outside of it. {flax} {'hands' if lifted else 'hand'} the variables in and "
                 f"take{'s' if lifted else ''} them out again",
@@ -541,7 +552,18 @@ class JaxTransformError(FlaxError):
                    Fix("use Flax's own (lifted) transformation, which carries variables in and out", code=code),
                    *([] if self.action == "set" else [arrays])))
 
+    def _lift(self) -> str:
+        """What the user calls the lifted transformation, `nn.grad`, if it is one that was opened."""
+        found = located(self.opened)
+        node = found.node if found is not None else None
+        callee = node.func if isinstance(node, ast.Call) else None
+        if not isinstance(callee, ast.Attribute) or not isinstance(callee.value, ast.Name):
+            return ""
+        linen = imported_as(self.opened, "linen", "nn")
+        return f"{linen}.{callee.attr}" if callee.value.id == linen and callee.attr in _AT_ONCE else ""
 
+
+_AT_ONCE = ("cond", "grad", "jvp", "switch", "value_and_grad", "vjp", "while_loop")
 _CODE = {
     "scan": "step = nn.scan(lambda module, x, _: (layer(x), None), variable_broadcast='params',\n"
             "               split_rngs={'params': False}, length=n)\nx, _ = step(self, x, None)",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from perspicax import lax, random
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
+from perspicax.flax.core.lift_reports import in_users_terms
 from perspicax.flax.core.packing import Groups, named_as, pack, tree_map_rngs
 from perspicax.flax.core.scopes import Scope
 
@@ -52,7 +53,9 @@ def while_loop(cond_fn: Callable[[Scope, C], Any], body_fn: Callable[[Scope, C],
             (carried,) = leave(inside)
             return step + 1, carried, carry
 
-        _, carried, carry = lax.while_loop(goes_on, body, (0, carried, carry))
+        goes_on.__name__ = getattr(cond_fn, "__name__", "cond_fn")
+        with in_users_terms(2, {"body_fun": body_fn}, carry=True):
+            _, carried, carry = lax.while_loop(goes_on, body, (0, carried, carry))
         return carry, (carried,)
 
     return pack(looped, (carry_variables, broadcast_variables), (carry_variables,), tuple(split_rngs),
@@ -60,7 +63,7 @@ def while_loop(cond_fn: Callable[[Scope, C], Any], body_fn: Callable[[Scope, C],
 
 
 def _branch(fn: Callable[..., Any], enter: Any, leave: Any) -> Callable[..., Any]:
-    @named_as(fn)
+    @named_as(fn, "variables", "rngs")
     def branch(variables: Groups, rngs: Groups, *operands: Any) -> Any:
         inside = enter(variables, rngs)
         result = fn(inside, *operands)
@@ -86,7 +89,9 @@ def cond(pred: Any, true_fun: Callable[..., C], false_fun: Callable[..., C], sco
         The result of the function that ran.
     """
     def branched(enter: Any, leave: Any, variables: Groups, rngs: Groups, *operands: Any) -> Any:
-        return lax.cond(pred, _branch(true_fun, enter, leave), _branch(false_fun, enter, leave), variables, rngs, *operands)
+        with in_users_terms(0, {"true_fun": true_fun, "false_fun": false_fun}):
+            return lax.cond(pred, _branch(true_fun, enter, leave), _branch(false_fun, enter, leave), variables, rngs,
+                            *operands)
 
     return pack(branched, (variables,), (variables,), (rngs,), name="cond")(scope, *operands)
 
@@ -107,6 +112,7 @@ def switch(index: Any, branches: Sequence[Callable[..., C]], scope: Scope, *oper
         The result of the function that ran.
     """
     def branched(enter: Any, leave: Any, variables: Groups, rngs: Groups, *operands: Any) -> Any:
-        return lax.switch(index, [_branch(fn, enter, leave) for fn in branches], variables, rngs, *operands)
+        with in_users_terms(0, {f"branches[{i}]": fn for i, fn in enumerate(branches)}):
+            return lax.switch(index, [_branch(fn, enter, leave) for fn in branches], variables, rngs, *operands)
 
     return pack(branched, (variables,), (variables,), (rngs,), name="switch")(scope, *operands)

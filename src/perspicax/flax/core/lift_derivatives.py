@@ -8,6 +8,7 @@ import perspicax as jax
 from perspicax import tree_util
 from perspicax.flax import struct
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
+from perspicax.flax.core.lift_reports import of_pair
 from perspicax.flax.core.packing import Groups, named_as, pack
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.tree_errors import LiftError
@@ -15,8 +16,8 @@ from perspicax.flax.tree_errors import LiftError
 __all__ = ["custom_vjp", "jvp", "value_and_grad", "vjp"]
 
 
-def _with_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
-    return result if has_aux else (result, None)
+def _with_aux(result: Any, has_aux: bool, fn: Callable[..., Any]) -> tuple[Any, Any]:
+    return of_pair(result, fn) if has_aux else (result, None)
 
 
 def vjp(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: bool = False, reduce_axes: Sequence[str] = (),
@@ -47,11 +48,10 @@ def vjp(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: bool = False
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
         moving, still = variables
 
-        @named_as(fn)
-
+        @named_as(fn, "variables")
         def inner(moving: Any, *args: Any) -> Any:
             inside = enter((moving, still), rngs)
-            result, aux = _with_aux(fn(inside, *args), has_aux)
+            result, aux = _with_aux(fn(inside, *args), has_aux, fn)
             return result, (aux, leave(inside))
 
         result, pullback, (aux, changed) = jax.vjp(inner, moving, *args, has_aux=True)
@@ -105,7 +105,7 @@ def value_and_grad(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: b
         @named_as(fn)
         def inner(*args: Any) -> Any:
             inside = enter(variables, rngs)
-            result, aux = _with_aux(fn(inside, *args), has_aux)
+            result, aux = _with_aux(fn(inside, *args), has_aux, fn)
             return result, (aux, leave(inside))
 
         numbers = tuple(range(len(args)))
@@ -139,8 +139,7 @@ def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, varia
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
         moving, still = variables
 
-        @named_as(fn)
-
+        @named_as(fn, signature=False)
         def inner(moving: Any, args: Any) -> Any:
             inside = enter((moving, still), rngs)
             result = fn(inside, *args)
@@ -187,7 +186,7 @@ def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_
                 return function(inside, *args), leave(inside)
 
             # The variables and keys that have no cotangents are arguments too: they may be tracers of a derivative.
-            @named_as(fn)
+            @named_as(fn, signature=False)  # `jax.custom_vjp` binds arguments by it
             def inner(moving: Any, still: Any, rngs: Groups, *args: Any) -> Any:
                 return run(fn, moving, still, rngs, args)
 

@@ -12,8 +12,9 @@ from perspicax.flax.core import meta
 from perspicax.flax.core.axes_scan import broadcast
 from perspicax.flax.core.axes_scan import scan as scan_axes
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
+from perspicax.flax.core.lift_reports import in_users_terms
 from perspicax.flax.core.lift_stages import remat
-from perspicax.flax.core.packing import Groups, pack, tree_map_rngs
+from perspicax.flax.core.packing import Groups, named_as, pack, tree_map_rngs
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.error_base import article
 from perspicax.flax.tree_errors import LiftError
@@ -45,6 +46,22 @@ def _sizes(tree: Any, axes: Any) -> set[int]:
     found = zip(tree_util.tree_leaves(tree, is_leaf=none), tree_util.tree_leaves(spread, is_leaf=none), strict=True)
     sizes = [(jax.numpy.shape(leaf), axis) for leaf, axis in found if axis is not None and leaf is not None]
     return {shape[axis] for shape, axis in sizes if -len(shape) <= axis < len(shape)}  # of others `jax.vmap` tells
+
+
+def _axes_of_each(in_axes: Any, args: tuple[Any, ...], transform: str) -> tuple[Any, ...]:
+    """For each argument its axis, or the axes of its parts.
+
+    Raises:
+        LiftError: there are more or fewer.
+    """
+    if not isinstance(in_axes, (tuple, list)):
+        return tuple([in_axes] * len(args))
+    if len(in_axes) != len(args):
+        besides = "the module and the carry are" if transform == "scan" else "the module is"
+        raise LiftError(says=f"`in_axes` of {transform} has {len(in_axes)} entr{'y' if len(in_axes) == 1 else 'ies'}, but "
+                             f"{len(args)} argument{'' if len(args) == 1 else 's'} came.",
+                        why=f"it has one for each argument; {besides} not counted, nor is what is given by keyword")
+    return tuple(in_axes)
 
 
 def _pair(found: Any) -> tuple[Any, Any]:
@@ -92,7 +109,7 @@ def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutA
     rng_axes = tuple([0 if split else None for split in splits])
 
     def mapped(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
-        axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else tuple([in_axes] * len(args))
+        axes = _axes_of_each(in_axes, args, "vmap")
         size = axis_size
         if size is None:
             sizes = _sizes(variables, taken_axes) | _sizes(args, axes)
@@ -104,6 +121,7 @@ def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutA
         keys = tuple([tree_map_rngs(lambda key: random.split(key, size), group) if split else group
                       for group, split in zip(rngs, splits, strict=True)])
 
+        @named_as(fn, signature=False)
         def inner(variables: Groups, keys: Groups, args: Any) -> Any:
             scope = enter(_with_axis(meta.remove_axis, variables, taken_axes, metadata_params), keys)
             result = fn(scope, *args)
@@ -151,7 +169,7 @@ def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutS
     rng_axes = tuple([0 if split else broadcast for split in splits])
 
     def looped(enter: Any, leave: Any, variables: Groups, rngs: Groups, carry: Any, *args: Any) -> Any:
-        axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else tuple([in_axes] * len(args))
+        axes = _axes_of_each(in_axes, args, "scan")
         shared, carried, stepped = variables[0], variables[1], variables[2:]
         size = length if length is not None else _length(args, axes, stepped, taken_axes)
         keys = tuple([tree_map_rngs(lambda key: random.split(key, size), group) if split else group
@@ -175,7 +193,8 @@ def scan(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutS
         loop = scan_axes(step, in_axes=(taken_axes, rng_axes, axes), out_axes=(given_axes, out_axes), length=size,
                          reverse=reverse, unroll=unroll, _split_transpose=_split_transpose,
                          check_constancy_invariants=check_constancy_invariants)
-        shared, (carried, carry), (stepped, results) = loop(shared, (carried, carry), stepped, keys, args)
+        with in_users_terms(1, {"f": fn}, carry=True):
+            shared, (carried, carry), (stepped, results) = loop(shared, (carried, carry), stepped, keys, args)
         return (carry, results), (shared, carried, *stepped)
 
     return pack(looped, (variable_broadcast, variable_carry, *taken), (variable_broadcast, variable_carry, *given),

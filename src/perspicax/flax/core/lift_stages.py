@@ -231,7 +231,7 @@ def remat(fn: Callable[..., Any], variables: CollectionFilter = True, rngs: PRNG
                             why="`static_argnums` counts the arguments that are given by position",
                             fixes=(Fix("give the static argument by position"),))
 
-        @named_as(fn)
+        @named_as(fn, "variables", "rngs")
         def inner(variables: Groups, rngs: Groups, *args: Any, **kwargs: Any) -> Any:
             scope = enter(variables, rngs)
             result = fn(scope, *args, **kwargs)

@@ -5,6 +5,7 @@ taken out as pytrees, the function runs on new scopes that are made of them insi
 """
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -151,10 +152,40 @@ def distinct_scopes(leaves: Iterable[Scope]) -> tuple[list[Scope], list[tuple[in
     return tops, ways
 
 
-def named_as(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator for what runs the user's `fn` within a transformation: reports call it by the user's name."""
+class _Signature:
+    """What reports ask for in place of a function that runs the user's one: its code, and its parameters' names."""
+
+    def __init__(self, fn: Callable[..., Any], lead: tuple[str, ...]) -> None:
+        self.__wrapped__, self.lead = fn, lead
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        first = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in self.lead]
+        try:
+            own = list(inspect.signature(self.__wrapped__).parameters.values())
+        except (TypeError, ValueError):  # a builtin
+            own = []
+        if own and own[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+            own = own[1:]  # without the scope or module
+        return inspect.Signature([*first, *[each.replace(name=f"{each.name}_") if each.name in self.lead else each
+                                            for each in own]])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+
+def named_as(fn: Callable[..., Any], *lead: str, signature: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator for what runs the user's `fn` within a transformation: reports call it and its arguments as the user does.
+
+    Args:
+        fn: the user's function, of a scope or module and arguments.
+        *lead: the names of what the runner takes in place of the scope.
+        signature: whether the runner's other parameters are those of `fn`, in the same order.
+    """
     def named(runs: Callable[..., Any]) -> Callable[..., Any]:
         runs.__name__ = runs.__qualname__ = getattr(fn, "__name__", "function")
+        if signature:
+            runs.__wrapped__ = _Signature(fn, lead)  # type: ignore[attr-defined]
         return runs
 
     return named

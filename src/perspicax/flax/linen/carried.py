@@ -115,7 +115,10 @@ class Carried:
             fn: takes a module and arguments.
             name: its name, for reports.
         """
-        made: Any = functools.partial(self.run, fn, name)
+        @functools.wraps(fn)
+        def made(*args: Any, **kwargs: Any) -> Any:
+            return self.run(fn, name, *args, **kwargs)
+
         made.__name__ = name or getattr(fn, "__name__", "function")
         return made
 

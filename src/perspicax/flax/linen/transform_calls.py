@@ -10,6 +10,7 @@ from perspicax import tree_util
 from perspicax.flax.core import lift
 from perspicax.flax.core.frozen_dict import FrozenDict
 from perspicax.flax.core.lift import CollectionFilter, PRNGSequenceFilter
+from perspicax.flax.core.lift_reports import named_transform
 from perspicax.flax.linen.carried import Carried
 from perspicax.flax.linen.module_class import wrap_method
 from perspicax.flax.traceback_util import api_boundary
@@ -114,7 +115,8 @@ def grad(fn: Callable[..., Any], mdl: Any, *primals: Any, has_aux: bool = False,
     Returns:
         The gradients, a tuple with one for each argument; or (gradients, values without derivative) if `has_aux`.
     """
-    found = value_and_grad(fn, mdl, *primals, has_aux=has_aux, reduce_axes=reduce_axes, variables=variables, rngs=rngs)
+    with named_transform("grad"):
+        found = value_and_grad(fn, mdl, *primals, has_aux=has_aux, reduce_axes=reduce_axes, variables=variables, rngs=rngs)
     return (found[1], found[0][1]) if has_aux else found[1]
 
 

@@ -1,0 +1,126 @@
+"""Reports of lifted control flow in the user's terms: his own result and carry, and variables by their collections."""
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from perspicax import tree_util
+from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.place import Position
+from perspicax.diagnose.report import Fix
+from perspicax.diagnose.source import code_of
+from perspicax.flax.error_base import article
+from perspicax.flax.tree_errors import LiftError
+
+__all__ = ["in_users_terms", "named_transform", "of_pair"]
+
+
+@contextmanager
+def in_users_terms(whole: int, functions: Mapping[str, Callable[..., Any]], carry: bool = False) -> Iterator[None]:
+    """Within it, errors of `lax.cond` and of loops speak of what the user's functions return.
+
+    What the lifted functions return is a tuple of that and of groups of variables.
+
+    Args:
+        whole: where in the tuple the user's own result stands.
+        functions: by the parameter of the transformation, the user's functions.
+        carry: whether this is a loop, whose first function is the body.
+
+    Raises:
+        LiftError: the results agree, but the variables that the functions leave do not.
+    """
+    try:
+        yield
+    except PerspicaxError as error:
+        if not hasattr(error, "mismatches") or not (error.rows or error.mismatches):  # type: ignore[attr-defined]
+            raise
+        _translate(error, whole, functions, carry)
+        raise
+
+
+def _translate(error: Any, whole: int, functions: Mapping[str, Callable[..., Any]], carry: bool) -> None:
+    own = f"[{whole}]"
+    rows = tuple([(path.removeprefix(own), a, b) for path, a, b in error.rows if path.startswith(own)])
+    found = tuple([dataclasses.replace(each, path=each.path[1:]) for each in error.mismatches
+                   if each.path and getattr(each.path[0], "idx", None) == whole])
+    if carry:
+        error.function = getattr(next(iter(functions.values())), "__name__", "function")
+    if not rows and not found:
+        raise _of_variables(error, carry) from None
+    error.rows, error.mismatches = rows, found
+    if carry:
+        body = next(iter(functions.values()))
+        error.carry, error.definition, error.lifted = _second_parameter(body), _place(body), True
+    else:
+        error.definitions = tuple([_place(functions.get(parameter)) for parameter, _ in error.functions])
+
+
+def _of_variables(error: Any, carry: bool) -> LiftError:
+    names = [error.function] if carry else [name for _, name in error.functions]
+    fixes: tuple[Fix, ...] = ()
+    functions = " and ".join([f"`{name}`" if name != "<lambda>" else "a lambda" for name in names])
+    before, after = ("before", "afterwards") if carry else ("by the first", "by the other")
+    lines = [f"    {_variable(path)}  {a.str_short()} {before}, {b.str_short()} {after}" for path, a, b in error.rows]
+    for each in error.mismatches:
+        sides = ((getattr(each, "missing", ()), before), (getattr(each, "extra", ()), after))
+        verb = "is there" if carry else "is made"
+        there = "; ".join([f"{', '.join(map(repr, names))} {verb} {where} alone" for names, where in sides if names])
+        lines.append(f"    {_variable(tree_util.keystr(each.path))}: {there or 'differs in structure'}")
+    listed = "\n".join(dict.fromkeys(lines))
+    if carry:
+        says = f"{functions}, the body of a lifted {error.transform}, changes variables or their types:\n{listed}"
+        why = "each step of a compiled loop works on the same types: variables that it carries exist before it, and keep theirs"
+        fixes = (Fix("make them before the loop, in the module that is given to it"),)
+    else:
+        says = f"{functions}, branches of a lifted {error.transform}, leave different variables:\n{listed}"
+        why = "only one of them runs, and what follows is compiled for one set of variables and one type of each"
+        if error.mismatches and "<lambda>" not in names:
+            fixes = (Fix("let all of them make theirs when the module is initialised", code=(
+                f"if self.is_initializing():\n    for branch in ({', '.join(names)}):\n        branch(self, x)")),)
+    return LiftError(says=says, why=why, fixes=fixes)
+
+
+def _variable(path: str) -> str:
+    """`variables['params']['kernel']`, of a path through groups and scopes."""
+    at = path.find("['")
+    return f"variables{path[at:] if at >= 0 else ''}"
+
+
+def _second_parameter(fn: Callable[..., Any]) -> str:
+    try:
+        return list(inspect.signature(fn).parameters)[1]
+    except (TypeError, ValueError, IndexError):  # a builtin, or `*args`
+        return "carry"
+
+
+def _place(fn: Callable[..., Any] | None) -> Position | None:
+    code = code_of(fn)
+    return None if code is None else Position(code, 0)
+
+
+@contextmanager
+def named_transform(name: str) -> Iterator[None]:
+    """Within it, errors of a derivative name the transformation that the user called."""
+    try:
+        yield
+    except PerspicaxError as error:
+        if getattr(error, "transform", None) == "value_and_grad":
+            error.transform = name  # type: ignore[attr-defined]
+        raise
+
+
+def of_pair(result: Any, fn: Callable[..., Any]) -> tuple[Any, Any]:
+    """What a function returns that has further values beside its result.
+
+    Raises:
+        LiftError: it is no pair.
+    """
+    if isinstance(result, (tuple, list)) and len(result) == 2:
+        return result[0], result[1]
+    what = f"{len(result)} values" if isinstance(result, (tuple, list)) else article(result)
+    name = getattr(fn, "__name__", "function")
+    raise LiftError(says=f"With `has_aux=True` a function returns a pair, but `{name}` returned {what}.",
+                    why="the first of both is differentiated, the second is handed on as it is")
