@@ -208,6 +208,28 @@ def timed(x):
     return x + started % 1.0
 timed(jnp.ones(4))
 """),
+    "a variable that changes": ("SideEffect", "return w - rate * w", """
+rate = 0.5
+@jax.jit
+def step(w):
+    return w - rate * w
+for _ in range(2):
+    step(jnp.ones(4))
+    rate /= 2
+"""),
+    "a variable of the function around": ("SideEffect", "return w * scale", """
+def train():
+    scale = jnp.ones(())
+    @jax.jit
+    def step(w):
+        def loss(w):
+            return w * scale
+        return jax.grad(loss)(w)
+    for _ in range(2):
+        step(1.0)
+        scale = scale + 1
+train()
+"""),
     "a dict of the arguments": ("SideEffect", 'metrics["loss"] += loss', """
 @jax.jit
 def note(metrics, loss):
@@ -270,6 +292,26 @@ def test_a_mistake_is_found_at_its_line(name: str, capsys: pytest.CaptureFixture
 
 
 RIGHT = {
+    "variables that stay, or are read at each call": """
+width = 2
+rate = 0.5
+rate = 0.25
+seen = 0
+@jax.jit
+def step(w):
+    def show(w):
+        print(seen)
+    jax.debug.callback(show, w)
+    return rate * jnp.ones(width) * w
+for seen in range(3):
+    rate = 0.25
+    step(1.0)
+for factor in (1.0, 2.0):
+    @jax.jit
+    def scaled(x):
+        return factor * x
+    scaled(1.0), scaled(1.0)
+""",
     "containers that are returned, read or handed on": """
 @jax.jit
 def f(state, batch, out):

@@ -244,7 +244,8 @@ class SideEffect(Finding):
 
     Attributes:
         what: the expression or statement, as the user wrote it.
-        kind: "print", "random", "time", "store", "constant" or "argument" (a store in a container of the arguments).
+        kind: "print", "random", "time", "store", "constant", "argument" (a store in a container of the arguments) or
+            "stale" (a variable that has changed since; `holder` is what it was, `code` what it is, where that is short).
         function: the function that it stands in.
         traced: the function that is traced.
         transform: by what.
@@ -290,6 +291,15 @@ class SideEffect(Finding):
                     why="a large array that a traced function closes over is kept with the program, once for each compilation, "
                         "and later changes of it are not seen",
                     fixes=(Fix("pass it as an argument"),))
+        if self.kind == "stale":
+            was, now = (f" was {self.holder}", f", and is {self.code} now") if self.holder and self.code else (
+                " was another value", "")
+            return Report(
+                says=f"`{text}`{was} when {self.transform} traced `{self.traced}`{now}: the compiled program goes on with "
+                     "what it was.",
+                why="a variable that a jitted function reads from outside is read once, while it is traced, and becomes a "
+                    "constant of the program; a call looks at its arguments alone",
+                fixes=(Fix(f"pass `{text}` as an argument"),))
         if self.kind == "argument":
             return Report(
                 says=f"`{text}`{inside} is lost: `{self.traced}` gets a copy of `{self.holder}` from {self.transform}, and "

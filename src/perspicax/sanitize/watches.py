@@ -49,9 +49,10 @@ def _hooks(name: str) -> list[tuple[list, Callable[..., Any]]]:
             return [(calls_watched, updates.watch_call), (results_watched, updates.watch_result),
                     (states_watched, states.watch_applied)]
         case "constants":
-            from perspicax.sanitize import constants
+            from perspicax.sanitize import constants, stale
 
-            return [(calls_watched, constants.watch_call), (traces_watched, constants.watch_trace)]
+            return [(calls_watched, constants.watch_call), (traces_watched, constants.watch_trace),
+                    (traces_watched, stale.watch_trace)]
         case "broadcast":
             from perspicax.sanitize import broadcast
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from perspicax.core.trace import check_alive
 from perspicax.core.tracer import Tracer, typers
 from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
-from perspicax.transform.errors import DialectError, MissingDtypeError
+from perspicax.transform.errors import PLATFORMS, DialectError, LoweringPlatformError, MissingDtypeError
 from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.jit_primitive import any_of, argument_names, find_non_finite, inner_shardings, program_for
 from perspicax.xla import compile as compilation
@@ -46,9 +46,10 @@ class Traced:
         closed: its jaxpr.
         keeps_refs: whether there may be references in the jaxpr.
         refs: what it does with references, where it is a program on their values.
+        before: what sanitizers want to be called before it runs again.
     """
 
-    __slots__ = ("__weakref__", "args_info", "avals", "closed", "donated", "in_tree", "keeps_refs", "name", "opened",
+    __slots__ = ("__weakref__", "args_info", "avals", "before", "closed", "donated", "in_tree", "keeps_refs", "name", "opened",
                  "out_tree", "refs")
 
     def __init__(self, closed: ClosedJaxpr, out_tree: Any, name: str, in_tree: Any, avals: tuple,
@@ -58,6 +59,7 @@ class Traced:
         self.opened: ClosedJaxpr | None = None
         self.keeps_refs = False
         self.refs: RefUse | None = None
+        self.before: tuple[Callable[[], None], ...] = ()
 
     def without_consts(self) -> ClosedJaxpr:
         """The jaxpr with its constants as leading inputs."""

@@ -45,10 +45,11 @@ checking = dispatch.checking
 flatten = tree.flatten
 
 
-traces_watched: list[Callable[..., None]] = []
+traces_watched: list[Callable[..., Callable[[], None] | None]] = []
 """Sanitizers that are told of each function that is traced.
 
 They get the function, its name, its jaxpr, what was traced of it before, the key of this call, and names of static arguments.
+What they return is called before each later call for which nothing is traced; such calls do not take the short ways.
 """
 
 _caches: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
@@ -228,6 +229,9 @@ class JitFunction:
                     traced = self._trace(in_tree, avals, statics, rebuild, key, keeps_refs=True)
             else:
                 traced = self._trace(in_tree, avals, statics, rebuild, key)
+        elif traced.before:
+            for look in traced.before:
+                look()
         if options.has_shardings:
             return leaves, traced, *options.flat_shardings(in_tree, traced.out_tree)
         return leaves, traced, None, None
@@ -251,8 +255,9 @@ class JitFunction:
         donated = options.donated(self.signature(), in_tree) if options.donates else (False,) * len(avals)
         traced = Traced(closed, flat.out_tree, self._name, in_tree, avals, donated)
         traced.keeps_refs = keeps_refs
-        for tell in traces_watched:
+        traced.before = tuple(filter(None, [
             tell(self._fun, self._name, closed, self._traced, key, lambda which: self.signature().name(which))
+            for tell in traces_watched]))
         compilation.log_step("Finished tracing %s for arguments %s in %.6f s", f"jit({self._name})", list(avals),
                              time.perf_counter() - started)
         if not any(isinstance(c, Tracer) for c in closed.consts) and not config.jax_check_tracer_leaks:
@@ -263,7 +268,7 @@ class JitFunction:
 
     def _remember(self, args: tuple, kwargs: dict, traced: Traced, arrays: Sequence[ArrayImpl]) -> None:
         """Keep the short way for the next call with arguments like these."""
-        if not self._plain or traced.closed.effects or checking.careful or config.jax_check_tracer_leaks:
+        if not self._plain or traced.before or traced.closed.effects or checking.careful or config.jax_check_tracer_leaks:
             return
         placed = shardings.first_sharding()
         if inner_shardings(traced.closed):
@@ -289,7 +294,7 @@ class JitFunction:
     def _remember_placed(self, leaves: Sequence[Any], traced: Traced, in_shardings: Any, out_shardings: Any) -> None:
         """The same for arrays that lie where the program takes them."""
         options = self._options
-        if options.has_statics or traced.closed.effects or checking.nans or config.jax_check_tracer_leaks:
+        if options.has_statics or traced.before or traced.closed.effects or checking.nans or config.jax_check_tracer_leaks:
             return
         if any(type(x) is not ArrayImpl for x in leaves):
             return
