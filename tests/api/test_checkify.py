@@ -125,6 +125,13 @@ def test_nothing_is_found_where_nothing_is_wrong(f: Any) -> None:
     assert found(f, jnp.asarray(X), errors=ck.all_checks) is None
 
 
+def test_an_index_that_shall_be_clipped_is_inside() -> None:
+    checked = ck.checkify(lambda x, k: x.at[k].get(mode="clip"), errors=ck.index_checks)
+    for f in (checked, px.jit(checked)):
+        error, entry = f(jnp.arange(4.0), 7)
+        assert error.get() is None and float(entry) == 3.0
+
+
 def test_derivatives_of_checked_functions() -> None:
     def loss(x: Any) -> Any:
         error, out = ck.checkify(lambda y: lax.fori_loop(0, 3, lambda i, c: positive(c), y), ck.all_checks)(x)

@@ -16,7 +16,14 @@ from perspicax.core.primitive import Primitive
 from perspicax.core.printer import check_jaxpr
 from perspicax.experimental import io_callback
 from perspicax.lax.branch_errors import PredicateError
-from perspicax.lax.control_errors import CarryTypeError, LoopEffectError, NotAFunctionError, WhileTransposeError
+from perspicax.lax.control_errors import (
+    CarryTypeError,
+    LoopEffectError,
+    NotAFunctionError,
+    ScanElementsError,
+    UnrollError,
+    WhileTransposeError,
+)
 from perspicax.lax.parameter_errors import ParameterCountError
 from perspicax.xla import compile as compilation
 
@@ -536,3 +543,19 @@ def test_what_a_body_raises_itself_stays_as_it_is() -> None:
     with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given") as caught:
         lax.scan(lambda c, x: (of_one(c, x), c), 0.0, X)  # type: ignore[call-arg]
     assert type(caught.value) is TypeError
+
+
+def test_numbers_of_steps_are_integers_and_truth_values_are_bounds() -> None:
+    for call, kind in ((lambda: lax.fori_loop(0, 7, lambda i, x: x, 0, unroll=2.5), "integer"),
+                       (lambda: lax.map(lambda x: x, X, batch_size=1.5), "batch")):
+        with pytest.raises(UnrollError) as caught:
+            call()
+        assert caught.value.kind == kind and isinstance(caught.value, TypeError)
+    assert int(lax.fori_loop(False, True, lambda i, x: x + 1, 0)) == 1
+
+
+@pytest.mark.parametrize("combine", [lambda a, b: a.sum(0), lambda a, b: (a + b).astype(np.float16)])
+def test_an_associative_function_keeps_types(combine: Callable[[Any, Any], Any]) -> None:
+    with pytest.raises(ScanElementsError) as caught:
+        lax.associative_scan(combine, jnp.ones((2, 2)))
+    assert caught.value.kind == "types" and caught.value.rows[0][0] == "elems"

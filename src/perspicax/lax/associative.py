@@ -62,6 +62,11 @@ def associative_scan(fn: Callable[..., Any], elems: Any, reverse: bool = False, 
         if found != structure:
             forms = (("expected", str(structure)), ("returned", str(found)))
             raise ScanElementsError(kind="structure", rows=forms, axis=axis, function=function_name(fn))
+        kept = [(get_aval(x), get_aval(y)) for x, y in zip(left, outs)]
+        if any((a.shape, a.dtype) != (b.shape, b.dtype) for a, b in kept):
+            changed = [(f"elems{path}", f"gets {a.str_short()}, returns {b.str_short()}")
+                       for path, (a, b) in zip(leaf_paths(structure), kept) if (a.shape, a.dtype) != (b.shape, b.dtype)]
+            raise ScanElementsError(kind="types", rows=tuple(changed), axis=axis, function=function_name(fn))
         return outs
 
     values: Sequence[Any] = [operand(x) for x in leaves]

@@ -183,13 +183,14 @@ class ScanLengthError(PerspicaxError, ValueError):
         return (rewrite(xs, f"{jnp}.array({xs.text if xs is not None else 'xs'})", "make one array of the numbers"),)
 
 
-class UnrollError(PerspicaxError, ValueError):
-    """`unroll` of a loop cannot be followed.
+class UnrollError(PerspicaxError, ValueError, TypeError):
+    """`unroll` of a loop, or `batch_size` of a map, cannot be followed.
 
     Attributes:
         transform: the loop.
         got: what was given.
-        kind: `negative`, or `dynamic` where the number of steps is not known.
+        kind: `negative`, `integer` (it is none), `batch` (the size of batches is none), or `dynamic` where the number of steps
+            is not known.
     """
 
     transform: str
@@ -198,7 +199,9 @@ class UnrollError(PerspicaxError, ValueError):
 
     @property
     def report(self) -> Report:
-        if self.kind == "negative":
+        if self.kind == "batch":
+            return Report(says=f"`batch_size` of {self.transform} is {self.got}.", why="it is a number of entries, an integer")
+        if self.kind in ("negative", "integer"):
             return Report(says=f"`unroll` of {self.transform} is {self.got}.",
                           why="it is a number of steps, or a truth value: all of them, or one at a time")
         return Report(says=f"`unroll={self.got}` of {self.transform}, whose number of steps is not known while it is traced.",
@@ -306,11 +309,11 @@ class LoopEffectError(PerspicaxError, NotImplementedError):
                       why="what is repeated or skipped by the compiled program cannot have effects of this kind")
 
 
-class ScanElementsError(PerspicaxError, ValueError, IndexError):
+class ScanElementsError(PerspicaxError, ValueError, IndexError, TypeError):
     """The arrays of an associative scan do not fit its axis, or its function does not keep their structure.
 
     Attributes:
-        kind: `sizes`, `axis`, `none` or `structure`.
+        kind: `sizes`, `axis`, `none`, `structure` or `types` (its function returns other types than it gets).
         rows: path and type of each array.
         axis: the axis.
         function: the name of the function.
@@ -335,5 +338,10 @@ class ScanElementsError(PerspicaxError, ValueError, IndexError):
                 name = "" if self.function == "<lambda>" else f" `{self.function}`"
                 return Report(says=f"The function{name} of associative_scan returns another structure than it gets:\n{lines}",
                               why="it combines two elements into one of the same kind (each * an array)")
+            case "types":
+                name = "" if self.function == "<lambda>" else f" `{self.function}`"
+                return Report(says=f"The function{name} of associative_scan does not keep the types of what it gets:\n{lines}",
+                              why="it combines runs of elements into as many of the same shape and dtype, entry by entry along "
+                                  "the axis")
         return Report(says=f"The arrays of associative_scan differ in size along axis {self.axis}:\n{lines}",
                       why="each array in `elems` has one entry for each element")

@@ -1,6 +1,7 @@
 """Loops of known length: `scan` and `map`; and `fori_loop`, which is one where its bounds are known."""
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -114,7 +115,13 @@ def _described(result: Any, body: Body) -> str:
 def _unrolled(unroll: Any, n: int, transform: str) -> int:
     if isinstance(unroll, bool):
         return max(n, 1) if unroll else 1
-    steps = int(static_value(unroll, transform, "unroll"))
+    try:
+        given = static_value(unroll, transform, "unroll")
+        steps = int(given) if transform == "scan" else operator.index(given)  # JAX's scan takes 4.0 too
+    except TypeError as error:
+        if type(error) is not TypeError:  # a traced one has its own report
+            raise
+        raise UnrollError(transform=transform, got=repr(unroll), kind="integer") from None
     if steps < 0:
         raise UnrollError(transform=transform, got=repr(unroll), kind="negative")
     return max(steps, 1)
@@ -192,7 +199,13 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
     """
     check_callable(f, "map", "f")
     if batch_size:
-        return _map_batches(f, xs, int(batch_size))
+        try:
+            size = operator.index(batch_size)
+        except TypeError as error:
+            if type(error) is not TypeError:  # a traced one has its own report
+                raise
+            raise UnrollError(transform="map", got=repr(batch_size), kind="batch") from None
+        return _map_batches(f, xs, size)
     leaves, xs_tree = tree.flatten(xs)
     in_tree = tree.flatten(((xs,), {}))[1]
     avals = check_arguments(leaves, in_tree, f, "map")
@@ -320,7 +333,7 @@ def _names_with_bound(body_fun: Any, in_tree: Any) -> Sequence[str]:
 
 def _bounds(lower: Any, upper: Any) -> tuple[Any, Any, ShapedArray]:
     """The bounds as operands, and the type of the counter: that of both, a Python number taking the other's dtype."""
-    lower, upper = operand(lower), operand(upper)
+    lower, upper = (operand(int(x) if isinstance(x, (bool, np.bool_)) else x) for x in (lower, upper))
     a, b = get_aval(lower), get_aval(upper)
     for name, aval in (("lower", a), ("upper", b)):
         if aval.shape:

@@ -25,6 +25,7 @@ from perspicax.diagnose.boundary import public, public_methods, trim
 from perspicax.diagnose.frames import warning_level
 from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import shape as shapes
+from perspicax.lax.compare import clamp
 from perspicax.lax.gathering import GatherScatterMode, gather_p, static_fill
 from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.scattering import (
@@ -231,7 +232,9 @@ def _read(x: Any, plan: Plan, arrays: list[Any], mode: GatherScatterMode | None,
     return shapes.expand_dims(part, found.new) if found.new else part
 
 
-def _read_box(x: Any, plan: Plan, arrays: list[Any], wrap: bool) -> Any:
+def _read_box(x: Any, plan: Plan, arrays: list[Any], wrap: bool, clip: bool = False) -> Any:
+    """A box of entries. XLA clips where it starts; what the user asked to be clipped is clipped here, so that no check finds
+    it outside."""
     box = plan.windowed
     process = local.trace.process
     if box.slicing is not None:
@@ -240,11 +243,12 @@ def _read_box(x: Any, plan: Plan, arrays: list[Any], wrap: bool) -> Any:
         x = process(shapes.rev_p, (x,), (box.rev,))
     if box.dynamic is not None:
         starts = []
-        for start, size in zip(box.dynamic, plan.shape):
+        for start, size, window in zip(box.dynamic, plan.shape, box.sizes):
             if type(start) is int:
-                starts.append(size_in(_counted(start, size, wrap), _INT32))
+                found = size_in(_counted(start, size, wrap), _INT32)
             else:
-                starts.append(_as_index(arrays[start[1]], size, wrap))
+                found = _as_index(arrays[start[1]], size, wrap)
+            starts.append(clamp(_INT32.type(0), found, size_in(size - window, _INT32)) if clip else found)
         x = process(slicing.dynamic_slice_p, (x, *starts), (box.sizes,))
     if box.squeeze:
         x = process(shapes.squeeze_p, (x,), (box.squeeze,))
