@@ -59,3 +59,60 @@ def test_linspace_after_the_option_changes():
     with px.enable_x64(True):
         assert jnp.linspace(0., 1., 3).dtype == np.float64
     assert jnp.linspace(0, 2, 3).tolist() == [0., 1., 2.]
+
+
+NAN = np.uint32([0x7fc00000, 0xffc00001, 0x7f800123]).view(np.float32)
+ORDERED = {
+    "distinct": np.float32([3, -1, 2, -np.inf, np.inf, 1.5]), "zeros": np.float32([0., -0., 3, -0., 0., -2]),
+    "nan": np.concatenate([NAN, np.float32([1, -0., 0.])]), "subnormal": np.float32([1e-45, 0., -0., -1e-45, 1e-40, -1e-40]),
+    "ties": np.float32([1, 2, 2, 1, 0.5, 2]), "int8": np.int8([3, -128, 127, 3, -1, 0]),
+    "float16": np.float16([6e-8, 0., -0., -6e-8, 1e-7, np.nan]),
+}
+ORDERS = {
+    "sort": lambda x: jnp.sort(x), "sort down": lambda x: jnp.sort(x, descending=True), "sort lax": lambda x: px.lax.sort(x),
+    "argsort": lambda x: jnp.argsort(x), "argsort down": lambda x: jnp.argsort(x, descending=True),
+    "argmax": lambda x: jnp.argmax(x), "argmin": lambda x: jnp.argmin(x), "argmax lax": lambda x: px.lax.argmax(x, 0, np.int8),
+    "axis": lambda x: [f(x.reshape(2, 3), axis=0) for f in (jnp.sort, jnp.argsort, jnp.argmax, jnp.argmin)],
+    "keepdims": lambda x: jnp.argmin(x.reshape(2, 3), keepdims=True), "split": lambda x: jnp.split(x, [1, 4]),
+    "pieces": lambda x: jnp.array_split(x.reshape(2, 3), 2, axis=1), "unstack": lambda x: jnp.unstack(x),
+}
+
+
+@px.jit
+def ordering(x):
+    return [call(x) for call in ORDERS.values()]
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_the_order_is_that_of_the_program(name):
+    """Equal entries keep their order, NaN and zeros their bits; subnormal numbers are zeros to XLA."""
+    x = jnp.asarray(ORDERED[name])
+    for (what, call), wanted in zip(ORDERS.items(), ordering(x), strict=True):
+        for a, b in zip(px.tree.leaves(call(x)), px.tree.leaves(wanted), strict=True):
+            assert bits(a) == bits(b), what
+
+
+def test_one_hot_of_integers_of_every_kind():
+    for dtype in (np.int8, np.uint8, np.int32):
+        x = jnp.asarray(np.array([[0, 2], [5, -1 % 256 if dtype is np.uint8 else -1]], dtype))
+        call = lambda x: [px.nn.one_hot(x, 300, dtype=out, axis=i) for out, i in ((None, -1), (jnp.bfloat16, 0), (bool, 1))]
+        for a, b in zip(call(x), px.jit(call)(x), strict=True):
+            assert bits(a) == bits(b), dtype
+
+
+def test_a_kept_line_can_be_given_away():
+    first, second = jnp.linspace(0, 1, 4), jnp.linspace(0, 1, 4)
+    wanted = np.asarray(first).copy()
+    px.jit(lambda x: x + 1, donate_argnums=0)(second)
+    first.delete()
+    np.testing.assert_array_equal(jnp.linspace(0, 1, 4), wanted)
+    assert np.signbit(jnp.linspace(-0., -0., 2)).all() and not np.signbit(jnp.linspace(0., 0., 2)).any()
+    assert jnp.linspace(0, 1, 4, endpoint=False)[1] == 0.25
+
+
+def test_nan_in_what_is_sorted_is_reported():
+    x = jnp.asarray(ORDERED["nan"])
+    with px.debug_nans(True):
+        for call in (jnp.sort, px.lax.sort):
+            with pytest.raises(FloatingPointError):
+                call(x)

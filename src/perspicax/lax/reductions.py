@@ -15,10 +15,11 @@ from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, convert, elementwise, shape
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, BOOL, COMPLEX, INTEGER, NUMBER, REAL, kind, kinds_text
+from perspicax.lax.host_order import extreme_index
 from perspicax.lax.operand import integer, shape_of
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.reduce_errors import EmptyReductionError, IndexDTypeError, ReductionAxesError
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jvp import FLAT, LINEAR
 from perspicax.xla.emit import i64, i64_array
@@ -185,7 +186,7 @@ def _function(primitive: Primitive, doc: str) -> Callable[..., Any]:
 
     def reduce(operand: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
         if out_sharding is not None:
-            refuse_out_sharding(primitive.name, out_sharding)
+            return out_placed(primitive.name, out_sharding, lambda x: reduce(x, axes), operand)
         x = as_operand(operand)
         rank = len(shape_of(x))
         normal = tuple([shape.canonical_axis(a, rank) for a in axes])
@@ -245,21 +246,23 @@ def _arg_emit(direction: str, identity: Callable[[Any], Any]) -> Callable[..., A
     return emit
 
 
-def _arg_host(f: Callable[..., Any]) -> Callable[..., Any]:
+def _arg_host(largest: bool) -> Callable[..., Any]:
     def host(x: np.ndarray, *, axes: tuple, index_dtype: Any) -> Any:
-        return np.asarray(f(x, axes[0])).astype(index_dtype) if x.dtype.kind in "iub" else NotImplemented
+        found = extreme_index(x, axes[0], largest)
+        return found if found is NotImplemented else np.asarray(found).astype(index_dtype)
 
     return host
 
 
-def _arg_primitive(name: str, direction: str, identity: Callable[[Any], Any], host: Callable[..., Any]) -> Primitive:
+def _arg_primitive(name: str, direction: str, identity: Callable[[Any], Any]) -> Primitive:
     return Primitive(name, params=("axes", "index_dtype"), type_rule=_arg_type(name), jvp=FLAT,
                      transpose=NotLinear("an index is not linear"), batch=OfPrimitive(_batch_of),
-                     emit=_arg_emit(direction, identity), host=_arg_host(host), source="StableHLO specification, `reduce`")
+                     emit=_arg_emit(direction, identity), host=_arg_host(direction == "GT"),
+                     source="StableHLO specification, `reduce`")
 
 
-argmax_p = _arg_primitive("argmax", "GT", lowest, np.argmax)
-argmin_p = _arg_primitive("argmin", "LT", highest, np.argmin)
+argmax_p = _arg_primitive("argmax", "GT", lowest)
+argmin_p = _arg_primitive("argmin", "LT", highest)
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:

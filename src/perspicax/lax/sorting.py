@@ -21,10 +21,12 @@ from perspicax.lax.compare import compare_values
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.families import ANY, REAL, kind, kinds_text
 from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
+from perspicax.lax.host_order import ordered
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.reduce_errors import SortKeysError, SortOperandsError, TopKError
 from perspicax.transform.batch import BatchAxis, to_axis
+from perspicax.xla.dispatch import checking
 from perspicax.xla.emit import boolean, i64
 
 
@@ -97,9 +99,10 @@ def _sort_emit(b: Any, *xs: Any, dimension: int, is_stable: bool, num_keys: int)
 
 
 def _sort_host(*arrays: np.ndarray, dimension: int, is_stable: bool, num_keys: int) -> Any:
-    if len(arrays) > 1 or arrays[0].dtype.kind not in "iub":
+    if len(arrays) > 1 or (arrays[0].dtype.kind == "f" and (checking.nans or not is_stable)):
         return NotImplemented
-    return [np.sort(arrays[0], dimension)]
+    found = ordered(arrays[0], dimension)
+    return found if found is NotImplemented else [found]
 
 
 sort_p = Primitive(

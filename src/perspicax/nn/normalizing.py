@@ -24,6 +24,7 @@ from perspicax.nn.compiled import compiled
 from perspicax.numpy.axes import one_axis, reduced_axes
 from perspicax.numpy.errors import ArgumentValueError
 from perspicax.numpy.fusion import fused_call
+from perspicax.numpy.hosted import computed, host_value
 from perspicax.numpy.log_sums import count, logsumexp
 from perspicax.numpy.promote import array_like, broadcast_shape_of, type_of
 from perspicax.transform.custom import custom_jvp
@@ -211,6 +212,11 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: Any = -1) -> A
     elif (size := size_of("one_hot", listed(axis))) != n:
         raise ArgumentValueError(says=f"`one_hot` was given {n} classes along the axis {axis!r}.",
                                  why=f"the axis of this name has size {size}, and there is one class for each of it")
+    value = host_value(x, n) if type(place) is int and x.aval.dtype.kind in "iu" else None
+    if value is not None:  # integers are compared exactly
+        shape = value.shape
+        numbers = np.arange(n).astype(value.dtype).reshape(n, *(1,) * (len(shape) - place))
+        return computed((value.reshape(*shape[:place], 1, *shape[place:]) == numbers).astype(dtype))
     return _one_hot(x, n, dtype=dtype, axis=place)
 
 

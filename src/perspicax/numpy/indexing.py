@@ -14,7 +14,6 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
-from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
 from perspicax.core.dtype_errors import IntegerRangeError
@@ -41,12 +40,13 @@ from perspicax.lax.scattering import (
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.dynamic_slices import SlicedUpdateRef, has_slices, read_slices
+from perspicax.numpy.hosted import type_at
 from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateCallError, UpdateShapeError, type_text
-from perspicax.numpy.index_plan import MAX_PLANS, Plan, Scattered, parse, plan_of, size_of
+from perspicax.numpy.index_plan import Plan, Scattered, parse, plan_of, size_of
 from perspicax.numpy.promote import array_like
 from perspicax.xla.array import NUMPY_AXES, ArrayImpl
 from perspicax.xla.array_errors import ArrayConversionError
-from perspicax.xla.dispatch import HOST_LIMIT
+from perspicax.xla.dispatch import HOST_LIMIT, checking
 
 _EVALUATOR = evaluator()
 _FILLING = (GatherScatterMode.FILL_OR_DROP, GatherScatterMode.ONE_HOT)
@@ -61,7 +61,9 @@ def _on_host(x: ArrayImpl) -> bool:
     place = x._place
     if len(x.aval.shape) > NUMPY_AXES:
         return False
-    return place is None or (len(place[0].devices) == 1 and place[0].devices[0].platform == "cpu")
+    if place is None:
+        return not checking.device
+    return len(place[0].devices) == 1 and place[0].devices[0].platform == "cpu"
 
 
 def _placed(made: ArrayImpl, like: ArrayImpl) -> ArrayImpl:
@@ -109,20 +111,6 @@ def _host_index(x: ArrayImpl, index: Any) -> Any:
     return tuple(found)
 
 
-_resized: dict[tuple[ShapedArray, Any], ShapedArray] = {}
-
-
-def _at_shape(aval: ShapedArray, shape: tuple[int, ...]) -> ShapedArray:
-    """`aval` at another shape; kept, since making a type that nobody holds costs more than all of indexing."""
-    key = (aval, shape)
-    found = _resized.get(key)
-    if found is None:
-        if len(_resized) >= MAX_PLANS:
-            _resized.clear()
-        found = _resized[key] = aval.at_shape(shape)
-    return found
-
-
 def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
     """`x[index]` for an integer or a plain slice of the first axis of a small array, in as few steps as can be."""
     aval = x.aval
@@ -143,7 +131,7 @@ def _host_leading(x: ArrayImpl, index: Any) -> ArrayImpl | None:
             return None
         value = x._np
         part = (x.value() if value is None else value)[index]
-        out = _at_shape(aval, part.shape if not aval.extended else (part.shape[0], *shape[1:]))
+        out = type_at(aval, part.shape if not aval.extended else (part.shape[0], *shape[1:]))
     else:
         return None
     made = ArrayImpl(out, None, part)
@@ -173,7 +161,7 @@ def _host_getitem(x: ArrayImpl, index: Any) -> ArrayImpl | None:
             return None
         part = part.copy()  # a view would keep all of the large array alive
     shape = part.shape[:part.ndim - len(aval.dtype.physical_shape)] if aval.extended else part.shape
-    return _placed(ArrayImpl(_at_shape(aval, shape), None, part), x)
+    return _placed(ArrayImpl(type_at(aval, shape), None, part), x)
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -194,7 +182,7 @@ def getitem(x: Any, index: Any) -> Any:
 
     Differs: NumPy raises for an index outside; turn the `bounds` sanitizer on to be told.
     """
-    if type(x) is ArrayImpl and local.trace is _EVALUATOR and (x._place is None or _on_host(x)):
+    if type(x) is ArrayImpl and local.trace is _EVALUATOR and _on_host(x):
         found = _host_leading(x, index)
         if found is None:
             found = _host_getitem(x, index)
@@ -217,7 +205,7 @@ def _read(x: Any, plan: Plan, arrays: list[Any], mode: GatherScatterMode | None,
     chosen = mode or GatherScatterMode.PROMISE_IN_BOUNDS
     fixed = plan.inside and not plan.has_scalars  # a negative integer that does not count from the end may be among them
     if plan.box(wrap) or not (plan.has_arrays or fixed or chosen in _FILLING):
-        return _read_box(x, plan, arrays, wrap)
+        return _read_box(x, plan, arrays, wrap, mode is GatherScatterMode.CLIP)
     found = plan.scattered(wrap)
     aval = x.aval
     if size_of(found.shape) == 0 and not aval.extended:

@@ -291,7 +291,7 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: 
         if any(start + size != following[0] for (start, _), size, following in zip(bounds, sizes, bounds[1:])) \
                 or sum(sizes) != n:
             return [slice_in_dim(x, start, start + size, 1, place) for (start, _), size in zip(bounds, sizes)]
-        return list(lax_shape.split(x, sizes, place))
+        return _cut(x, sizes, place)
     sections = operator.index(indices_or_sections)
     if sections < 1:
         raise SplitError(operation=function, aval=x.aval, axis=place, pieces=sections)
@@ -303,7 +303,17 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: 
             why=f"that is so where {sections} divides it; a constraint can state that, such as `mod(b, {sections}) == 0`")
     if rest and equal:
         raise SplitError(operation=function, aval=x.aval, axis=place, pieces=sections)
-    return list(lax_shape.split(x, [size + 1] * rest + [size] * (sections - rest), place))
+    return _cut(x, [size + 1] * rest + [size] * (sections - rest), place)
+
+
+def _cut(x: Any, sizes: list[int], axis: int) -> list[Any]:
+    """The array cut along an axis into pieces of these sizes, which make up the whole."""
+    value = host_value(x)
+    if value is None:
+        return list(lax_shape.split(x, sizes, axis))
+    before = (slice(None),) * axis
+    stops = itertools.accumulate(sizes)
+    return [moved(x, value[(*before, slice(stop - size, stop))]) for size, stop in zip(sizes, stops)]
 
 
 @public
@@ -360,7 +370,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
     place = one_axis(axis, x.ndim, "unstack")
     if x.shape[place] == 0:
         return ()
-    return tuple([lax_shape.squeeze(piece, (place,)) for piece in lax_shape.split(x, [1] * x.shape[place], place)])
+    return tuple([lax_shape.squeeze(piece, (place,)) for piece in _cut(x, [1] * x.shape[place], place)])
 
 
 __all__ = ["append", "array_split", "block", "column_stack", "concatenate", "dsplit", "dstack", "hsplit", "hstack", "split",

@@ -23,6 +23,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
 from perspicax.lax.convert import bitcast_convert_type, convert, imag, real
 from perspicax.lax.cumulative import cumsum as lax_cumsum
+from perspicax.lax.host_order import extreme_index, ordered, sorting_order
 from perspicax.lax.reductions import argmax as lax_argmax
 from perspicax.lax.reductions import argmin as lax_argmin
 from perspicax.lax.reductions import reduce_and, reduce_sum
@@ -40,6 +41,7 @@ from perspicax.numpy.errors import (
     UnsupportedArgumentError,
 )
 from perspicax.numpy.fusion import fused_call
+from perspicax.numpy.hosted import computed, host_value, moved
 from perspicax.numpy.indexing import at
 from perspicax.numpy.joining import concatenate, sequence_of
 from perspicax.numpy.logic import kind, refuse, truth
@@ -214,7 +216,15 @@ def _arg_extreme(function: str, f: Any, a: Any, axis: Any, out: Any, keepdims: A
     if x.shape[place] == 0:
         raise ReductionError(says=f"`{function}` has no result for {x.aval.str_short()} along an axis without entries.",
                              why="there is no entry whose index could be returned")
-    return put_back(f(x, place, index_dtype()), keep)
+    dtype = index_dtype()
+    value = host_value(x)
+    if value is not None:
+        found = extreme_index(value, place, f is lax_argmax)
+        if found is not NotImplemented:
+            found = np.asarray(found, dtype)
+            found = found if keep is None else found.reshape(keep[0])
+            return computed(found)
+    return put_back(f(x, place, dtype), keep)
 
 
 @public
@@ -294,6 +304,11 @@ def sort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None
         descending: whether in decreasing order.
     """
     x, place = _sort_arguments("sort", a, axis, kind, order)
+    value = host_value(x) if stable else None
+    if value is not None:
+        found = ordered(value, place)
+        if found is not NotImplemented:
+            return moved(x, np.flip(found, place) if descending else found)
     found = lax_sort(x, place, bool(stable))
     return lax_shape.rev(found, (place,)) if descending else found
 
@@ -314,6 +329,11 @@ def argsort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = N
     """
     x, place = _sort_arguments("argsort", a, axis, kind, order)
     dtype = index_dtype() if dtype is None else dtypes.requested_dtype(dtype, "argsort")
+    value = host_value(x) if stable else None
+    if value is not None:
+        found = sorting_order(value, place, bool(descending))
+        if found is not NotImplemented:
+            return computed(found.astype(dtype))
     return fused_call(_argsort, (x,), axis=place, stable=bool(stable), descending=bool(descending), dtype=dtype)
 
 

@@ -31,7 +31,7 @@ from perspicax.numpy.errors import (
 from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.promote import array_like, broadcast_shape_of, joined_shapes
 from perspicax.xla.array import NUMPY_AXES, ArrayImpl, beyond_numpy
-from perspicax.xla.dispatch import HOST_LIMIT
+from perspicax.xla.dispatch import HOST_LIMIT, checking
 
 MAX_PLANS = 16384
 _EVALUATOR = evaluator()
@@ -57,8 +57,8 @@ def reshaped(x: Any, shape: Any) -> Any:
         out = _reshape_type(aval, shape)
     if out is aval or (aval.explicit is not None and out.shape == aval.shape):
         return x
-    if type(x) is ArrayImpl and local.trace is _EVALUATOR and x._place is None and aval.size <= HOST_LIMIT \
-            and not aval.extended and not beyond_numpy(aval) and not beyond_numpy(out):
+    if type(x) is ArrayImpl and local.trace is _EVALUATOR and x._place is None and not checking.device \
+            and aval.size <= HOST_LIMIT and not aval.extended and not beyond_numpy(aval) and not beyond_numpy(out):
         value = x._np
         return ArrayImpl(out, None, (x.value() if value is None else value).reshape(out.shape))
     return local.trace.process(reshape_p, (x,), (out.shape, None, None))

@@ -182,7 +182,7 @@ def _host_kernel(primitive: Primitive, values: tuple, outs: list, compiled: Call
                 if committed and place[1] and placed != place[0]:
                     return compiled(*arrays)  # which raises the report
                 placed, committed = place[0] if place[1] or not committed else placed, committed or place[1]
-        if placed is None and checking.mesh:
+        if placed is None and (checking.mesh or checking.device):
             placed = shardings.default_sharding()
             committed = len(placed.devices) > 1
         elif placed is not None and (len(placed.devices) > 1 or placed.devices[0].platform != "cpu"):
@@ -417,10 +417,11 @@ def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
 class _Checking:
     """Whether the short ways may be taken: not while results are looked at, nor while what nothing places goes elsewhere."""
 
-    __slots__ = ("careful", "mesh", "nans")
+    __slots__ = ("careful", "device", "mesh", "nans")
 
     def __init__(self) -> None:
         self.careful = False
+        self.device = False
         self.mesh = False
         self.nans = False
 
@@ -432,7 +433,8 @@ _watched = {name: option_named(name) for name in ("jax_debug_nans", "jax_debug_i
 def _follow_options() -> None:
     checking.nans = _watched["jax_debug_nans"].touched or _watched["jax_debug_infs"].touched
     checking.mesh = current_mesh.touched
-    checking.careful = checking.nans or checking.mesh or _watched["jax_default_device"].touched
+    checking.device = _watched["jax_default_device"].touched
+    checking.careful = checking.nans or checking.mesh or checking.device
 
 
 for _option in (*_watched.values(), current_mesh):
