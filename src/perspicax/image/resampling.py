@@ -138,11 +138,18 @@ def _weights(old: int, new: int, scale: Any, translation: Any, method: ResizeMet
 def _resampled(x: Any, *factors: Any, shape: tuple[int, ...], axes: tuple[int, ...], method: ResizeMethod,
                antialias: bool, precision: Any) -> Any:
     scales, translations = factors[:len(axes)], factors[len(axes):]
-    for axis, scale, translation in zip(axes, scales, translations):
-        weights = _weights(x.shape[axis], shape[axis], scale, translation, method, antialias).astype(x.dtype)
-        product = dot_general(x, weights, (((axis,), (0,)), ((), ())), precision=precision)
-        x = jnp.moveaxis(product, -1, axis)
-    return x
+    weights = [_weights(x.shape[axis], shape[axis], scale, translation, method, antialias).astype(x.dtype)
+               for axis, scale, translation in zip(axes, scales, translations)]
+    order = list(range(x.ndim))  # the axes as they stand now: each product puts one to an end, and one transposition is enough
+    for axis, matrix in zip(axes, weights):
+        place = order.index(axis)
+        if axis == axes[0]:
+            x = dot_general(matrix, x, (((0,), (place,)), ((), ())), precision=precision)
+            order.insert(0, order.pop(place))
+        else:
+            x = dot_general(x, matrix, (((place,), (0,)), ((), ())), precision=precision)
+            order.append(order.pop(place))
+    return jnp.transpose(x, [order.index(axis) for axis in range(x.ndim)])
 
 
 def _nearest(x: Any, *, shape: tuple[int, ...]) -> Any:
