@@ -178,6 +178,20 @@ def inspect_sharding_config(callback: Callable[[Any], None]) -> bytes:
     return _jax.encode_inspect_sharding_callback(callback)
 
 
+def register_partitioner(name: str, propagate: Callable[..., Any], partition: Callable[..., Any],
+                         infer: Callable[..., Any]) -> None:
+    """Let Python functions say how custom calls of a name are partitioned; for the rest of the process.
+
+    Args:
+        name: the target of the calls.
+        propagate: `(sharding of a user, shape, config)`, returns a sharding; GSPMD alone asks.
+        partition: `(shapes, shardings, result shape, result sharding, config)`, returns the StableHLO of each device's part as
+            bytes, the shardings of operands and that of the result.
+        infer: `(shapes, shardings, result shape, config)`, returns a sharding; GSPMD alone asks.
+    """
+    _jax.register_custom_call_partitioner(name, propagate, partition, infer, can_side_effecting_have_replicated_sharding=True)
+
+
 def serialize(client: Client, executable: LoadedExecutable) -> bytes:
     """An executable as bytes."""
     return client.serialize_executable(executable)

@@ -600,6 +600,9 @@ def _guarded(lowered: Lowered, run: Callable[[], Any]) -> Any:
     try:
         return run()
     except (runtime.RuntimeFailure, ValueError) as error:
+        of_user = next((f.failed for f in lowered.module.told if getattr(f, "failed", None) is not None), None)
+        if of_user is not None:  # what the compiler asked failed; its own error says less
+            raise of_user from of_user.__cause__
         eqn = _equation_named(lowered, str(error))
         raised = failure(error, "compiling", lowered.name, None if eqn is None else eqn.position)
         if eqn is not None and "Failed to parse using StableHLO" in raised.detail:

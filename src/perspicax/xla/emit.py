@@ -56,7 +56,8 @@ class Module:
         devices: those that the program runs on, in their order; empty for one device.
         meshes: the name of each mesh that the text speaks of.
         spoken_of: the shardings that it speaks of.
-        told: functions of this process that the compiler calls: a program that another process compiled does not tell them.
+        told: what the compiler calls or asks in this process: a program that another process compiled does not. Where an
+            error of theirs shall be raised in place of the compiler's, it is their `failed`.
         manual: while the body of a `shard_map` is emitted, its mesh and all axes that are manual there; innermost last.
     """
 
@@ -79,7 +80,7 @@ class Module:
         self.devices: tuple[Any, ...] = ()
         self.meshes: dict[tuple, str] = {}
         self.spoken_of: list[Any] = []
-        self.told: list[Callable[..., Any]] = []
+        self.told: list[Any] = []
         self.manual: list[tuple[Any, frozenset]] = []
         self.state = state_key()
 
