@@ -49,17 +49,17 @@ class FixedProgram:
         """The sizes of pieces that it was run on, with what it depends on otherwise."""
         self.spared = 0
 
-    def pieces(self, n: int, static: tuple, tiny: bool = False) -> Iterator[tuple[int, int, int]]:
+    def pieces(self, n: int, static: tuple, least: int = 0) -> Iterator[tuple[int, int, int]]:
         """`pieces`, or large ones alone as long as that spares a compilation.
 
         Args:
             n: how many elements.
             static: what the program depends on besides the size.
-            tiny: whether there is a size for a handful of elements.
+            least: the size of a piece for so many elements or fewer; 0 where there is none.
         """
-        if tiny and n <= TINY:
-            self.cut.add((TINY, static))
-            return iter([(0, n, TINY)])
+        if n <= least:
+            self.cut.add((least, static))
+            return iter([(0, n, least)])
         sizes = {(size, static) for size in sizes_of(n)}
         large = (LARGE, static)
         if (large in sizes or large in self.cut) and not sizes - {large} <= self.cut and self.spared < SPARED:
@@ -114,7 +114,7 @@ def sizes_of(n: int) -> set[int]:
 
 
 def mapped(program: FixedProgram, place: Place, operands: Sequence[np.ndarray],
-           static: tuple[tuple[str, Any], ...] = ()) -> list[np.ndarray]:
+           static: tuple[tuple[str, Any], ...] = (), least: int = 0) -> list[np.ndarray]:
     """The results of a program for each element.
 
     Args:
@@ -122,13 +122,14 @@ def mapped(program: FixedProgram, place: Place, operands: Sequence[np.ndarray],
         place: where it runs.
         operands: scalars, or arrays `[..., n]`. Of scalars alone the results are scalars.
         static: what the program depends on otherwise.
+        least: see `FixedProgram.pieces`.
     """
     n = next((x.shape[-1] for x in operands if x.ndim), None)
     if n is None:
         return [np.asarray(x.value()) for x in program(place, operands, static)]
 
     def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
-        for start, stop, size in program.pieces(n, tuple([(x.shape[:-1], x.dtype) for x in operands])):
+        for start, stop, size in program.pieces(n, tuple([(x.shape[:-1], x.dtype) for x in operands]), least):
             values = [piece(x, start, stop, size) if x.ndim else x for x in operands]
             yield start, stop, program(place, values, static)
 
@@ -144,7 +145,7 @@ def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, 
         words: of the key, two.
     """
     def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
-        for start, stop, size in program.pieces(n, static, tiny=True):
+        for start, stop, size in program.pieces(n, static, TINY):
             seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
             values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
             yield start, stop, program(place, values, (("size", size), *static))

@@ -38,6 +38,8 @@ from perspicax.random.sampling import exponential_of, normal_of
 from perspicax.random.threefry import counts, threefry
 from perspicax.xla.array import ArrayImpl
 
+GAMMAS = 0.8  # a price that is paid before that of gamma samples alone, whose program is of use to other shapes
+
 
 def _beta(key: Any, a: Any, b: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     a, b = [convert_element_type(x, dtype) for x in (a, b)]
@@ -150,8 +152,10 @@ _signed_power = Piecewise(lambda sign, x, p: mul(sign, power(x, p)))
 _inside = Staged(_by_norm, inline=True)
 _weights = Staged(_weights_of_gammas)
 
-_beta_samples, _chisquare_samples, _f_samples, _t_samples = [Composite(body) for body in (_beta, _chisquare, _f, _t)]
-_generalized_samples, _ball_samples, _dirichlet_samples = [Composite(body) for body in (_generalized_normal, _ball, _dirichlet)]
+_beta_samples, _chisquare_samples, _f_samples, _t_samples = [
+    Composite(body, price=GAMMAS) for body in (_beta, _chisquare, _f, _t)]
+_generalized_samples, _ball_samples = [Composite(body, price=GAMMAS) for body in (_generalized_normal, _ball)]
+_dirichlet_samples = Composite(_dirichlet, price=1.)
 
 
 @public

@@ -21,11 +21,12 @@ from perspicax.core.tracer import Tracer
 from perspicax.lax.random_bits import Place, host_place, random_split_p
 from perspicax.random.bits import Staged, concrete, staged_here, watched
 from perspicax.random.chunks import FixedProgram, mapped
+from perspicax.xla import compile as compilation
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array, check_results, checking
 
 MAX_RENTS = 1024
-PRICE = 4.  # seconds that XLA takes to compile a loop with a generator in it
+PRICE = 0.5  # seconds; XLA takes between one and three times as many to compile a loop with a generator in it
 
 
 class Piecewise:
@@ -63,13 +64,16 @@ class Composite:
             may contract in the program of the whole what it does not in those of the steps.
         host: instead of `body`, where samples are computed at once: `host(place, key, *operands, shape=…, …)`. It takes
             steps that one program of the whole would take quicker, which takes seconds to compile.
+        price: in multiples of `PRICE`, what may be spent on steps before the program of the whole is compiled; never, if it
+            is `None`.
     """
 
-    __slots__ = ("host", "rents", "single", "staged")
+    __slots__ = ("host", "price", "rents", "single", "staged")
 
     def __init__(self, body: Callable[..., Any], inline: bool = False, host: Callable[..., Any] | None = None,
-                 single: bool = True) -> None:
+                 single: bool = True, price: float | None = None) -> None:
         self.staged, self.host, self.single = Staged(body, inline), host, single
+        self.price = 1. if price is None and host is not None else price
         self.rents: dict[Any, Rental] = {}
 
     def __call__(self, key: Any, *operands: Any, **static: Any) -> Any:
@@ -89,16 +93,14 @@ class Composite:
         return made
 
     def _eager(self, place: Place, key: ArrayImpl, operands: list[ArrayImpl], static: dict[str, Any]) -> ArrayImpl | None:
-        if self.host is None:
+        if self.price is None:
             return self.staged.body(key, *operands, **static)
-        kind = (*[x.aval for x in operands], *static.items())
-        rent = self.rents.get(kind)
-        if rent is None:
-            if len(self.rents) >= MAX_RENTS:
-                self.rents.clear()
-            rent = self.rents[kind] = Rental()
+        rent = rental(self.rents, (key.aval, *[x.aval for x in operands], *static.items()), self.price)
         if not rent.cheap():
             return None
+        if self.host is None:
+            with rent.time():
+                return self.staged.body(key, *operands, **static)
         if watched():
             random_split_p(key, shape=(1,))  # uses the key up; what the steps do with its keys is nobody's business
         with rent.time(), use_trace(evaluator()):
@@ -109,23 +111,37 @@ class Rental:
     """The time spent on doing something step by step, to tell when the program that does it whole would have paid.
 
     Who buys when he has paid the price in rent never pays more than twice what was best.
+
+    Args:
+        price: in multiples of `PRICE`.
     """
 
-    __slots__ = ("spent",)
+    __slots__ = ("price", "spent")
 
-    def __init__(self) -> None:
-        self.spent = 0.
+    def __init__(self, price: float = 1.) -> None:
+        self.price, self.spent = price, 0.
 
     def cheap(self) -> bool:
-        """Whether less time was spent than the program would take to compile."""
-        return self.spent < PRICE
+        """Whether less time was spent than the program is worth."""
+        return self.spent < PRICE * self.price
 
     @contextlib.contextmanager
     def time(self) -> Iterator[None]:
-        """A `with` block whose time is spent."""
-        started = time.perf_counter()
+        """A `with` block whose time is spent, unless a program is compiled in it: that is paid once."""
+        started, before = time.perf_counter(), compilation.compiled["count"]
         yield
-        self.spent += time.perf_counter() - started
+        if compilation.compiled["count"] == before:
+            self.spent += time.perf_counter() - started
 
 
-__all__ = ["Composite", "Piecewise", "Rental"]
+def rental(rentals: dict[Any, Rental], kind: Any, price: float = 1.) -> Rental:
+    """The rental for one kind of call; a new one for one that was not made before."""
+    found = rentals.get(kind)
+    if found is None:
+        if len(rentals) >= MAX_RENTS:
+            rentals.clear()
+        found = rentals[kind] = Rental(price)
+    return found
+
+
+__all__ = ["Composite", "Piecewise", "Rental", "rental"]
