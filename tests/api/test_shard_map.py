@@ -244,6 +244,31 @@ with jax.debug_nans(True):
     facts["nan"] = refused(lambda: over(lambda x: jnp.log(x - 5), P("x"), P("x"))(A)) == "NonFiniteError"
 whole = over(lambda x: lax.psum(x, "x"), P("x"), P())
 facts["exported"] = refused(lambda: jax.export.export(jax.jit(whole))(A)) == "EmissionError"
+from perspicax.experimental import checkify
+def small(x):
+    checkify.check((x < 18).all(), "x is {x}", x=x[0, 0])
+    return x * 2
+
+def told(f, *args, errors=checkify.all_checks):
+    error, out = checkify.checkify(f, errors=errors)(*args)
+    return [line.rpartition(" (")[0].removeprefix("at mapped index ") for line in (error.get() or "").splitlines()]
+
+in_rows, both = over(small, P("x"), P("x")), over(small, P("x", "y"), P("x", "y"))
+partly = over(small, P("x"), P("x"), axis_names={"x"})
+def in_a_loop(x):
+    return lax.fori_loop(0, 2, lambda i, y: lax.cond(y[0, 0] < 9, small, jnp.log, y), x - 4)
+
+def again(x):
+    error, out = checkify.checkify(in_rows)(x)
+    checkify.check_error(error)
+    return out
+
+facts["checks"] = [
+    told(in_rows, A), told(in_rows, A * 0), told(jax.jit(both), A), told(over(in_a_loop, P("x"), P("x")), A),
+    told(jax.grad(lambda x: over(small, P("x"), P("x"), check_vma=False)(x).sum()), A),
+    told(jax.jit(again), A, errors=checkify.user_checks),
+    told(lambda x: (both(x), partly(x * 9)), A), told(jax.pmap(lambda x: 1 / x), A[:, 0] - 8, errors=checkify.div_checks),
+    told(jax.pmap(lambda x: lax.psum(jnp.arange(3)[x], "i"), axis_name="i"), np.arange(8), errors=checkify.index_checks)[:2]]
 print(json.dumps({k: v if isinstance(v, list) else bool(v) for k, v in facts.items()}))
 """
 
@@ -265,3 +290,14 @@ def test_on_eight_devices(facts: dict[str, Any], name: str) -> None:
 
 def test_results_lie_as_out_specs_says(facts: dict[str, Any]) -> None:
     assert facts["where"] == ["P('x',)", "P('y',)"]
+
+
+def test_checks_tell_the_devices_on_which_they_failed(facts: dict[str, Any]) -> None:
+    rows = [f"{i}: x is {x}" for i, x in ((4, 16.0), (5, 18.0), (6, 24.0), (7, 26.0))]
+    beyond = "index {0} is out of bounds for axis 0 with size 3, of an array of shape (3,)"
+    plain, nothing, both, loop, slope, again, two, division, indices = facts["checks"]
+    assert nothing == [] and loop and both == rows
+    assert plain == slope == [f"{i}: x is {x}" for i, x in ((4, 16.0), (5, 16.0), (6, 24.0), (7, 24.0))]
+    assert again == ["x is 16.0"]  # what is handed on is one error
+    assert two == [*[f"{i}: x is 0.0" for i in range(4)], *rows]  # of four devices beside eight, the first that failed
+    assert division == ["2: division by zero"] and indices == [f"{i}: {beyond.format(i)}" for i in (3, 4)]

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from perspicax.api.check_errors import (
     CheckArgumentError,
     CheckFailure,
@@ -18,12 +16,11 @@ from perspicax.api.check_errors import (
     NaNError,
     OOBError,
 )
-from perspicax.api.checkify_rules import Checker, run, signatures_of
+from perspicax.api.checkify_rules import Checker, lanes_of, run, signatures_of
 from perspicax.api.checks import Error
 from perspicax.core.trace import stage_flat
 from perspicax.diagnose.boundary import public
 from perspicax.transform import trees as tree
-from perspicax.transform.hooks import filled
 from perspicax.transform.stage import FlatFunction, debug_info, function_name, wraps
 
 user_checks = frozenset({FailedCheckError})
@@ -47,7 +44,8 @@ def checkify(f: Callable[..., Any], errors: frozenset[type[CheckFailure]] = user
 
     Returns:
         A function like `f`. Its error is a pytree: the function can be jitted, vmapped and differentiated. The first check
-        that failed counts; under a `vmap` within, the first entry of the batch. Differs: JAX takes the last of these.
+        that failed counts; under a `vmap` within, the first entry of the batch. Differs: JAX takes the last of these. Where
+        several devices run a part of the function (`shard_map`, `pmap`), it holds one error for each of them.
 
     Raises:
         CheckArgumentError: `f` is no function, or `errors` no set of categories.
@@ -68,9 +66,8 @@ def checkify(f: Callable[..., Any], errors: frozenset[type[CheckFailure]] = user
         closed = stage_flat(lambda: flat(*leaves), [], debug_info("checkify", f, in_tree))
         found = signatures_of(closed, wanted)
         slots = tuple(sorted(found or (), key=str))
-        checker = Checker(wanted, slots)
-        state = [np.int32(0), *[filled(aval, 0) for slot in slots for aval in slot]]
-        outs, state = run(checker, closed, [], state)
+        checker = Checker(wanted, slots, lanes_of(closed, wanted) if found else ())
+        outs, state = run(checker, closed, [], checker.nothing())
         rest = iter(state[1:])
         error = Error(state[0], {slot: [next(rest) for _ in slot] for slot in slots}, frozenset(checker.sites))
         return error, flat.out_tree.unflatten(outs)

@@ -5,6 +5,7 @@ of the check that failed first (int32, 0 for none), then the values of each slot
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from perspicax.api.check_errors import (
     NaNError,
     OOBError,
 )
-from perspicax.api.checks import Signature, Site, check_effect, check_p
+from perspicax.api.checks import Signature, Site, check_effect, check_p, first_failed
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
@@ -33,12 +34,16 @@ from perspicax.lax.elementwise import div_p, rem
 from perspicax.lax.gathering import GatherScatterMode, gather_p
 from perspicax.lax.scanning import scan_p
 from perspicax.lax.scattering import window_sizes
+from perspicax.lax.shard_map import apply_shards, part_type, shard_map_p
 from perspicax.lax.slicing import dynamic_slice_p, dynamic_update_slice_p
 from perspicax.lax.while_loops import bind_while, while_p
 from perspicax.transform.custom_primitives import custom_jvp_call, custom_vjp_call, full_tangent
 from perspicax.transform.errors import CustomRuleError
+from perspicax.transform.hooks import as_varying, filled
 from perspicax.transform.jit_primitive import jit_p
+from perspicax.transform.mesh_scope import mesh_axes
 from perspicax.transform.remat import remat_p
+from perspicax.xla.sharding import PartitionSpec
 
 State = list[Any]
 Rule = Callable[["Checker", JaxprEqn, Sequence[Any], State], tuple[list, State]]
@@ -47,9 +52,9 @@ Rule = Callable[["Checker", JaxprEqn, Sequence[Any], State], tuple[list, State]]
 MAKES_NAN = frozenset("""
     acos acosh add add_any asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt conv_general_dilated cos cosh cumlogsumexp
     cumprod cumsum custom_linear_solve digamma div dot_general erf erf_inv erfc exp exp2 expm1 fft igamma igamma_grad_a
-    igammac integer_pow lgamma log log1p logistic mul polygamma pow ragged_dot ragged_dot_general random_gamma_grad reduce_prod
-    reduce_sum reduce_window reduce_window_sum regularized_incomplete_beta rem rsqrt sin sinh sqrt square sub tan tanh
-    triangular_solve tridiagonal_solve zeta cholesky eig eigh lu svd qr householder_product
+    igammac integer_pow lgamma log log1p logistic mul polygamma pow psum ragged_dot ragged_dot_general random_gamma_grad
+    reduce_prod reduce_sum reduce_window reduce_window_sum regularized_incomplete_beta rem rsqrt sin sinh sqrt square sub tan
+    tanh triangular_solve tridiagonal_solve zeta cholesky eig eigh lu svd qr householder_product
     scatter-add scatter-mul scatter_add scatter_mul scatter-sub
 """.split())
 
@@ -67,6 +72,7 @@ EXTRA: dict[type[CheckFailure], ExtraCheck] = {}
 
 OOB: Signature = (ShapedArray((), np.dtype(np.int32)), ShapedArray((), np.dtype(np.int32)))  # index, axis
 NOTHING: Signature = ()
+_CODE = ShapedArray((), np.dtype(np.int32))
 
 
 class Checker:
@@ -75,13 +81,16 @@ class Checker:
     Attributes:
         errors: the categories.
         slots: the signatures of the state.
+        lanes: leading axes of the state: `(n,)` where `n` devices have one each, else `()`.
+        varying: the axes of a mesh along which the state may differ.
         sites: the checks.
     """
 
-    __slots__ = ("errors", "offsets", "sites", "slots")
+    __slots__ = ("errors", "lanes", "offsets", "sites", "slots", "varying")
 
-    def __init__(self, errors: frozenset[type[CheckFailure]], slots: tuple[Signature, ...]) -> None:
-        self.errors, self.slots = errors, slots
+    def __init__(self, errors: frozenset[type[CheckFailure]], slots: tuple[Signature, ...], lanes: tuple[int, ...] = (),
+                 varying: frozenset = frozenset()) -> None:
+        self.errors, self.slots, self.lanes, self.varying = errors, slots, lanes, varying
         self.sites: set[Site] = set()
         self.offsets: dict[Signature, int] = {}
         at = 1
@@ -94,6 +103,20 @@ class Checker:
         """The length of the state."""
         return 1 + sum(map(len, self.slots))
 
+    @property
+    def key(self) -> tuple:
+        """What jaxprs that carry the state depend on."""
+        return self.errors, self.slots, self.lanes, self.varying
+
+    def state_avals(self) -> list[ShapedArray]:
+        """The types of the state."""
+        plain = [_CODE, *[a for slot in self.slots for a in slot]]
+        return [ShapedArray((*self.lanes, *a.shape), a.dtype, a.weak_type, vma=self.varying) for a in plain]
+
+    def nothing(self) -> State:
+        """The state before any check."""
+        return [as_varying(a, filled(a.varying(frozenset()), 0)) for a in self.state_avals()]
+
     def fail(self, state: State, failed: Any, kind: type[CheckFailure], message: Callable[..., str],
              signature: Signature = NOTHING, values: Sequence[Any] = (), facts: Any = None) -> State:
         """The state after a check at the current place; `failed` is a boolean scalar."""
@@ -104,13 +127,16 @@ class Checker:
 
     def merge(self, state: State, code: Any, payloads: dict[Signature, list[Any]]) -> State:
         """The state after a check that found `code`; what was found before stays."""
-        fresh = bitwise.bitwise_and(compare.eq(state[0], np.int32(0)), compare.ne(code, np.int32(0)))
+        n = self.lanes
+        found = shape.broadcast(compare.ne(code, np.int32(0)), n)
+        fresh = bitwise.bitwise_and(compare.eq(state[0], _like(np.int32(0), state[0])), found)
         merged = list(state)
-        merged[0] = compare.select(fresh, code, state[0])
+        merged[0] = compare.select(fresh, shape.broadcast(code, n), state[0])
         for signature, values in payloads.items():
             at = self.offsets[signature]
             for i, value in enumerate(values, at):
-                merged[i] = compare.select(fresh, value, state[i])
+                chosen = shape.broadcast_in_dim(fresh, (*n, *get_aval(value).shape), (0,)) if n else fresh  # type: ignore
+                merged[i] = compare.select(chosen, shape.broadcast(value, n), state[i])
         return merged
 
 
@@ -305,15 +331,15 @@ def _checked(checker: Checker, closed: ClosedJaxpr) -> ClosedJaxpr:
     n = checker.size
 
     def make() -> tuple[ClosedJaxpr, set[Site]]:
-        inner = Checker(checker.errors, checker.slots)
+        inner = Checker(*checker.key)
 
         def body(*flat: Any) -> list:
             outs, state = run(inner, closed, flat[n:], list(flat[:n]))
             return [*_settled(checker, state), *outs]
 
-        return stage_flat(body, [*_state_avals(checker), *closed.in_avals], closed.debug_info), inner.sites
+        return stage_flat(body, [*checker.state_avals(), *closed.in_avals], closed.debug_info), inner.sites
 
-    made, sites = closed.derive(("checked", checker.errors, checker.slots), make)
+    made, sites = closed.derive(("checked", checker.key), make)
     checker.sites |= sites
     return made
 
@@ -328,7 +354,7 @@ def run_checked(closed: ClosedJaxpr, errors: frozenset[type[CheckFailure]]) -> t
         checker = Checker(errors, tuple(sorted(signatures, key=str)))
 
         def body(*flat: Any) -> list:
-            outs, state = run(checker, closed, flat, [np.zeros((), a.dtype) for a in _state_avals(checker)])
+            outs, state = run(checker, closed, flat, checker.nothing())
             return [*_settled(checker, state), *outs]
 
         return stage_flat(body, closed.in_avals, closed.debug_info), checker.sites, checker.size
@@ -336,16 +362,9 @@ def run_checked(closed: ClosedJaxpr, errors: frozenset[type[CheckFailure]]) -> t
     return closed.derive(("run checked", errors), make)
 
 
-_CODE = ShapedArray((), np.dtype(np.int32))
-
-
-def _state_avals(checker: Checker) -> list[ShapedArray]:
-    return [_CODE, *[a for slot in checker.slots for a in slot]]
-
-
 def _settled(checker: Checker, state: State) -> State:
     """The state with exactly the types that loops and branches hand on."""
-    return [convert.convert_to(x, a) for x, a in zip(state, _state_avals(checker))]
+    return [as_varying(a, convert.convert_to(x, a)) for x, a in zip(state, checker.state_avals())]
 
 
 def _call(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -> tuple[list, State]:
@@ -387,12 +406,70 @@ def _scan(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) ->
             flat[first + num_consts + n:])
         return derived(*flat[:first], *state, *consts, *rest)
 
-    avals = [*[get_aval(c) for c in more], *closed.in_avals[:num_consts], *_state_avals(checker),
+    avals = [*[get_aval(c) for c in more], *closed.in_avals[:num_consts], *checker.state_avals(),
              *closed.in_avals[num_consts:]]
     body = derived.derive(("state behind constants", num_consts), lambda: stage_flat(reordered, avals, closed.debug_info))
     outs = scan_p(*more, *args[:num_consts], *_settled(checker, state), *args[num_consts:],
                   **{**params, "jaxpr": body, "num_consts": first + num_consts, "num_carry": params["num_carry"] + n})
     return outs[n:], outs[:n]
+
+
+def lanes_of(closed: ClosedJaxpr, errors: frozenset[type[CheckFailure]]) -> tuple[int, ...]:
+    """`(n,)` where the first thing within that several devices run, with checks, is run by `n` of them; else `()`."""
+    for eqn in closed.jaxpr.eqns:
+        if eqn.primitive is shard_map_p:
+            if _concerns(eqn.params["jaxpr"], errors):
+                return _devices_of(eqn)
+        elif eqn.primitive in _CALLS:
+            for inner in _closed_in(eqn):
+                found = lanes_of(inner, errors)
+                if found:
+                    return found
+    return ()
+
+
+def _devices_of(eqn: JaxprEqn) -> tuple[int]:
+    params = eqn.params
+    return (math.prod([params["mesh"].shape[name] for name in params["newly_manual_axes"]]),)
+
+
+def _shards(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -> tuple[list, State]:
+    """Each device has a state of its own.
+
+    They are the lanes of the state, where it has as many; else the first of them that failed is told.
+    """
+    params = eqn.params
+    closed, mesh, manual, checks = (params[k] for k in ("jaxpr", "mesh", "newly_manual_axes", "check_vma"))
+    lanes = _devices_of(eqn)
+    outside = Checker(checker.errors, checker.slots, lanes, checker.varying)
+    inside = Checker(checker.errors, checker.slots, (), checker.varying | manual if checks else frozenset())
+    own = PartitionSpec(tuple([name for name in mesh.axis_names if name in manual]))
+    n = checker.size
+
+    def body(*flat: Any) -> list:
+        before = [shape.reshape(x, get_aval(x).shape[1:]) for x in flat[:n]]  # type: ignore[attr-defined]
+        outs, after = run(inside, closed, flat[n:], before)
+        return [*[shape.reshape(x, (1, *a.shape)) for x, a in zip(_settled(inside, after), inside.state_avals())], *outs]
+
+    def make() -> tuple[ClosedJaxpr, set[Site]]:
+        avals = [part_type(a, own, mesh, checks) for a in outside.state_avals()]
+        with mesh_axes(mesh, manual, checks):
+            return stage_flat(body, [*avals, *closed.in_avals], closed.debug_info), inside.sites
+
+    derived, sites = closed.derive(("checked", inside.key, mesh, manual, checks), make)
+    checker.sites |= sites
+    same = checker.lanes == lanes
+    outs = apply_shards(derived, [*_settled(outside, state if same else outside.nothing()), *args], mesh,
+                        (*[own] * n, *params["in_specs"]), (*[own] * n, *params["out_specs"]), manual, checks)
+    return outs[n:], outs[:n] if same else _first_of(checker, outs[:n], state)
+
+
+def _first_of(checker: Checker, lanes: State, state: State) -> State:
+    """The state after those of several devices, of which the first that failed counts."""
+    first = first_failed(lanes[0])
+    code, *values = [slicing.dynamic_index_in_dim(x, first, 0, keepdims=False) for x in lanes]
+    rest = iter(values)
+    return checker.merge(state, code, {slot: [next(rest) for _ in slot] for slot in checker.slots})
 
 
 def _while(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -> tuple[list, State]:
@@ -411,7 +488,7 @@ def _while(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: State) -
         return [tested[n], *tested[:n], *moved[n:]]
 
     truth = cond.out_avals[0]
-    avals = [truth, *_state_avals(checker), *body.in_avals[nb:]]
+    avals = [truth, *checker.state_avals(), *body.in_avals[nb:]]
     whole = step.derive(("checked round", test, nc), lambda: stage_flat(
         round, [*cond.in_avals[:nc], *body.in_avals[:nb], *avals], body.debug_info))
     go_on = step.derive(("go on", test, nc), lambda: stage_flat(lambda first, *_: [first], avals))
@@ -455,7 +532,7 @@ def _custom_jvp(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
     """The function is checked; its derivative rule is not. What it closes over is an operand, so that it is at hand there."""
     params, n = eqn.params, checker.size
     original, rule, count = params["call_jaxpr"], params["jvp"], params["num_consts"]
-    function = _with_state_behind(_checked(checker, original), original, n, count, _state_avals(checker))
+    function = _with_state_behind(_checked(checker, original), original, n, count, checker.state_avals())
     visible = slice(count + n, None)
 
     def with_state(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
@@ -474,7 +551,7 @@ def _custom_vjp(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
     """Likewise; nothing flows back to the state."""
     params, n = eqn.params, checker.size
     original, forward, back, count = (params[k] for k in ("call_jaxpr", "fwd", "bwd", "num_consts"))
-    function = _with_state_behind(_checked(checker, original), original, n, count, _state_avals(checker))
+    function = _with_state_behind(_checked(checker, original), original, n, count, checker.state_avals())
     visible = slice(count + n, None)
 
     def with_state(*xs: Any, moving: tuple) -> tuple[list, list]:
@@ -483,7 +560,7 @@ def _custom_vjp(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
         return [*function(*xs)[:n], *outs], residuals
 
     def backward(residuals: Sequence[Any], cts: Sequence[Any]) -> list:
-        hidden = [*original.in_avals[:count], *_state_avals(checker)]
+        hidden = [*original.in_avals[:count], *checker.state_avals()]
         zeros = [Zero(a.to_tangent_aval()) for a in hidden]
         return [*zeros, *_without_checks(lambda *xs: (back(*xs),), residuals, cts[n:])[0]]
 
@@ -493,8 +570,8 @@ def _custom_vjp(checker: Checker, eqn: JaxprEqn, args: Sequence[Any], state: Sta
 
 
 _CALLS: dict[Primitive, Rule] = {
-    jit_p: _call, remat_p: _remat, cond_p: _branch, scan_p: _scan, while_p: _while, custom_jvp_call: _custom_jvp,
-    custom_vjp_call: _custom_vjp,
+    jit_p: _call, remat_p: _remat, cond_p: _branch, scan_p: _scan, while_p: _while, shard_map_p: _shards,
+    custom_jvp_call: _custom_jvp, custom_vjp_call: _custom_vjp,
 }
 
-__all__ = ["EXTRA", "OOB", "Checker", "ExtraCheck", "run", "run_checked", "signatures_of"]
+__all__ = ["EXTRA", "OOB", "Checker", "ExtraCheck", "lanes_of", "run", "run_checked", "signatures_of"]

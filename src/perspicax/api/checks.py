@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from perspicax.core.primitive import NotLinear, Primitive
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, public_methods
 from perspicax.diagnose.frames import user_position
-from perspicax.lax import compare, convert, reductions, slicing
+from perspicax.lax import compare, convert, reductions, shape, slicing
 from perspicax.lax.debug_callback import check_format
 from perspicax.random.keys import key_data, wrap_key_data
 from perspicax.transform import trees as tree
@@ -172,10 +173,15 @@ def _emit(b: Any, *args: Any, signatures: tuple, sites: frozenset, debug: bool) 
 def _batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[list, list]:
     """The check of a batch is the first that failed of its entries'."""
     code, *values = [to_axis(x, a, 0, axis.size) for x, a in zip(args, axes)]
-    failed = convert.convert_element_type(compare.ne(code, np.int32(0)), np.int32)
-    first = reductions.argmax(failed, 0, np.int32)
+    first = first_failed(code)
     check_p(*[slicing.dynamic_index_in_dim(x, first, 0, keepdims=False) for x in (code, *values)], **params)
     return [], []
+
+
+def first_failed(codes: Any) -> Any:
+    """The index of the first check of `[n]` that failed; 0 where none did."""
+    failed = convert.convert_element_type(compare.ne(codes, np.zeros(get_aval(codes).shape, np.int32)), np.int32)  # type: ignore
+    return reductions.argmax(failed, 0, np.int32)
 
 
 def _jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple[list, list]:
@@ -270,10 +276,22 @@ def check_error(error: Error) -> None:
     if not isinstance(error, Error):
         raise CheckArgumentError(function="check_error", kind="error", got=type(error).__name__)
     if get_aval(error.code).shape:  # type: ignore[attr-defined]
-        _raise_failed(error)
-        return
+        if not any(isinstance(x, Tracer) for x in tree.leaves(error)):
+            _raise_failed(error)
+            return
+        error = _first_of_all(error)
     check_p(error.code, *[x for values in error.payloads.values() for x in values], signatures=tuple(error.payloads),
             sites=error.sites, debug=False)
 
 
-__all__ = ["Error", "Signature", "Site", "check", "check_error", "check_p", "debug_check", "init_error"]
+def _first_of_all(error: Error) -> Error:
+    """Of errors along axes, the first that tells of a failure."""
+    sizes = get_aval(error.code).shape  # type: ignore[attr-defined]
+    count = math.prod(sizes)
+    flat = [shape.reshape(x, (count, *get_aval(x).shape[len(sizes):])) for x in tree.leaves(error)]  # type: ignore
+    first = first_failed(flat[0])
+    return _unflatten((tuple(error.payloads), error.sites),
+                      [slicing.dynamic_index_in_dim(x, first, 0, keepdims=False) for x in flat])
+
+
+__all__ = ["Error", "Signature", "Site", "check", "check_error", "check_p", "debug_check", "first_failed", "init_error"]
