@@ -108,7 +108,8 @@ def survivors(trace: Trace) -> None:
         if first is not None and time.monotonic() > deadline:
             count += len(kept) - i  # most likely they are kept like the first
             break
-        holders = [h for h in find_holders(tracer, ignore=(kept,), collected=True) if h.kind is not Kind.LOCAL]
+        holders = [h for h in find_holders(tracer, ignore=(kept,), collected=True)
+                   if h.kind is not Kind.LOCAL and not h.passing]
         if holders:
             count += 1
             if first is None:

@@ -14,6 +14,7 @@ import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from perspicax.diagnose.frames import INTERNAL, kind_of
 from perspicax.diagnose.links import LRU_CACHE, How, is_a
 from perspicax.diagnose.referrers import Edge, Local, Referrers
 from perspicax.diagnose.source import shorten
@@ -34,6 +35,7 @@ class Holder:
         type_name: type of what holds the value directly.
         function: the function that owns the cell, default argument, generator or local variable.
         steps: the way from the root down to the value, as facts for `find_stores`.
+        passing: whether it is an unnamed list or iterator, as it is made in the middle of an expression.
     """
 
     kind: Kind
@@ -43,6 +45,7 @@ class Holder:
     type_name: str
     function: str | None = None
     steps: tuple[Step, ...] = field(default=(), repr=False)
+    passing: bool = False
 
     @property
     def says(self) -> str:
@@ -202,6 +205,8 @@ class _Naming:
             yield _Root(chain[-1].name, f"the global `{chain[-1].name}` in {file}", -1.0)  # its dict is no step
         elif is_a(value, type):
             yield _Root(value.__name__, f"the class `{value.__name__}`", 0.0)
+        elif type(value) is types.FunctionType and kind_of(value.__code__.co_filename) == INTERNAL:
+            return  # no name that a user knows: whoever keeps it may have one
         elif type(value) is types.FunctionType:
             named = "<" not in value.__qualname__
             yield _Root(_function_text(value), _function_phrase(value), 0.0 if named else 6.0)
@@ -236,7 +241,7 @@ class _Naming:
             function = code_text(found.root.local.code)
         return Holder(
             direct.kind, wording.path, wording.container, wording.root, direct.type_name, function,
-            tuple(reversed(steps)),
+            tuple(reversed(steps)), found.cost >= _SCRAP,
         )
 
 

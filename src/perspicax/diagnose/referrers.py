@@ -127,7 +127,9 @@ class Referrers:
             return True
         if type(value) is LRU_CACHE:
             return True
-        return type(value) is types.FunctionType and "<" not in value.__qualname__
+        # a function of ours that wraps one of the user's has its name, and is kept by whoever asked for it, or by a cache
+        return type(value) is types.FunctionType and "<" not in value.__qualname__ and (
+            kind_of(value.__code__.co_filename) != INTERNAL)
 
     def climb(self) -> None:
         """Find the referrers. Not done by the constructor: the interpreter holds its arguments in a tuple meanwhile."""
