@@ -1,4 +1,6 @@
 """Shardings, meshes and partition specs: `jax.sharding`."""
+from perspicax.api.axis_modes import auto_axes as auto_axes
+from perspicax.api.axis_modes import explicit_axes as explicit_axes
 from perspicax.api.meshes import get_abstract_mesh as get_abstract_mesh
 from perspicax.api.meshes import get_mesh as get_mesh
 from perspicax.api.meshes import set_mesh as set_mesh
@@ -15,10 +17,10 @@ from perspicax.xla.sharding import Sharding as Sharding
 from perspicax.xla.sharding import SingleDeviceSharding as SingleDeviceSharding
 from perspicax.xla.sharding import on_device as make_single_device_sharding
 
-__getattr__, __dir__ = _on_demand(__name__, absent=("ManualAxisType", "auto_axes", "explicit_axes"))
+__getattr__, __dir__ = _on_demand(__name__, absent=("ManualAxisType",))
 
 __all__ = [
     "AbstractDevice", "AbstractMesh", "AxisType", "Mesh", "NamedSharding", "PartitionSpec", "Sharding",
-    "SingleDeviceSharding", "get_abstract_mesh", "get_mesh", "make_single_device_sharding", "reshard", "set_mesh",
-    "use_abstract_mesh",
+    "SingleDeviceSharding", "auto_axes", "explicit_axes", "get_abstract_mesh", "get_mesh",
+    "make_single_device_sharding", "reshard", "set_mesh", "use_abstract_mesh",
 ]

@@ -13,13 +13,13 @@ from perspicax.core.config import disable_jit
 from perspicax.core.errors import ShapeError
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.trace import stage_flat
+from perspicax.lax.sharding_errors import OutShardingError
 from perspicax.random import chunks, discrete, sampling, threefry
 from perspicax.random.bits import BITS_DTYPES, OFTEN, GivenBits, bit_width
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
     SampleShapeError,
-    SampleShardingError,
     SamplingError,
     SamplingIndexError,
 )
@@ -255,8 +255,8 @@ def test_what_is_no_shape(f, shape):
         f(K, shape)
 
 
-def test_shardings_are_not_there_yet():
-    with pytest.raises(SampleShardingError):
+def test_what_is_no_sharding():
+    with pytest.raises(OutShardingError):
         random.normal(K, (2,), out_sharding=1)
 
 

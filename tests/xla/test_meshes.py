@@ -133,6 +133,14 @@ CASES = {
     "memory kinds": lambda: [repr(NS(mesh, P("x"), memory_kind="pinned_host")), NS(mesh, P("x"),
         memory_kind="device") == on("x"),
                              repr(on("x").with_memory_kind("unpinned_host")), repr(S.SingleDeviceSharding(devices[1]))],
+    "memories": lambda: [[x.sharding.memory_kind, x.addressable_shards[0].data.sharding.memory_kind, np.asarray(x).tolist()]
+                         for kind in ("pinned_host", "unpinned_host", "device") for x in [
+                             X.device_put(A, on("x").with_memory_kind(kind)),
+                             X.jit(lambda a: a * 2, out_shardings=on("x").with_memory_kind(kind))(A),
+                             X.device_put(X.device_put(A, on("x").with_memory_kind(kind)), on("x"))]],
+    "spaces": lambda: [repr(space) + x.sharding.memory_kind for space in (X.memory.Space.Host, X.memory.Space.Device)
+                       for x in X.device_put([A, put("x")], space)],
+    "memory of an argument": lambda: X.jit(lambda a: a, in_shardings=on("x").with_memory_kind("pinned_host"))(put("x")),
     "no such memory": lambda: NS(mesh, P("x"), memory_kind="disk"),
     "no such axis": lambda: on("z"),
     "an axis twice": lambda: on(("x", "y"), "x"),

@@ -5,8 +5,44 @@ from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
 __all__ = [
-    "ArgumentNumberError", "JacobianError", "JitOptionError", "NotCallableError", "PlacementError", "ScopeNameError",
+    "ArgumentNumberError", "AxisModeError", "JacobianError", "JitOptionError", "NotCallableError", "PlacementError",
+    "ScopeNameError",
 ]
+
+
+class AxisModeError(PerspicaxError, TypeError, ValueError):  # JAX raises the one for what is missing
+    """`auto_axes` or `explicit_axes` does not know how arrays lie, or has no axes of the mesh to change.
+
+    Attributes:
+        function: the user's function.
+        transform: which of the two.
+        kind: "out_sharding" or "in_sharding", what is missing; or "axes".
+        axes: the axes that are of another type, or of no mesh.
+        wanted: the type that they should be of.
+        mesh: the mesh, as it shows.
+    """
+
+    function: str
+    transform: str
+    kind: str
+    axes: tuple = ()
+    wanted: str = ""
+    mesh: str = ""
+
+    @property
+    def report(self) -> Report:
+        f = self.function if self.function.isidentifier() else "f"
+        if self.kind != "axes":
+            what = "results" if self.kind == "out_sharding" else "arguments"
+            return Report(says=f"`{self.transform}` of `{self.function}` was not told how the {what} lie.",
+                          why="outside of `auto_axes`, and inside of `explicit_axes`, types tell it, and those of the "
+                              f"{what} do not yet",
+                          fixes=(Fix(code=f"jax.sharding.{self.transform}({f}, {self.kind}=jax.P(...))"),))
+        named = f"{', '.join(map(repr, self.axes))} {'is' if len(self.axes) == 1 else 'are'} not of the type {self.wanted}" \
+            if self.axes else f"no axis is of the type {self.wanted}"
+        return Report(says=f"`{self.transform}` of `{self.function}` changes axes of the type {self.wanted}, and {named}.",
+                      why=f"the mesh is {self.mesh}",
+                      fixes=(Fix("set a mesh that has some", code="with jax.set_mesh(mesh): ..."),))
 
 
 class NotCallableError(PerspicaxError, TypeError):

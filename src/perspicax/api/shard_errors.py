@@ -71,7 +71,7 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
     Attributes:
         function: the function that was mapped.
         option: `in_specs`, `out_specs`, or those of `smap` and `pmap`.
-        kind: "tree", "type", "manual", "rank", "keyword" or "infer".
+        kind: "tree", "type", "manual", "rank", "keyword" "infer" or "explicit".
         got: what was given, as it shows.
         name: the argument or result in question.
         type_text: its type.
@@ -134,9 +134,16 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"`{self.function}` under {self.transform} was given the keyword argument `{self.name}`.",
                               why="`in_specs` has one entry for each positional argument, and none for keywords",
                               fixes=(Fix("pass it by position"),))
+            case "explicit":
+                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} for {self.name}, of type "
+                                   f"{self.type_text}.",
+                              why="along explicit axes of a mesh a type tells how an array is split, and nothing is moved in "
+                                  "silence",
+                              fixes=(Fix("leave `in_specs` out: it follows from the types"),
+                                     Fix("move it before the call", code=f"jax.reshard({self.name.strip('`')}, {self.got})")))
         return Report(says=f"{self.transform} was given no `in_specs` for `{self.function}`.",
-                      why="how arguments are split is known of their types only along axes of the type Explicit, which types "
-                          "do not tell yet", fixes=(Fix("name them", code="in_specs=P('x')"),))
+                      why="how arguments are split is known of their types along axes of the mesh that are of the type "
+                          "Explicit, and this mesh has none", fixes=(Fix("name them", code="in_specs=P('x')"),))
 
 
 class ShardOutputError(PerspicaxError, ValueError):

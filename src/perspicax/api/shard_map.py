@@ -55,7 +55,8 @@ def shard_map(f: Callable[..., Any] | None = None, /, *, out_specs: Any, in_spec
             size `k` splits the first axis. Left out, `shard_map` is a decorator.
         out_specs: a PartitionSpec for each result, or a prefix of their tree. What the devices return is put together along the
             axes that it names; along the other axes it is the same on all devices.
-        in_specs: likewise for the positional arguments; `None` for one that is whole on each device.
+        in_specs: likewise for the positional arguments; `None` for one that is whole on each device. Left out, over a mesh of
+            explicit axes, as the types of the arguments say.
         mesh: the devices; by default the mesh that `jax.set_mesh` has set.
         axis_names: the axes of the mesh to map over, all by default. Along the others the compiler splits arrays, in `f` as
             outside of it.
@@ -73,8 +74,8 @@ def shard_map(f: Callable[..., Any] | None = None, /, *, out_specs: Any, in_spec
         ShardOutputError: a result may differ along an axis that `out_specs` does not name.
 
     Differs: where a value that is the same for all meets one that is not, JAX inserts `pvary`, and asks for `pcast` where a
-    carry or a branch changes in this regard; here neither is needed. A mesh of axes of the type Explicit is taken like one of
-    type Auto: arguments need not be split already as `in_specs` says.
+    carry or a branch changes in this regard; here neither is needed. An argument that explicit axes do not split may be given
+    any specification.
 
     >>> mesh = jax.make_mesh((jax.device_count(),), ("x",))
     >>> total = jax.shard_map(lambda x: lax.psum(x.sum(), "x"), mesh=mesh, in_specs=jax.P("x"), out_specs=jax.P())
@@ -229,11 +230,17 @@ def _flat_specs(f: Any, transform: str, option: str, specs: Any, full: Any, mesh
 
 def _stage(f: Any, transform: str, in_specs: Any, out_specs: Any, mesh: Any, manual: frozenset, check_vma: bool, args: tuple,
            in_tree: Any, avals: Sequence[Any]) -> _Staged:
-    if in_specs is Infer:
-        raise ShardSpecError(function=function_name(f), option="in_specs", kind="infer", transform=transform)
-    specs = _flat_specs(f, transform, "in_specs", in_specs, args, mesh, manual)
     debug = debug_info(transform, f, in_tree)
+    if in_specs is Infer:
+        if not mesh.explicit_axes:
+            raise ShardSpecError(function=function_name(f), option="in_specs", kind="infer", transform=transform)
+        specs = tuple([_told_by(a, manual) for a in avals])
+    else:
+        specs = _flat_specs(f, transform, "in_specs", in_specs, args, mesh, manual)
     for i, (aval, spec) in enumerate(zip(avals, specs)):
+        if aval.explicit is not None and _parts(spec, aval.ndim) != _parts(_told_by(aval, manual), aval.ndim):
+            raise ShardSpecError(function=function_name(f), option="in_specs", kind="explicit", got=repr(spec),
+                                 name=f"`{(debug.arg_names or ())[i]}`", type_text=aval.str_short(), transform=transform)
         try:
             NamedSharding(mesh, spec).shard_shape(aval.shape)
         except ShardingFitError as error:
@@ -248,6 +255,17 @@ def _stage(f: Any, transform: str, in_specs: Any, out_specs: Any, mesh: Any, man
     outs = _flat_specs(f, transform, "out_specs", out_specs, result, mesh, manual)
     _check_results(f, transform, closed, outs, result, mesh, manual, check_vma)
     return _Staged(closed, specs, outs, flat.out_tree)
+
+
+def _told_by(aval: Any, manual: frozenset) -> PartitionSpec:
+    """The specification that a type says by itself, in terms of the axes that are mapped over."""
+    if aval.explicit is None:
+        return WHOLE
+    return PartitionSpec(*[tuple([n for n in names_in(part) if n in manual]) for part in aval.explicit.spec])
+
+
+def _parts(spec: PartitionSpec, ndim: int) -> list[tuple]:
+    return [names_in(p) for p in (*spec, *[None] * (ndim - len(spec)))]
 
 
 def _check_results(f: Any, transform: str, closed: ClosedJaxpr, specs: tuple, result: Any, mesh: Any, manual: frozenset,

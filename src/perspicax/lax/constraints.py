@@ -20,12 +20,12 @@ from perspicax.xla import explicit as splits
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.dispatch import as_array, kernel_jaxpr
-from perspicax.xla.mesh import AbstractMesh, AxisType, current_mesh, empty_mesh
+from perspicax.xla.mesh import AbstractMesh, AxisType, current_mesh, empty_mesh, get_abstract_mesh
 from perspicax.xla.partition import UNCONSTRAINED, names_in
 from perspicax.xla.sharding import NamedSharding, PartitionSpec, Sharding, in_current_mesh
 from perspicax.xla.sharding_errors import MeshAxisError, ShardingFitError
 
-__all__ = ["laid_as", "mesh_cast_p", "released", "reshard", "reshard_p", "resharded", "sharding_constraint_p",
+__all__ = ["laid_as", "mesh_cast_p", "recast", "released", "reshard", "reshard_p", "resharded", "sharding_constraint_p",
            "with_sharding_constraint"]
 
 
@@ -149,6 +149,7 @@ mesh_cast_p: Primitive = Primitive(
     transpose=lambda ct, x, **_: [ct],  # where it arrives, it is laid as the type of the operand says
     batch=_cast_batch, emit=lambda b, x, *, dst_sharding: x, evaluate=_cast_evaluate, handles_extended=True, cache_types=False,
     source="the types of mesh axes; nothing moves")
+mesh_cast_p.extra["lies"] = reshard_p.extra["lies"] = True
 mesh_cast_p.extra["shardings"] = lambda dst_sharding: []
 
 
@@ -158,6 +159,12 @@ def released(x: Any, axes: frozenset | None = None) -> Any:
     if explicit is None or (axes is not None and axes.isdisjoint(explicit.mesh.explicit_axes)):
         return x
     return mesh_cast_p(x, dst_sharding=splits.released(explicit, axes))
+
+
+def recast(x: Any, mesh: Any) -> Any:
+    """`x`, in terms of the mesh `mesh`, whose axes may be of other types."""
+    explicit = get_aval(x).explicit
+    return x if explicit is None else mesh_cast_p(x, dst_sharding=NamedSharding(mesh, explicit.spec))
 
 
 def laid_as(x: Any, explicit: Any) -> Any:
@@ -175,6 +182,8 @@ def resharded(x: Any, place: Any, function: str) -> Any:
     """`reshard` of one array."""
     value = operand(x)
     ndim = get_aval(value).ndim  # type: ignore[attr-defined]
+    if len(place.spec) > ndim and all(p is None for p in place.spec[ndim:]):
+        place = place.update(spec=place.spec.update(partitions=place.spec[:ndim]))
     _check(value, place, function, AxisType.Explicit)
     shardings_asked_for[:] = [True]
     full = place.spec.update(partitions=(*place.spec, *[None] * (ndim - len(place.spec))))
@@ -254,7 +263,7 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
             outs.append(leaf)
             continue
         value = operand(leaf)
-        if isinstance(place, NamedSharding) and place.mesh.are_all_axes_explicit:
+        if isinstance(place, NamedSharding) and place.mesh.are_all_axes_explicit and get_abstract_mesh().are_all_axes_explicit:
             outs.append(_confirmed(value, place))
             continue
         _check(value, place, "with_sharding_constraint", AxisType.Auto)

@@ -26,7 +26,7 @@ from perspicax.lax.conv_errors import ConvolutionDimensionError, ConvolutionShap
 from perspicax.lax.operand import operand
 from perspicax.lax.precision import canonical_precision, canonical_preferred, precision_config, product_dtype
 from perspicax.lax.product_errors import ProductTypeError
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed, released
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.hooks import add_tangents
 from perspicax.xla.emit import i64, i64_array, i64_matrix
@@ -108,6 +108,8 @@ def _conv_jvp(primals: tuple, tangents: tuple, **params: Any) -> tuple[Any, Any]
 
 
 def _conv_transpose(ct: Any, x: Any, k: Any, **params: Any) -> list[Any]:
+    """Where operands are split over explicit axes of a mesh, the compiler splits the work; cotangents lie as operands do."""
+    ct, x, k = [v if type(v) is Linear else released(v) for v in (ct, x, k)]
     ct_dtype = get_aval(ct).dtype  # type: ignore[attr-defined]
     if type(x) is Linear:
         return [_as_dtype(_lhs_cotangent(ct, x.aval, _as_dtype(k, ct_dtype), **params), x.aval.dtype), None]
@@ -315,7 +317,9 @@ def conv_general_dilated(lhs: Any, rhs: Any, window_strides: Sequence[int], padd
         PaddingError: `padding` is none.
     """
     if out_sharding is not None:
-        refuse_out_sharding("conv_general_dilated", out_sharding)
+        return out_placed("conv_general_dilated", out_sharding, lambda x, k: conv_general_dilated(
+            x, k, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers, feature_group_count,
+            batch_group_count, precision, preferred_element_type), lhs, rhs)
     x, k = operand(lhs), operand(rhs)
     a: Any = get_aval(x)
     c: Any = get_aval(k)

@@ -227,7 +227,11 @@ def _split(name: str, avals: Sequence[Any], outs: Sequence[Any], **_: Any) -> li
 
 
 def _update_slice(name: str, avals: Sequence[Any], out: Any, **_: Any) -> Parts:
-    return _alike(name, avals[:2])
+    """Along the axes that it fills an update may be whole, and is split as the array is; the others are whole."""
+    x, update = avals[:2]
+    _along(name, avals, [i for i in range(x.ndim) if x.shape[i] != update.shape[i]], 0, "indices")
+    _along(name, avals, [i for i in range(x.ndim) if x.shape[i] != update.shape[i]], 1, "indices")
+    return elementwise(name, (x, update), out)
 
 
 def _source(name: str, avals: Sequence[Any], out: Any, **_: Any) -> Parts:
@@ -273,12 +277,10 @@ def _dot(name: str, avals: Sequence[Any], out: Any, *, dimension_numbers: Any, *
     (lc, rc), (lb, rb) = dimension_numbers
     left, right = map(parts_of, avals[:2])
     for i, j in zip(lb, rb):
-        if left[i] != right[j]:
-            index = 0 if left[i] is not None else 1
-            raise ShardingTypeError(operation=name, kind="disagree", avals=tuple(avals), index=index,
-                                    axes=((i, j)[index],), others=((j, i)[index],))
+        if left[i] != right[j] and left[i] is not None and right[j] is not None:
+            raise ShardingTypeError(operation=name, kind="disagree", avals=tuple(avals), axes=(i,), others=(j,))
     _contracted(name, avals, lc, rc)
-    return (*[left[i] for i in lb], *[p for i, p in enumerate(left) if i not in (*lc, *lb)],
+    return (*[left[i] or right[j] for i, j in zip(lb, rb)], *[p for i, p in enumerate(left) if i not in (*lc, *lb)],
             *[p for i, p in enumerate(right) if i not in (*rc, *rb)])
 
 

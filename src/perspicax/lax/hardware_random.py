@@ -19,7 +19,7 @@ from perspicax.lax import slicing
 from perspicax.lax.errors import OperandDtypeError, OperandMismatchError, OperationShapeError
 from perspicax.lax.families import REAL, kind, kinds_text
 from perspicax.lax.operand import operand
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import placed_as
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.jvp import FLAT
 
@@ -98,14 +98,13 @@ def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
         OperandDtypeError: there are no bits of this dtype.
     """
     try:
-        if out_sharding is not None:
-            refuse_out_sharding("rng_bit_generator", out_sharding)
         chosen = RandomAlgorithm(operator.index(algorithm))
     except (TypeError, ValueError):
         raise OperationShapeError(says=f"{algorithm!r} is not an algorithm of rng_bit_generator.",
                                   why="it is one of lax.RandomAlgorithm.RNG_DEFAULT, RNG_THREE_FRY and RNG_PHILOX") from None
     wanted = dtypes.requested_dtype(dtype, "rng_bit_generator")
-    return tuple(local.trace.process(rng_bit_generator_p, (operand(key),), (canonical_shape(shape), wanted, chosen, None)))
+    new_key, bits = local.trace.process(rng_bit_generator_p, (operand(key),), (canonical_shape(shape), wanted, chosen, None))
+    return new_key, bits if out_sharding is None else placed_as("rng_bit_generator", out_sharding, bits)
 
 
 # -- numbers of the device's state

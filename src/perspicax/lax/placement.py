@@ -28,6 +28,8 @@ class ArrayCopySemantics(enum.Enum):
     ALWAYS_COPY = 1
     DONATE_INPUT = 2  # the operand is not used any more
 
+    __repr__ = enum.Enum.__str__
+
 
 class MemorySpace(enum.Enum):
     """A memory of whatever device an array is on."""
@@ -36,11 +38,13 @@ class MemorySpace(enum.Enum):
     Host = 2
     Any = 3  # where it is
 
+    __repr__ = enum.Enum.__str__
+
 
 def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
     """A concrete array on the devices of `placed`; `None` leaves it where it is, or on the default device.
 
-    The memory of the host is that of the device, on the CPU.
+    A space of memory is that of the devices on which the array is: the one in which they compute, or that of the host.
     """
     always = semantics is ArrayCopySemantics.ALWAYS_COPY
     if type(x) is np.ndarray and placed is not None and not isinstance(placed, MemorySpace):
@@ -51,12 +55,20 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
     if placed is None:
         return arrays.copy_of(x) if always else x
     if isinstance(placed, MemorySpace):
-        placed = x.sharding
+        placed = _in_memory(x.sharding, placed)
     if x.is_deleted():
         raise x._deleted_error("placed")
     if not always and (x.sharding is placed or x.sharding == placed):
         return ArrayImpl(x.aval, x._buf, x._np, x.sharding, True)
     return _placed(x.value().copy() if always else x.value(), x.aval, placed)
+
+
+def _in_memory(sharding: Any, space: MemorySpace) -> Any:
+    """The same pieces on the same devices, in the memory of a space."""
+    kind = "pinned_host" if space is MemorySpace.Host else shardings.default_memory_kind(sharding.devices[0])
+    if sharding.memory_kind == kind or not hasattr(sharding, "with_memory_kind"):  # what the compiler chose has one memory
+        return sharding
+    return sharding.with_memory_kind(kind)
 
 
 def _placed(value: np.ndarray, aval: Any, placed: Any) -> ArrayImpl:

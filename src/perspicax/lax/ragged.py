@@ -31,7 +31,7 @@ from perspicax.lax.families import INTEGER, kind
 from perspicax.lax.operand import operand, shape_of
 from perspicax.lax.precision import canonical_precision, canonical_preferred
 from perspicax.lax.product_errors import DotDimensionError
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import add_tangents
 
@@ -298,7 +298,8 @@ def ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimensio
         DotShapeError: paired axes differ in size.
     """
     if out_sharding is not None:
-        refuse_out_sharding("ragged_dot_general", out_sharding)
+        return out_placed("ragged_dot_general", out_sharding, lambda a, b, n: ragged_dot_general(
+            a, b, n, ragged_dot_dimension_numbers, precision, preferred_element_type, group_offset), lhs, rhs, group_sizes)
     if group_offset is not None:
         raise RaggedDotError(says="ragged_dot was given a `group_offset`.",
                              why="no platform computes a part of the groups; take the part of `rhs` and `group_sizes`")

@@ -34,7 +34,7 @@ from perspicax.lax.reductions import (
     reduce_sum,
     reduce_xor,
 )
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import out_placed
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
 from perspicax.transform.jvp import jvp_flat
@@ -255,7 +255,11 @@ def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], An
     Array([3., 8.], dtype=float32)
     """
     if out_sharding is not None:
-        refuse_out_sharding("reduce", out_sharding)
+        leaves, structure = tree.flatten(operands)
+        if len(leaves) > 1:
+            raise ReductionAxesError(operation="reduce", operand=get_aval(leaves[0]), axes=tuple(dimensions))
+        return structure.unflatten([out_placed("reduce", out_sharding, lambda x: tree.leaves(reduce(
+            structure.unflatten([x]), init_values, computation, dimensions))[0], *leaves)])
     xs, starts, out_tree = reduction_operands("reduce", operands, init_values)
     axes = tuple([operator.index(d) for d in dimensions])
     closed = stage_combiner("reduce", computation, xs, out_tree)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perspicax.core.array import Array
+from perspicax.core.tracer import get_aval
 from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jit_primitive import shardings_asked_for
@@ -13,7 +14,7 @@ from perspicax.xla.partition import PartitionSpec, names_in
 from perspicax.xla.sharding import NamedSharding, in_current_mesh
 from perspicax.xla.sharding_errors import MeshAxisError, ShardingFitError
 
-__all__ = ["asked_sharding", "given_sharding", "out_placed", "placed_as", "with_batch_axis"]
+__all__ = ["asked_sharding", "given_sharding", "out_placed", "placed_as", "released", "with_batch_axis"]
 
 
 def out_placed(function: str, out_sharding: Any, fun: Callable[..., Any], *operands: Any) -> Any:
@@ -31,7 +32,7 @@ def out_placed(function: str, out_sharding: Any, fun: Callable[..., Any], *opera
         ShardingFitError: the result cannot be split so.
         OutShardingError, MeshContextError, MeshAxisError: as of `given_sharding`.
     """
-    from perspicax.lax.constraints import released, resharded  # for their weight: few programs need them
+    from perspicax.lax.constraints import resharded  # for its weight: few programs need it
 
     place = given_sharding(function, out_sharding)
     return resharded(fun(*[released(x) if isinstance(x, Array) else x for x in operands]), place, function)
@@ -56,6 +57,15 @@ def given_sharding(function: str, out_sharding: Any) -> NamedSharding:
                                 function=function, wanted=AxisType.Explicit.name)
     shardings_asked_for[:] = [True]
     return out_sharding
+
+
+def released(x: Any) -> Any:
+    """`x`, with the split along explicit axes of a mesh left to the compiler."""
+    if get_aval(x).explicit is None:
+        return x
+    from perspicax.lax import constraints  # for its weight: few programs need it
+
+    return constraints.released(x)
 
 
 def placed_as(function: str, out_sharding: Any, x: Any) -> Any:

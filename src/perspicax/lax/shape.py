@@ -22,7 +22,7 @@ from perspicax.lax.families import NUMBER, kind, kinds_text
 from perspicax.lax.join_errors import JoinError, SplitError
 from perspicax.lax.operand import integer, integers, shape_of
 from perspicax.lax.operand import operand as as_operand
-from perspicax.lax.result_sharding import asked_sharding, with_batch_axis
+from perspicax.lax.result_sharding import asked_sharding, placed_as, with_batch_axis
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import FLAT, LINEAR
@@ -535,6 +535,8 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int, out_sharding: Any =
         raise OperationShapeError(says=f"broadcasted_iota was given the dimension {dimension}.",
                                   why="it counts from 0; unlike an axis of other functions it is not counted from the end",
                                   fixes=(Fix(code=f"jax.lax.broadcasted_iota(dtype, {shape}, {axis})"),))
+    if out_sharding is not None and local.trace.base:
+        return placed_as("broadcasted_iota", out_sharding, broadcasted_iota(dtype, shape, axis))
     asked = None if out_sharding is None else asked_sharding("broadcasted_iota", out_sharding, len(shape))
     return local.trace.process(iota_p, (), (dtype, shape, axis, asked))
 

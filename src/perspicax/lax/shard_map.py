@@ -55,14 +55,30 @@ def _sizes(spec: PartitionSpec, mesh: Any, rank: int) -> list[int]:
 def part_type(aval: Any, spec: PartitionSpec, mesh: Any, check_vma: bool) -> Any:
     """The type of one device's part of a value of type `aval`."""
     shape = tuple([n // s for n, s in zip(aval.shape, _sizes(spec, mesh, aval.ndim))])
-    return aval.at_shape(shape).varying(aval.vma | names_of(spec) if check_vma else aval.vma)
+    part = aval.at_shape(shape).varying(aval.vma | names_of(spec) if check_vma else aval.vma)
+    return part if aval.explicit is None else part.laid(_left_of(aval.explicit, names_of(spec)))
+
+
+def _left_of(explicit: NamedSharding, manual: frozenset) -> NamedSharding | None:
+    """What a type says of the explicit axes that are not manual."""
+    parts = [tuple([n for n in names_in(p) if n not in manual]) for p in explicit.spec.partitions]
+    return part_of_type(NamedSharding(explicit.mesh, PartitionSpec(*parts)), len(parts))
+
+
+def _joined(spec: PartitionSpec, explicit: NamedSharding) -> PartitionSpec:
+    """A specification, and behind it what a type says of one device's part."""
+    parts = [*spec, *[None] * (len(explicit.spec) - len(spec))]
+    return PartitionSpec(*[(*names_in(p), *names_in(q)) for p, q in zip(parts, explicit.spec.partitions)])
 
 
 def whole_type(aval: Any, spec: PartitionSpec, mesh: Any, manual: frozenset) -> Any:
     """The type of the whole of which each device has a part of type `aval`."""
     shape = tuple([n * s for n, s in zip(aval.shape, _sizes(spec, mesh, aval.ndim))])
     whole = aval.at_shape(shape).varying(aval.vma - manual)
-    return whole if not mesh.explicit_axes else whole.laid(part_of_type(NamedSharding(mesh, spec), whole.ndim))
+    if not mesh.explicit_axes:
+        return whole
+    spec = spec if aval.explicit is None else _joined(spec, aval.explicit)
+    return whole.laid(part_of_type(NamedSharding(mesh, spec), whole.ndim))
 
 
 def _type_rule(*avals: Any, jaxpr: ClosedJaxpr, mesh: Any, out_specs: Specs, newly_manual_axes: frozenset, **_: Any) -> list:

@@ -15,8 +15,8 @@ from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.gathering import GatherScatterMode
+from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.shape import broadcasted_iota
-from perspicax.lax.sharding_errors import refuse_out_sharding
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError, ShapeMismatchError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.promote import array_like
@@ -32,7 +32,7 @@ _DOC = """
         unique_indices: promises that no number comes twice.
         bucket_size: reduce so many entries at a time, and then the results: smaller rounding errors. All at once by default.
         mode: what happens to numbers that belong to no segment, as for `x.at[...]`.
-        out_sharding: has no meaning without a mesh of devices.
+        out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
 
     Returns:
         Array `[num_segments, ...]` of the dtype of `data`{empty}.
@@ -53,7 +53,8 @@ def _segment(name: str, summary: str, update: str, identity: Callable[[Any], Any
                  unique_indices: bool = False, bucket_size: int | None = None, mode: Any = None,
                  out_sharding: Any = None) -> Array:
         if out_sharding is not None:
-            refuse_out_sharding(name, out_sharding)
+            return out_placed(name, out_sharding, lambda d, s: function(
+                d, s, num_segments, indices_are_sorted, unique_indices, bucket_size, mode), data, segment_ids)
         x, ids = [jnp.asarray(array_like(v, name, i)) for i, v in enumerate((data, segment_ids))]
         if dtypes.kind_of(ids.dtype) not in ("int", "uint"):
             raise ArgumentKindError(says=f"`{name}` was given the segments {ids.aval.str_short()}.",

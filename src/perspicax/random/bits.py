@@ -6,6 +6,7 @@ body is compiled for pieces of fixed size, with `GivenBits` in place of the key 
 """
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -28,13 +29,13 @@ from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
+from perspicax.lax.result_sharding import placed_as
 from perspicax.lax.shape import broadcast_shapes
 from perspicax.random.chunks import FEW, SMALL, FixedProgram, mapped, run_counted
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
     SampleShapeError,
-    SampleShardingError,
     SamplingError,
     value_type_of,
 )
@@ -108,16 +109,25 @@ def sample_dtype(function: str, dtype: Any, kind: str = "float") -> np.dtype:
     return found
 
 
-def sample_shape(function: str, shape: Any, out_sharding: Any = None) -> tuple[int, ...]:
+def placeable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a distribution: its samples may be laid over explicit axes of a mesh, by `out_sharding`.
+
+    In a jitted function each device then draws those that it has; they are the same, however they lie.
+    """
+    @functools.wraps(function)
+    def draw(*args: Any, out_sharding: Any = None, **kwargs: Any) -> Any:
+        samples = function(*args, **kwargs)
+        return samples if out_sharding is None else placed_as(function.__name__, out_sharding, samples)
+
+    return draw
+
+
+def sample_shape(function: str, shape: Any) -> tuple[int, ...]:
     """The shape of the samples.
 
     Raises:
-        SampleShardingError: a sharding is asked for.
         ShapeError: it is no shape.
     """
-    if out_sharding is not None:
-        raise SampleShardingError(says=f"`{function}` does not take `out_sharding` yet.",
-                               why="samples are made on one device, and can be placed afterwards")
     sizes = canonical_shape(shape)
     total = math.prod(sizes)
     if type(total) is int and total >> 63:
@@ -352,6 +362,7 @@ def bit_width(dtype: Any) -> int:
 # -- the bits themselves
 
 @public
+@placeable
 def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Random bits, as unsigned integers that are uniform over all values of their dtype.
 
@@ -368,7 +379,7 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
     found, _ = single_key("bits", key)
     wanted = sample_dtype("bits", dtype, "uint")
     width = max(8, dtypes.itemsize_bits(wanted))
-    return random_bits_p(found, bit_width=width, shape=sample_shape("bits", shape, out_sharding))
+    return random_bits_p(found, bit_width=width, shape=sample_shape("bits", shape))
 
 
 __all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "broadcast_parameters", "check_broadcast",

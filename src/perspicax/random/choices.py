@@ -19,7 +19,7 @@ from perspicax.lax.reductions import argmax
 from perspicax.lax.shape import broadcast_to_rank, reshape, transpose
 from perspicax.lax.slicing import index_in_dim, slice_in_dim
 from perspicax.lax.sorting import top_k
-from perspicax.random.bits import check_broadcast, parameter, sample_shape, staged_here
+from perspicax.random.bits import check_broadcast, parameter, placeable, sample_shape, staged_here
 from perspicax.random.discrete import checked_axis, integers, order_of, shuffled
 from perspicax.random.errors import SampleDTypeError, SampleShapeError, SamplingError
 from perspicax.random.keys import single_key
@@ -104,6 +104,7 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
 # -- categorical
 
 @public
+@placeable
 def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None, replace: bool = True, mode: str | None = None,
                 *, out_sharding: Any = None) -> Any:
     """Categories at random, by the logarithms of their probabilities.
@@ -137,7 +138,7 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None, replac
         raise SampleDTypeError(function="categorical", dtype=dtypes.name_of(aval.dtype), takes="floating", argument="logits")
     at = checked_axis(axis, aval.ndim)
     batch = aval.shape[:at] + aval.shape[at + 1:]
-    shape = batch if shape is None else sample_shape("categorical", shape, out_sharding)
+    shape = batch if shape is None else sample_shape("categorical", shape)
     check_broadcast("categorical", shape, logits=ShapeDtypeStruct(batch, bool))
     if shape[len(shape) - len(batch):] != batch and not all(
             m in (1, n) for m, n in zip(batch, shape[len(shape) - len(batch):])):

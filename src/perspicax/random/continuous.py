@@ -16,7 +16,7 @@ from perspicax.lax.reductions import reduce_sum
 from perspicax.lax.shape import broadcast_shapes
 from perspicax.lax.transcendental import exp, log1p
 from perspicax.numpy.arithmetic import multiply
-from perspicax.random.bits import Distribution, Staged, broadcast_parameters, parameter, sample_dtype, sample_shape
+from perspicax.random.bits import Distribution, Staged, broadcast_parameters, parameter, placeable, sample_dtype, sample_shape
 from perspicax.random.discrete import signs_of
 from perspicax.random.errors import SampleShapeError
 from perspicax.random.gammas import sampled, shared_shape, spread
@@ -69,16 +69,17 @@ _pareto_samples, _rayleigh_samples, _weibull_samples = [
     Distribution(body, fast=True) for body in (_pareto, _rayleigh, _weibull)]
 
 
-def _single(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any, argument: str,
+def _single(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, argument: str,
             value: Any) -> Any:
     found, _ = single_key(name, key)
     dtype = sample_dtype(name, dtype)
     value = parameter(name, argument, value)
-    shape = shared_shape(name, shape, out_sharding, **{argument: value})
+    shape = shared_shape(name, shape, **{argument: value})
     return samples(found, value, shape=shape, dtype=dtype)
 
 
 @public
+@placeable
 def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Pareto distribution of shape `b` and scale 1.
 
@@ -94,13 +95,14 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_shardi
         SampleDTypeError: `dtype` is not floating.
         SampleShapeError: a parameter does not broadcast to `shape`.
     """
-    return _single("pareto", _pareto_samples, key, shape, dtype, out_sharding, "b", b)
+    return _single("pareto", _pareto_samples, key, shape, dtype, "b", b)
 
 
 @public
+@placeable
 def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Rayleigh distribution, `scale * sqrt(-2 log(u))`. The rest is as for `pareto`."""
-    return _single("rayleigh", _rayleigh_samples, key, shape, dtype, out_sharding, "scale", scale)
+    return _single("rayleigh", _rayleigh_samples, key, shape, dtype, "scale", scale)
 
 
 @public
@@ -133,6 +135,7 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype
 
 
 @public
+@placeable
 def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None, *,
               out_sharding: Any = None) -> Any:
     """Exponentials of normal samples of standard deviation `sigma`.
@@ -152,11 +155,12 @@ def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None
     found, _ = single_key("lognormal", key)
     dtype = sample_dtype("lognormal", dtype)
     sigma = parameter("lognormal", "sigma", sigma)
-    shape = shared_shape("lognormal", shape, out_sharding, sigma=sigma)
+    shape = shared_shape("lognormal", shape, sigma=sigma)
     return _lognormal_samples(found, sigma, shape=shape, dtype=dtype)
 
 
 @public
+@placeable
 def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None, *,
                out_sharding: Any = None) -> Any:
     """Samples of the triangular distribution, from [`left`, `right`], most often near `mode`.
@@ -177,7 +181,7 @@ def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dt
     dtype = sample_dtype("triangular", dtype)
     given = {"left": left, "mode": mode, "right": right}
     values = {name: parameter("triangular", name, x) for name, x in given.items()}
-    shape = shared_shape("triangular", shape, out_sharding, **values)
+    shape = shared_shape("triangular", shape, **values)
     return _triangular_samples(found, *values.values(), shape=shape, dtype=dtype)
 
 
@@ -203,13 +207,14 @@ _wald_samples = Composite(_wald, single=False)
 
 
 @public
+@placeable
 def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Wald (inverse Gaussian) distribution of scale 1.
 
     Args:
         mean: positive number or array that broadcasts to `shape`. The rest is as for `pareto`.
     """
-    return sampled("wald", _wald_samples, key, shape, dtype, out_sharding, mean=mean)
+    return sampled("wald", _wald_samples, key, shape, dtype, mean=mean)
 
 
 def _maxwell(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -236,6 +241,7 @@ _double_sided_samples = Staged(_double_sided)  # whole: where `loc` cancels most
 
 
 @public
+@placeable
 def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Maxwell distribution of scale 1: lengths of normal vectors in three dimensions.
 
@@ -250,7 +256,7 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
     """
     found, _ = single_key("maxwell", key)
     dtype = sample_dtype("maxwell", dtype)
-    return _maxwell_samples(found, shape=sample_shape("maxwell", shape, out_sharding), dtype=dtype)
+    return _maxwell_samples(found, shape=sample_shape("maxwell", shape), dtype=dtype)
 
 
 @public

@@ -20,12 +20,7 @@ from perspicax.lax.special import lgamma
 from perspicax.lax.transcendental import log1p
 from perspicax.lax.while_loops import while_loop
 from perspicax.numpy.promote import promote_dtypes
-from perspicax.random.bits import (
-    Distribution,
-    GivenBits,
-    parameter,
-    sample_dtype,
-)
+from perspicax.random.bits import Distribution, GivenBits, parameter, placeable, sample_dtype
 from perspicax.random.chunks import FixedProgram, mapped
 from perspicax.random.errors import GeneratorError
 from perspicax.random.gammas import shared_shape, spread
@@ -55,6 +50,7 @@ _geometric_samples = Distribution(_geometric, fast=True)
 
 
 @public
+@placeable
 def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """How many coins it takes until the first success, which has probability `p` each time: 1 or more.
 
@@ -73,7 +69,7 @@ def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None, *, out_sha
     found, _ = single_key("geometric", key)
     wanted = sample_dtype("geometric", dtype, "int")
     p = promote_dtypes(parameter("geometric", "p", p), inexact=True)[0]
-    shape = shared_shape("geometric", shape, out_sharding, p=p)
+    shape = shared_shape("geometric", shape, p=p)
     working: Any = get_aval(p).dtype  # type: ignore[attr-defined]
     return _geometric_samples(found, convert_element_type(p, working), shape=shape, dtype=working, wanted=wanted)
 
@@ -214,6 +210,7 @@ _poisson_samples = Composite(_poisson, host=_poisson_on_host)
 
 
 @public
+@placeable
 def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Poisson distribution: how many events there are when `lam` are expected.
 
@@ -235,7 +232,7 @@ def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None, *, out_sha
         raise GeneratorError(function="poisson", generator=found.dtype.generator.name, known=threefry.name)
     wanted = sample_dtype("poisson", dtype, "int")
     lam = parameter("poisson", "lam", lam)
-    shape = shared_shape("poisson", shape, out_sharding, lam=lam)
+    shape = shared_shape("poisson", shape, lam=lam)
     return _poisson_samples(found, convert_element_type(spread(lam, shape), SINGLE), shape=shape, dtype=wanted)
 
 

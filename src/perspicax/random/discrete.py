@@ -27,6 +27,7 @@ from perspicax.random.bits import (
     check_broadcast,
     draw,
     parameter,
+    placeable,
     sample_dtype,
     sample_shape,
     staged_here,
@@ -59,6 +60,7 @@ _coins = Distribution(_bernoulli, draws=lambda *, mode: 2 if mode == "high" else
 
 
 @public
+@placeable
 def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, out_sharding: Any = None) -> Any:
     """Booleans that are true with probability `p`.
 
@@ -82,7 +84,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, o
     if aval.extended or not dtypes.issubdtype(aval.dtype, np.floating):
         raise SampleDTypeError(function="bernoulli", dtype=dtypes.name_of(aval.dtype), takes="a floating probability",
                                argument="p")
-    shape = sample_shape("bernoulli", aval.shape if shape is None else shape, out_sharding)
+    shape = sample_shape("bernoulli", aval.shape if shape is None else shape)
     check_broadcast("bernoulli", shape, p=p)
     return _coins(found, convert_element_type(p, aval.dtype), shape=shape, dtype=aval.dtype, mode=mode)
 
@@ -105,6 +107,7 @@ def signs_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 @public
+@placeable
 def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples that are 1 or -1, equally likely.
 
@@ -119,7 +122,7 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: An
     """
     found, _ = single_key("rademacher", key)
     wanted = dtypes.default_dtype("int") if dtype is None else dtypes.requested_dtype(dtype, "jax.random.rademacher")
-    return signs_of(found, sample_shape("rademacher", shape, out_sharding), wanted)
+    return signs_of(found, sample_shape("rademacher", shape), wanted)
 
 
 # -- integers
@@ -204,6 +207,7 @@ def _nearest(x: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 @public
+@placeable
 def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Integers from `minval` to below `maxval`, all equally likely.
 
@@ -225,7 +229,7 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None, *
     """
     found, _ = single_key("randint", key)
     wanted = sample_dtype("randint", dtype, "int")
-    shape = sample_shape("randint", shape, out_sharding)
+    shape = sample_shape("randint", shape)
     minval, maxval = parameter("randint", "minval", minval), parameter("randint", "maxval", maxval)
     check_broadcast("randint", shape, minval=minval, maxval=maxval)
     return integers(found, shape, minval, maxval, wanted)
@@ -322,6 +326,7 @@ def checked_axis(axis: Any, rank: int) -> int:
 
 
 @public
+@placeable
 def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, out_sharding: Any = None) -> Any:
     """The entries of an array in random order along an axis.
 
@@ -338,7 +343,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, o
         SamplingIndexError: there is no such axis.
     """
     found, _ = single_key("permutation", key)
-    sample_shape("permutation", (), out_sharding)
+    sample_shape("permutation", ())
     x = parameter("permutation", "x", x, keys=True)
     aval: Any = get_aval(x)
     axis = checked_axis(axis, aval.ndim or 1)

@@ -326,10 +326,6 @@ class SamplingIndexError(SamplingError, IndexError):
     """An axis was named that the array does not have."""
 
 
-class SampleShardingError(ReportedError, NotImplementedError):
-    """Samples were asked for on other devices than the default one."""
-
-
 def article(value_type: str) -> str:
     """A class by name, with its article; an array type and None as they are."""
     if "[" in value_type:

@@ -40,6 +40,7 @@ from perspicax.random.bits import (
     check_broadcast,
     concrete,
     parameter,
+    placeable,
     sample_dtype,
     sample_shape,
 )
@@ -314,7 +315,7 @@ def spread(x: Any, shape: tuple[int, ...]) -> Any:
     return x if own == shape else broadcast_in_dim(x, shape, range(len(shape) - len(own), len(shape)))
 
 
-def shared_shape(function: str, shape: Any, out_sharding: Any, **parameters: Any) -> tuple[int, ...]:
+def shared_shape(function: str, shape: Any, **parameters: Any) -> tuple[int, ...]:
     """The shape of the samples: as given, or what the parameters broadcast to.
 
     Raises:
@@ -323,7 +324,7 @@ def shared_shape(function: str, shape: Any, out_sharding: Any, **parameters: Any
     """
     if shape is None:
         shape = broadcast_parameters(function, {name: get_aval(x).shape for name, x in parameters.items()})  # type: ignore[attr-defined]
-    shape = sample_shape(function, shape, out_sharding)
+    shape = sample_shape(function, shape)
     check_broadcast(function, shape, **parameters)
     return shape
 
@@ -335,15 +336,16 @@ def gamma_of(key: Any, a: Any, shape: tuple[int, ...], dtype: Any, log_space: bo
     return _staged_gamma(key, a, shape=shape, dtype=dtype, log_space=log_space)
 
 
-def _checked_gamma(name: str, key: Any, a: Any, shape: Any, dtype: Any, out_sharding: Any) -> Any:
+def _checked_gamma(name: str, key: Any, a: Any, shape: Any, dtype: Any) -> Any:
     found, _ = single_key(name, key)
     dtype = sample_dtype(name, dtype)
     a = parameter(name, "a", a)
-    shape = shared_shape(name, shape, out_sharding, a=a)
+    shape = shared_shape(name, shape, a=a)
     return gamma_of(found, a, shape, dtype, name == "loggamma")
 
 
 @public
+@placeable
 def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the gamma distribution of shape `a` and scale 1.
 
@@ -363,24 +365,25 @@ def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_shardin
 
     Marsaglia and Tsang, ACM TOMS 26, 2000.
     """
-    return _checked_gamma("gamma", key, a, shape, dtype, out_sharding)
+    return _checked_gamma("gamma", key, a, shape, dtype)
 
 
 @public
+@placeable
 def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Logarithms of samples of the gamma distribution, accurate for small `a` too.
 
     Arguments and errors are those of `gamma`.
     """
-    return _checked_gamma("loggamma", key, a, shape, dtype, out_sharding)
+    return _checked_gamma("loggamma", key, a, shape, dtype)
 
 
-def sampled(name: str, samples: Composite, key: Any, shape: Any, dtype: Any, out_sharding: Any, **parameters: Any) -> Any:
+def sampled(name: str, samples: Composite, key: Any, shape: Any, dtype: Any, **parameters: Any) -> Any:
     """Samples of a distribution whose parameters broadcast to `shape`."""
     found, _ = single_key(name, key)
     dtype = sample_dtype(name, dtype)
     parameters = {argument: parameter(name, argument, x) for argument, x in parameters.items()}
-    shape = shared_shape(name, shape, out_sharding, **parameters)
+    shape = shared_shape(name, shape, **parameters)
     return samples(found, *parameters.values(), shape=shape, dtype=dtype)
 
 

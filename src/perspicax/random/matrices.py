@@ -16,7 +16,7 @@ from perspicax.numpy import linalg
 from perspicax.numpy.contraction import einsum
 from perspicax.numpy.diagonals import diagonal
 from perspicax.numpy.promote import promote_dtypes
-from perspicax.random.bits import Staged, broadcast_parameters, dimension, parameter, sample_dtype, sample_shape
+from perspicax.random.bits import Staged, broadcast_parameters, dimension, parameter, placeable, sample_dtype, sample_shape
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import spread
 from perspicax.random.keys import single_key
@@ -52,6 +52,7 @@ _multivariate_samples = Composite(_multivariate)
 
 
 @public
+@placeable
 def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype: Any = None, method: str = "cholesky", *,
                         out_sharding: Any = None) -> Any:
     """Samples of the normal distribution of vectors.
@@ -90,7 +91,7 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
                             why=f"the last two axes of `cov` are both as long as the last axis of `mean`: {own[-1]}")
     leading = {"mean without its last axis": own[:-1], "cov without its last two axes": square[:-2]}
     shape = (broadcast_parameters("multivariate_normal", leading) if shape is None
-             else sample_shape("multivariate_normal", shape, out_sharding))
+             else sample_shape("multivariate_normal", shape))
     for size in leading.values():
         if len(size) > len(shape) or any(m not in (1, n) for m, n in zip(size[::-1], shape[::-1])):
             raise SampleShapeError(function="multivariate_normal", shape=shape, parameters=tuple(leading.items()))
@@ -118,6 +119,7 @@ _orthogonal_samples = Composite(_orthogonal)
 
 
 @public
+@placeable
 def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | None = None, *,
                out_sharding: Any = None) -> Any:
     """Orthogonal matrices, uniform over all of them; unitary ones for a complex dtype.
@@ -140,7 +142,7 @@ def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | No
     """
     found, _ = single_key("orthogonal", key)
     dtype = sample_dtype("orthogonal", dtype, "inexact")
-    shape = sample_shape("orthogonal", shape, out_sharding)
+    shape = sample_shape("orthogonal", shape)
     rows, columns = dimension("orthogonal", "n", n), dimension("orthogonal", "m", n if m is None else m)
     return _orthogonal_samples(found, n=rows, m=columns, shape=shape, dtype=dtype)
 

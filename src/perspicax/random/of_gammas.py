@@ -19,15 +19,7 @@ from perspicax.lax.random_bits import host_place
 from perspicax.lax.reductions import reduce_max, reduce_sum
 from perspicax.lax.shape import expand_dims
 from perspicax.lax.transcendental import exp
-from perspicax.random.bits import (
-    Staged,
-    check_broadcast,
-    concrete,
-    dimension,
-    parameter,
-    sample_dtype,
-    sample_shape,
-)
+from perspicax.random.bits import Staged, check_broadcast, concrete, dimension, parameter, placeable, sample_dtype, sample_shape
 from perspicax.random.chunks import mapped
 from perspicax.random.discrete import signs_of
 from perspicax.random.errors import SampleShapeError, SamplingError
@@ -159,6 +151,7 @@ _dirichlet_samples = Composite(_dirichlet, price=1.)
 
 
 @public
+@placeable
 def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the beta distribution, from (0, 1).
 
@@ -174,32 +167,36 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_
         SampleDTypeError: `dtype` is not floating.
         SampleShapeError: a parameter does not broadcast to `shape`.
     """
-    return sampled("beta", _beta_samples, key, shape, dtype, out_sharding, a=a, b=b)
+    return sampled("beta", _beta_samples, key, shape, dtype, a=a, b=b)
 
 
 @public
+@placeable
 def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the chi-square distribution of `df` degrees of freedom. The rest is as for `beta`."""
-    return sampled("chisquare", _chisquare_samples, key, shape, dtype, out_sharding, df=df)
+    return sampled("chisquare", _chisquare_samples, key, shape, dtype, df=df)
 
 
 @public
+@placeable
 def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the F distribution, a ratio of two chi-square samples, each by its degrees of freedom.
 
     Args:
         dfnum, dfden: degrees of freedom above and below. The rest is as for `beta`.
     """
-    return sampled("f", _f_samples, key, shape, dtype, out_sharding, dfnum=dfnum, dfden=dfden)
+    return sampled("f", _f_samples, key, shape, dtype, dfnum=dfnum, dfden=dfden)
 
 
 @public
+@placeable
 def t(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of Student's t distribution of `df` degrees of freedom. The rest is as for `beta`."""
-    return sampled("t", _t_samples, key, shape, dtype, out_sharding, df=df)
+    return sampled("t", _t_samples, key, shape, dtype, df=df)
 
 
 @public
+@placeable
 def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the generalised normal distribution, whose density is proportional to `exp(-|x| ** p)`.
 
@@ -214,10 +211,11 @@ def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, 
         SampleDTypeError: `dtype` is not floating.
         SampleShapeError: `p` does not broadcast to `shape`.
     """
-    return sampled("generalized_normal", _generalized_samples, key, shape, dtype, out_sharding, p=p)
+    return sampled("generalized_normal", _generalized_samples, key, shape, dtype, p=p)
 
 
 @public
+@placeable
 def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Points that are uniform in the unit ball of the p-norm in `d` dimensions.
 
@@ -238,13 +236,14 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, ou
     """
     found, _ = single_key("ball", key)
     dtype = sample_dtype("ball", dtype)
-    shape = sample_shape("ball", shape, out_sharding)
+    shape = sample_shape("ball", shape)
     p = parameter("ball", "p", p)
     check_broadcast("ball", (), p=p)
     return _ball_samples(found, p, d=dimension("ball", "d", d), shape=shape, dtype=dtype)
 
 
 @public
+@placeable
 def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Dirichlet distribution: weights that sum to 1.
 
@@ -271,7 +270,7 @@ def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None, *, out
     if not own:
         raise SamplingError(says="`alpha` of `dirichlet` is one number.",
                             why="it is an array with one number for each weight along its last axis")
-    shape = sample_shape("dirichlet", own[:-1] if shape is None else shape, out_sharding)
+    shape = sample_shape("dirichlet", own[:-1] if shape is None else shape)
     if len(own) - 1 > len(shape) or any(m not in (1, n) for m, n in zip(own[-2::-1], shape[::-1])):
         raise SampleShapeError(function="dirichlet", shape=shape, parameters=(("alpha without its last axis", own[:-1]),))
     return _dirichlet_samples(found, alpha, shape=shape, dtype=dtype)

@@ -32,6 +32,7 @@ from perspicax.random.bits import (
     concrete,
     draw,
     parameter,
+    placeable,
     sample_dtype,
     sample_shape,
 )
@@ -102,6 +103,7 @@ def uniform_apart(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 @public
+@placeable
 def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0., maxval: Any = 1., *,
             out_sharding: Any = None) -> Any:
     """Uniform samples from [`minval`, `maxval`).
@@ -122,7 +124,7 @@ def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0., maxv
     """
     found, _ = single_key("uniform", key)
     dtype = sample_dtype("uniform", dtype)
-    shape = sample_shape("uniform", shape, out_sharding)
+    shape = sample_shape("uniform", shape)
     minval, maxval = parameter("uniform", "minval", minval), parameter("uniform", "maxval", maxval)
     check_broadcast("uniform", shape, minval=minval, maxval=maxval)
     return _uniform_samples(found, minval, maxval, shape=shape, dtype=dtype)
@@ -161,6 +163,7 @@ _normal_samples, _complex_samples = Distribution(_normal), Composite(_normal)
 
 
 @public
+@placeable
 def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the standard normal distribution, of mean 0 and variance 1.
 
@@ -180,7 +183,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = 
     """
     found, _ = single_key("normal", key)
     dtype = sample_dtype("normal", dtype, "inexact")
-    shape = sample_shape("normal", shape, out_sharding)
+    shape = sample_shape("normal", shape)
     return normal_of(found, shape, dtype)
 
 
@@ -210,6 +213,7 @@ _truncated_samples = Distribution(_truncated_normal, fast=True)
 
 
 @public
+@placeable
 def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = None, *,
                      out_sharding: Any = None) -> Any:
     """Samples of the standard normal distribution that lie between `lower` and `upper`.
@@ -231,7 +235,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
     if shape is None:
         shape = broadcast_parameters("truncated_normal", {"lower": get_aval(lower).shape,  # type: ignore[attr-defined]
                                                           "upper": get_aval(upper).shape})  # type: ignore[attr-defined]
-    shape = sample_shape("truncated_normal", shape, out_sharding)
+    shape = sample_shape("truncated_normal", shape)
     check_broadcast("truncated_normal", shape, lower=lower, upper=upper)
     return _truncated_samples(found, lower, upper, shape=shape, dtype=dtype)
 
@@ -274,6 +278,7 @@ _gumbel_samples = Distribution(_gumbel, draws=_two_draws, fast=True)
 
 
 @public
+@placeable
 def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None, *, out_sharding: Any = None) -> Any:
     """Samples of the standard Gumbel distribution, `-log(-log(u))`.
 
@@ -291,7 +296,7 @@ def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None
     """
     found, _ = single_key("gumbel", key)
     dtype = sample_dtype("gumbel", dtype)
-    shape = sample_shape("gumbel", shape, out_sharding)
+    shape = sample_shape("gumbel", shape)
     return _gumbel_samples(found, shape=shape, dtype=dtype, mode=gumbel_mode(mode))
 
 
@@ -331,13 +336,14 @@ def exponential_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return _exponential_samples(key, shape=shape, dtype=dtype)
 
 
-def _plain(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, out_sharding: Any) -> Any:
+def _plain(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any) -> Any:
     found, _ = single_key(name, key)
     dtype = sample_dtype(name, dtype)
-    return samples(found, shape=sample_shape(name, shape, out_sharding), dtype=dtype)
+    return samples(found, shape=sample_shape(name, shape), dtype=dtype)
 
 
 @public
+@placeable
 def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the exponential distribution of rate 1, `-log(1 - u)`.
 
@@ -350,25 +356,28 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: A
         KeyTypeError: `key` is no key.
         SampleDTypeError: `dtype` is not floating.
     """
-    return _plain("exponential", _exponential_samples, key, shape, dtype, out_sharding)
+    return _plain("exponential", _exponential_samples, key, shape, dtype)
 
 
 @public
+@placeable
 def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Laplace distribution of location 0 and scale 1. Arguments and errors are those of `exponential`."""
-    return _plain("laplace", _laplace_samples, key, shape, dtype, out_sharding)
+    return _plain("laplace", _laplace_samples, key, shape, dtype)
 
 
 @public
+@placeable
 def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the logistic distribution, `log(u / (1 - u))`. Arguments and errors are those of `exponential`."""
-    return _plain("logistic", _logistic_samples, key, shape, dtype, out_sharding)
+    return _plain("logistic", _logistic_samples, key, shape, dtype)
 
 
 @public
+@placeable
 def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Cauchy distribution, `tan(π (u - 1/2))`. Arguments and errors are those of `exponential`."""
-    return _plain("cauchy", _cauchy_samples, key, shape, dtype, out_sharding)
+    return _plain("cauchy", _cauchy_samples, key, shape, dtype)
 
 
 __all__ = ["cauchy", "exponential", "exponential_of", "gumbel", "gumbel_mode", "gumbel_of", "laplace", "logistic",

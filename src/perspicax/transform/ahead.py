@@ -23,6 +23,7 @@ from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like
+from perspicax.xla.explicit import part_of_type
 
 
 class RefUse(NamedTuple):
@@ -97,7 +98,8 @@ class ShapeDtypeStruct:
     @classmethod
     def of(cls, aval: Any) -> Any:
         """The struct of an aval; a token's type stands for itself."""
-        return aval if aval is abstract_token else cls(aval.shape, aval.dtype, weak_type=aval.weak_type)
+        return aval if aval is abstract_token else cls(aval.shape, aval.dtype, weak_type=aval.weak_type,
+                                                       sharding=aval.explicit)
 
     size = property(lambda self: int(np.prod(self.shape, dtype=int)))
     ndim = property(lambda self: len(self.shape))
@@ -129,7 +131,8 @@ class ShapeDtypeStruct:
 def _type_struct(x: ShapeDtypeStruct) -> Any:
     if x.is_ref:
         raise RefArgumentError(function="")
-    return ShapedArray(x.shape, x.dtype, x.weak_type)
+    aval = ShapedArray(x.shape, x.dtype, x.weak_type)
+    return aval.laid(part_of_type(x.sharding, aval.ndim)) if getattr(x.sharding, "splits_types", False) else aval
 
 
 def stands_for_ref(x: Any) -> bool:

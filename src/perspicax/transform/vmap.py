@@ -11,6 +11,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
 from perspicax.transform.errors import ArgumentTypeError, BatchAxisError, BatchSizeError
+from perspicax.transform.hooks import lax
 from perspicax.transform.ref_calls import Passed, passed_for, with_arguments
 from perspicax.transform.stage import (
     FlatFunction,
@@ -22,7 +23,7 @@ from perspicax.transform.stage import (
     short_repr,
     wraps,
 )
-from perspicax.xla.explicit import axis_part
+from perspicax.xla.explicit import axis_part, on_axis
 
 
 def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: Any = None,
@@ -87,7 +88,10 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name
             if not -rank <= w < rank:
                 raise BatchAxisError(function=function_name(fun), option="out_axes", kind="range", got=str(w),
                                      expected=str(rank))
-            placed.append(to_axis(x, a, w % rank, size))
+            x = to_axis(x, a, w % rank, size)
+            if a is None and axis.part is not None:  # as what is mapped
+                x = lax().laid_as(x, on_axis(get_aval(x), w % rank, axis.part))
+            placed.append(x)
         return flat.out_tree.unflatten(placed)
 
     return wraps(fun, mapped)

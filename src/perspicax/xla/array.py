@@ -384,7 +384,10 @@ def _with_replicas(pieces: Any) -> list[tuple[int, Any]]:
 
 def _wrap_piece(whole: ArrayImpl, buffer: Any, index: tuple[slice, ...], device: Any) -> ArrayImpl:
     shape = tuple([len(range(n)[s]) for n, s in zip(whole.shape, index)])
-    return ArrayImpl(ShapedArray(shape, whole.dtype, whole.weak_type), buffer, None, sharding.on_device(device), True)
+    placed = sharding.on_device(device)
+    if whole.sharding.chosen_kind is not None:
+        placed = placed.with_memory_kind(whole.sharding.chosen_kind)
+    return ArrayImpl(ShapedArray(shape, whole.dtype, whole.weak_type), buffer, None, placed, True)
 
 
 def array_text(x: ArrayImpl, representation: bool) -> str:

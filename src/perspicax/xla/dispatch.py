@@ -162,7 +162,9 @@ def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[.
             compiled_kernel.append(_compiled_kernel(primitive, avals, values, outs))
         return compiled_kernel[0](*arrays)
 
-    if primitive.host is None or any(a.size > HOST_LIMIT or beyond_numpy(a) for a in (*avals, *outs)) or (any(
+    if primitive.host is None or any(a.explicit is not None for a in outs):
+        return compiled
+    if any(a.size > HOST_LIMIT or beyond_numpy(a) for a in (*avals, *outs)) or (any(
             a.extended for a in (*avals, *outs)) and not primitive.handles_extended):
         return compiled
     return _host_kernel(primitive, values, outs, compiled)

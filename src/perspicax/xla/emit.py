@@ -486,13 +486,16 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
                 results = record(b, eqn, names, key)
         else:
             results = template.emit(b, names)
-        if module.split_types and module.num_partitions > 1 and "elementwise" not in eqn.primitive.extra:
+        if module.split_types and module.num_partitions > 1 and _LIES.isdisjoint(eqn.primitive.extra):
             results = _laid_as_typed(b, avals, out, results)
         if len(results) == 1:
             env[outvars[0]] = results[0]
         else:
             env.update(zip(outvars, results))
     return [b.literal(a) if type(a) is Literal else Value(env[a], a.aval) for a in jaxpr.outvars]
+
+
+_LIES = frozenset(("elementwise", "lies"))  # marks of primitives whose results lie as their types say by themselves
 
 
 def _laid_as_typed(b: Builder, avals: Sequence[Any], out: Sequence[Any], names: Sequence[str]) -> list[str]:
@@ -505,7 +508,7 @@ def _laid_as_typed(b: Builder, avals: Sequence[Any], out: Sequence[Any], names: 
         return list(names)
     closed = meshes[0].are_all_axes_explicit
     return [name if a is abstract_token or (a.explicit is None and not closed) else b.annotate_sharding(
-        Value(name, a), a.sharding_over(meshes[0])).name for name, a in zip(names, out)]
+        Value(name, a), a.sharding_over(meshes[0]).closed_on_explicit).name for name, a in zip(names, out)]
 
 
 def emit_one(b: Builder, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:

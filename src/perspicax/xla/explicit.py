@@ -69,6 +69,13 @@ def axis_part(aval: Any, axis: int) -> NamedSharding | None:
     return None if explicit is None else of_parts(explicit.mesh, (explicit.spec.partitions[axis],))
 
 
+def on_axis(aval: Any, axis: int, part: NamedSharding) -> NamedSharding | None:
+    """The part of a type with one axis, which was whole, split as the one axis of `part`."""
+    parts = [None] * aval.ndim if aval.explicit is None else list(aval.explicit.spec.partitions)
+    parts[axis] = part.spec.partitions[0]
+    return of_parts(part.mesh, parts, aval.explicit)
+
+
 def whole(ndim: int) -> NamedSharding:
     """The sharding in the type of an array that no explicit axis splits: it is whole on the current mesh."""
     return whole_on(get_abstract_mesh(), ndim)
@@ -128,7 +135,8 @@ def laid_results(avals: Sequence[Any], given: Sequence[Any] | None, placed: Any)
     found = list(given) if given is not None else [None] * len(avals)
     for i, (aval, sharding) in enumerate(zip(avals, found)):
         if sharding is None and aval.explicit is not None:
-            found[i] = on_devices(aval.explicit, placed.devices)
+            laid = on_devices(aval.explicit, placed.devices)
+            found[i] = None if laid is None else laid.closed_on_explicit
         elif sharding is None and closed and aval.mlir != "!stablehlo.token":
             found[i] = NamedSharding(mesh, PartitionSpec(*[None] * aval.ndim))  # type: ignore[arg-type]
     return found
@@ -145,5 +153,5 @@ def released(explicit: NamedSharding, axes: frozenset | None = None) -> NamedSha
 
 set_sharding_hooks(sys.modules[__name__])  # type: ignore[arg-type]
 
-__all__ = ["along", "axis_part", "in_use", "laid_results", "of_parts", "on_devices", "part_of_type", "part_text", "released",
-           "sizes_text", "sums_text", "whole", "whole_on", "with_axis", "without_axis"]
+__all__ = ["along", "axis_part", "in_use", "laid_results", "of_parts", "on_axis", "on_devices", "part_of_type", "part_text",
+           "released", "sizes_text", "sums_text", "whole", "whole_on", "with_axis", "without_axis"]

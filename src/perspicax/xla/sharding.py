@@ -240,6 +240,9 @@ def in_current_mesh(spec: PartitionSpec, function: str, option: str, *, entered:
         MeshContextError: there is no such mesh.
     """
     mesh = current_mesh.value or (entered_mesh.value if entered else None) or current_abstract_mesh.value
+    abstract = current_abstract_mesh.value
+    if isinstance(mesh, Mesh) and abstract is not None and abstract.shape_tuple == mesh.shape_tuple:
+        mesh = mesh.update(axis_types=abstract.axis_types)  # within `auto_axes`, say
     if mesh is None or mesh.empty:
         raise MeshContextError(function=function, option=option, spec=repr(spec), entered=entered_mesh.value is not None)
     return NamedSharding(mesh, spec)
@@ -431,6 +434,14 @@ class NamedSharding(runtime.BaseGSPMDSharding):
     is_fully_replicated = property(lambda self: self._layout.whole)
     open = property(lambda self: self._layout.open)
     splits_types = property(lambda self: self._layout.explicit)
+
+    @property
+    def closed_on_explicit(self) -> NamedSharding:
+        """What it says of explicit axes of its mesh; where there are others, the compiler may split what is whole by them."""
+        if self.mesh.are_all_axes_explicit:
+            return self
+        return self.update(spec=self.spec.update(partitions=tuple([
+            UNCONSTRAINED if p is None else p for p in self.spec.partitions])))
 
     @property
     def device_set(self) -> set:

@@ -12,7 +12,7 @@ from perspicax.core.array import Array
 from perspicax.core.config import local
 from perspicax.core.context import evaluator
 from perspicax.diagnose.boundary import public
-from perspicax.lax.sharding_errors import refuse_out_sharding
+from perspicax.lax.result_sharding import placed_as
 from perspicax.random import sampling
 from perspicax.xla.array import ArrayImpl
 
@@ -27,7 +27,7 @@ class Initializer(Protocol):
             key: a random key; `None` where none is needed.
             shape: of the parameter.
             dtype: of the parameter; the one that the initializer was made with by default.
-            out_sharding: has no meaning without a mesh of devices, which is not there yet.
+            out_sharding: how it lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
         """
         raise NotImplementedError
 
@@ -40,9 +40,7 @@ def dtype_of(given: Any, default: Any) -> Any:
 
 def placed(x: Any, out_sharding: Any, function: str) -> Any:
     """The value where it is asked to be."""
-    if out_sharding is not None:
-        refuse_out_sharding(f"jax.nn.initializers.{function}", out_sharding)
-    return x
+    return x if out_sharding is None else placed_as(f"jax.nn.initializers.{function}", out_sharding, x)
 
 
 _FACTORS = 2.0**-60, 2.0**60
