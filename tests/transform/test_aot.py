@@ -6,6 +6,7 @@ import pytest
 
 import perspicax as px
 import perspicax.numpy as jnp
+from perspicax.experimental.layout import Format, Layout
 from perspicax.transform.ahead import ArgInfo
 from perspicax.transform.errors import CompiledCallError, DialectError, MissingDtypeError
 
@@ -25,7 +26,13 @@ def test_every_stage_knows_the_types():
         assert (x.shape, x.dtype, x.donated, t["w"].donated, kwargs) == ((3,), np.float32, True, False, {})
         assert stage.in_avals[0][0].str_short() == "float32[3]"
         assert (stage.out_info["o"].shape, stage.out_tree) == ((3,), px.tree.structure({"o": 0}))
-    assert traced.fun_name == "f" and lowered.donate_argnums == (0,)
+        assert stage.donate_argnums == (0,)
+    assert traced.fun_name == "f" and traced.lojax.jaxpr is traced.jaxpr
+    assert compiled.input_formats[0][1]["w"] == Format(Layout((), ()), compiled.input_shardings[0][1]["w"])
+    assert compiled.output_formats["o"] == jnp.asarray(XS).format and jnp.ones((2, 3)).format.layout.major_to_minor == (0, 1)
+    closed = traced.jaxpr
+    assert (closed.invars, closed.outvars, closed.constvars) == (closed.jaxpr.invars, closed.jaxpr.outvars, [])
+    assert closed.map_jaxpr(lambda jaxpr: jaxpr.replace(outvars=[]))(XS, 2.0) == [] and closed.eqns[0].ctx.compute_type is None
     assert repr(traced.args_info[0][0]) == "ArgInfo(_aval=ShapedArray(float32[3]), donated=True)"
     assert traced.args_info[0][0] == ArgInfo(px.typeof(jnp.asarray(XS)), True)
 
@@ -60,7 +67,8 @@ def test_texts_and_estimates():
     lowered = px.jit(f).lower(XS, {"w": 2.0})
     assert "stablehlo.multiply" in lowered.as_text() and "func.func public @main" in lowered.as_text(dialect="stablehlo")
     assert lowered.as_text(dialect="hlo").startswith("HloModule")
-    assert lowered.cost_analysis()["flops"] == lowered.compile().cost_analysis()["flops"] > 0
+    assert px.jit(lambda x: x * 2 + 1).lower(np.ones((3, 5))).cost_analysis()["flops"] == 30
+    assert lowered.compile().cost_analysis()["flops"] > 0
     assert lowered.compile().memory_analysis().output_size_in_bytes > 0
     with pytest.raises(DialectError):
         lowered.as_text(dialect="vhdl")

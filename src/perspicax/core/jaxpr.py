@@ -6,8 +6,8 @@ place in the user's code as a bare `(code, instruction offset)`, resolved only w
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,23 @@ class Literal:
 Atom = Var | Literal
 
 
+class EquationContext(NamedTuple):
+    """What was in force when a primitive was applied.
+
+    Attributes:
+        compute_type: where it shall be computed, if not on the device: always `None`.
+        threefry_partitionable: whether random numbers of several devices are made one by one: they always are.
+        xla_metadata: what was attached for the compiler: always `None`.
+    """
+
+    compute_type: None = None
+    threefry_partitionable: bool = True
+    xla_metadata: None = None
+
+
+_CONTEXT = EquationContext()
+
+
 class JaxprEqn:
     """One application of a primitive."""
 
@@ -78,6 +95,7 @@ class JaxprEqn:
         return None if self.place is None else Position(*self.place)
 
     source_info = position
+    ctx = property(lambda self: _CONTEXT)
 
     def replace(self, **changes: Any) -> JaxprEqn:
         """A copy with some fields changed (`params=` takes a dict)."""
@@ -213,6 +231,9 @@ class ClosedJaxpr:
         return self._out_avals
 
     literals = property(lambda self: self.consts)
+    invars = property(lambda self: self.jaxpr.invars)
+    outvars = property(lambda self: self.jaxpr.outvars)
+    constvars = property(lambda self: self.jaxpr.constvars)
     eqns = property(lambda self: self.jaxpr.eqns)
     effects = property(lambda self: self.jaxpr.effects)
     debug_info = property(lambda self: self.jaxpr.debug_info)
@@ -230,6 +251,10 @@ class ClosedJaxpr:
     def replace(self, *, jaxpr: Jaxpr | None = None, consts: Sequence[Any] | None = None) -> ClosedJaxpr:
         """A copy with some fields changed."""
         return ClosedJaxpr(jaxpr or self.jaxpr, self.consts if consts is None else consts)
+
+    def map_jaxpr(self, change: Callable[[Jaxpr], Jaxpr]) -> ClosedJaxpr:
+        """What `change` makes of the jaxpr, with the same constants."""
+        return ClosedJaxpr(change(self.jaxpr), self.consts)
 
     def __call__(self, *args: Any) -> list[Any]:
         return eval_jaxpr(self.jaxpr, self.consts, *args)

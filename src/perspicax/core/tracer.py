@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from perspicax.core.trace import Trace
 
 
-_ONLY_WITH_VALUES = frozenset(("sharding", "device", "copy_to_host_async", "block_until_ready", "is_ready"))
+_ONLY_WITH_VALUES = frozenset(("sharding", "format", "device", "copy_to_host_async", "block_until_ready", "is_ready"))
 
 
 @public_methods("__bool__", "__int__", "__float__", "__complex__", "__index__", "__array__", "tolist", "item", "tobytes",

@@ -24,6 +24,7 @@ from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like
 from perspicax.xla.explicit import part_of_type
+from perspicax.xla.layouts import format_of
 
 
 class RefUse(NamedTuple):
@@ -169,6 +170,7 @@ class TracedStage:
     out_info = property(lambda self: _out_info(self._traced))
     out_avals = property(lambda self: self._traced.out_tree.unflatten(list(self._traced.closed.out_avals)))
     donate_argnums = property(lambda self: _donated_numbers(self._traced))
+    lojax = property(lambda self: self)  # the same in lower primitives: there are no higher ones here
 
     def lower(self, *, lowering_platforms: Any = None) -> LoweredStage:
         """Emit StableHLO.
@@ -369,6 +371,7 @@ class CompiledStage:
     in_avals = property(lambda self: _in_avals(self._traced))
     out_info = property(lambda self: _out_info(self._traced, self._program.out_shardings))
     args_info = property(lambda self: _args_info(self._traced))
+    donate_argnums = property(lambda self: _donated_numbers(self._traced))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -435,6 +438,18 @@ class CompiledStage:
         list(self._in_shardings or [self._program.placed] * len(self._traced.avals))[:self._traced.in_tree.num_leaves]))
     output_shardings = property(lambda self: self._traced.out_tree.unflatten(
         list(self._program.out_shardings)[:self._traced.out_tree.num_leaves]))
+
+    @property
+    def input_formats(self) -> Any:
+        """How the arguments lie in memory: a pytree of `Format`s like them, `(args, kwargs)`."""
+        leaves = tree.leaves(self.input_shardings)
+        return self.in_tree.unflatten([format_of(a.ndim, s) for a, s in zip(self._traced.avals, leaves)])
+
+    @property
+    def output_formats(self) -> Any:
+        """How the results lie in memory: a pytree of `Format`s like them."""
+        leaves = tree.leaves(self.output_shardings)
+        return self.out_tree.unflatten([format_of(a.ndim, s) for a, s in zip(self._traced.closed.out_avals, leaves)])
 
     def runtime_executable(self) -> Any:
         """jaxlib's executable."""

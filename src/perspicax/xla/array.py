@@ -127,6 +127,13 @@ class ArrayImpl(Array):
         return sharding.first_sharding() if place is None else place[0]
 
     @property
+    def format(self) -> Any:
+        """How the array lies in memory, and where."""
+        from perspicax.xla.layouts import format_of  # few programs ask
+
+        return format_of(self.aval.ndim, self.sharding)
+
+    @property
     def committed(self) -> bool:
         """Whether the user placed it: then operations follow it, and never move it."""
         return self._committed
