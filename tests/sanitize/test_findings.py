@@ -155,6 +155,13 @@ for n in (1, 2, 3, 4):
 for _ in range(4):
     jax.jit(lambda x: 2 * x)(jnp.ones(4))
 """),
+    "objects that equal none but themselves": ("Recompilation", "forward(1.0, Config())", """
+class Config:
+    pass
+forward = jax.jit(lambda x, config: 2 * x, static_argnums=1)
+for _ in range(3):
+    forward(1.0, Config())
+"""),
     "a large integer": ("DtypeTruncation", "jnp.asarray(ids)", """
 ids = np.array([4_294_967_297, 5])
 jnp.asarray(ids)
@@ -436,6 +443,19 @@ for _ in range(3):
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_sound_program_has_no_finding(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert findings(RIGHT[name]) == []
+
+
+def test_a_static_object_that_equals_none_is_told_without_its_address() -> None:
+    class Config:
+        pass
+
+    forward = perspicax.jit(lambda x, config: 2 * x, static_argnums=1)
+    with pytest.warns(perspicax.sanitize.Recompilation) as caught, perspicax.sanitize("recompiles"):
+        for _ in range(3):
+            forward(1.0, Config())
+    report = caught[0].message.report  # type: ignore[union-attr]
+    assert "config: another `Config`, which equals none but itself" in report.says
+    assert report.fixes[0].lines == ("@dataclasses.dataclass(frozen=True)",)
 
 
 def test_what_is_found_may_be_raised_and_caught() -> None:

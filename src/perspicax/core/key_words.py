@@ -36,11 +36,20 @@ def _named(use: KeyUse) -> _Named:
     operands = operands_at(use.place)
     found = operands.keyword("key") or operands.keyword(use.parameter.split("[")[0].split(".")[0])
     if found is None:
-        likely = [x for x in operands if _likely(x.text)] or list(operands[:1])
+        likely = [x for x in operands if _likely(x.text)] or list(operands[:1] if operands.operation in _TAKE_KEYS else ())
         found = likely[0] if likely else None
     if found is None or len(found.text) > 40:
         return _Named("", None, operands.operation)
     return _Named(found.text, found.span, operands.operation)
+
+
+# What takes a key as its first argument; elsewhere (a layer that is called, say) the first argument is something else.
+_TAKE_KEYS = frozenset("""
+    ball bernoulli beta binomial bits categorical cauchy chisquare choice clone dirichlet double_sided_maxwell exponential f
+    fold_in gamma generalized_normal geometric gumbel init init_with_output key_data laplace loggamma logistic lognormal maxwell
+    multinomial multivariate_normal normal orthogonal pareto permutation poisson rademacher randint rayleigh split t triangular
+    truncated_normal uniform wald weibull_min
+""".split())
 
 
 def _likely(text: str) -> bool:
@@ -59,7 +68,7 @@ def _code_line(named: _Named, other: str) -> str:
 def key_report(first: KeyUse, second: KeyUse, twice_in_one: bool) -> Report:
     """The report of a key that is used by `first` and again by `second`."""
     one, two = _named(first), _named(second)
-    name = f"`{two.text}`" if two.text else "A random key"
+    name = f"`{two.text or one.text}`" if two.text or one.text else "A random key"
     same = first.place == second.place
     loop = second.loop or ("loop" if same and not twice_in_one else "")
     labels = _labels(one, two, first, second, same, loop, twice_in_one)
@@ -93,7 +102,7 @@ def _labels(one: _Named, two: _Named, first: KeyUse, second: KeyUse, same: bool,
 def _fixes(one: _Named, two: _Named, first: KeyUse, loop: str, kind: str, twice_in_one: bool) -> tuple[Fix, ...]:
     key = one.text if one.text.isidentifier() else two.text if two.text.isidentifier() else ""
     random = imported_as(first.place, "random", "jax.random") if first.place is not None else "jax.random"
-    clone = Fix("where the same numbers are meant, say so", code=f"{random}.clone({two.text or 'key'})")
+    clone = Fix("where the same numbers are meant, say so", code=f"{random}.clone({two.text or one.text or 'key'})")
     if twice_in_one:
         return Fix("make as many keys as are needed", code=f"{random}.split(key, n)"), clone
     if kind:

@@ -98,6 +98,11 @@ def _tell(fun: Any, name: str, count: int, rows: tuple[str, ...], changed: list[
                          "sizes up to a few buckets)", code=_padded(argument)))
     if "static" in kinds:
         fixes.append(Fix(f"pass `{argument}` as an ordinary argument, not a static one, unless its value decides shapes"))
+    for kind, path, _, cls in changed:
+        if kind == "identity":
+            fixes += [Fix(f"let objects of `{cls}` of the same contents be equal: make it a frozen dataclass",
+                          code="@dataclasses.dataclass(frozen=True)"),
+                      Fix(f"make `{path}` once, and pass that one object at each call")]
     if "dtype" in kinds:
         fixes.append(Fix(f"convert `{argument}` to one dtype before the call", code=f"{argument} = jnp.asarray({argument}, "
                                                                                 "jnp.float32)"))

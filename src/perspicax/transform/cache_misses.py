@@ -26,8 +26,8 @@ class Difference(NamedTuple):
     """One thing that differs from an earlier call.
 
     Attributes:
-        kind: `shape`, `dtype`, `weak_type`, `sharding`, `static`, `structure`, `option`, `donation`, `axes`,
-            `function` or `closure`.
+        kind: `shape`, `dtype`, `weak_type`, `sharding`, `static`, `identity` (a static object of a class without `==`),
+            `structure`, `option`, `donation`, `axes`, `function` or `closure`.
         path: the argument (`params['w']`), the option, or the name that the function closes over.
         before, now: what it was, and what it is.
     """
@@ -40,6 +40,8 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         if self.kind == "structure":
             return self.now
+        if self.kind == "identity":
+            return f"{self.path}: another `{self.now}`, which equals none but itself (static)"
         word = {"weak_type": "weak type", "closure": "closed over", "option": "option"}.get(self.kind, self.kind)
         return f"{self.path}: {self.now}, before {self.before} ({word})"
 
@@ -92,6 +94,8 @@ _FIXES = {
     "weak_type": Fix("pass an array in place of a Python number, or the other way, at every call",
                      code="f(jnp.float32(2))"),
     "static": Fix("pass as an ordinary argument what takes many values"),
+    "identity": Fix("let static objects of the same contents be equal: make their class a frozen dataclass",
+                    code="@dataclasses.dataclass(frozen=True)"),
     "structure": Fix("call with arguments of one structure: the same keys, lengths and keyword arguments"),
     "option": Fix("set the option once, before the first call"),
 }
@@ -235,7 +239,9 @@ def _of_statics(before: tuple, now: tuple, static_name: Callable[[Any], str]) ->
     found = []
     for which in {**old, **new}:
         a, b = old.get(which, _ABSENT), new.get(which, _ABSENT)
-        if type(a) is not type(b) or a != b:
+        if type(a) is type(b) and type(a).__eq__ is object.__eq__ and a is not b:
+            found.append(Difference("identity", static_name(which), type(a).__name__, type(b).__name__))
+        elif type(a) is not type(b) or a != b:
             found.append(Difference("static", static_name(which), *[
                 "left out" if v is _ABSENT else f"{short_repr(v)}" if type(a) is type(b) or _ABSENT in (a, b)
                 else f"{short_repr(v)} of class {type(v).__name__}" for v in (a, b)]))

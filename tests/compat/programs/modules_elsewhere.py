@@ -70,10 +70,11 @@ def with_haiku() -> dict:
 
     @jax.jit  # all in one program: to compile many small ones is what takes time
     def run(key: jax.Array) -> tuple:
-        images = jax.random.normal(key, (2, 6, 6, 1))
-        params, state = net.init(key, images, True)
-        out, state = net.apply(params, state, key, images, True)
-        return out, jax.grad(lambda p: net.apply(p, state, key, images, True)[0].sum())(params)
+        keys = jax.random.split(key, 4)
+        images = jax.random.normal(keys[0], (2, 6, 6, 1))
+        params, state = net.init(keys[1], images, True)
+        out, state = net.apply(params, state, keys[2], images, True)
+        return out, jax.grad(lambda p: net.apply(p, state, keys[3], images, True)[0].sum())(params)
 
     out, gradients = run(jax.random.PRNGKey(0))
     return {"out": out.tolist(), "gradients": [np.abs(leaf).sum().item() for leaf in jax.tree.leaves(gradients)]}
