@@ -60,7 +60,7 @@ x @ s
     "an axis too many": ("""
 x = Shaped(3, 4)
 x.sum(axis=2)
-""", "`jnp.sum` was given axis 2, but `x` has 2 axes.", "x.sum(axis=-1)"),
+""", "`x.sum` was given axis 2, but `x` has 2 axes.", "x.sum(axis=-1)"),
 }
 
 

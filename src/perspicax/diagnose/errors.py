@@ -94,9 +94,11 @@ class PerspicaxError(Exception):
     def full_report(self) -> Report:
         """The report with what the class does not say itself: the place, and where to read on. Never fails."""
         from perspicax.diagnose.pages import has_page  # here, as in all that only a printed error needs: for weight
+        from perspicax.diagnose.spelling import spelled
 
         try:
             report = self.report if self._given is None else Report(says=" ".join(map(str, self._given)), verbatim=True)
+            report = spelled(report, type(self).__module__, self._place)
             if report.primary is None:
                 report = report._replace(primary=self.position)
             if not report.more and has_page(type(self).__name__):
