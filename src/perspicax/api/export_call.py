@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perspicax.api.export_errors import ExportedCallError
+from perspicax.api.export_shardings import check_device_count
 from perspicax.binding import portable
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
@@ -183,12 +184,26 @@ def _with_elements(avals: Sequence[Any]) -> list[Any]:
 
 def _emit(b: Builder, *operands: Value, exported: Exported, in_avals: tuple, out_avals: tuple) -> list[Value]:
     _check_platform(exported, b.module.platform)
+    check_device_count(exported, b.module.num_partitions)
     wanted = _with_elements(out_avals)
+    given = _laid(b, operands, [exported._in_named_shardings[i] for i in exported.module_kept_var_idx], exported)
     if any(a.symbolic for a in in_avals):
-        return _emit_symbolic(b, exported, operands, wanted)
+        return _emit_symbolic(b, exported, given, wanted)
     functions = _refined(exported, in_avals, out_avals, b.module.platform)
     main = _embed(b, exported, functions)
-    return _func_call(b, main, operands, [physical_aval(a).mlir for a in wanted], wanted)
+    outs = _func_call(b, main, given, [physical_aval(a).mlir for a in wanted], wanted)
+    return _laid(b, outs, _results_laid(exported), exported)
+
+
+def _laid(b: Builder, values: Sequence[Value], shardings: Sequence[Any], exported: Exported) -> list[Value]:
+    """The values, under the annotations of a function of several devices."""
+    if exported.nr_devices == 1:
+        return list(values)
+    return [v if s is None else b.annotate_sharding(v, s) for v, s in zip(values, shardings)]
+
+
+def _results_laid(exported: Exported) -> list[Any]:
+    return [s for s, a in zip(exported._out_named_shardings, exported.out_avals) if a.dtype != dtypes.float0]
 
 
 def _check_platform(exported: Exported, platform: str) -> None:
@@ -218,7 +233,10 @@ def _refined(exported: Exported, in_avals: tuple, out_avals: tuple, platform: st
     kept = exported.derived("texts")
     key = (platform, tuple([a.shape for a in in_avals]))
     if key not in kept:
-        kept[key] = portable.functions_of(portable.refine(_with_known_sizes(exported, in_avals, out_avals, platform)))
+        known = _with_known_sizes(exported, in_avals, out_avals, platform)
+        if exported.uses_global_constants:  # sizes or the platform are open in it
+            known = portable.refine(known)
+        kept[key] = portable.functions_of(known)
     return kept[key]
 
 
@@ -250,16 +268,31 @@ def _with_known_sizes(exported: Exported, in_avals: tuple, out_avals: tuple, pla
 
 
 def _embed(b: Builder, exported: Exported, functions: Sequence[tuple[str, str]]) -> str:
-    """Put functions into the module, under names that are free; the name of `main`."""
+    """Put functions into the module, under names that are free; the name of `main`.
+
+    Its meshes become meshes of the module: they number the devices of whoever calls it.
+    """
     module = b.module
+    meshes = {name: _mesh_named(module, text) for name, text in functions if text.startswith("sdy.mesh")}
+    functions = [(name, text) for name, text in functions if name not in meshes]
     fresh = {name: module.fresh_name(exported.fun_name if name == "main" else name) for name, _ in functions}
     names = re.compile(rf"@({'|'.join(map(re.escape, sorted(fresh, key=len, reverse=True)))})\b")
     for _, text in functions:
         text = names.sub(lambda found: f"@{fresh[found.group(1)]}", text)
+        for name, ours in meshes.items():
+            text = re.sub(rf"<@{re.escape(name)}\b", f"<@{ours}", text)
         if "@lapack_" in text or '"lapack_' in text:
             module.native.add("lapack")
         module.functions.append(text.replace("func.func public", "func.func private", 1) + "\n")
     return fresh["main"]
+
+
+def _mesh_named(module: Any, text: str) -> str:
+    """What the module calls a mesh that another one declares as `sdy.mesh @name = <["x"=2, "y"=4], device_ids=[1, 0]>`."""
+    axes = tuple([(name, int(size)) for name, size in re.findall(r'"([^"]*)"\s*=\s*(\d+)', text)])
+    ids = re.search(r"device_ids\s*=\s*\[([\d, ]*)\]", text)
+    order = tuple([int(n) for n in ids.group(1).split(",")]) if ids else ()
+    return module.meshes.setdefault((axes, order), f"mesh_{len(module.meshes)}" if module.meshes else "mesh")
 
 
 def _func_call(b: Builder, function: str, operands: Sequence[Value], types: Sequence[str], out: Sequence[Any]) -> list[Value]:

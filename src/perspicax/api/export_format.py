@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from perspicax.api.export_errors import ExportError, ExportFormatError
+from perspicax.api.export_shardings import read_shardings, said_shardings
 from perspicax.api.export_trees import decode_tree, encode_tree
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT_VERSION", "MAGIC", "read", "write"]
 
 MAGIC = b"PXEXPORT"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest version that is read. Functions of one device are written in version 1, which tells no shardings."""
 _HEAD = struct.Struct("<8sHQ32s")
 
 
@@ -63,7 +65,8 @@ def write(exported: Exported, vjp_order: int) -> bytes:
         program = current.mlir_module_serialized
         parts += [struct.pack("<I", len(said)), said, struct.pack("<Q", len(program)), program]
     body = b"".join(parts)
-    return _HEAD.pack(MAGIC, FORMAT_VERSION, len(body), _checksum(FORMAT_VERSION, body)) + body
+    version = 1 if exported.nr_devices == 1 else 2
+    return _HEAD.pack(MAGIC, version, len(body), _checksum(version, body)) + body
 
 
 def _checksum(version: int, body: bytes | memoryview) -> bytes:
@@ -80,6 +83,8 @@ def _fields(e: Exported) -> dict[str, Any]:
         "nr_devices": e.nr_devices, "platforms": list(e.platforms),
         "disabled": [str(c) for c in e.disabled_safety_checks],
         "convention": e.calling_convention_version, "kept": list(e.module_kept_var_idx), "open": e.uses_global_constants,
+        **({} if e.nr_devices == 1 else {"in_shardings": said_shardings(e._in_named_shardings),
+                                         "out_shardings": said_shardings(e._out_named_shardings)}),
     }
 
 
@@ -169,6 +174,8 @@ def _read_fields(said: Mapping[str, Any], convention: tuple[int, int]) -> dict[s
         "platforms": tuple(said["platforms"]), "disabled": tuple(said["disabled"]),
         "calling_convention_version": said["convention"], "module_kept_var_idx": tuple(said["kept"]),
         "uses_global_constants": bool(said["open"]),
+        "_in_named_shardings": read_shardings(said.get("in_shardings", [None] * len(said["in_avals"]))),
+        "_out_named_shardings": read_shardings(said.get("out_shardings", [None] * len(said["out_avals"]))),
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from perspicax.api import export_call, export_format
+from perspicax.api import export_call, export_format, export_shardings
 from perspicax.binding import portable
 from perspicax.diagnose.boundary import public_methods
 
@@ -51,7 +51,7 @@ class Exported:
         in_tree: structure of `(args, kwargs)`.
         in_avals: types of the flat arguments; sizes may be symbolic.
         out_tree, out_avals: the same of the result.
-        in_shardings_hlo, out_shardings_hlo: `None` for each, on one device.
+        in_shardings_hlo, out_shardings_hlo: `None` for each: shardings are told by `in_shardings_jax`.
         nr_devices: how many devices the program runs on.
         platforms: what it was made for: `cpu`, `tpu`, `cuda`, `rocm`.
         ordered_effects, unordered_effects: effects of the program.
@@ -134,14 +134,22 @@ class Exported:
             The result, of the structure of `out_tree`.
 
         Raises:
-            ExportedCallError: structure, types, sizes or platform are others than those it was exported for.
+            ExportedCallError: structure, types, sizes, platform or number of devices are others than those it was exported for.
         """
         return export_call.call(self, args, kwargs)
 
     def in_shardings_jax(self, mesh: Any) -> tuple[Any, ...]:
-        """The shardings of the flat arguments on a mesh: `None` where nothing was said."""
-        return tuple([None] * len(self.in_avals))
+        """The shardings of the flat arguments on a mesh: `None` where nothing was said.
+
+        Raises:
+            ExportedCallError: the mesh has other axes than the one that the function was exported with.
+        """
+        return export_shardings.of_mesh(self._in_named_shardings, mesh, self.fun_name)
 
     def out_shardings_jax(self, mesh: Any) -> tuple[Any, ...]:
-        """The shardings of the flat results on a mesh: `None` where nothing was said."""
-        return tuple([None] * len(self.out_avals))
+        """The shardings of the flat results on a mesh: `None` where nothing was said.
+
+        Raises:
+            ExportedCallError: the mesh has other axes than the one that the function was exported with.
+        """
+        return export_shardings.of_mesh(self._out_named_shardings, mesh, self.fun_name)

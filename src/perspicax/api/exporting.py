@@ -6,6 +6,7 @@ from typing import Any
 
 from perspicax.api import export_format
 from perspicax.api.export_errors import ExportError, ExportFormatError, ExportUnsupportedError
+from perspicax.api.export_shardings import Spread, spread_of
 from perspicax.api.exported import DisabledSafetyCheck, Exported
 from perspicax.api.wrapping import public
 from perspicax.binding import portable
@@ -68,7 +69,7 @@ def export(fun_jit: Any, *, platforms: Sequence[str] | None = None, disabled_che
     Raises:
         ExportError: `fun_jit` is no jitted function, or the platforms are none. The function that is returned raises it for
             arguments whose symbolic sizes cannot be worked out.
-        ExportUnsupportedError: (from that function) it calls back to Python, or runs on several devices.
+        ExportUnsupportedError: (from that function) it calls back to Python, or is spread otherwise than over a mesh.
 
     Differs: the bytes are of a format of its own, and `jax` and Perspicax do not read each other's.
 
@@ -102,8 +103,8 @@ def export(fun_jit: Any, *, platforms: Sequence[str] | None = None, disabled_che
                 says=f"`{traced.fun_name}` cannot be exported, because it takes or closes over references.",
                 why="an exported program is a function of values, which writes to nothing outside",
                 fixes=(Fix("export a function of the values that returns the new ones"),))
-        return _export(plain.closed, traced.fun_name, traced.in_tree, plain.avals, traced.out_tree, chosen, disabled,
-                       (*(traced._in or ()), *(traced._out or ())))
+        spread = spread_of(plain.closed, traced.fun_name, traced._in, traced._out)
+        return _export(plain.closed, traced.fun_name, traced.in_tree, plain.avals, traced.out_tree, chosen, disabled, spread)
 
     return public(exported)
 
@@ -121,9 +122,9 @@ def _checked_platforms(platforms: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _export(closed: ClosedJaxpr, name: str, in_tree: Any, in_avals: tuple, out_tree: Any, platforms: tuple[str, ...],
-            disabled: tuple, shardings: Sequence[Any]) -> Exported:
+            disabled: tuple, spread: Spread) -> Exported:
     """The exported function of a jaxpr."""
-    _check_exportable(closed, name, shardings)
+    _check_exportable(closed, name)
     shapes = [a.shape for a in in_avals]
     scope = _one_scope(name, shapes)
     steps = plan(shapes)
@@ -131,21 +132,23 @@ def _export(closed: ClosedJaxpr, name: str, in_tree: Any, in_avals: tuple, out_t
     jaxpr, read = without_dead_equations(closed.jaxpr)
     # with symbolic sizes all are kept, as in JAX: one that is not read may tell a size
     keep = [(r or scope is not None) and a.dtype != dtypes.float0 for r, a in zip(read, in_avals)]
-    text = portable_text(f"jit_{name}", jaxpr, closed.consts, platforms=platforms, keep=keep, steps=steps, scope=scope)
+    text = portable_text(f"jit_{name}", jaxpr, closed.consts, platforms=platforms, keep=keep, steps=steps, scope=scope,
+                         spread=spread if spread.number > 1 else None)
     _check_custom_calls(text, name, disabled)
     n, m = len(in_avals), len(closed.out_avals)
     return Exported(
         fun_name=name, in_tree=in_tree, in_avals=tuple(in_avals), out_tree=out_tree, out_avals=tuple(closed.out_avals),
-        _has_named_shardings=True, _in_named_shardings=(None,) * n, _out_named_shardings=(None,) * m,
-        in_shardings_hlo=(None,) * n, out_shardings_hlo=(None,) * m, nr_devices=1, platforms=platforms, ordered_effects=(),
-        unordered_effects=(), disabled_safety_checks=disabled, mlir_module_serialized=portable.serialize(text),
+        _has_named_shardings=True, _in_named_shardings=spread.arguments, _out_named_shardings=spread.results,
+        in_shardings_hlo=(None,) * n, out_shardings_hlo=(None,) * m, nr_devices=spread.number, platforms=platforms,
+        ordered_effects=(), unordered_effects=(), disabled_safety_checks=disabled,
+        mlir_module_serialized=portable.serialize(text),
         calling_convention_version=maximum_supported_calling_convention_version,
         module_kept_var_idx=tuple([i for i, k in enumerate(keep) if k]),
         uses_global_constants=scope is not None or len(platforms) > 1,
-        _get_vjp=lambda it: _gradient(it, closed))
+        _get_vjp=lambda it: _gradient(it, closed, spread))
 
 
-def _gradient(exported: Exported, closed: ClosedJaxpr) -> Exported:
+def _gradient(exported: Exported, closed: ClosedJaxpr, spread: Spread) -> Exported:
     """The exported gradient: of flat arguments and a cotangent for each flat result, to a tuple of cotangents."""
     n = len(exported.in_avals)
 
@@ -159,13 +162,15 @@ def _gradient(exported: Exported, closed: ClosedJaxpr) -> Exported:
     gradient.__name__ = gradient.__qualname__ = f"{exported.fun_name}_vjp"
     avals = [*exported.in_avals, *[a.to_tangent_aval() for a in exported.out_avals]]
     structs = [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals]
-    return export(JitFunction(gradient, JitOptions()), platforms=exported.platforms,
+    given, slopes = spread.arguments, spread.results
+    options = JitOptions() if spread.number == 1 else JitOptions(in_shardings=(*given, *slopes), out_shardings=given)
+    return export(JitFunction(gradient, options), platforms=exported.platforms,
                   disabled_checks=exported.disabled_safety_checks)(*structs)
 
 
 # -- what can be exported
 
-def _check_exportable(closed: ClosedJaxpr, name: str, shardings: Sequence[Any]) -> None:
+def _check_exportable(closed: ClosedJaxpr, name: str) -> None:
     if any(isinstance(c, Tracer) for c in closed.consts):
         raise ExportError(says=f"`{name}` uses a value of a function that is being transformed around it.",
                           why="an exported program stands alone: what it closes over is written into it, and needs a value",
@@ -179,10 +184,6 @@ def _check_exportable(closed: ClosedJaxpr, name: str, shardings: Sequence[Any]) 
             primary=None if eqn is None else eqn.position, labels=where,
             why="an exported program runs without the Python process that made it",
             fixes=(Fix("leave the callback out of what is exported, such as `debug.print`"),))
-    if any(s is not None and len(s.devices) > 1 for s in shardings):
-        raise ExportUnsupportedError(says=f"`{name}` runs on several devices; exporting such functions is not there yet.",
-                                     why="its shardings would have to be written into the program",
-                                     fixes=(Fix("export it without shardings, for one device"),))
 
 
 def _first_callback(jaxpr: Jaxpr) -> JaxprEqn | None:
@@ -261,7 +262,6 @@ def _rebuilt(fields: dict[str, Any], program: bytes, gradient: Exported | None) 
     disabled = tuple([DisabledSafetyCheck(text) for text in fields.pop("disabled")])
     n, m = len(fields["in_avals"]), len(fields["out_avals"])
     return Exported(
-        **fields, _has_named_shardings=True, _in_named_shardings=(None,) * n, _out_named_shardings=(None,) * m,
-        in_shardings_hlo=(None,) * n, out_shardings_hlo=(None,) * m, ordered_effects=(), unordered_effects=(),
-        disabled_safety_checks=disabled, mlir_module_serialized=program,
+        **fields, _has_named_shardings=True, in_shardings_hlo=(None,) * n, out_shardings_hlo=(None,) * m, ordered_effects=(),
+        unordered_effects=(), disabled_safety_checks=disabled, mlir_module_serialized=program,
         _get_vjp=None if gradient is None else lambda _: gradient)

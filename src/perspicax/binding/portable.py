@@ -5,14 +5,28 @@ from typing import Any
 
 from jaxlib import _jax
 from jaxlib.mlir import ir
-from jaxlib.mlir.dialects import stablehlo
+from jaxlib.mlir.dialects import sdy, stablehlo
 
-from perspicax.binding.mlir import context
+from perspicax.binding.mlir import context as plain_context
 
-__all__ = ["PortableFailure", "computation", "current_version", "deserialize", "functions_of", "module", "refine", "serialize"]
+__all__ = ["PortableFailure", "computation", "costs", "current_version", "deserialize", "functions_of", "module", "refine",
+           "serialize"]
 
 PortableFailure = (RuntimeError, ValueError, ir.MLIRError)
 """What these functions raise for programs that they refuse."""
+
+
+_with_shardy: list[bool] = []
+
+
+def context() -> Any:
+    """The shared context of MLIR; it knows Shardy's operations, too."""
+    found = plain_context()
+    if not _with_shardy:
+        _with_shardy.append(True)
+        with found:
+            sdy.register_dialect(found)
+    return found
 
 
 def current_version() -> str:
@@ -23,10 +37,10 @@ def current_version() -> str:
 def serialize(text: str) -> bytes:
     """A program as a portable artifact, which readers of four weeks ago still understand.
 
-    Operations of the CHLO dialect become composites, which carry what they are composed of.
+    Operations of the CHLO dialect become composites, which carry what they are composed of. Those of Shardy's stay as they are.
     """
     version = stablehlo.get_version_from_compatibility_requirement(stablehlo.StablehloCompatibilityRequirement.WEEK_4)
-    return _jax.mlir.serialize_portable_artifact(text, version)
+    return _jax.mlir.serialize_portable_artifact(text, version, "sdy.mesh" in text)
 
 
 def deserialize(artifact: bytes) -> str:
@@ -51,6 +65,11 @@ def module(text: str) -> Any:
 def computation(text: str) -> Any:
     """A program as an XLA computation, before any optimisation."""
     return _jax.mlir.mlir_module_to_xla_computation(text, use_tuple_args=False, return_tuple=False)
+
+
+def costs(text: str, client: Any) -> dict[str, float]:
+    """XLA's estimate of what a program costs on the devices of a client, before any optimisation: `flops` and others."""
+    return dict(_jax.hlo_module_cost_analysis(client, computation(text).get_hlo_module()))
 
 
 def functions_of(text: str) -> list[tuple[str, str]]:

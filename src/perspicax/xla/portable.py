@@ -37,7 +37,7 @@ class _Part(NamedTuple):
 
 
 def portable_text(name: str, jaxpr: Jaxpr, consts: Sequence[Any], *, platforms: Sequence[str], keep: Sequence[bool],
-                  steps: Sequence[Step], scope: SymbolicScope | None) -> str:
+                  steps: Sequence[Step], scope: SymbolicScope | None, spread: Any = None) -> str:
     """The text of the program.
 
     Args:
@@ -46,8 +46,9 @@ def portable_text(name: str, jaxpr: Jaxpr, consts: Sequence[Any], *, platforms: 
         keep: which inputs of the jaxpr are arguments.
         steps: how the variables of symbolic sizes are found from the arguments.
         scope: of the symbolic sizes, if there are any.
+        spread: over several devices, their `number`, the `devices`, and the shardings of `arguments` and `results`.
     """
-    parts = [_emit(name, jaxpr, consts, platform, keep, steps, scope) for platform in platforms]
+    parts = [_emit(name, jaxpr, consts, platform, keep, steps, scope, spread) for platform in platforms]
     first = parts[0]
     if len(parts) == 1:
         return _module_text(first.module, first.texts)
@@ -90,21 +91,33 @@ def _choosing_main(parts: Sequence[_Part]) -> str:
 
 
 def _emit(name: str, jaxpr: Jaxpr, consts: Sequence[Any], platform: str, keep: Sequence[bool], steps: Sequence[Step],
-          scope: SymbolicScope | None) -> _Part:
+          scope: SymbolicScope | None, spread: Any) -> _Part:
     module = Module(name, platform) if scope is None else DynamicModule(name, platform, scope)
+    laid = [""] * len(keep), [""] * len(jaxpr.outvars)
+    if spread is not None:
+        module.num_partitions, module.devices = spread.number, spread.devices
+        laid = tuple([[_attribute(module, s, v.aval) for s, v in zip(given, values)]  # type: ignore[assignment]
+                      for given, values in ((spread.arguments, jaxpr.invars), (spread.results, jaxpr.outvars))])
     b = Builder(module) if scope is None else DynamicBuilder(module)
     args = [b.fresh(v.aval) for v in jaxpr.invars]
     if isinstance(b, DynamicBuilder):
         _find_variables(b, args, steps)
     values = [_constant(b, c, v.aval) for c, v in zip(consts, jaxpr.constvars)]
-    results = [v for v in emit_equations(b, jaxpr, values, args) if v.aval.dtype != dtypes.float0]
+    emitted = list(zip(emit_equations(b, jaxpr, values, args), laid[1]))
+    results = [v for v, _ in emitted if v.aval.dtype != dtypes.float0]
+    placed = [text for v, text in emitted if v.aval.dtype != dtypes.float0]
     b.loc = ""
     kept = [a for a, k in zip(args, keep) if k]
     types = [v.aval.mlir for v in results]
     end = f"return {', '.join([v.name for v in results])} : {', '.join(types)}\n" if results else "return\n"
-    head = ", ".join([f"{a.name}: {a.aval.mlir}" for a in kept])
-    module.functions.append(f"func.func public @main({head}) -> ({', '.join(types)}) {{\n{''.join(b.lines)}{end}}}\n")
+    head = ", ".join([f"{a.name}: {a.aval.mlir}{text}" for a, k, text in zip(args, keep, laid[0]) if k])
+    given = ", ".join([f"{t}{text}" for t, text in zip(types, placed)])
+    module.functions.append(f"func.func public @main({head}) -> ({given}) {{\n{''.join(b.lines)}{end}}}\n")
     return _Part(module, module.functions, [a.aval.mlir for a in kept], types)
+
+
+def _attribute(module: Module, sharding: Any, aval: Any) -> str:
+    return "" if sharding is None else f" {{sdy.sharding = {module.sharding_text(sharding, len(physical_aval(aval).shape))}}}"
 
 
 def _constant(b: Builder, value: Any, aval: Any) -> Value:

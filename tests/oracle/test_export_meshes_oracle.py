@@ -1,0 +1,109 @@
+"""Functions of several devices, exported and called on any as many: against JAX, on four devices."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "xla"))
+
+from side_by_side import compare, names_in, results
+
+pytestmark = pytest.mark.oracle
+
+PROGRAM = '''
+import functools, importlib, json, sys
+import numpy as np
+
+X = importlib.import_module(sys.argv[1])
+export = importlib.import_module(sys.argv[1] + ".export")
+lax, S = X.lax, X.sharding
+P, NS = S.PartitionSpec, S.NamedSharding
+devices = np.array(X.devices())
+mesh = S.Mesh(devices.reshape(2, 2), ("x", "y"))
+turned = S.Mesh(devices[::-1].reshape(4, 1), ("a", "b"))
+A = np.arange(16, dtype=np.float32).reshape(4, 4)
+on = lambda *parts: NS(mesh, P(*parts))
+put = lambda *parts: X.device_put(A, on(*parts))
+
+
+def both(a, b):
+    return a @ b, lax.with_sharding_constraint(a + b, on(None, "y"))
+
+
+@functools.cache
+def made():
+    return export.export(X.jit(both, in_shardings=(on("x"), None), out_shardings=(on("x", "y"), None)))(A, A)
+
+
+def named(found, there):
+    specs = lambda all: [None if s is None else repr(s.spec) for s in all]
+    return found.nr_devices, specs(found.in_shardings_jax(there)), specs(found.out_shardings_jax(there))
+
+
+def values(outs):
+    return [np.asarray(x).tolist() for x in outs]
+
+
+def where(outs):
+    return [repr(x.sharding.spec) for x in outs], values(outs)
+
+
+def spread(f, *args):
+    return named(export.export(X.jit(f))(*args), mesh)
+
+
+def called(f, *args):
+    return np.asarray(export.export(X.jit(f))(A).call(*args)).tolist()
+
+
+def again():  # JAX needs another package for it
+    if sys.argv[1] == "jax":
+        return named(made(), mesh), where(made().call(put("x"), put())), True
+    kept = export.deserialize(made().serialize(vjp_order=1))
+    slope = X.grad(lambda a: kept.call(a, put())[0].sum())(put("x"))
+    return named(kept, mesh), where(kept.call(put("x"), put())), bool(np.allclose(slope, A.sum(1)))
+
+
+def open_sizes():
+    b, = export.symbolic_shape("2*b")
+    f = export.export(X.jit(lambda a: lax.with_sharding_constraint(a * 2, on("x")), in_shardings=on("x")))
+    found = f(X.ShapeDtypeStruct((b, 4), np.float32))
+    return found.nr_devices, where([found.call(put("x"))])
+
+
+struct = lambda m: X.ShapeDtypeStruct((4, 4), np.float32, sharding=NS(m, P("x")))
+CASES = {
+    "shardings": lambda: named(made(), mesh),
+    "shardings elsewhere": lambda: made().in_shardings_jax(turned),
+    "call": lambda: where(made().call(put("x"), put())),
+    "call from elsewhere": lambda: where(made().call(put("y"), put(None, "x"))),
+    "other devices": lambda: values(made().call(X.device_put(A, NS(turned, P("a"))), X.device_put(A, NS(turned, P())))),
+    "one device": lambda: made().call(A, A),
+    "one device, jitted": lambda: X.jit(made().call)(A, A),
+    "two devices": lambda: made().call(*[X.device_put(A, NS(S.Mesh(devices[:2], ("x",)), P("x")))] * 2),
+    "placed by jit": lambda: where(X.jit(made().call, in_shardings=(on("x"), on()))(A, A)),
+    "within a program": lambda: where(X.jit(lambda a: made().call(a + 1, a))(put("x"))),
+    "bytes": again,
+    "gradient": lambda: np.asarray(X.grad(lambda a: made().call(a, put())[0].sum())(put("x"))).tolist(),
+    "by a type": lambda: spread(lambda a: a * 2, struct(mesh)),
+    "by an abstract type": lambda: spread(lambda a: a * 2, struct(mesh.abstract_mesh)),
+    "by an array": lambda: spread(lambda a: a * 2, put("x")),
+    "by a constraint": lambda: spread(lambda a: lax.with_sharding_constraint(a * 2, on("x")), A),
+    "shard_map": lambda: called(X.shard_map(lambda a: lax.psum(a, "x"), mesh=mesh, in_specs=P("x"), out_specs=P()), put("x")),
+    "for one device": lambda: called(lambda a: a * 2, put("x")),
+    "open sizes": open_sizes,
+}
+'''
+
+
+@pytest.mark.parametrize("name", names_in(PROGRAM))
+def test_exported_functions_run_on_as_many_devices(name: str) -> None:
+    compare(PROGRAM, name, devices=4)
+
+
+def test_another_number_of_devices_is_told() -> None:
+    found = results(PROGRAM, "perspicax", 4)
+    assert found["one device"]["text"].startswith("ExportedCallError: `both` was exported for 4 devices, and called on 1.")
+    assert found["shardings"] == [4, ["P('x',)", None], ["P('x', 'y')", None]]
