@@ -209,3 +209,19 @@ def test_what_is_no_layer_is_told_by_its_place() -> None:
     layers: Any = [nn.Dense(3), 3]
     with pytest.raises(LayerOptionError, match=r"an int as `layers\[1\]`"):
         nn.Sequential(layers).init(random.key(0), jnp.ones((1, 2)))
+
+
+def test_interceptors_see_the_calls_of_a_layer_and_not_its_helpers() -> None:
+    seen: list[str] = []
+
+    def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        seen.append(f"{type(context.module).__name__}.{context.method_name}")
+        return call(*args, **kwargs)
+
+    layers = [cls for cls in [getattr(nn, name) for name in dir(nn)] if isinstance(cls, type) and issubclass(cls, nn.Module)]
+    helpers = [f"{cls.__name__}.{name}" for cls in layers for name, value in vars(cls).items()
+               if name.startswith("_") and not name.startswith("__") and getattr(value, "_wraps_method", False)]
+    assert len(layers) > 30 and helpers == []
+    with nn.intercept_methods(note):
+        nn.Conv(2, (3,), padding="CAUSAL").init(KEY, SEQ)
+    assert seen == ["Conv.__call__"]

@@ -49,6 +49,28 @@ def init_and_apply(of: Any, module: Any, x: Any, **options: Any) -> Any:
 
 
 @program
+def transformed_methods_that_call_each_other(of: Any) -> Any:
+    nn = of.nn
+
+    class Net(nn.Module):
+        def setup(self) -> None:
+            self.dense = nn.Dense(2)
+
+        def __call__(self, x: Any) -> Any:
+            return self.once(x) * 2
+
+        def once(self, x: Any) -> Any:
+            return self.dense(x) + x.ndim + (type(self).__name__ == "Net")
+
+    class Below(nn.remat(Net)):
+        def once(self, x: Any) -> Any:
+            return self.dense(x) * 100
+
+    mapped = nn.vmap(Net, methods=["__call__", "once"], **MAPPED)
+    return [init_and_apply(of, made(), of.jnp.arange(12.0).reshape(3, 4)) for made in (mapped, Below)]
+
+
+@program
 def submodules_in_attributes(of: Any) -> Any:
     nn = of.nn
 
@@ -353,3 +375,19 @@ def test_tables() -> None:
         return net.tabulate(of.random.key(0), of.jnp.ones((2, 3)), console_kwargs={"width": 120, "force_terminal": False})
 
     assert table(OURS) == table(THEIRS)
+
+
+def test_operations_are_counted_as_flax_counts_them() -> None:
+    def counts(of: Any) -> list[str]:
+        nn = of.nn
+        net = nn.Sequential([nn.Conv(3, (3, 3)), nn.LayerNorm(), nn.Dense(2),
+                             lambda x: x[:, 0], nn.remat(nn.MultiHeadDotProductAttention)(2)])
+        cell = nn.RNN(nn.GRUCell(2))
+        tables = [module.tabulate(of.random.key(0), of.jnp.ones(shape), compute_flops=True, compute_vjp_flops=vjp,
+                                  console_kwargs={"width": 160, "force_terminal": False})
+                  for module, shape, vjp in ((net, (1, 4, 4, 2), True), (cell, (1, 3, 2), False))]
+        return [line for table in tables for line in table.splitlines()]
+
+    ours = counts(OURS)
+    assert ours == counts(THEIRS)
+    assert any("GRUCell" in line for line in ours)

@@ -14,7 +14,7 @@ from perspicax.flax.linen.attention_weights import dot_product_attention, dot_pr
 from perspicax.flax.linen.dense import DenseGeneral, default_kernel_init
 from perspicax.flax.linen.layer_errors import DECODE_ORDER, LayerInputError, layer_at
 from perspicax.flax.linen.masks import combine_masks, make_attention_mask, make_causal_mask
-from perspicax.flax.linen.module import Module, compact, merge_param
+from perspicax.flax.linen.module import Module, compact, merge_param, nowrap
 from perspicax.flax.linen.normalization import LayerNorm
 from perspicax.flax.typing import Array, DotGeneralT, Dtype, Initializer, PrecisionLike, PRNGKey
 
@@ -128,6 +128,7 @@ class MultiHeadDotProductAttention(Module):
             param_dtype=self.param_dtype, precision=self.precision, dot_general=self.out_dot_general,
             dot_general_cls=self.out_dot_general_cls, name="out")(x)
 
+    @nowrap
     def _inputs(self, inputs_q: Any, inputs_k: Any, inputs_v: Any, inputs_kv: Any) -> tuple[Any, Any]:
         """What keys and values are made of."""
         if inputs_kv is not None:
@@ -145,6 +146,7 @@ class MultiHeadDotProductAttention(Module):
         inputs_k = inputs_q if inputs_k is None else inputs_k
         return inputs_k, inputs_k if inputs_v is None else inputs_v
 
+    @nowrap
     def _projected(self, inputs_q: Any, inputs_k: Any, inputs_v: Any) -> tuple[Any, Any, Any]:
         """Queries, keys and values."""
         depth = self.qkv_features or jnp.shape(inputs_q)[-1]
@@ -161,6 +163,7 @@ class MultiHeadDotProductAttention(Module):
             precision=self.precision, dot_general=self.qkv_dot_general, dot_general_cls=self.qkv_dot_general_cls)
         return project(name="query")(inputs_q), project(name="key")(inputs_k), project(name="value")(inputs_v)
 
+    @nowrap
     def _through_cache(self, query: Any, key: Any, value: Any, mask: Any) -> tuple[Any, Any, Any]:
         """Keys and values of all tokens so far, and the mask that hides the places to come."""
         filled = self.has_variable("cache", "cached_key")  # `init` makes the cache, and computes as without one
@@ -186,6 +189,7 @@ class MultiHeadDotProductAttention(Module):
         seen = jnp.broadcast_to(jnp.arange(length) <= at, (*batch, 1, 1, length))
         return key, value, combine_masks(mask, seen)
 
+    @nowrap
     def _attended(self, query: Any, key: Any, value: Any, *, mask: Any, dropout_rng: Any, deterministic: bool,
                   sow_weights: bool) -> Any:
         options: dict[str, Any] = {}

@@ -42,6 +42,8 @@ class Carried:
         args: the others, among which may be modules and variables.
         kwargs: those by keyword.
         transform: the transformation, for reports.
+        inner_class: the class of the module's copy inside, where its own is one whose methods are transformed: within
+            them no method is transformed a second time.
 
     Attributes:
         scopes: the scopes of the modules, of bound modules in their fields, and of the variables; a scope that lies in
@@ -51,10 +53,12 @@ class Carried:
         kwargs: those by keyword.
     """
 
-    def __init__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], transform: str) -> None:
+    def __init__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], transform: str,
+                 inner_class: type[Any] | None = None) -> None:
         if not isinstance(module, ModuleBase):
             raise TransformArgumentError(transform=transform, given=type(module).__name__)
         self.module: Any = module
+        self._inner_class = inner_class or type(module)
         self.modules: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._objects: list[Any] = []
@@ -148,9 +152,10 @@ class Carried:
             if number is None:
                 return module
             if id(module) not in copies:
+                cls: Any = self._inner_class if module is self.module else type(module)
                 fields = {each.name: map_modules(lambda _, inner: copy(inner), getattr(module, each.name))
-                          for each in dataclasses.fields(module) if each.init and each.name != "parent"}
-                made = type(module)(**fields, parent=scopes[number])
+                          for each in dataclasses.fields(cls) if each.init and each.name != "parent"}
+                made = cls(**fields, parent=scopes[number])
                 object.__setattr__(made, "_state", self._states[number].export_again())
                 object.__setattr__(made, "_id", module._id)
                 copies[id(module)] = made

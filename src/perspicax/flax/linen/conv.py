@@ -21,7 +21,7 @@ from perspicax.flax.linen.layer_errors import (
     layer_at,
     parameter,
 )
-from perspicax.flax.linen.module import Module, compact
+from perspicax.flax.linen.module import Module, compact, nowrap
 from perspicax.flax.typing import (
     Array,
     ConvGeneralDilatedT,
@@ -172,6 +172,7 @@ class _Convolution(Module):
             y += jnp.reshape(bias, (1,) * (y.ndim - bias.ndim) + bias.shape)
         return jnp.reshape(y, (*batch, *y.shape[1:]))
 
+    @nowrap
     def _padded(self, x: Any, window: Sequence[int], dilation: Sequence[int]) -> tuple[Any, Any]:
         """The inputs with the padding that `lax` does not have, and the padding that is left to it."""
         padding = canonicalize_padding(self.padding, len(window))
@@ -188,6 +189,7 @@ class _Convolution(Module):
             return jnp.pad(x, [(0, 0), (extents[0] - 1, 0), (0, 0)]), "VALID"
         return x, padding
 
+    @nowrap
     def _local_shape(self, x: Any, window: Sequence[int], strides: Sequence[int], padding: Any,
                      options: dict[str, Any]) -> tuple[int, ...]:
         if self.feature_group_count != 1:
@@ -200,6 +202,7 @@ class _Convolution(Module):
             jax.ShapeDtypeStruct(x.shape, jnp.float32), jax.ShapeDtypeStruct((*window, channels, self.features), jnp.float32))
         return (*result.shape[1:-1], math.prod(window) * channels, self.features)
 
+    @nowrap
     def _convolve(self, x: Any, kernel: Any, window: Sequence[int], strides: Sequence[int], padding: Any,
                   options: dict[str, Any]) -> Any:
         if not self.shared_weights:

@@ -13,7 +13,7 @@ from perspicax.flax.error_base import shape_of
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.dtypes import PromoteDtypeFn, promote_dtype
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, described, layer_at, parameter
-from perspicax.flax.linen.module import Module, compact, merge_param
+from perspicax.flax.linen.module import Module, compact, merge_param, nowrap
 from perspicax.flax.typing import Array, DotGeneralT, Dtype, Initializer, PrecisionLike
 
 __all__ = ["Dense", "DenseGeneral", "Einsum", "axes_from_front", "default_kernel_init", "dot_general_of", "flattened_init"]
@@ -196,6 +196,7 @@ class DenseGeneral(Module):
         other = [shape[axis] if axis in batch else 1 for axis in range(len(shape)) if axis not in axes]
         return out + jnp.reshape(bias, (*other, *features))
 
+    @nowrap
     def _check_axes(self, ndim: int) -> None:
         if self.batch_dims and set(self.batch_dims) != set(range(max(self.batch_dims) + 1)):
             raise LayerOptionError(says=f"`batch_dims` of {layer_at(self)} are {tuple(self.batch_dims)}; they must be the "
@@ -274,6 +275,7 @@ class Einsum(Module):
                        preferred_element_type=self.preferred_element_type)
         return y if bias is None else y + jnp.reshape(bias, spread)
 
+    @nowrap
     def _bias_shapes(self, kernel: str, result: str, ndim: int, inputs: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The bias's own shape, and that with which it is added."""
         labels = _spelt_out(kernel, len(self.shape))

@@ -24,7 +24,7 @@ from perspicax.flax.linen.fp8_dtypes import fp8_meta_dtype as fp8_meta_dtype
 from perspicax.flax.linen.fp8_dtypes import fp8_meta_dtype_wrapper as fp8_meta_dtype_wrapper
 from perspicax.flax.linen.fp8_dtypes import fp32_max_grad as fp32_max_grad
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, described
-from perspicax.flax.linen.module import Module, compact
+from perspicax.flax.linen.module import Module, compact, nowrap
 from perspicax.flax.typing import Array, Dtype, PrecisionLike
 
 __all__ = [
@@ -301,6 +301,7 @@ class Fp8DotGeneralBase(Module):
             scale = self.variable(OVERWRITE_WITH_GRADIENT, f"{name}_scale", lambda: jnp.ones(1, jnp.float32))
             setattr(self, f"{name}_scale", scale)
 
+    @nowrap
     def state(self, name: str) -> tuple[Any, Any]:
         """A scale and its history."""
         return getattr(self, f"{name}_scale").value, getattr(self, f"{name}_amax_history").value
@@ -352,6 +353,7 @@ class Fp8DirectDotGeneralOp(Fp8DotGeneralBase):
         lhs, rhs, dimensions, dtype = _operands(args, kwargs)
         return self.product(lhs, rhs, dimensions, dtype)
 
+    @nowrap
     def product(self, lhs: Array, rhs: Array, dimensions: Dimensions, dtype: Dtype) -> Array:
         """The product of operands of one dtype."""
         (ls, lh), (rs, rh), (gs, gh) = [self.state(name) for name in ("input", "kernel", "output_grad")]

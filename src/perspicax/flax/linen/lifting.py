@@ -39,7 +39,7 @@ def lift_target(name: str, transform: Callable[..., Any], target: Any, methods: 
         chosen = _by_method(methods)
         attributes: dict[str, Any] = {"__module__": target.__module__, "__doc__": target.__doc__}
         for method, own in chosen.items():
-            attributes[method] = lift(name, transform, getattr(target, method), {**options, **own})
+            attributes[method] = lift(name, transform, getattr(target, method), {**options, **own}, target)
         made_name = (name.capitalize() if prefix is None else prefix) + target.__name__
         make: Any = type(target)
         return make(made_name, (target,), {**attributes, "__qualname__": made_name})
@@ -56,12 +56,13 @@ def _by_method(methods: Methods) -> Mapping[str, Mapping[str, Any]]:
     return methods if isinstance(methods, Mapping) else {name: {} for name in methods}
 
 
-def _lift(name: str, transform: Callable[..., Any], fn: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+def _lift(name: str, transform: Callable[..., Any], fn: Callable[..., Any], options: dict[str, Any],
+          inner_class: type[Any] | None = None) -> Callable[..., Any]:
     method = getattr(fn, "__name__", "function")
 
     @functools.wraps(fn)
     def lifted(module: Any, *args: Any, **kwargs: Any) -> Any:
-        carried = Carried(module, args, kwargs, name)
+        carried = Carried(module, args, kwargs, name, inner_class)
         return transform(carried.function(fn, method), **options)(carried.scopes, *carried.args, **carried.kwargs)
 
     return lifted
@@ -74,8 +75,8 @@ class _Calls(threading.local):
         self.stack: list[Carried] = []
 
 
-def lift_cached(name: str, transform: Callable[..., Any], fn: Callable[..., Any],
-                options: dict[str, Any]) -> Callable[..., Any]:
+def lift_cached(name: str, transform: Callable[..., Any], fn: Callable[..., Any], options: dict[str, Any],
+                inner_class: type[Any] | None = None) -> Callable[..., Any]:
     """As `_lift`, for transformations whose programs are kept: they are told by a fingerprint of the modules."""
     method = getattr(fn, "__name__", "function")
     calls = _Calls()
@@ -88,7 +89,7 @@ def lift_cached(name: str, transform: Callable[..., Any], fn: Callable[..., Any]
 
     @functools.wraps(fn)
     def lifted(module: Any, *args: Any, **kwargs: Any) -> Any:
-        carried = Carried(module, args, kwargs, name)
+        carried = Carried(module, args, kwargs, name, inner_class)
         calls.stack.append(carried)
         try:
             # Only the module's own keys: Flax 0.12.8 does so, and the values of parameters follow from it.

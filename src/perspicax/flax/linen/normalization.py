@@ -7,7 +7,7 @@ import perspicax.numpy as jnp
 from perspicax.diagnose.report import Fix
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, described, layer_at
-from perspicax.flax.linen.module import Module, compact, merge_param
+from perspicax.flax.linen.module import Module, compact, merge_param, nowrap
 from perspicax.flax.linen.moments import axes_of, moments, normalized
 from perspicax.flax.linen.weight_norms import SpectralNorm, WeightNorm
 from perspicax.flax.typing import Array, Axes, Dtype, Initializer
@@ -269,6 +269,7 @@ class GroupNorm(Module):
         mean, var = jnp.repeat(mean, size, axis=-1), jnp.repeat(var, size, axis=-1)
         return normalized(self, x, mean, var, inner, (last,), self.bias_init if self.use_bias else None)
 
+    @nowrap
     def _groups(self, x: Any) -> tuple[int, int]:
         """How many groups there are, and how many channels each has."""
         channels = jnp.shape(x)[-1]

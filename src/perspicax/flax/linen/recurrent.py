@@ -160,11 +160,12 @@ class RNN(Module):
             initial_carry = self.cell.initialize_carry(key, shape[:axis] + shape[axis + 1:])
         at_ends = seq_lengths is not None and return_carry
 
-        def step(cell: Any, carry: Any, x: Any) -> tuple[Any, Any]:
+        # interceptors and tables know it by this name
+        def scan_fn(cell: Any, carry: Any, x: Any) -> tuple[Any, Any]:
             carry, y = cell(carry, x)
             return carry, (carry, y) if at_ends else y
 
-        run = scan(step, in_axes=axis, out_axes=(0, axis) if at_ends else axis, unroll=self.unroll,
+        run = scan(scan_fn, in_axes=axis, out_axes=(0, axis) if at_ends else axis, unroll=self.unroll,
                    variable_axes=self.variable_axes, variable_broadcast=self.variable_broadcast,
                    variable_carry=self.variable_carry, split_rngs=self.split_rngs)
         carry, outputs = run(self.cell, initial_carry, inputs)

@@ -232,6 +232,7 @@ class OptimizedLSTMCell(_VectorPairCell):
         i, f, g, o = [a + b for a, b in gates]
         return _lstm_step(self, memory, i, f, g, o)
 
+    @nowrap
     def _products(self, x: Any, layers: Sequence[tuple[Any, Any]]) -> list[Any]:
         """What several dense layers make of the same input, by one product."""
         kernels, biases = zip(*layers, strict=True)

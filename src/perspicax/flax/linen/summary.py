@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 import perspicax as jax
 from perspicax import tree_util
 from perspicax.diagnose import optional
@@ -34,6 +36,8 @@ class Call:
         kwargs: those by keyword.
         outputs: its result, likewise.
         rngs: the streams of random keys that it may draw from.
+        function: where the method is none of the module's but a function of modules that was transformed, that function.
+        ended: how many calls had ended before it did.
     """
 
     module: Any
@@ -43,6 +47,8 @@ class Call:
     kwargs: dict[str, Any]
     outputs: Any
     rngs: tuple[str, ...]
+    function: Callable[..., Any] | None = None
+    ended: int = -1
 
 
 @dataclasses.dataclass
@@ -107,9 +113,12 @@ def calls_of(module: Any, rngs: Any, args: tuple[Any, ...], kwargs: dict[str, An
         unbound = inner.clone(parent=None, _deep_clone=True, _reset_names=True, name=None)
         call = Call(unbound, inner.path, context.method_name, _shapes(tuple(args)), _shapes(dict(kwargs)), None,
                     tuple(inner.scope.rngs))
+        if not hasattr(type(inner), context.method_name):
+            call.function = context.orig_method.func  # type: ignore[attr-defined]
         calls.append(call)
         result = method(*args, **kwargs)
         call.outputs = _shapes(result)
+        call.ended = sum([each.ended >= 0 for each in calls])
         return result
 
     leaves, structure = tree_util.tree_flatten((args, kwargs))
@@ -138,11 +147,14 @@ def module_paths(module: Any, rngs: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _table(module: Any, calls: list[Call], variables: VariableDict, depth: int | None, show_repeated: bool) -> Table:
     places = {call.path for call in calls}
+    if not show_repeated:  # of calls within calls of one module the innermost stands for it
+        first = {path: min([call.ended for call in calls if call.path == path]) for path in places}
+        calls = [call for call in calls if call.ended == first[call.path]]
     rows: list[Row] = []
     seen: set[tuple[str, ...]] = set()
     for call in calls:
         again = call.path in seen
-        if (depth is not None and len(call.path) > depth) or (again and not show_repeated):
+        if depth is not None and len(call.path) > depth:
             continue
         seen.add(call.path)
         at_limit = depth is not None and len(call.path) == depth
@@ -224,7 +236,10 @@ def _inputs(call: Call) -> Any:
 
 
 def _flops(call: Call, variables: VariableDict, derivative: bool) -> int:
-    """How many floating-point operations XLA counts for a call; or for its result and the derivative together."""
+    """How many floating-point operations XLA counts for a call; or for its result and the derivative together.
+
+    As in Flax: before any optimisation, and with the result itself for its cotangent.
+    """
     own: dict[str, Any] = {collection: dict(_at(tree, call.path)) for collection, tree in variables.items()}
     own = {collection: tree for collection, tree in own.items() if tree}
     leaves, structure = tree_util.tree_flatten((call.args, call.kwargs))
@@ -234,12 +249,13 @@ def _flops(call: Call, variables: VariableDict, derivative: bool) -> int:
     def run(own: Any, shaped: Any, keys: Any) -> Any:
         given = iter(shaped)
         args, kwargs = tree_util.tree_unflatten(structure, [next(given) if _is_array(leaf) else leaf for leaf in leaves])
-        result = call.module.apply(own, *args, **kwargs, rngs=keys, method=call.method, mutable=True)
+        result = call.module.apply(own, *args, **kwargs, rngs=keys, method=call.function or call.method, mutable=True)
         return [leaf for leaf in tree_util.tree_leaves(result) if _is_array(leaf)]
 
     def with_derivative(own: Any, shaped: Any, keys: Any) -> Any:
         result, pullback = jax.vjp(lambda own, shaped: run(own, shaped, keys), own, shaped)
-        return result, pullback(tree_util.tree_map(jax.numpy.ones_like, result))
+        return pullback([leaf if jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact) else
+                         np.zeros(leaf.shape, jax.dtypes.float0) for leaf in result])
 
     cost = jax.jit(with_derivative if derivative else run).lower(own, shaped, keys).cost_analysis()
     return int((cost or {}).get("flops", 0))

@@ -14,7 +14,7 @@ from perspicax.flax.error_base import shape_of
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.dtypes import canonicalize_dtype
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, layer_at, parameter
-from perspicax.flax.linen.module import Module, compact
+from perspicax.flax.linen.module import Module, compact, nowrap
 from perspicax.flax.linen.transforms import map_variables
 from perspicax.flax.typing import Axes, Dtype, Initializer
 
@@ -80,6 +80,7 @@ class SpectralNorm(Module):
                             init=self.is_initializing(), mutable=True)
         return see(self.layer_instance)
 
+    @nowrap
     def _divided(self, update_stats: bool, path: Sequence[Any], variable: Any) -> Any:
         value = jnp.asarray(variable)
         if value.ndim <= 1:
@@ -153,6 +154,7 @@ class WeightNorm(Module):
                             init=self.is_initializing())
         return see(self.layer_instance)
 
+    @nowrap
     def _scaled(self, path: Sequence[Any], variable: Any) -> Any:
         value = jnp.asarray(variable)
         name = _entry_name(self.layer_instance, path)
