@@ -332,8 +332,10 @@ class LoweredStage:
         return CompiledStage(self._traced, program, self._options, self._in_shardings)
 
     def cost_analysis(self) -> Any:
-        """XLA's estimate of the program's cost."""
-        return self.compile().cost_analysis()
+        """XLA's estimate of what the program costs as it stands, before any optimisation; nothing is compiled."""
+        from perspicax.binding import portable  # as above
+
+        return portable.costs(self._lowered.text, self._placed.devices[0].client)
 
 
 def _difference(traced: Traced, args: tuple, kwargs: dict) -> str:
