@@ -243,7 +243,7 @@ def refused(f):
 with jax.debug_nans(True):
     facts["nan"] = refused(lambda: over(lambda x: jnp.log(x - 5), P("x"), P("x"))(A)) == "NonFiniteError"
 whole = over(lambda x: lax.psum(x, "x"), P("x"), P())
-facts["exported"] = refused(lambda: jax.export.export(jax.jit(whole))(A)) == "EmissionError"
+facts["exported"] = np.array_equal(jax.export.export(jax.jit(whole))(A).call(placed), whole(A))
 from perspicax.experimental import checkify
 def small(x):
     checkify.check((x < 18).all(), "x is {x}", x=x[0, 0])
