@@ -33,6 +33,14 @@ def indexing(x, i):
             lax.dynamic_slice(x, (i[0], 0), (1, 3)), lax.dynamic_update_slice(x, jnp.ones((1, 3)), (i[0], 0)))
 
 
+def indexing_by_functions(x):
+    far = jnp.array([0, 3, 4, -1, -5])
+    return (jnp.take(x, far, 0, fill_value=-7.0), jnp.take(x, far, 0, mode="wrap"), x.at[far].set(1.0, mode="clip"),
+            x.at[-1].set(5.0), x.at[-1].add(5.0), jnp.split(x, [1], 0), jnp.split(x, [-1], 0), jnp.insert(x, -1, 1.0, axis=0),
+            lax.dynamic_slice_in_dim(x, 0, x.shape[0] - 1), jnp.diagonal(x @ x.T), jnp.delete(x, 0, 0), jnp.delete(x, -1, 0),
+            jnp.searchsorted(jnp.sort(x[:, 0]), x[:, 1]), jnp.take_along_axis(x, jnp.argsort(x, 0), 0), jnp.cov(x.T))
+
+
 def reductions(x):
     return (x.sum(), x.mean(0), jnp.var(x), x.std(0), jnp.max(x, 0), jnp.argmax(x, 0), jnp.any(x > 0), jnp.prod(x, 0),
             jnp.median(x, 0), px.nn.softmax(x, axis=0), px.nn.logsumexp(x, 0), jnp.cumsum(x, 0),
@@ -82,7 +90,8 @@ def struct(*shape, dtype=np.float32):
 
 
 FAMILIES = [
-    (elementwise_and_shapes, struct(B, 3)), (indexing, struct(B, 3), struct(B, dtype=np.int32)), (reductions, struct(B, 3)),
+    (elementwise_and_shapes, struct(B, 3)), (indexing, struct(B, 3), struct(B, dtype=np.int32)),
+    (indexing_by_functions, struct(B, 3)), (reductions, struct(B, 3)),
     (creation, struct(B, 3)), (products, struct(B, 3), struct(3, 4)), (loops, struct(B, 3)),
     (images, struct(B, 6, 6, 2), struct(3, 3, 2, 4)), (windows_of_open_size, struct(2, B + 2, B + 2, 2), struct(3, 3, 2, 4)),
     (decompositions, struct(B, 3, 3))]

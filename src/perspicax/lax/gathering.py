@@ -12,6 +12,7 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.primitive import Primitive
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import get_aval
 from perspicax.lax import scattering as scatters
@@ -294,7 +295,10 @@ def emit_inside(b: Any, indices: Any, last: Sequence[int]) -> Any:
         kind = "SIGNED" if signed else "UNSIGNED"
         if signed:
             found.append(b.compare(start, b.constant(np.zeros((), indices.dtype), start.aval), "GE", kind))
-        if high < np.iinfo(indices.dtype).max:
+        if type(high) is SymbolicSize:
+            bound = b.convert(b.constant(high, ShapedArray((), np.dtype(np.int32))), indices.dtype)
+            found.append(b.compare(start, b.broadcast(bound, start.aval.shape, ()), "LE", kind))
+        elif high < np.iinfo(indices.dtype).max:
             found.append(b.compare(start, b.constant(np.asarray(high, indices.dtype), start.aval), "LE", kind))
         for mask in found:
             inside = mask if inside is None else b.op("and", [inside, mask], mask.aval)

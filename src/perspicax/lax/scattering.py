@@ -11,6 +11,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.primitive import NotLinear, Primitive
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.trace import Linear, Zero, stage_flat
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.report import Fix
@@ -137,8 +138,14 @@ def _emit_clipped(b: Any, x: Any, indices: Any, updates: Any, numbers: Any) -> A
     """The indices moved to where their windows fit."""
     sizes = window_sizes(x.shape, updates.shape, numbers)
     highest = np.iinfo(indices.dtype).max
-    last = [min(x.shape[d] - sizes[d], highest) for d in numbers.scatter_dims_to_operand_dims]
-    high = b.broadcast(b.constant(np.asarray(last, indices.dtype)), indices.shape, (indices.ndim - 1,))
+    last = [x.shape[d] - sizes[d] for d in numbers.scatter_dims_to_operand_dims]
+    if any(type(n) is SymbolicSize for n in last):
+        each = [b.reshape(b.convert(b.constant(n, ShapedArray((), np.dtype(np.int32))), indices.dtype), (1,)) for n in last]
+        ends = each[0] if len(each) == 1 else b.hlo("concatenate", each, ShapedArray((len(each),), indices.dtype),
+                                                    "dimension = 0 : i64")
+    else:
+        ends = b.constant(np.asarray([min(n, highest) for n in last], indices.dtype))
+    high = b.broadcast(ends, indices.shape, (indices.ndim - 1,))
     low = b.constant(np.zeros((), indices.dtype), indices.aval)
     return b.op("clamp", [low, indices, high], indices.aval)
 

@@ -360,7 +360,7 @@ def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: 
     """`slice_size` entries along one axis, from a start that is a value; all of the other axes."""
     x = as_operand(operand)
     axis, shape = _axis_of(x, axis)
-    sizes = (*shape[:axis], operator.index(slice_size), *shape[axis + 1:])
+    sizes = (*shape[:axis], as_size(slice_size), *shape[axis + 1:])
     return local.trace.process(dynamic_slice_p, (x, *_starts_along(x, start_index, axis, allow_negative_indices)), (sizes,))
 
 

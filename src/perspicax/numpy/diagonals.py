@@ -8,9 +8,11 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
 from perspicax.diagnose.report import Fix
+from perspicax.lax import elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
 from perspicax.lax.families import constant_like
@@ -60,9 +62,14 @@ def _diagonal(x: Any, k: int) -> Any:
     leading = tuple(range(x.ndim - 2))
     if size == 0:
         return lax_shape.broadcast_in_dim(np.zeros((), x.dtype), (*x.shape[:-2], 0), ())
-    places = np.arange(size)[:, None] + np.asarray([[max(0, -k), max(0, k)]])
+    first = np.asarray([[max(0, -k), max(0, k)]], np.int32)
+    if type(size) is SymbolicSize:
+        places = elementwise.add(lax_shape.broadcasted_iota(np.int32, (size, 2), 0),
+                                 lax_shape.broadcast_in_dim(first, (size, 2), (0, 1)))
+    else:
+        places = asarray((np.arange(size)[:, None] + first).astype(np.int32))
     numbers = GatherDimensionNumbers(leading, (x.ndim - 2, x.ndim - 1), (x.ndim - 2, x.ndim - 1))
-    return gather(x, asarray(places.astype(np.int32)), numbers, (*x.shape[:-2], 1, 1), unique_indices=True,
+    return gather(x, places, numbers, (*x.shape[:-2], 1, 1), unique_indices=True,
                   indices_are_sorted=True, mode=GatherScatterMode.PROMISE_IN_BOUNDS)
 
 

@@ -430,7 +430,7 @@ def _put_box(x: Any, plan: Plan, part: Any) -> Any:
         part = shapes.rev(part, box.rev)
     if box.slicing is None:
         return part if isinstance(part, Array) else shapes.broadcast_in_dim(part, box.sizes, range(len(box.sizes)))
-    starts = [np.asarray(start, _INT32) for start in box.starts]
+    starts = [size_in(start, _INT32) for start in box.starts]
     return local.trace.process(slicing.dynamic_update_slice_p, (x, part, *starts), ())
 
 

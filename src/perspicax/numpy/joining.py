@@ -285,7 +285,11 @@ def _split(ary: Any, indices_or_sections: Any, axis: int, function: str, equal: 
     place = one_axis(axis, x.ndim, function)
     n = x.shape[place]
     if isinstance(indices_or_sections, (tuple, list)) or getattr(indices_or_sections, "ndim", 0) > 0:
-        cuts = [0, *_static_indices(indices_or_sections, function), n]
+        places = _static_indices(indices_or_sections, function)
+        if type(n) is SymbolicSize:
+            pairs = itertools.pairwise([None, *places, None])
+            return [x[(slice(None),) * place + (slice(a, b),)] for a, b in pairs]
+        cuts = [0, *places, n]
         bounds = [slice(a, b).indices(n)[:2] for a, b in itertools.pairwise(cuts)]
         sizes = [max(0, stop - start) for start, stop in bounds]
         if any(start + size != following[0] for (start, _), size, following in zip(bounds, sizes, bounds[1:])) \

@@ -404,7 +404,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         if not returned:
             return found
         count = math.prod([x.shape[i] for i in axes])
-        return found, broadcast_to(asarray(np.asarray(count, found.dtype)), found.shape, "average")
+        return found, broadcast_to(asarray(size_in(count, found.dtype)), found.shape, "average")
     w = asarray(array_like(weights, "average", 1))
     common = to_inexact(dtypes_of(x, w))
     x, w = convert(x, common, False), convert(w, common, False)

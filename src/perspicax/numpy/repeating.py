@@ -9,6 +9,7 @@ import numpy as np
 
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import sized_by_values, static_value
 from perspicax.diagnose.boundary import public
@@ -20,6 +21,7 @@ from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, g
 from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.slicing import dynamic_slice_in_dim, slice_in_dim
 from perspicax.lax.sorting import sort as lax_sort
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.arithmetic import remainder
 from perspicax.numpy.axes import many_axes, one_axis, several
 from perspicax.numpy.construct import asarray
@@ -237,6 +239,11 @@ def delete(arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices
     index = _static_index(obj, "delete")
     if index is None:
         return _deleted(x, asarray(obj), place, assume_unique_indices)
+    if type(n) is SymbolicSize:
+        if isinstance(index, slice) or index.ndim:
+            operator.index(n)  # which entries these are depends on it: it raises
+        at = int(index) if index >= 0 else n + int(index)
+        return lax_shape.concatenate([slice_in_dim(x, 0, at, 1, place), slice_in_dim(x, at + 1, n, 1, place)], place)
     if not isinstance(index, slice) and index.ndim == 0 and index.dtype.kind in "iu" and not -n <= index < n:
         raise ArgumentValueError(says=f"`delete` was given the index {index} for an axis of {n} entries.",
                                  why=f"indices run from {-n} to {n - 1}" if n else "there is nothing to leave out")
@@ -303,8 +310,8 @@ def _inserted(x: Any, v: Any, index: Any, *, axis: int) -> Any:
     """Entry i has the key 2 i + 1, what is put in before it 2 i; a stable sort of the keys is the order."""
     n, dtype = x.shape[axis], index_dtype()
     index = convert(index, dtype, False)
-    index = compare.select(compare.lt(index, np.zeros((), dtype)), elementwise.add(index, np.asarray(n, dtype)), index)
-    index = compare.clamp(np.zeros((), dtype), index, np.asarray(n, dtype))
+    index = compare.select(compare.lt(index, np.zeros((), dtype)), elementwise.add(index, size_in(n, dtype)), index)
+    index = compare.clamp(np.zeros((), dtype), index, size_in(n, dtype))
     two, one = np.asarray(2, dtype), np.asarray(1, dtype)
     keys = lax_shape.concatenate([elementwise.add(elementwise.mul(lax_shape.iota(dtype, n), two), one),
                                   elementwise.mul(index, two)], 0)

@@ -14,6 +14,7 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import sized_by_values, static_value
 from perspicax.diagnose.boundary import public, trim
@@ -29,6 +30,7 @@ from perspicax.lax.reductions import argmin as lax_argmin
 from perspicax.lax.reductions import reduce_and, reduce_sum
 from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.sorting import sort as lax_sort
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.axes import all_axes, one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
@@ -456,13 +458,14 @@ def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
                      for v in (x, values)]
         precedes = _first_then_second
     found = lax_shape.broadcast_in_dim(np.zeros((), dtype), shape, ())
-    step = 1 << max(n.bit_length() - 1, 0)
+    known = type(n) is not SymbolicSize
+    step = 1 << (max(n.bit_length() - 1, 0) if known else 29)  # as many entries as fit into memory
     while step:  # `found` entries are known to come before; are `step` more?
         further = elementwise.add(found, np.asarray(step, dtype))
         entry = at(x)[elementwise.sub(further, np.ones((), dtype))].get(mode="clip")
         before = precedes(entry, values) if side == "left" else bitwise_not(precedes(values, entry))
-        if n & (n + 1):  # unless it is one less than a power of two, a step can lead behind the end
-            before = bitwise_and(before, compare.le(further, np.asarray(n, dtype)))
+        if not known or n & (n + 1):  # unless it is one less than a power of two, a step can lead behind the end
+            before = bitwise_and(before, compare.le(further, size_in(n, dtype)))
         found = where3(before, further, found)
         step >>= 1
     return found

@@ -16,6 +16,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import select_n
 from perspicax.lax.convert import convert
 from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather_p, static_fill
+from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy.arithmetic import remainder
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import spread, where3
@@ -243,7 +244,7 @@ def wrapped(index: Any, n: int) -> Any:
     """Indices that count from the end where they are negative."""
     if kind(index) != "int":
         return index
-    return compare.select(compare.lt(index, np.zeros((), index.dtype)), elementwise.add(index, np.asarray(n, index.dtype)),
+    return compare.select(compare.lt(index, np.zeros((), index.dtype)), elementwise.add(index, size_in(n, index.dtype)),
                           index)
 
 
@@ -254,7 +255,7 @@ def _take(x: Any, index: Any, axis: int, mode: str | None, unique: bool, is_sort
         first, last = int(at.min()), int(at.max())
         if first >= (0 if mode == "clip" else -n) and last < n:  # nothing lies outside, and every mode reads the same
             return moved(x, value.take(at, axis))
-    index = remainder(index, np.asarray(n, index.dtype)) if mode == "wrap" else \
+    index = remainder(index, size_in(n, index.dtype)) if mode == "wrap" else \
         index if mode == "clip" else wrapped(index, n)
     chosen: Any = _MODES[mode]
     if n == 0 and index.size:
