@@ -92,7 +92,7 @@ FAST = [
     (counting._geometric_samples, (.2,)), (discrete._signs, ()), (sampling._gumbel_samples, ()),
 ]
 STATIC = {"_bernoulli": (("mode", "low"),), "_geometric": (("wanted", np.dtype(np.int32)),), "_gumbel": (("mode", "low"),),
-          "_rademacher": (("wanted", np.dtype(np.int32)),)}
+          "_rademacher": (("wanted", np.dtype(np.int32)),), "_weibull": (("wanted", np.dtype(F32)),)}
 
 
 @pytest.mark.parametrize(("samples", "parameters"), FAST, ids=lambda x: getattr(getattr(x, "program", None), "name", None))

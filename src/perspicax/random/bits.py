@@ -22,6 +22,7 @@ from perspicax.core.config import config, local
 from perspicax.core.deferral import DeferringTrace, eager_or_deferring
 from perspicax.core.errors import ShapeError
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo
+from perspicax.core.promotion import lattice_result
 from perspicax.core.sanitizing import WatchingTrace
 from perspicax.core.symbolic import as_size
 from perspicax.core.trace import JaxprTrace, stage_flat
@@ -106,7 +107,19 @@ def sample_dtype(function: str, dtype: Any, kind: str = "float") -> np.dtype:
     above, takes = classes[kind]
     if isinstance(found, dtypes.ExtendedDType) or not dtypes.issubdtype(found, above):
         raise SampleDTypeError(function=function, dtype=dtypes.name_of(found), takes=takes)
+    if dtypes.issubdtype(found, np.floating) and dtypes.itemsize_bits(found) not in BITS_DTYPES:
+        raise SampleDTypeError(function=function, dtype=dtypes.name_of(found), takes=f"{takes}, of 8, 16, 32 or 64 bits")
     return found
+
+
+def result_dtype(dtype: Any, *parameters: Any) -> Any:
+    """The dtype of a function of samples and of parameters that may be wider.
+
+    Raises:
+        TypePromotionError: they have no common type.
+    """
+    avals: Any = [get_aval(x) for x in parameters]
+    return lattice_result([dtype, *[a.dtype for a in avals]], [False, *[a.weak_type for a in avals]])[0]
 
 
 def placeable(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -383,4 +396,5 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
 
 
 __all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "broadcast_parameters", "check_broadcast",
-           "concrete", "dimension", "draw", "parameter", "sample_dtype", "sample_shape", "staged_here", "watched"]
+           "concrete", "dimension", "draw", "parameter", "placeable", "result_dtype", "sample_dtype", "sample_shape",
+           "staged_here", "watched"]

@@ -16,7 +16,16 @@ from perspicax.lax.reductions import reduce_sum
 from perspicax.lax.shape import broadcast_shapes
 from perspicax.lax.transcendental import exp, log1p
 from perspicax.numpy.arithmetic import multiply
-from perspicax.random.bits import Distribution, Staged, broadcast_parameters, parameter, placeable, sample_dtype, sample_shape
+from perspicax.random.bits import (
+    Distribution,
+    Staged,
+    broadcast_parameters,
+    parameter,
+    placeable,
+    result_dtype,
+    sample_dtype,
+    sample_shape,
+)
 from perspicax.random.discrete import signs_of
 from perspicax.random.errors import SampleShapeError
 from perspicax.random.gammas import sampled, shared_shape, spread
@@ -38,10 +47,11 @@ def _rayleigh(key: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> An
     return mul(spread(convert_element_type(scale, dtype), shape), sqrt(mul(log(u), dtype.type(-2))))
 
 
-def _weibull(key: Any, scale: Any, concentration: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    scale, concentration = [convert_element_type(x, dtype) for x in (scale, concentration)]
+def _weibull(key: Any, scale: Any, concentration: Any, *, shape: tuple[int, ...], dtype: Any, wanted: Any) -> Any:
+    scale, concentration = [convert_element_type(x, wanted) for x in (scale, concentration)]
     u = uniform_of(key, 0, 1, shape, dtype)
-    return multiply(_power(neg(log1p(neg(u))), div(dtype.type(1), concentration)), scale)
+    exponential = convert_element_type(neg(log1p(neg(u))), wanted)
+    return multiply(_power(exponential, div(wanted.type(1), concentration)), scale)
 
 
 def _power(x: Any, y: Any) -> Any:
@@ -65,6 +75,7 @@ def _triangular(key: Any, left: Any, mode: Any, right: Any, *, shape: tuple[int,
 
 
 _lognormal_samples, _triangular_samples = [Distribution(body, inline=True, fast=True) for body in (_lognormal, _triangular)]
+_complex_lognormal_samples: Any = Staged(_lognormal, inline=True)
 _pareto_samples, _rayleigh_samples, _weibull_samples = [
     Distribution(body, fast=True) for body in (_pareto, _rayleigh, _weibull)]
 
@@ -113,7 +124,7 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype
         key: one key.
         scale, concentration: positive numbers or arrays.
         shape: of the uniform samples; the parameters broadcast with them, and do not make them more.
-        dtype: floating.
+        dtype: floating; of wider parameters the result has the dtype.
 
     Raises:
         KeyTypeError: `key` is no key.
@@ -131,7 +142,8 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype
         broadcast_shapes(shape, *parameters.values())
     except OperationShapeError:
         raise SampleShapeError(function="weibull_min", shape=shape, parameters=tuple(parameters.items())) from None
-    return _weibull_samples(found, scale, concentration, shape=shape, dtype=dtype)
+    return _weibull_samples(found, scale, concentration, shape=shape, dtype=dtype,
+                            wanted=result_dtype(dtype, scale, concentration))
 
 
 @public
@@ -144,19 +156,20 @@ def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None
         key: one key.
         sigma: number or array that broadcasts to `shape`.
         shape: of the samples; that of `sigma` by default.
-        dtype: floating.
+        dtype: floating or complex.
 
     Raises:
         KeyTypeError: `key` is no key.
         ParameterTypeError: `sigma` is no array or number.
-        SampleDTypeError: `dtype` is not floating.
+        SampleDTypeError: `dtype` is neither floating nor complex.
         SampleShapeError: `sigma` does not broadcast to `shape`.
     """
     found, _ = single_key("lognormal", key)
-    dtype = sample_dtype("lognormal", dtype)
+    dtype = sample_dtype("lognormal", dtype, "inexact")
     sigma = parameter("lognormal", "sigma", sigma)
     shape = shared_shape("lognormal", shape, sigma=sigma)
-    return _lognormal_samples(found, sigma, shape=shape, dtype=dtype)
+    samples = _complex_lognormal_samples if dtype.kind == "c" else _lognormal_samples
+    return samples(found, sigma, shape=shape, dtype=dtype)
 
 
 @public
@@ -232,8 +245,9 @@ _maxwell_samples = Composite(_maxwell)
 def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     first, second = split_in_two(key)
     length, sign = _maxwell_samples(first, shape=shape, dtype=dtype), signs_of(second, shape, dtype)
-    scale, loc = [spread(convert_element_type(x, dtype), shape) for x in (scale, loc)]
-    return _moved(sign, length, scale, loc)
+    wanted = result_dtype(dtype, loc, scale)
+    scale, loc = [spread(convert_element_type(x, wanted), shape) for x in (scale, loc)]
+    return _moved(convert_element_type(sign, wanted), convert_element_type(length, wanted), scale, loc)
 
 
 _moved = Piecewise(lambda sign, length, scale, loc: add(mul(mul(sign, length), scale), loc))
@@ -268,7 +282,7 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
         loc, scale: numbers or arrays.
         shape: of the samples of each pair of parameters, whose own shape comes behind it. Where it is `()`, it is that of
             the parameters, as in JAX.
-        dtype: floating.
+        dtype: floating; of wider parameters the result has the dtype.
 
     Raises:
         KeyTypeError: `key` is no key.

@@ -44,7 +44,8 @@ def _multivariate(key: Any, mean: Any, cov: Any, *, shape: tuple[int, ...], dtyp
 
 
 def _correlated_noise(noise: Any, mean: Any, cov: Any, *, method: str) -> Any:
-    return add(spread(mean, get_aval(noise).shape), einsum("...ij,...j->...i", _factor(cov, method), noise))  # type: ignore[attr-defined]
+    moved = einsum("...ij,...j->...i", _factor(cov, method), noise)
+    return add(spread(convert_element_type(mean, moved.dtype), moved.shape), moved)
 
 
 _correlated = Staged(_correlated_noise, inline=True)
@@ -62,7 +63,7 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
         mean: array `[..., n]`.
         cov: array `[..., n, n]`, symmetric and positive semidefinite; definite for `"cholesky"`.
         shape: of the samples, without the vector's axis; what the leading axes of `mean` and `cov` broadcast to by default.
-        dtype: floating.
+        dtype: floating, of the noise; the result has that of `mean` and `cov` where it is wider.
         method: how `cov` is factored: `"cholesky"`, `"eigh"` or `"svd"`, from the fastest to the most robust.
 
     Returns:
@@ -95,7 +96,6 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
     for size in leading.values():
         if len(size) > len(shape) or any(m not in (1, n) for m, n in zip(size[::-1], shape[::-1])):
             raise SampleShapeError(function="multivariate_normal", shape=shape, parameters=tuple(leading.items()))
-    mean, cov = convert_element_type(mean, dtype), convert_element_type(cov, dtype)
     return _multivariate_samples(found, mean, cov, shape=shape, dtype=dtype, method=method)
 
 

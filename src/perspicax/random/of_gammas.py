@@ -19,7 +19,17 @@ from perspicax.lax.random_bits import host_place
 from perspicax.lax.reductions import reduce_max, reduce_sum
 from perspicax.lax.shape import expand_dims
 from perspicax.lax.transcendental import exp
-from perspicax.random.bits import Staged, check_broadcast, concrete, dimension, parameter, placeable, sample_dtype, sample_shape
+from perspicax.random.bits import (
+    Staged,
+    check_broadcast,
+    concrete,
+    dimension,
+    parameter,
+    placeable,
+    result_dtype,
+    sample_dtype,
+    sample_shape,
+)
 from perspicax.random.chunks import mapped
 from perspicax.random.discrete import signs_of
 from perspicax.random.errors import SampleShapeError, SamplingError
@@ -69,9 +79,9 @@ def _t(key: Any, df: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
 
 def _generalized_normal(key: Any, p: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     first, second = split_in_two(key)
-    inverse = _inverse(_floating(p))
-    g = gamma_of(first, inverse, shape, dtype, False)
-    return _signed_power(signs_of(second, shape, dtype), g, _exponent(inverse, shape, dtype))
+    inverse, wanted = _inverse(_floating(p)), result_dtype(dtype, p)
+    g = convert_element_type(gamma_of(first, inverse, shape, dtype, False), wanted)
+    return _signed_power(convert_element_type(signs_of(second, shape, dtype), wanted), g, _exponent(inverse, shape, wanted))
 
 
 def _exponent(p: Any, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -91,16 +101,18 @@ def _ball(key: Any, p: Any, *, d: int, shape: tuple[int, ...], dtype: Any) -> An
     """A point on no sphere: coordinates of a generalised normal distribution, divided by their norm with one more
     coordinate that is dropped (Barthe, Guédon, Mendelson, Naor, Annals of Probability 33, 2005)."""
     first, second = split_in_two(key)
-    p = _floating(p)
+    wanted = result_dtype(dtype, p)
     g = _generalized_samples(first, p, shape=(*shape, d), dtype=dtype)
-    return _inside(second, g, convert_element_type(p, dtype), convert_element_type(_inverse(p), dtype))
+    p = _floating(p)
+    return _inside(second, convert_element_type(g, wanted), convert_element_type(p, wanted),
+                   convert_element_type(_inverse(p), wanted), dtype=dtype)
 
 
-def _by_norm(key: Any, g: Any, p: Any, inverse: Any) -> Any:
-    """Vectors divided by the norm that they have with a last coordinate."""
+def _by_norm(key: Any, g: Any, p: Any, inverse: Any, *, dtype: Any) -> Any:
+    """Vectors divided by the norm that they have with a last coordinate, which is drawn as `dtype`."""
     aval: Any = get_aval(g)
     last = aval.ndim - 1
-    e = exponential_of(key, aval.shape[:last], aval.dtype)
+    e = convert_element_type(exponential_of(key, aval.shape[:last], dtype), aval.dtype)
     norm = power(add(reduce_sum(power(absolute(g), p), (last,)), e), inverse)
     return div(g, expand_dims(norm, (last,)))
 
@@ -204,7 +216,7 @@ def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, 
         key: one key.
         p: positive number.
         shape: of the samples.
-        dtype: floating.
+        dtype: floating; of a wider `p` the result has the dtype.
 
     Raises:
         KeyTypeError: `key` is no key.
@@ -224,7 +236,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, ou
         d: number of dimensions.
         p: positive number, the norm.
         shape: of the points.
-        dtype: floating.
+        dtype: floating; of a wider `p` the result has the dtype.
 
     Returns:
         Array `[*shape, d]`.

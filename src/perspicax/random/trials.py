@@ -236,7 +236,7 @@ def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = None) -> 
     found, _ = single_key("binomial", key)
     wanted = sample_dtype("binomial", dtype)
     n, p = promote_dtypes(parameter("binomial", "n", n), parameter("binomial", "p", p), inexact=True)
-    shape = shared_shape("binomial", shape, None, n=n, p=p)
+    shape = shared_shape("binomial", shape, n=n, p=p)
     working: Any = get_aval(p).dtype  # type: ignore[attr-defined]
     n, p = [spread(convert_element_type(x, working), shape) for x in (n, p)]
     return convert_element_type(_binomial_samples(found, n, p, shape=shape, dtype=working), wanted)
