@@ -34,8 +34,9 @@ def make_mesh(axis_shapes: Sequence[int], axis_names: Sequence[str] | str, axis_
     Raises:
         MeshError: there are fewer devices than the mesh needs, or not as many names or types as axes.
 
-    Differs: axes of the type Explicit are not part of the types of arrays yet; the compiler decides along them, as along
-    those of the type Auto.
+    Axes of the type Explicit are part of the types of arrays: `jax.typeof(x)` shows how `x` lies along them, results lie as the
+    types of operands say, and operations that leave it open take `out_sharding`. `axis_types=(AxisType.Auto,) * n` leaves all
+    to the compiler.
     """
     sizes = tuple(axis_shapes)
     names = (axis_names,) if isinstance(axis_names, str) else tuple(axis_names)

@@ -1,12 +1,15 @@
 """What is said where the types of operands do not tell how a result lies over explicit axes of a mesh."""
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.expression import Expression
+from perspicax.diagnose.report import Fix, Label, Report
+from perspicax.diagnose.source import Operands, callee_at, imported_as, operands_at
 from perspicax.lax.errors import operand_labels
 from perspicax.xla.explicit import part_text
 from perspicax.xla.partition import names_in
@@ -45,7 +48,7 @@ class ShardingTypeError(PerspicaxError, Exception):
 
     @property
     def report(self) -> Report:
-        names, labels = operand_labels(self, tuple([a.str_short() for a in self.avals]))
+        names, labels = _named(self, self.avals)
         name, aval = names[self.index], self.avals[self.index]
         says, why = self._words(name, aval)
         drawn = "".join([f"\n    {n}, {a.str_short()}:\n{_indented(a)}" for n, a in zip(names, self.avals)
@@ -56,7 +59,7 @@ class ShardingTypeError(PerspicaxError, Exception):
                       fixes=tuple(self._fixes(name, aval)))
 
     def _words(self, name: str, aval: Any) -> tuple[str, str]:
-        op, axes = self.operation, _axes_words(self.axes)
+        op, axes = _operation_words(self), _axes_words(self.axes)
         match self.kind:
             case "twice":
                 return (f"The result of `{op}` would be {self.result}, split twice along the same axis of the mesh.",
@@ -90,16 +93,81 @@ class ShardingTypeError(PerspicaxError, Exception):
         found = []
         takes = _TAKES_IT.get(self.operation) or ("`{x}.at[...].set(..., out_sharding=...)`" if self.operation.startswith(
             "scatter") else None)
-        if takes is not None and self.kind in ("contracted", "reshape", "indices", "twice"):
+        told = _telling(self)
+        if told:
+            found.append(Fix("say how the result lies: here, whole on each device", code=told))
+        elif takes is not None and self.kind in ("contracted", "reshape", "indices", "twice"):
             found.append(Fix(f"say how the result lies, by {takes.format(x=plain)}"))
         if aval.explicit is not None:
             parts = list(aval.explicit.spec.partitions)
             for i in self.axes or range(len(parts)):
                 parts[i] = None
-            found.append(Fix(f"make {name} whole there first", code=f"{plain} = jax.reshard({plain}, {_spec_code(parts)})"))
+            code = f"jax.reshard({plain}, {_spec_code(parts)})"
+            found.append(Fix(f"make {name} whole there first", code=f"{plain} = {code}" if plain.isidentifier() else code))
         if self.kind in ("rule", "along", "uneven"):
             found.append(Fix("leave it to the compiler", code="jax.sharding.auto_axes(f, out_sharding=jax.P(...))(...)"))
         return found
+
+
+_OF_ONE = frozenset((
+    "argsort", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "dynamic_index_in_dim", "dynamic_slice",
+    "dynamic_slice_in_dim", "flatten", "getitem", "index_in_dim", "pad", "ravel", "reduce_window", "repeat", "reshape", "slice",
+    "slice_in_dim", "sort", "split", "take", "top_k", "with_sharding_constraint"))
+"""Calls whose first operand is the array that the operation within gets."""
+_UPDATES = frozenset(("add", "apply", "divide", "get", "max", "min", "mul", "multiply", "power", "set", "subtract"))
+
+
+def _named(error: PerspicaxError, avals: Sequence[Any]) -> tuple[tuple[str, ...], tuple[Label, ...]]:
+    """What the user calls the operands, and labels with their types."""
+    names, labels = operand_labels(error, tuple([a.str_short() for a in avals]))
+    written = operands_at(error.position) if error.position is not None else Operands()
+    if written and written.operation == "getitem":
+        labels = labels[:1]  # the index as it is gathered by has another shape
+    if not written or not (_is_update(written) or (written.operation in _OF_ONE and not labels)):
+        return names, labels
+    first = _updated(written) if _is_update(written) else written[0]
+    rest = [n if not labels else f"the {i} operand" for i, n in zip(("2nd", "3rd"), names[1:])]
+    return (f"`{first.text}`", *rest), (Label(first.span, avals[0].str_short()),)
+
+
+def _is_update(written: Operands) -> bool:
+    """Whether it is `x.at[index].set(values)` or one of its like."""
+    node = written[0].node
+    return written.receiver and written.operation in _UPDATES and isinstance(node, ast.Subscript) and isinstance(
+        node.value, ast.Attribute) and node.value.attr == "at"
+
+
+def _updated(written: Operands) -> Expression:
+    """What stands before `.at`."""
+    node: Any = written[0].node
+    return written[0].at(node.value.value)
+
+
+def _telling(error: ShardingTypeError) -> str:
+    """The user's operation with `out_sharding`, where it is written in a way that one can be given; else empty."""
+    written = operands_at(error.position) if error.position is not None else Operands()
+    texts = [o.text for o in written]
+    if len(texts) != 2 or max(map(len, texts)) > LONGEST_NAME:
+        return ""
+    if written.operation == "getitem":
+        return f"{texts[0]}.at[{texts[1]}].get(out_sharding=jax.P())"
+    if written.operation == "matmul" and error.operation == "dot_general" and not written.keywords:
+        numpy = imported_as(error.position, "numpy", "jnp") if error.position is not None else "jnp"
+        return f"{numpy}.matmul({texts[0]}, {texts[1]}, out_sharding=jax.P())"
+    return ""
+
+
+def _operation_words(error: ShardingTypeError) -> str:
+    """The operation as the user wrote it; as it is called here, where it is within something else."""
+    written = operands_at(error.position) if error.position is not None else Operands()
+    if written and _is_update(written):
+        return f"at[...].{written.operation}"
+    if written.operation == "getitem" and len(written) == 2:
+        return f"{written[0].text}[{written[1].text}]" if len(written[0].text) <= LONGEST_NAME else "x[index]"
+    called = callee_at(error.position) if error.position is not None else None
+    if called is None or called.rpartition(".")[2] == error.operation:
+        return called or error.operation
+    return f"{error.operation}` in `{called}"
 
 
 class SplitRowsError(PerspicaxError, ValueError):
@@ -122,7 +190,8 @@ class SplitRowsError(PerspicaxError, ValueError):
                       why="all devices run all rounds together, and each round takes one row, which only some of them have:\n"
                           f"{_indented(self.aval)}",
                       fixes=(Fix("make the rows whole first", code=f"jax.reshard(xs, {_spec_code(parts)})"),
-                             Fix(f"or let all rows be computed at once, with `vmap` of `{self.function}`")))
+                             Fix("compute all rows at once, where no round needs the one before",
+                                 code=f"jax.vmap({self.function if self.function.isidentifier() else 'f'})(...)")))
 
 
 class ConstraintMismatchError(PerspicaxError, AssertionError):
@@ -138,12 +207,12 @@ class ConstraintMismatchError(PerspicaxError, AssertionError):
 
     @property
     def report(self) -> Report:
-        names, labels = operand_labels(self, (self.aval.str_short(),))
+        names, labels = _named(self, (self.aval,))
         own = self.aval.explicit.spec if self.aval.explicit is not None else "P()"
         name = names[0].strip("`") if names[0].startswith("`") else "x"
         return Report(says=f"`with_sharding_constraint` says {self.spec}, and {names[0]} lies as {own}.", labels=labels,
                       why="along explicit axes a type tells how an array lies, and a constraint can only confirm it",
-                      fixes=(Fix("move it", code=f"jax.reshard({name}, {self.spec!r})"),))
+                      fixes=(Fix("move it", code=f"jax.reshard({name}, {_spec_code(self.spec.partitions)})"),))
 
 
 def _spec_code(parts: Sequence[Any]) -> str:

@@ -164,7 +164,7 @@ class MeshAxisError(PerspicaxError, ValueError):
             case "twice":
                 return Report(says=f"{self.spec} names the axis {self.axis!r} of the mesh twice.",
                               why=f"each axis of {self.mesh} splits one axis of the array at most: a device holds one piece",
-                              fixes=(Fix("leave one of the two whole", code="None"),))
+                              fixes=self._once())
             case "unreduced":
                 return Report(says=f"{self.spec} sums over {self.axis!r}, an axis that is not of the type Explicit.",
                               why="only types can say that an array is a sum that has not been made yet; the mesh is "
@@ -176,6 +176,16 @@ class MeshAxisError(PerspicaxError, ValueError):
                           "`with_sharding_constraint` advises; those of the type Explicit are part of types, which `reshard` "
                           "changes",
                       fixes=(Fix(code=f"{other}(x, sharding)"),))
+
+
+    def _once(self) -> tuple[Fix, ...]:
+        """The specification with the axis in its first place alone."""
+        start, _, end = self.spec.rpartition(repr(self.axis))
+        if start.count("(") - start.count(")") != 1 or "{" in start:  # one of several names for one axis, or of a sum
+            return (Fix("leave it out in one of the two places"),)
+        spare = [n for n in self.axes if repr(n) not in self.spec]
+        return (Fix("leave the second of them whole", code=f"{start}None{end}"),
+                *[Fix("or split it over another axis of the mesh", code=f"{start}{n!r}{end}") for n in spare[:1]])
 
 
 class ShardingFitError(PerspicaxError, ValueError, IndexError):
@@ -213,7 +223,7 @@ class ShardingFitError(PerspicaxError, ValueError, IndexError):
         what = f"the {name}" if result else f"`{name}`" if name else "an array"
         given = f"{what}, given to `{self.function}`" if self.function else what
         of = f" of `{self.function}`" if self.function else ""
-        subject = given if self.function == "device_put" else what + of
+        subject = given if self.function in _MOVES else what + of
         kind = self.type_text or f"shape {self.shape}"
         drawn = "\n".join(drawing(self.shape, self.parts, self.splits))
         if self.kind == "rank":
@@ -235,8 +245,11 @@ class ShardingFitError(PerspicaxError, ValueError, IndexError):
         """What the user calls the array that he places; empty where it is one of several."""
         from perspicax.diagnose.source import operand_name  # only a printed error needs it
 
-        written = operand_name(self.position, 0, of={"device_put"}) if self.function == "device_put" else None
+        written = operand_name(self.position, 0, of=_MOVES) if self.function in _MOVES else None
         return written if written is not None and self.name in ("", "x") and written.isidentifier() else ""
+
+
+_MOVES = frozenset(("device_put", "reshard", "with_sharding_constraint"))  # functions of an array and of its place
 
 
 def _typed(kind: str) -> str:
@@ -266,7 +279,7 @@ def drawing(shape: Sequence[int], parts: Sequence[tuple], splits: Sequence[int])
             lines.append(f"    axis {i}: {shape[i]:<8}  whole")
         else:
             n = shape[i]
-            pieces = f"{split} pieces of {n // split}" if n % split == 0 else f"{n} / {split} leaves {n % split}"
+            pieces = f"{split} {'piece' if split == 1 else 'pieces'} of {n // split}" if n % split == 0 else f"{n} / {split} leaves {n % split}"
             lines.append(f"    axis {i}: {n:<8}  {'·'.join(map(repr, names))}: {pieces}")
     return lines
 
