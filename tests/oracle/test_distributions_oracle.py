@@ -1,6 +1,8 @@
 """The distributions made of several draws against real JAX: the same bits, types and derivatives."""
 from __future__ import annotations
 
+import warnings
+
 import jax
 import jax.extend.random as their_extension
 import jax.random as theirs
@@ -193,3 +195,47 @@ def test_errors_are_of_the_class_that_jax_raises(name):
     for room in (theirs, ours):
         with pytest.raises(kind):
             f(room)
+
+
+WIDER = {
+    "weibull_min": lambda r, k, x: r.weibull_min(k, x, x + 1, (2,), "float32"),
+    "multivariate_normal": lambda r, k, x: r.multivariate_normal(k, x, np.diag(x + 1), (), "float32"),
+}
+
+
+@pytest.mark.parametrize("name", WIDER)
+def test_of_wider_parameters_samples_have_the_dtype(name):
+    with enable_x64(True), jax.enable_x64(True):
+        x = np.array([.5, 1.5])
+        mine = WIDER[name](ours, ours.key(SEED), x)
+        assert mine.dtype == np.float64
+        same(mine, WIDER[name](theirs, theirs.key(SEED), x))
+
+
+def test_complex_lognormal_samples():
+    same(*[r.lognormal(r.key(SEED), 1.5, (3,), "complex64") for r in (ours, theirs)])
+
+
+SAMPLERS = {
+    "uniform": ("float16", "bfloat16", "float32", "float64", "float8_e4m3fn"), "exponential": ("bfloat16", "float64"),
+    "bits": ("uint8", "uint16", "uint64"), "rademacher": ("int8", "float64"), "gumbel": ("float16", "float64"),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_dtypes_with_any_generator_option_and_way(seed):
+    """A few of the combinations; more seeds compare more."""
+    rng = np.random.default_rng(seed)
+    name = list(SAMPLERS)[seed % len(SAMPLERS)]
+    dtype, impl = str(rng.choice(SAMPLERS[name])), str(rng.choice(["threefry2x32", "rbg", "unsafe_rbg"]))
+    wide, jitted, partitionable = [bool(b) for b in rng.integers(0, 2, 3)]
+    drawn = []
+    for module, room in ((perspicax, ours), (jax, theirs)):
+        with module.enable_x64(wide), module.threefry_partitionable(partitionable):
+            def draw(key, room=room):
+                return getattr(room, name)(key, (3, 2), dtype)
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # 64 bits are asked for with x64 off, too
+                drawn.append((module.jit(draw) if jitted else draw)(room.key(seed, impl=impl)))
+    same(*drawn)
