@@ -72,3 +72,15 @@ def test_values_of_operators_with_scalars(operation: Callable[..., Any]) -> None
     for right in ("weak int", "int8", "NumPy int16", "int"):
         found = operation(perspicax.numpy.arange(-4, 5), operands(perspicax.numpy)[right])
         np.testing.assert_array_equal(found, operation(jax.numpy.arange(-4, 5), operands(jax.numpy)[right]))
+
+
+@pytest.mark.parametrize("call", [
+    lambda m, x: m.numpy.gradient(m.numpy.arange(3), x), lambda m, x: m.numpy.gradient(m.numpy.arange(3, dtype="float16"), x),
+    lambda m, x: m.numpy.gradient(m.numpy.ones((2, 3), int), x, 2.0), lambda m, x: m.numpy.unique(x, size=1),
+    lambda m, x: m.numpy.unique(x, size=2, fill_value=1), lambda m, x: m.numpy.setdiff1d(x, 4, size=1),
+    lambda m, x: m.numpy.unique_values(x, size=1),
+])
+def test_functions_that_pass_a_weak_type_on(call: Callable[..., Any]) -> None:
+    ours, theirs = operands(perspicax.numpy), operands(jax.numpy)
+    for each in ("weak int", "weak float", "float32", "-1", "float"):
+        assert result(perspicax, call, perspicax, ours[each]) == result(jax, call, jax, theirs[each]), each

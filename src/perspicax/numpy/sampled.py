@@ -150,7 +150,7 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
     if edge_order is not None:
         raise UnsupportedArgumentError(function="gradient", argument="edge_order",
                                        why="differences at the ends are of the first order")
-    x = asarray(promote_args("gradient", f, inexact=True)[0])
+    x = asarray(array_like(f, "gradient"))
     axes = many_axes(axis, x.ndim, "gradient")
     for place in axes:
         if x.shape[place] < 2:
@@ -162,7 +162,8 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
                                 why="there is none, one for all axes, or one for each")
     steps: list[Any] = [asarray(s) if isinstance(s, (list, tuple)) else asarray(array_like(s, "gradient", 1 + i))
              for i, s in enumerate(varargs)] or [None]
-    steps = steps * len(axes) if len(steps) == 1 else steps
+    x, *promoted = promote_dtypes(x, *[s for s in steps if s is not None], inexact=True)
+    steps = (promoted or [None]) * (len(axes) if len(steps) == 1 else 1)
     for step, place in zip(steps, axes):
         if step is not None and step.ndim and step.shape != (x.shape[place],):
             raise ArgumentValueError(says=f"`gradient` was given {step.aval.str_short()} as the places along axis {place} of "
@@ -182,8 +183,8 @@ def _slope(x: Any, step: Any = None, *, axis: int) -> Any:
     if step is None or step.ndim == 0:
         rises[1] = rises[1] * 0.5
         found = concatenate(rises, axis)
-        return found if step is None else divide(found, convert(step, x.dtype, False))
-    widths = diff(convert(step, x.dtype, False) if kind(x) != "complex" else step)
+        return found if step is None else divide(found, step)
+    widths = diff(step)
     before, behind = [lax_shape.reshape(w, tuple([n - 2 if i == axis else 1 for i in range(x.ndim)]))
                       for w in (widths[:-1], widths[1:])]
     weights = (-behind / (before * (before + behind)), (behind - before) / (before * behind),

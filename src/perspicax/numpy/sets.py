@@ -79,6 +79,7 @@ def _unique(x: Any, axis: int | None, equal_nan: bool, size: int | None, fill: A
     else:
         parts = _unique_known(value, equal_nan, size, fill, callee)
     values, index, inverse, counts = parts[:4]
+    values = convert(values, values.dtype, x.aval.weak_type and fill is None)
     if axis is not None:
         values = moveaxis(values, 0, place)
     else:
@@ -323,7 +324,8 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
     if not assume_unique:
         marked = bitwise_and(marked, _first_of_each(x))
     found = _collected(x, marked, size, 0 if fill_value is None else fill_value, "jnp.setdiff1d", _traced(x, y))
-    return convert(found, get_aval(ar1).dtype, False)  # type: ignore[attr-defined]
+    kept: Any = get_aval(ar1)
+    return convert(found, kept.dtype, kept.weak_type)
 
 
 @public
