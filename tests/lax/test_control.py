@@ -380,6 +380,8 @@ def test_disable_jit_shows_values_to_the_functions() -> None:
         assert lax.switch(9, [lambda: 1, lambda: 2]) == 2
         assert int(lax.while_loop(lambda c: c < 9, lambda c: c * 2, 1)) == 16
         assert lax.fori_loop(0, 3, lambda i, c: c + i, 0) == 3
+        with pytest.raises(CarryTypeError, match=r"a tuple of\s3"):
+            lax.scan(lambda c, x: (c, x, x), 0.0, X)
     close(seen, [0.0, X[2], X[2] + X[1]])
     close((carry, ys["y"]), (X.sum(), np.array([X[2] + X[1], X[2], 0.0])))
 
@@ -527,13 +529,14 @@ def test_an_array_in_place_of_a_function_is_called_an_array() -> None:
 ])
 def test_a_function_that_takes_other_arguments_than_it_is_passed(call: Callable[[], Any], parameter: str,
                                                                  passed: tuple[str, ...], proposed: str) -> None:
-    with pytest.raises(TypeError) as caught:
-        call()
-    error = caught.value
-    assert isinstance(error, ParameterCountError)
-    assert error.parameter == parameter
-    assert tuple(name for name, _ in error.passed) == passed
-    assert proposed in str(error)
+    for disabled in (False, True):
+        with pytest.raises(TypeError) as caught, px.disable_jit(disabled):
+            call()
+        error = caught.value
+        assert isinstance(error, ParameterCountError)
+        assert error.parameter == parameter
+        assert tuple(name for name, _ in error.passed) == passed
+        assert proposed in str(error)
 
 
 def test_what_a_body_raises_itself_stays_as_it_is() -> None:

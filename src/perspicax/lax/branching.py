@@ -62,7 +62,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     check_callable(false_fun, "cond", "false_fun")
     index = _truth_index(pred)
     if config.jax_disable_jit:
-        return (true_fun if bool(pred) else false_fun)(*operands)
+        chosen = (true_fun, "true_fun") if bool(pred) else (false_fun, "false_fun")
+        return calling(chosen[0], "cond", chosen[1], operands)
     return apply_branches("cond", index, (false_fun, true_fun), ("false_fun", "true_fun"), operands)
 
 
@@ -72,7 +73,8 @@ def _cond_of_two(pred: Any, true_operand: Any, true_fun: Any, false_operand: Any
     check_callable(false_fun, "cond", "false_fun")
     index = _truth_index(pred)
     if config.jax_disable_jit:
-        return true_fun(true_operand) if bool(pred) else false_fun(false_operand)
+        chosen = (true_fun, "true_fun", true_operand) if bool(pred) else (false_fun, "false_fun", false_operand)
+        return calling(chosen[0], "cond", chosen[1], (chosen[2],))
     return apply_branches("cond", index, (lambda _, x: false_fun(x), lambda x, _: true_fun(x)), ("false_fun", "true_fun"),
                    (true_operand, false_operand))
 
@@ -144,7 +146,8 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any, o
         return calling(branches[0], "switch", "branches[0]", operands)
     last = len(branches) - 1
     if config.jax_disable_jit:
-        return branches[min(max(int(index), 0), last)](*operands)
+        taken = min(max(int(index), 0), last)
+        return calling(branches[taken], "switch", f"branches[{taken}]", operands)
     names = [f"branches[{i}]" for i in range(last + 1)]
     return apply_branches("switch", _within(as_operand(index), aval.dtype, last), tuple(branches), names, operands)
 

@@ -1,6 +1,7 @@
 """Loops of known length: `scan` and `map`; and `fori_loop`, which is one where its bounds are known."""
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from perspicax.core.config import config
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.promotion import promote_types
 from perspicax.core.trace import stage_flat
-from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer import Tracer, get_aval, valid_jaxtype
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
 from perspicax.lax import elementwise, shape, slicing
@@ -25,6 +26,7 @@ from perspicax.lax.control_errors import BoundsTypeError, CarryTypeError, ScanLe
 from perspicax.lax.explicit_errors import SplitRowsError
 from perspicax.lax.forwarding import scan_around
 from perspicax.lax.operand import operand
+from perspicax.lax.parameters import calling
 from perspicax.lax.ref_threads import fori_with_refs, map_with_refs, scan_with_refs
 from perspicax.lax.while_loops import while_around, while_loop
 from perspicax.transform import trees as tree
@@ -105,10 +107,16 @@ def _split_result(f: Any, body: Body, init_tree: Any) -> tuple[Sequence[Any], An
 
 
 def _described(result: Any, body: Body) -> str:
+    # a leaf stands there by its number
+    return body.closed.out_avals[result].str_short() if isinstance(result, int) else _worded(result)
+
+
+def _worded(result: Any) -> str:
     if isinstance(result, (tuple, list)):
         return f"a {type(result).__name__} of {len(result)}"
-    if isinstance(result, int):  # a leaf, by its number
-        return body.closed.out_avals[result].str_short()
+    if valid_jaxtype(result):
+        text: str = get_aval(result).str_short()  # type: ignore[attr-defined]
+        return text
     return "None" if result is None else f"a {type(result).__name__}"
 
 
@@ -156,7 +164,10 @@ def _scan_in_python(f: Callable[..., Any], init: Any, xs: Any, n: int, reverse: 
     carry, ys = init, []
     for i in reversed(range(n)) if reverse else range(n):
         x = tree.tree_map(lambda leaf: slicing.index_in_dim(leaf, i, keepdims=False), xs)
-        carry, y = f(carry, x)
+        pair = calling(f, "scan", "f", (carry, x))
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise CarryTypeError(function=function_name(f), kind="pair", got=_worded(pair))
+        carry, y = pair
         ys.append(y)
     if reverse:
         ys.reverse()
@@ -212,7 +223,7 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
     leaves = [operand(x) for x in leaves]
     n = _scan_length(function_name(f), avals, xs_tree, None, "map")
     if config.jax_disable_jit:
-        return _scan_in_python(lambda _, x: (None, f(x)), None, xs, n, False)[1]
+        return _scan_in_python(lambda _, x: (None, calling(f, "map", "f", (x,))), None, xs, n, False)[1]
     body = stage_body(f, "map", in_tree, [a.unbatched(0) for a in avals])
     outs = scan_around(body, (), leaves, length=n, reverse=False, unroll=1)
     return body.out_tree.unflatten(outs)
@@ -225,7 +236,7 @@ def _map_batches(f: Callable[..., Any], xs: Any, size: int) -> Any:
     if size < 0:
         raise ScanLengthError(function=function_name(f), kind="batch", rows=(), length=size, transform="map")
     rounds, rest = divmod(n, size)
-    together = vmap(f)
+    together = vmap(functools.wraps(f, updated=())(lambda *args: calling(f, "map", "f", args)))
     done = []
     if rounds:
         whole = [shape.reshape(slicing.slice_in_dim(x, 0, rounds * size), (rounds, size, *a.shape[1:]))
@@ -358,7 +369,7 @@ def _count_in_python(lower: Any, upper: Any, body_fun: Callable[..., Any], value
     """The loop itself, with `jax_disable_jit`."""
     i = lower
     while i < upper:
-        value = body_fun(i, value)
+        value = calling(body_fun, "fori_loop", "body_fun", (i, value))
         i = i + 1
     return value
 

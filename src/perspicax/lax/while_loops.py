@@ -42,6 +42,7 @@ from perspicax.lax.carry import (
 from perspicax.lax.control_errors import LoopEffectError, WhileTransposeError
 from perspicax.lax.loop_emission import emit_while, run_body
 from perspicax.lax.operand import operand
+from perspicax.lax.parameters import calling
 from perspicax.lax.ref_threads import while_with_refs
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
@@ -348,8 +349,8 @@ def _container(cond: Body) -> str:
 def _loop_in_python(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], value: Any) -> Any:
     """The loop itself, with `jax_disable_jit`."""
     value = tree.tree_map(as_array, value)
-    while cond_fun(value):
-        value = body_fun(value)
+    while calling(cond_fun, "while_loop", "cond_fun", (value,)):
+        value = calling(body_fun, "while_loop", "body_fun", (value,))
     return value
 
 
