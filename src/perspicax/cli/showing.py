@@ -8,6 +8,7 @@ import warnings
 from types import TracebackType
 from typing import Any, TextIO
 
+from perspicax.cli import python_errors
 from perspicax.core.array import Array
 from perspicax.core.attribute_errors import ArrayAttributeError
 from perspicax.diagnose.boundary import trim
@@ -64,6 +65,13 @@ class Shower:
             if thread:
                 stream.write(f"Exception in thread {thread}:\n")
             whole = traceback.TracebackException.from_exception(error)
+            explained = None if ours else python_errors.explain(error)
+            if explained is not None:
+                last = len(list(whole.format_exception_only()))
+                stream.write("".join(list(whole.format())[:-last or None]))
+                self._write(explained, name, stream, "error")
+                stream.write("".join([f"{note}\n" for note in getattr(error, "__notes__", ())]))
+                return
             if not ours:
                 stream.write("".join(whole.format()))
                 return
@@ -72,7 +80,8 @@ class Shower:
             self._write(error.full_report, name, stream, "error")  # type: ignore[attr-defined]
             stream.write("".join([f"{note}\n" for note in getattr(error, "__notes__", ())]))
             return
-        report = error.full_report if isinstance(error, PerspicaxError) else _plain_report(error)
+        report = error.full_report if isinstance(error, PerspicaxError) else (
+            python_errors.explain(error) or _plain_report(error))
         self._write(report, name, stream, "error")
 
     # -- findings

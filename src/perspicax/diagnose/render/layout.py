@@ -64,17 +64,30 @@ def _block(key: str, text: str, width: int, role: Role = "") -> list[Line]:
 def _fix_code(fix: Fix) -> tuple[str, ...]:
     if fix.lines or not fix.edits:
         return fix.lines
-    span = resolve(fix.edits[0].span)
-    return tuple(_edited(span, fix.edits[0].replacement)) if span is not None else (fix.edits[0].replacement,)
+    first = resolve(fix.edits[0].span)
+    if first is None:
+        return (fix.edits[0].replacement,)
+    return tuple(_edited(first, fix.edits[0].replacement, _on_the_line(first, fix)))
 
 
-def _edited(span: Span, replacement: str) -> list[str]:
-    """The line or lines of the source as they read after the edit, without their common indentation."""
+def _on_the_line(first: Span, fix: Fix) -> list[tuple[Span, str]]:
+    """The further edits of the line that the first one is on, the last of them first."""
+    found = [(span, edit.replacement) for edit in fix.edits[1:] if (span := resolve(edit.span)) is not None
+             and span.column is not None and span.end_column is not None
+             and (span.filename, span.line, span.end_line or span.line) == (first.filename, first.line, first.line)]
+    return sorted(found, key=lambda pair: pair[0].column or 0, reverse=True)
+
+
+def _edited(span: Span, replacement: str, more: list[tuple[Span, str]]) -> list[str]:
+    """The line or lines of the source as they read after the edits, without their common indentation."""
     file = source_file(span.filename)
     first = file.line(span.line) if file is not None else None
     last = file.line(span.end_line or span.line) if file is not None else None
     if first is None or last is None or span.column is None or span.end_column is None:
         return replacement.splitlines()
+    for other, text in more:
+        if (other.column or 0) >= span.end_column and (span.end_line or span.line) == span.line:
+            first = last = first[:other.column] + text + first[other.end_column:]
     lines = (first[:span.column] + replacement + last[span.end_column:]).splitlines()
     margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
     return [line[margin:] for line in lines]
