@@ -115,6 +115,21 @@ def test_the_first_proposal_is_in_the_users_words(name: str) -> None:
     assert error_of(kind, program).report.fixes[0].lines == (code,)
 
 
+def test_trees_within_a_package_are_called_by_what_was_passed_and_else_by_its_own_names() -> None:
+    library: dict[str, Any] = {"__name__": "library"}
+    filename = "/site-packages/moments.py"
+    source = ("import perspicax as jax\ndef update(updates, state):\n    moments = state[0]\n"
+              "    return jax.tree.map(lambda u, m: u + m, updates, moments)\n")
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), library)
+    program = HEAD + "grads = {'w': x}\nupdate(grads, ({'v': x},))\n"
+    linecache.cache["/trees.py"] = len(program), None, program.splitlines(keepends=True), "/trees.py"
+    with pytest.raises(PerspicaxError) as caught:
+        exec(compile(program, "/trees.py", "exec"), {"__name__": "mistake", "update": library["update"]})
+    assert caught.value.report.says.startswith(
+        "`moments` does not have the structure of `grads`, which `tree_map` needs within `update` of moments: ")
+
+
 def test_an_operation_of_a_package_is_told_by_what_was_passed_to_it() -> None:
     library: dict[str, Any] = {"__name__": "library"}
     filename = "/site-packages/losses.py"

@@ -197,6 +197,16 @@ class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
     wanted: int = 0
     rows: tuple[tuple[str, str, int, int], ...] = ()
 
+    def _axes_fixes(self) -> tuple[Fix, ...]:
+        """None as the axis of what only some arguments have along the mapped axis, where each argument is one array."""
+        sizes = [n for _, _, _, n in self.rows]
+        most = max(sizes, key=lambda n: (sizes.count(n), sizes.index(n)))
+        names = [name for name, _, _, _ in self.rows]
+        if not all(name.isidentifier() for name in names) or len(set(names)) != len(names):
+            return (Fix("say None for what is the same on all devices", code="in_axes=(..., None)"),)
+        axes = tuple([axis if n == most else None for _, _, axis, n in self.rows])
+        return (Fix("say None for what is the same on all devices", code=f"jax.pmap({self.function}, in_axes={axes})"),)
+
     @property
     def report(self) -> Report:
         match self.kind:
@@ -212,7 +222,7 @@ class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
             case "sizes":
                 rows = "\n".join([f"    {name}: {kind}, axis {axis} of size {n}" for name, kind, axis, n in self.rows])
                 return Report(says=f"The arguments of `{self.function}` under pmap do not have one size along the mapped axis.",
-                              why=f"one entry goes to each device:\n{rows}")
+                              why=f"one entry goes to each device:\n{rows}", fixes=self._axes_fixes())
             case "devices":
                 return Report(says=f"pmap of `{self.function}` needs {self.count} devices, one for each entry of the mapped "
                                    f"axis, and there are {self.wanted}.",

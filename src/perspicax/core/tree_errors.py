@@ -100,11 +100,20 @@ class PyTreeMismatchError(PerspicaxError, ValueError, TypeError):  # JAX raises 
 
     @property
     def report(self) -> Report:
+        from perspicax.diagnose.library import inside_library  # only a printed error needs it
+
         expected, actual = _operands(self.position, self.function, self.operands)
         there, here = _name(expected, self.expected_name), _name(actual, self.actual_name)
+        inside = inside_library(self) if actual is None and self.operands is not None else None
+        asked = _asked_by(self.function)
+        if inside is not None:  # the names that a package has for the two trees, or what the user passed for them
+            trees = _operands(inside.place, self.function, self.operands)
+            there, here = [_name(tree, name) for tree, name in zip(trees, (there, here))]
+            expected, actual = inside.given.get(there), inside.given.get(here)
+            there, here = _name(expected, there), _name(actual, here)
+            asked += f" within `{inside.called}` of {inside.package}"
         return Report(
-            says=_says(f"`{here}` does not have the structure of `{there}`{_asked_by(self.function)}",
-                       self.mismatches, there, here),
+            says=_says(f"`{here}` does not have the structure of `{there}`{asked}", self.mismatches, there, here),
             labels=_labels(expected, there, actual, here),
             why=self.why_expected,
             fixes=tuple(_fixes(self.mismatches, self.position, there, actual)),

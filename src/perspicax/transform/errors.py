@@ -271,9 +271,13 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
         if self.kind == "integer":
             why = "only floating-point numbers have derivatives"
             root = self.name.split("[")[0]
-            fixes = (Fix("pass floating-point values", code=f"{root} = jnp.asarray({root}, jnp.float32)"
-                         if root == self.name else f"{self.name}.astype(jnp.float32)"),
+            fixes = (Fix("pass floating-point values", code=f"{root} = jnp.asarray({root}, jnp.float32)"),
                      Fix("leave it out of `argnums`; with `allow_int=True` its gradient is of dtype float0"))
+            if root != self.name:
+                fixes = (Fix(f"keep what is no parameter outside of `{root}`, in an argument of its own"),
+                         Fix("if it is to be differentiated, make it floating-point",
+                             code=f"{self.name}.astype(jnp.float32)"),
+                         Fix("with `allow_int=True` its gradient is of dtype float0"))
         else:
             why = "with holomorphic=True the arguments are complex"
             fixes = (Fix("pass complex values, or leave `holomorphic` out"),)
