@@ -1,6 +1,7 @@
 """The sanitizer `recompiles`: a function of the user's that is compiled again and again, with what changed each time."""
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable
 from types import CodeType
@@ -16,6 +17,7 @@ from perspicax.sanitize.findings import Recompilation
 from perspicax.sanitize.names import parse
 from perspicax.sanitize.telling import found
 from perspicax.transform.cache_misses import Difference, differences
+from perspicax.xla.mesh import current_mesh, entered_mesh
 
 MOST_TOLD = 6
 _lock = threading.Lock()
@@ -38,7 +40,8 @@ class History:
         self.told = 0
 
 
-_histories: dict[CodeType, History] = {}
+_histories: dict[tuple[CodeType, Any, Any], History] = {}
+"""By code, and by the meshes that are in force: a program for other devices is another one on purpose."""
 
 
 def watch_trace(fun: Callable[..., Any], name: str, closed: ClosedJaxpr, kept: Iterable[tuple], key: tuple,
@@ -50,7 +53,7 @@ def watch_trace(fun: Callable[..., Any], name: str, closed: ClosedJaxpr, kept: I
     if closed.jaxpr.invars and any(not hasattr(v.aval, "shape") for v in closed.jaxpr.invars):
         return
     with _lock:
-        history = _histories.setdefault(code, History())
+        history = _histories.setdefault((code, current_mesh.value, entered_mesh.value), History())
         new = not list(kept)  # nothing was traced of this object: it is another one than before
         history.functions += new
         if new and history.keys and _same(history.keys, key):
@@ -78,11 +81,16 @@ def _rows(fun: Any, history: History, static_name: Callable[[Any], str]) -> tupl
     """What changed from each compilation to the next."""
     rows = []
     for number, (before, now) in enumerate(zip(history.keys, history.keys[1:]), 2):
-        changed = [str(d) for d in differences(fun, before, now, static_name)] if before[1:] != now[1:] else []
+        changed = [_shown(d) for d in differences(fun, before, now, static_name)] if before[1:] != now[1:] else []
         rows.append(f"{ordinal(number - 1)} time: {'; '.join(changed[:3]) or 'a new function object'}")
     if len(rows) > MOST_TOLD:
         rows = [*rows[:2], "...", *rows[-(MOST_TOLD - 3):]]
     return tuple(rows)
+
+
+def _shown(difference: Difference) -> str:
+    """On one line, and without addresses, which tell the user nothing."""
+    return re.sub(r"(?: at|@) ?0x[0-9a-fA-F]+", "", " ".join(str(difference).split()))
 
 
 def _tell(fun: Any, name: str, count: int, rows: tuple[str, ...], changed: list[Difference], anew: bool) -> None:
