@@ -152,3 +152,13 @@ def test_who_draws_the_same_often_gets_the_same_from_a_kernel_of_its_own():
 
 def test_t_has_the_shape_of_its_degrees_of_freedom():
     assert random.t(KEY, np.array([3., 4., 5.], np.float32)).shape == (3,)
+
+
+def test_many_new_keys_of_a_kernel_are_those_of_numpy(monkeypatch):
+    n = chunks.SMALL + 5
+    assert n > threefry.FEW_KEYS
+    by_numpy = np.asarray(random.key_data(random.split(KEY, n)))
+    monkeypatch.setattr(threefry, "OFTEN", 0)
+    by_kernel = np.asarray(random.key_data(random.split(KEY, (n, 1))))[:, 0]
+    assert by_kernel.tolist() == by_numpy.tolist()
+    assert threefry._many_keys.program.cut

@@ -272,10 +272,10 @@ def test_parameters_that_do_not_fit(f):
 
 
 def test_a_literal_is_called_by_the_name_of_its_parameter():
-    with pytest.raises(ParameterTypeError, match="The argument `minval` of `random.uniform` is None"):
+    with pytest.raises(ParameterTypeError, match=r"The argument `minval` of `random\.uniform` is None"):
         random.uniform(K, (2,), minval=None)
     bound = [0., 1.]
-    with pytest.raises(ParameterTypeError, match="`bound` of `random.uniform` is a list") as caught:
+    with pytest.raises(ParameterTypeError, match=r"`bound` of `random\.uniform` is a list") as caught:
         random.uniform(K, (2,), minval=bound)
     assert "jnp.asarray(bound)" in str(caught.value)
 

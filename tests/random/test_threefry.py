@@ -138,7 +138,7 @@ def test_pieces_cover_each_element_once(n):
     def program():
         return chunks.FixedProgram("nothing", lambda x: x)
 
-    for found in (list(chunks.pieces(n)), list(program().pieces(n, ())), list(program().pieces(n, (), tiny=True))):
+    for found in (list(chunks.pieces(n)), list(program().pieces(n, ())), list(program().pieces(n, (), least=chunks.TINY))):
         found = found if n else []
         assert sum(stop - start for start, stop, _ in found) == n
         assert all(stop - start <= size for start, stop, size in found)

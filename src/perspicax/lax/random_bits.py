@@ -72,8 +72,8 @@ class Generator(abc.ABC):
         """Words of the keys of integer seeds."""
 
     @abc.abstractmethod
-    def split(self, words: np.ndarray, shape: tuple[int, ...]) -> Any:
-        """Words of `keys.shape + shape` new keys."""
+    def split(self, words: np.ndarray, shape: tuple[int, ...], place: Place) -> Any:
+        """Words of `keys.shape + shape` new keys; `place` is as for `bits`."""
 
     @abc.abstractmethod
     def fold_in(self, words: np.ndarray, data: np.ndarray) -> Any:
@@ -294,7 +294,7 @@ def _split_emit(b: Any, keys: Value, *, shape: tuple) -> Value:
 random_split_p = _primitive("random_split", uses=(0,), params=("shape",), type_rule=_split_type,
                             batch=_same_axis("random_split"), emit=_split_emit,
                             evaluate=_evaluate("random_split", lambda generator, out, place, words, *, shape:
-                                               generator.split(words, shape)))
+                                               generator.split(words, shape, place)))
 
 
 def _fold_type(keys: ShapedArray, data: ShapedArray) -> ShapedArray:

@@ -57,7 +57,7 @@ class FixedProgram:
             static: what the program depends on besides the size.
             least: the size of a piece for so many elements or fewer; 0 where there is none.
         """
-        if n <= least:
+        if least and n <= least:
             self.cut.add((least, static))
             return iter([(0, n, least)])
         sizes = {(size, static) for size in sizes_of(n)}

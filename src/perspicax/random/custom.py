@@ -54,7 +54,7 @@ class CustomGenerator(Generator):
     def seed(self, seeds: np.ndarray) -> Any:
         return NotImplemented
 
-    def split(self, words: np.ndarray, shape: tuple[int, ...]) -> Any:
+    def split(self, words: np.ndarray, shape: tuple[int, ...], place: Place) -> Any:
         return NotImplemented
 
     def fold_in(self, words: np.ndarray, data: np.ndarray) -> Any:

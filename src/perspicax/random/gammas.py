@@ -275,7 +275,7 @@ def _gamma_evaluate(keys: Any, a: Any, *, log_space: bool) -> Any:
     if place is None or aval.size == 0:
         return dispatch.run_kernel(random_gamma_p, tuple(arrays), values)
     generator, each = arrays[0].aval.dtype.generator, aval.size // arrays[0].size
-    words = generator.split(arrays[0].value(), (each,))
+    words = generator.split(arrays[0].value(), (each,), place)
     if words is NotImplemented:
         words = split_keys(arrays[0], (each,)).value()
     words = words.reshape((aval.size, *generator.key_shape))

@@ -84,9 +84,9 @@ class HardwareGenerator(_HardwareBits):
     __slots__ = ()
     name, tag = "rbg", "rbg"
 
-    def split(self, words: np.ndarray, shape: tuple[int, ...]) -> Any:
+    def split(self, words: np.ndarray, shape: tuple[int, ...], place: Place) -> Any:
         keys = words.shape[:-1]
-        made = threefry.split(words.reshape((*keys, 2, 2)), shape)
+        made = threefry.split(words.reshape((*keys, 2, 2)), shape, place)
         return np.moveaxis(made, len(keys), -2).reshape((*keys, *shape, WORDS))
 
     def fold_in(self, words: np.ndarray, data: np.ndarray) -> Any:
@@ -112,7 +112,7 @@ class UnsafeGenerator(_HardwareBits):
     name, tag = "unsafe_rbg", "urbg"
     folds_one_number = True
 
-    def split(self, words: np.ndarray, shape: tuple[int, ...]) -> Any:
+    def split(self, words: np.ndarray, shape: tuple[int, ...], place: Place) -> Any:
         return NotImplemented
 
     def fold_in(self, words: np.ndarray, data: np.ndarray) -> Any:

@@ -30,6 +30,7 @@ from perspicax.xla.array import on_host
 FEW_BLOCKS = 12  # up to so many, Python's integers are faster than NumPy
 IN_CACHE = 1 << 12  # counters that NumPy works on at a time
 HOST_BITS = 1 << 15  # blocks; above it a compiled kernel pays, which takes 60 ms to compile
+FEW_KEYS = 1 << 8  # new keys, up to which NumPy is as fast as a kernel
 MANY_KEYS = 1 << 15  # blocks under different keys; above it a compiled kernel pays
 OFTEN = 400  # calls for blocks under different keys; then it pays for fewer too
 HALF = np.uint64(32)
@@ -95,12 +96,16 @@ def joined_bits(words: Words, bit_width: int) -> np.ndarray:
 
 def counted_bits(words: Any, size: int, bit_width: int) -> Any:
     """Traceable: the bits number `start …` of a key, for `words` of the key and of `start`."""
-    k0, k1, high, low = [index_in_dim(words, i, 0, False) for i in range(4)]
-    first, second = threefry2x32_p(k0, k1, high, elementwise.add(shapes.iota(UINT32, size), low))
+    first, second = _blocks_from(words, size)
     if bit_width == 64:
         first, second = [convert_element_type(x, np.uint64) for x in (first, second)]
         return bitwise.bitwise_or(bitwise.shift_left(first, HALF), second)
     return convert_element_type(bitwise.bitwise_xor(first, second), BITS_DTYPES[bit_width])
+
+
+def _blocks_from(words: Any, size: int) -> Any:
+    k0, k1, high, low = [index_in_dim(words, i, 0, False) for i in range(4)]
+    return threefry2x32_p(k0, k1, high, elementwise.add(shapes.iota(UINT32, size), low))
 
 
 def blocks_at(k0: np.ndarray, k1: np.ndarray, counters: np.ndarray, place: Place) -> Words:
@@ -137,8 +142,20 @@ class _Counted:
     def __init__(self, program: FixedProgram) -> None:
         self.program, self.calls = program, 0
 
+    def pays(self, n: int) -> bool:
+        """Whether it pays for `n` elements, after one more call."""
+        self.calls += 1
+        return n > HOST_BITS or self.calls > OFTEN
+
+
+def _numbered_keys(words: Any, *, size: int) -> Any:
+    """Traceable: the words `[size, 2]` of the new keys number `start …`, for `words` of the key and of `start`."""
+    made = _blocks_from(words, size)
+    return shapes.concatenate([shapes.reshape(x, (size, 1)) for x in made], 1)
+
 
 _one_block = _Counted(FixedProgram("threefry_block", lambda *words: tuple(threefry2x32_p(*words))))
+_many_keys = _Counted(FixedProgram("threefry_keys", _numbered_keys))
 _many_bits = FixedProgram("threefry_bits", lambda words, *, size, bit_width: counted_bits(words, size, bit_width))
 
 
@@ -240,9 +257,11 @@ class Threefry(Generator):
         words[..., 1] = seeds.astype(np.uint64) & np.uint64(MASK)
         return words
 
-    def split(self, words: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    def split(self, words: np.ndarray, shape: tuple[int, ...], place: Place) -> np.ndarray:
         n, keys = math.prod(shape), words.shape[:-1]
         if threefry_partitionable.value:
+            if not keys and n > FEW_KEYS and _many_keys.pays(n):
+                return run_counted(_many_keys.program, place, words, n, (), ()).reshape((*shape, 2))
             made = on_host(ShapedArray((*keys, n, 2), UINT32), lambda: np.stack(blocks(words[..., 0], words[..., 1], n), -1))
             return made.reshape((*keys, *shape, 2))
         found = np.empty((*keys, 2 * n), UINT32)
