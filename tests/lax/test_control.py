@@ -563,3 +563,38 @@ def test_an_associative_function_keeps_types(combine: Callable[[Any, Any], Any])
     with pytest.raises(ScanElementsError) as caught:
         lax.associative_scan(combine, jnp.ones((2, 2)))
     assert caught.value.kind == "types" and caught.value.rows[0][0] == "elems"
+
+
+def test_the_counter_has_the_type_of_the_lower_bound() -> None:
+    count = lambda lower, c: px.jit(lambda n: lax.fori_loop(lower, n, lambda i, c: c + i, c))(jnp.int32(3))
+    assert (count(0, jnp.int8(0)).dtype, count(0, 0).weak_type, count(jnp.int32(0), 0).weak_type) == (np.int8, True, False)
+
+
+def test_numbers_in_a_carry_settle_in_more_than_one_round() -> None:
+    swapped = lax.fori_loop(0, 3, lambda i, c: (c[1], c[0]), (0, 1.0))
+    assert [(float(x), x.dtype, x.weak_type) for x in swapped] == [(1.0, np.float32, False), (0.0, np.float32, False)]
+    last, _ = lax.scan(lambda c, _: ({"a": c["b"] * 2, "b": c["a"]}, None), {"a": 1, "b": 1.5}, None, length=3)
+    assert (float(last["a"]), float(last["b"])) == (6.0, 2.0)
+    with pytest.raises(CarryTypeError) as caught:
+        lax.fori_loop(0, 3, lambda i, c: (c[1], c[0]), (jnp.int32(0), 1.0))
+    assert len(caught.value.rows) >= 1
+
+
+def test_an_empty_batch_of_callbacks_calls_nothing() -> None:
+    def call(x: Any) -> Any:
+        return px.pure_callback(lambda _: 1 / 0, px.ShapeDtypeStruct((2,), np.float32), x, vmap_method="sequential")
+
+    assert px.vmap(call)(jnp.zeros(0)).shape == (0, 2) and px.vmap(px.vmap(call))(jnp.zeros((3, 0))).shape == (3, 0, 2)
+
+
+def test_an_exception_of_a_callback_may_have_no_text() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    def fail(_: Any) -> Any:
+        raise Odd
+
+    with pytest.raises(px.errors.JaxRuntimeError) as caught:
+        px.pure_callback(fail, px.ShapeDtypeStruct((), np.float32), 1.0).block_until_ready()
+    assert isinstance(caught.value.__cause__, Odd) and "Odd" in str(caught.value)

@@ -119,11 +119,14 @@ class MappedFunction:
 
     name = property(lambda self: self.inner.name)
     place = property(lambda self: self.inner.place)
+    avals = property(lambda self: tuple([a.batched(self.size, 0) for a in self.inner.avals]))
 
     def __repr__(self) -> str:
         return repr(self.inner)
 
     def __call__(self, *arrays: Any) -> tuple[np.ndarray, ...]:
+        if not self.size:
+            return tuple([np.zeros(a.shape, a.dtype) for a in map(physical_aval, self.avals)])
         rows = [self.inner(*[x[i] if b else x for x, b in zip(arrays, self.batched)]) for i in range(self.size)]
         return tuple([np.stack(column) for column in zip(*rows)])
 

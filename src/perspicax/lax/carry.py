@@ -107,10 +107,12 @@ def settle_carry(stage: Callable[[list], tuple[Body, Sequence[Any]]], carry_aval
                  if a is not b and a.strong is not b.strong.varying(a.vma | b.vma)]
         if not wrong:
             return body, avals
-        promoted = {i: _promoted(a, b) for i, a, b in wrong}
-        if any(p is None for p in promoted.values()):
-            raise report([row for row in wrong if promoted[row[0]] is None])
-        avals = [promoted.get(i, a) for i, a in enumerate(avals)]
+        promoted = {i: wider for i, a, b in wrong if (wider := _promoted(a, b)) is not None}
+        if not promoted:
+            raise report(wrong)
+        # the others may agree once these have changed; numbers among them keep their type, and stop to give way
+        others = {i: a.strong for i, a, _ in wrong}
+        avals = [{**others, **promoted}.get(i, a) for i, a in enumerate(avals)]
 
 
 def carry_type_error(fun: Any, transform: str, name: str, structure: Any,

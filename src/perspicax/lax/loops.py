@@ -181,7 +181,8 @@ def _stack(*leaves: Any) -> Any:
         dtype = avals[0].dtype
         for a in avals[1:]:
             dtype = promote_types(dtype, a.dtype)
-        leaves = tuple([lax().convert(x, ShapedArray(a.shape, dtype)) for x, a in zip(leaves, avals)])
+        weak = all(a.weak_type for a in avals)
+        leaves = tuple([lax().convert(x, ShapedArray(a.shape, dtype, weak)) for x, a in zip(leaves, avals)])
     return shape.concatenate([shape.expand_dims(v, (0,)) for v in leaves], 0)
 
 
@@ -343,7 +344,7 @@ def _names_with_bound(body_fun: Any, in_tree: Any) -> Sequence[str]:
 
 
 def _bounds(lower: Any, upper: Any) -> tuple[Any, Any, ShapedArray]:
-    """The bounds as operands, and the type of the counter: that of both, a Python number taking the other's dtype."""
+    """The bounds as operands, and the type of the counter: that of `lower`, a Python number taking the other's dtype."""
     lower, upper = (operand(int(x) if isinstance(x, (bool, np.bool_)) else x) for x in (lower, upper))
     a, b = get_aval(lower), get_aval(upper)
     for name, aval in (("lower", a), ("upper", b)):
@@ -354,7 +355,7 @@ def _bounds(lower: Any, upper: Any) -> tuple[Any, Any, ShapedArray]:
             if x.weak_type and isinstance(number, int) and dtypes.issubdtype(aval.dtype, np.integer):
                 return lower, upper, aval.strong
         raise BoundsTypeError(lower=a.str_short(), upper=b.str_short())
-    return lower, upper, a if a.weak_type == b.weak_type else a.strong
+    return lower, upper, a
 
 
 def _known(bound: Any) -> Any:

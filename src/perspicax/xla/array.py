@@ -577,7 +577,10 @@ def failure(error: BaseException, doing: str, program: str = "", where: Any = No
 
 def callback_failure(cause: BaseException, host: Any, program: str = "") -> JaxRuntimeError:
     """The error for what a host function raised, to be raised from it, at the line where the user asks for the call."""
-    text = cause.report.says if isinstance(cause, PerspicaxError) else str(cause)
+    try:
+        text = cause.report.says if isinstance(cause, PerspicaxError) else str(cause)
+    except Exception as error:  # the text of a class of the user's
+        text = f"its text cannot be made: {type(error).__name__}"
     first = (text.strip().splitlines() or [""])[0].rstrip(".")
     return JaxRuntimeError(status="INTERNAL", detail=f"{type(cause).__name__}: {first}".rstrip(": "),
                            doing="calling back to Python", program=program.removeprefix("jit_"),
