@@ -126,4 +126,6 @@ TARGETS = (
     Target("sharded/call", "sharded", "us", "call a jitted function: 100 leaves on 8 devices", 1.0, 0.85),
     Target("sharded/lower", "sharded", "ms", "trace and lower a step of 12 layers on 8 devices", 0.3, 0.15),
     Target("sharded/step", "sharded", "us", "the compiled step", 1.03, 1.0),
+    Target("scaling/two", "scaling", "us", "a step over 2 processes of 4 devices", 1.1, 1.0),
+    Target("scaling/growth", "scaling", "", "the same v half the work on one of them", 1.1, 1.0),
 )

@@ -17,6 +17,7 @@ from benchmarks.kernels import eager_arrays, kernels, trace_library
 from benchmarks.measure import best, best_fresh
 from benchmarks.mixed import mixed
 from benchmarks.sampling import sampling
+from benchmarks.scaling import scaling
 from benchmarks.sharded import sharded
 
 Function = Callable[..., Any]
@@ -190,5 +191,5 @@ def steady(jax: ModuleType) -> Values:
 WORKLOADS: dict[str, Callable[[ModuleType], Values]] = {
     function.__name__: function
     for function in (trace, autodiff, mixed, lower, jit, jit_leaves, eager_arithmetic, eager_shapes, eager_transforms, steady,
-                     trace_library, eager_arrays, kernels, loops, callbacks, files, sampling, sharded)
+                     trace_library, eager_arrays, kernels, loops, callbacks, files, sampling, scaling, sharded)
 }

@@ -4,6 +4,7 @@ Each case is `(function, in_specs, out_specs, arguments, options)`; `n` has the 
 """
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -123,3 +124,19 @@ for _name, _checks in (("checked", True), ("unchecked", False)):
     CASES[f"whole operand, {_name}"] = _case(
         lambda n: n.jax.checkpoint(lambda w, a: n.lax.psum_scatter(n.np.sin(w * a), "y", scatter_dimension=1, tiled=True)),
         w_and(xy), xy, TWO, A, outer=grad(2), check_vma=_checks)
+
+
+def _named(n: Any) -> Callable[..., Any]:
+    named = importlib.import_module(n.jax.__name__ + ".ad_checkpoint").checkpoint_name
+
+    def f(w: Any, a: Any) -> Any:
+        return n.lax.psum(n.np.cos(named(n.lax.psum(n.np.sin(a * w), "y"), "sums")), "x")
+
+    return f
+
+
+for _saved, _policy in (("nothing", lambda p: p.nothing_saveable), ("sums", lambda p: p.save_only_these_names("sums")),
+                        ("all but sums", lambda p: p.save_anything_except_these_names("sums"))):
+    CASES[f"remat, {_saved} saved"] = _case(
+        lambda n, policy=_policy: n.jax.checkpoint(_named(n), policy=policy(n.jax.checkpoint_policies)), w_and(xy), whole,
+        TWO, A, outer=grad(2))
