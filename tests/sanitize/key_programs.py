@@ -433,6 +433,27 @@ def an_identity_between():
     return random.normal(f(key)) + random.normal(key)
 
 
+@wrong
+def compiled_ahead_and_called_twice():
+    key = random.key(0)
+    draw = jax.jit(random.normal).lower(key).compile()
+    return draw(key) + draw(key)
+
+
+@wrong
+def compiled_ahead_to_split():
+    key = random.key(0)
+    keys = jax.jit(random.split).lower(key).compile()(key)
+    return random.normal(keys[0]) + random.uniform(keys[0])
+
+
+@right
+def compiled_ahead_and_called_with_two_keys():
+    a, b = random.split(random.key(0))
+    draw = jax.jit(random.normal).lower(a).compile()
+    return draw(a) + draw(b)
+
+
 # -- branches and loops
 
 @right

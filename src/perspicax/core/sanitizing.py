@@ -5,7 +5,7 @@ While no sanitizer is on there is no such trace, so that nothing is looked at an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from perspicax.core.config import local
@@ -19,6 +19,31 @@ class WatchingTrace(Trace):
     """A trace that looks at each application of a primitive, so that none may be left out."""
 
     __slots__ = ()
+
+    def runs(self, closed: Any, arrays: Sequence[Any]) -> Callable[[Sequence[Any]], None] | None:
+        """Look at the call of a compiled program, which no primitive stands for.
+
+        Args:
+            closed: its jaxpr.
+            arrays: its arguments.
+
+        Returns:
+            What is to be called with the results; `None` where nobody wants to see them.
+        """
+        return None
+
+
+def compiled_runs(closed: Any, arrays: Sequence[Any]) -> list[Callable[[Sequence[Any]], None]]:
+    """Show the call of a compiled program to all that watch; returns what is to be called with the results."""
+    found: list[Callable[[Sequence[Any]], None]] = []
+    trace = local.trace
+    while trace is not None:
+        if isinstance(trace, WatchingTrace):
+            tell = trace.runs(closed, arrays)
+            if tell is not None:
+                found.append(tell)
+        trace = trace.parent
+    return found
 
 
 class SanitizingTrace(WatchingTrace):

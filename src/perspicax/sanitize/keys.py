@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -243,10 +243,27 @@ class LedgerTrace(WatchingTrace):
         except BaseException:
             tracker.take_back(0)  # nothing was drawn
             raise
-        for x, flow in zip(out if primitive.multiple_results else [out], flows):
+        self._enter(out if primitive.multiple_results else [out], flows)
+        return out
+
+    def runs(self, closed: ClosedJaxpr, arrays: Sequence[Any]) -> Callable[[Sequence[Any]], None] | None:
+        """The keys that a compiled program uses up are used up each time that it is called."""
+        if not _holds_keys(closed):
+            return None
+        tracker = KeyTracker()
+        flows: Sequence[Flow] = ()
+        try:
+            flows = self._through(closed, [self.ledger.flow(x) for x in arrays], user_place(), tracker, _callers())
+        except Reused as found:
+            tracker.take_back(0)
+            self._report(found)
+        return lambda results: self._enter(results, flows)
+
+    def _enter(self, results: Sequence[Any], flows: Sequence[Flow]) -> None:
+        """Note the keys that results hold."""
+        for x, flow in zip(results, flows):
             if flow.cells is not None and isinstance(x, ArrayImpl) and x.shape == flow.cells.shape:
                 self.ledger.enter(x, flow.cells)
-        return out
 
     def _concerns(self, primitive: Primitive, args: tuple, params: dict[str, Any]) -> bool:
         """Whether there is anything to note: an operand with keys, or a jaxpr that closes over some."""

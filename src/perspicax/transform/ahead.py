@@ -11,6 +11,7 @@ from perspicax.core.avals import ShapedArray, abstract_token
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.ref_errors import RefArgumentError
 from perspicax.core.refs import AbstractRef, RefCell
+from perspicax.core.sanitizing import compiled_runs
 from perspicax.core.trace import check_alive
 from perspicax.core.tracer import Tracer, typers
 from perspicax.diagnose.boundary import public_methods, trim
@@ -407,7 +408,10 @@ class CompiledStage:
             if any(x._committed and x.sharding is not s for x, s in zip(arrays, given)):
                 dispatch.spread_placement(arrays, placed, given, traced.name,
                                           lambda: argument_names(traced.closed, len(arrays)))
+            told = compiled_runs(traced.closed, arrays)
             results = self._program(dispatch.move_all(arrays, placed, self._program.in_shardings))
+            for tell in told:
+                tell(results)
             if dispatch.checking.nans:
                 find_non_finite(traced.closed, arrays, results, traced.name)
             if refs is not None:
