@@ -29,9 +29,9 @@ def dot_general_of(cls: Any, function: DotGeneralT | None) -> DotGeneralT:
 
 
 def axes_from_front(axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    """Axes counted from the front, whether they were given so or from the end."""
+    """Axes counted from the front, and in their order there, which is that of a kernel's axes."""
     several = (axes,) if isinstance(axes, int) else tuple(axes)
-    return tuple([axis if axis >= 0 else axis + ndim for axis in several])
+    return tuple(sorted([axis if axis >= 0 else axis + ndim for axis in several]))
 
 
 def flattened_init(init_fn: Initializer, batch: int, contracted: int | None) -> Initializer:
@@ -279,7 +279,9 @@ class Einsum(Module):
     def _bias_shapes(self, kernel: str, result: str, ndim: int, inputs: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The bias's own shape, and that with which it is added."""
         labels = _spelt_out(kernel, len(self.shape))
-        spelt = _spelt_out(result, None, ndim - len(inputs.replace("...", "")))
+        hidden = [size - len(term.replace("...", "")) for term, size in ((inputs, ndim), (kernel, len(self.shape)))
+                  if "..." in term]
+        spelt = _spelt_out(result, None, max(hidden, default=0))
         if len(labels) != len(self.shape):
             raise LayerOptionError(says=f"The kernel of {layer_at(self)} has shape {shape_of(self.shape)}, and the equation "
                                         f"names its axes {kernel!r}.",

@@ -14,7 +14,7 @@ __all__ = ["axes_of", "moments", "normalized"]
 
 
 def axes_of(module: Any, x: Any, axes: Axes) -> tuple[int, ...]:
-    """The axes of a field, counted from the front.
+    """The axes of a field, counted from the front and in their order there, which is that of the parameters' axes.
 
     Args:
         module: the layer, for reports.
@@ -32,7 +32,7 @@ def axes_of(module: Any, x: Any, axes: Axes) -> tuple[int, ...]:
             raise LayerInputError(says=f"The input of {layer_at(module)} is {described(x)}; it has no axis {asked}.",
                                   why="the layer's fields name the axes that are averaged, and those that have a scale of "
                                       "their own")
-    return found
+    return tuple(sorted(found))
 
 
 def moments(x: Array, axes: Sequence[int], dtype: Dtype | None, *, axis_name: str | None = None, axis_index_groups: Any = None,

@@ -161,7 +161,7 @@ class WeightNorm(Module):
         if self.variable_filter and not any(part in name for part in self.variable_filter):
             return value
         wanted = () if self.feature_axes is None else self.feature_axes
-        features = [axis % value.ndim for axis in ((wanted,) if isinstance(wanted, int) else wanted)]
+        features = sorted([axis % value.ndim for axis in ((wanted,) if isinstance(wanted, int) else wanted)])
         scaled = _unit_length(value, self.epsilon, tuple([axis for axis in range(value.ndim) if axis not in features]))
         used = [variable]
         if self.use_scale:
