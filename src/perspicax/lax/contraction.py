@@ -94,15 +94,17 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
         first: whether this operand is the left one; it tells where the other's free axes stand in the result.
     """
     (mc, oc), (mb, ob) = contracting, batch
-    rank = len(get_aval(other).shape)  # type: ignore[attr-defined]
-    free_mine, free_other = others(mine.ndim, mc, mb), others(rank, oc, ob)
+    theirs: Any = get_aval(other)
+    free_mine, free_other = others(mine.ndim, mc, mb), others(len(theirs.shape), oc, ob)
     start = len(mb) + (len(free_mine) if first else 0)
     places = tuple(range(start, start + len(free_other)))
     kept = tuple(range(len(mb)))
     # The product has the batch axes, this operand's free axes, the contracted axes in the order of the other operand.
     order = [*mb, *free_mine, *[m for _, m in sorted(zip(oc, mc))]]
-    if _split(ct, other, mine):  # the cotangent lies as the operand does
-        params["out_sharding"] = _in_order(mine, order, ct, other)
+    split = mine.explicit or theirs.explicit or get_aval(ct).explicit  # type: ignore[attr-defined]
+    if split is not None:  # the cotangent lies as the operand does
+        parts = mine.explicit.spec.partitions if mine.explicit is not None else (None,) * mine.ndim
+        params["out_sharding"] = NamedSharding(split.mesh, PartitionSpec(*[parts[i] for i in order]))
     product = dot_general_p(ct, other, dimension_numbers=((places, tuple(free_other)), (kept, tuple(ob))), **params)
     permutation = [0] * len(order)
     for place, axis in enumerate(order):
@@ -111,17 +113,6 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
     if get_aval(found).dtype == mine.dtype:  # type: ignore[attr-defined]
         return found
     return convert.convert_element_type(found, mine.dtype)
-
-
-def _split(ct: Any, other: Any, mine: Any) -> bool:
-    return mine.explicit is not None or any(get_aval(x).explicit is not None for x in (ct, other))  # type: ignore[attr-defined]
-
-
-def _in_order(mine: ShapedArray, order: Sequence[int], *others: Any) -> Any:
-    """How explicit axes of a mesh split an array of type `mine` with its axes in another order."""
-    like = next(a.explicit for a in (mine, *map(get_aval, others)) if a.explicit is not None)  # type: ignore[attr-defined]
-    parts = mine.explicit.spec.partitions if mine.explicit is not None else (None,) * mine.ndim
-    return NamedSharding(like.mesh, PartitionSpec(*[parts[i] for i in order]))
 
 
 def _dot_batch(axis: BatchAxis, args: tuple, axes: tuple, *, dimension_numbers: DimensionNumbers, out_sharding: Any,
