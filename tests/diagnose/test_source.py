@@ -106,6 +106,13 @@ def test_a_module_imported_in_another_cell_is_no_receiver(tmp_path: Path, monkey
     assert [operand.text for operand in found] == ["lib", "2"]
 
 
+def test_a_module_that_is_assigned_is_no_receiver(tmp_path: Path) -> None:
+    found = operands_at(place(tmp_path, "import fractions\nop = fractions.operator\nop.add(p, 2)"))
+    assert [operand.text for operand in found] == ["p", "2"]
+    found = operands_at(place(tmp_path, "layer = p.part\nlayer.method(2)"))
+    assert [operand.text for operand in found] == ["layer", "2"]
+
+
 def test_a_module_is_no_receiver(tmp_path: Path) -> None:
     source = "from probe import Probe as lib\nimport os.path\nlib.operate(p, 2)\np.method(1)"
     first, second = (position for kind, position in uses_in(tmp_path, source) if kind == "op")

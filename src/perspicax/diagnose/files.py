@@ -6,6 +6,7 @@ import ast
 import linecache
 import sys
 from types import CodeType, ModuleType
+from typing import Any
 
 __all__ = ["SourceFile", "forget_files", "source_file"]
 
@@ -19,7 +20,7 @@ class SourceFile:
     Nodes are found by their *end*, because CPython moves the start of a method call to the method's name.
     """
 
-    __slots__ = ("_by_end", "_parents", "bound", "definitions", "filename", "imported", "lines", "tree")
+    __slots__ = ("_aliases", "_by_end", "_modules", "_parents", "bound", "definitions", "filename", "imported", "lines", "tree")
 
     def __init__(self, filename: str, lines: list[str]) -> None:
         self.filename = filename
@@ -29,6 +30,8 @@ class SourceFile:
         self.definitions: dict[tuple[int, str], ast.AST] = {}
         self.imported: set[str] = set()
         self.bound: set[str] = set()  # by assignments, parameters, definitions
+        self._modules: dict[str, str] = {}  # what imported names stand for, in full
+        self._aliases: dict[str, ast.Attribute] = {}  # names that attributes were assigned to: `lax = jax.lax`
         try:
             self.tree: ast.Module | None = ast.parse("".join(lines), filename)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -54,13 +57,33 @@ class SourceFile:
                 self.bound.add(node.arg)
             elif isinstance(node, ast.Import | ast.ImportFrom):
                 self.imported.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+                for alias in node.names:
+                    origin = f"{node.module}." if isinstance(node, ast.ImportFrom) and node.module else ""
+                    whole = origin + (alias.name if alias.asname or origin else alias.name.partition(".")[0])
+                    self._modules[alias.asname or alias.name.partition(".")[0]] = whole
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute):
+                self._aliases.update((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
 
     def is_import(self, name: str) -> bool:
-        """Whether an import binds `name`: in this file, or before it, as in another cell of a notebook."""
-        if name in self.imported:
+        """Whether an import binds `name`: in this file, or before it, as in another cell of a notebook.
+
+        A module that is assigned counts too: `lax = jax.lax`.
+        """
+        if name in self.imported or (name in self._aliases and self._is_module(self._aliases[name])):
             return True
         session = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
         return name not in self.bound and isinstance(session.get(name), ModuleType)
+
+    def _is_module(self, node: ast.expr) -> bool:
+        """Whether a chain of attributes of something imported is a module that is loaded."""
+        names: list[str] = []
+        while isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        found: Any = sys.modules.get(self._modules.get(node.id, "")) if isinstance(node, ast.Name) else None
+        for name in reversed(names):
+            found = getattr(found, name, None) if isinstance(found, ModuleType) else None
+        return isinstance(found, ModuleType)
 
     def ending_at(self, line: int, column: int) -> list[ast.AST]:
         """Nodes that end at `line` (from 1) and `column` (UTF-8 bytes), outer ones first."""

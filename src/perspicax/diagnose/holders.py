@@ -66,7 +66,7 @@ class Holder:
             case Kind.ARRAY:
                 return f"{self._container('NumPy array')} (index {step.key})"
             case Kind.NAMED_TUPLE:
-                return f"the field `{step.key}` of {where} (a `{step.type_name}`)"
+                return f"the field `{step.key}` of {where} ({_article(step.type_name)} `{step.type_name}`)"
             case Kind.DICT:
                 return f"{self._container(_sort(step))} (key {step.key})"
             case Kind.DICT_KEY:
@@ -74,13 +74,13 @@ class Holder:
             case Kind.SET:
                 return self._container(_sort(step))
             case Kind.ATTRIBUTE if self.container and not self.container.startswith("a `"):
-                return f"the attribute `{step.name}` of {where} (a `{step.type_name}`)"
+                return f"the attribute `{step.name}` of {where} ({_article(step.type_name)} `{step.type_name}`)"
             case Kind.PARTIAL:
                 return f"the functools.partial {where} (its argument {_quoted(step.key)})"
             case Kind.METHOD:
                 return f"the bound method {where}"
             case Kind.EXCEPTION:
-                return f"the exception {where} (a `{step.type_name}`, `{step.key}`)"
+                return f"the exception {where} ({_article(step.type_name)} `{step.type_name}`, `{step.key}`)"
             case Kind.GLOBAL:
                 return self.root
             case Kind.THREAD_LOCAL:
@@ -101,6 +101,10 @@ _LONG = (Kind.GENERATOR, Kind.TRACEBACK)  # their words end in an inserted phras
 
 def _sort(step: Step) -> str:
     return step.type_name if step.type_name == step.builtin else f"`{step.type_name}`"
+
+
+def _article(name: str) -> str:
+    return "an" if name[:1] in "aeiouAEIOU" else "a"
 
 
 def _quoted(text: str) -> str:

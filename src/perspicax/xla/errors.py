@@ -181,6 +181,22 @@ STATUS_MEANINGS = {
 }
 
 
+_GUARDS = {
+    "log": "jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1)), 0)",
+    "log1p": "jnp.where(x > -1, jnp.log1p(jnp.where(x > -1, x, 0)), 0)",
+    "sqrt": "jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1)), 0)",
+    "rsqrt": "jnp.where(x > 0, lax.rsqrt(jnp.where(x > 0, x, 1)), 0)",
+    "div": "jnp.where(y != 0, x / jnp.where(y != 0, y, 1), 0)",
+    "rem": "jnp.where(y != 0, x % jnp.where(y != 0, y, 1), 0)",
+    "pow": "jnp.where(x > 0, jnp.where(x > 0, x, 1) ** y, 0)",
+    "acos": "jnp.arccos(jnp.clip(x, -1, 1))", "asin": "jnp.arcsin(jnp.clip(x, -1, 1))",
+    "atanh": "jnp.arctanh(jnp.clip(x, -0.999, 0.999))", "acosh": "jnp.arccosh(jnp.maximum(x, 1))",
+    "exp": "jnp.exp(jnp.minimum(x, 80))", "exp2": "jnp.exp2(jnp.minimum(x, 120))", "expm1": "jnp.expm1(jnp.minimum(x, 80))",
+    "sinh": "jnp.sinh(jnp.clip(x, -80, 80))", "cosh": "jnp.cosh(jnp.clip(x, -80, 80))",
+}
+"""How an operation is kept within its domain, twice where a derivative would meet what `where` leaves out."""
+
+
 class NonFiniteError(PerspicaxError, FloatingPointError):
     """With `jax_debug_nans` or `jax_debug_infs`: an operation produced a NaN or an infinity.
 
@@ -211,7 +227,8 @@ class NonFiniteError(PerspicaxError, FloatingPointError):
                           why=f"{which} held {word} before; where it comes from was not watched: an argument, a constant, or "
                               f"data that was only moved. {why}",
                           fixes=(Fix("look at what the program is given", code="jnp.isfinite(x).all()"),))
+        guard = _GUARDS.get(self.what)
+        fix = Fix("look at the operands of this operation") if guard is None else Fix(
+            "look at the operands of this operation; guard the ones outside its domain", code=guard)
         return Report(says=f"`{self.what}` produced {word} in a result of type {self.type_text} "
-                           f"(invalid value, {self.kind}).", primary=self.position, why=why,
-                      fixes=(Fix("look at the operands of this operation; guard the ones outside its domain",
-                                 code="jnp.where(x > 0, jnp.log(jnp.where(x > 0, x, 1)), 0)"),))
+                           f"(invalid value, {self.kind}).", primary=self.position, why=why, fixes=(fix,))
