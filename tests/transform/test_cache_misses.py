@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,11 @@ def test_first_calls_and_new_function_objects(said: Any) -> None:
     assert "new function object" in again and "closed over" not in again
     changed = after(said, lambda: make(2.0)(X))
     assert "scale: 2.0, before 1.0 (closed over)" in changed and "pass scale as an argument" in changed
+    one = eval("lambda x: x * k", world := {"k": 1})  # as in a loop at the top of a module
+    assert "for the first time" in after(said, lambda: px.jit(one)(X))
+    world["k"] = 2
+    changed = after(said, lambda: px.jit(FunctionType(one.__code__, world))(X))
+    assert "k: 2, before 1 (global)" in changed
 
 
 def test_silence_where_nobody_asked(caplog: pytest.LogCaptureFixture) -> None:

@@ -27,7 +27,7 @@ class Difference(NamedTuple):
 
     Attributes:
         kind: `shape`, `dtype`, `weak_type`, `sharding`, `static`, `identity` (a static object of a class without `==`),
-            `structure`, `option`, `donation`, `axes`, `function` or `closure`.
+            `structure`, `option`, `donation`, `axes`, `function`, `closure` or `global`.
         path: the argument (`params['w']`), the option, or the name that the function closes over.
         before, now: what it was, and what it is.
     """
@@ -75,7 +75,7 @@ class CacheMiss(NamedTuple):
                            f"{rows}", primary=self.position, fixes=tuple([_FIXES[k] for k in _FIXES if k in kinds]))
 
     def _of_new_function(self) -> Report:
-        closed = [d for d in self.differences if d.kind == "closure"]
+        closed = [d for d in self.differences if d.kind in ("closure", "global")]
         rows = "".join([f"\n  {d}" for d in closed[:MOST_ROWS]])
         fixes = [Fix("define and jit the function once, outside of the loop or function that calls it")]
         if closed:
@@ -133,13 +133,17 @@ def _new_function(fun: Any, code: Any) -> list[Difference]:
     before = _seen.get(code) if isinstance(code, CodeType) else None
     if before is None:
         return []
-    changed = [Difference("closure", k, before[k], v) for k, v in _closure(fun).items() if before.get(k, v) != v]
+    changed = [Difference("closure" if k in fun.__code__.co_freevars else "global", k, before[k], v)
+               for k, v in _closure(fun).items() if before.get(k, v) != v]
     return [Difference("function", function_name(fun), "", ""), *changed]
 
 
 def _closure(fun: Any) -> dict[str, str]:
-    """What a function closes over, as text: nothing of the user's is kept alive."""
-    found = {}
+    """What a function closes over, and the numbers and texts among the globals that it reads, as text: nothing of the user's is
+    kept alive."""
+    world = getattr(fun, "__globals__", {})
+    found = {name: short_repr(world[name]) for name in fun.__code__.co_names
+             if isinstance(world.get(name), (bool, int, float, complex, str))}
     for name, cell in zip(fun.__code__.co_freevars, fun.__closure__ or ()):
         try:
             found[name] = short_repr(cell.cell_contents)

@@ -157,12 +157,15 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
             call = self.where or self.position
             inside = error_position(self.__cause__) if self.__cause__ is not None else None
             labels = (Label(call, f"calls `{self.callback}` back"),) if inside is not None and call is not None else ()
+            fixes: tuple[Fix, ...] = (Fix("mend the callback function, or let it return a value that marks the case; it runs "
+                                          "on the host, with NumPy arrays"),)
+            if isinstance(self.__cause__, PerspicaxError):  # which says itself what to do
+                fixes = tuple(self.__cause__.report.fixes)
             return Report(says=f"The callback `{self.callback}` raised {self.detail}{during}.",
                           primary=inside or call, labels=labels,
                           why="what is raised inside the callback ends the program that calls it; the error is the cause of "
                               "this one, with its traceback",
-                          fixes=(Fix("mend the callback function, or let it return a value that marks the case; it runs on "
-                                     "the host, with NumPy arrays"),))
+                          fixes=fixes)
         if self.emitter:
             complaints = "; ".join(re.findall(r"^-:\d+:\d+: error: (.*)", self.detail, re.M))
             return Report(says=f"XLA cannot read the program `{self.program}`: {complaints or self.detail}",
