@@ -154,6 +154,10 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
          "    def b(self, x):  # <-\n        return nn.Dense(2)(x)",
          "class M(nn.Module):\n    @nn.compact\n    def __call__(self, x):\n        return self.b(nn.Dense(1)(x))\n\n"
          "    def b(self, x):\n        return nn.Dense(2)(x)"),
+        ("class A(nn.Module):\n    @nn.compact\n    def a(self, x):\n        return nn.Dense(1)(x)\n\nclass B(A):\n"
+         "    @nn.compact\n    def b(self, x):  # <-\n        return nn.Dense(2)(x)",
+         "class A(nn.Module):\n    @nn.compact\n    def a(self, x):\n        return nn.Dense(1)(x)\n\nclass B(A):\n"
+         "    @nn.compact\n    def a(self, x):\n        return nn.Dense(2)(super().a(x))"),
     ],
     "submodule-outside": [
         ("class M(nn.Module):\n    def __call__(self, x):\n        return nn.Dense(3)(x)  # <-",

@@ -33,7 +33,7 @@ def problems_of_classes(program: Program) -> list[Problem]:
         if len(modules) == before:
             break
     for name in sorted(modules):
-        found += ModuleClass(program, classes[name], names, modules).problems()
+        found += ModuleClass(program, classes[name], names, modules, classes).problems()
     return found
 
 
@@ -48,11 +48,13 @@ def _dotted(node: ast.expr, names: dict[str, str]) -> str:
 class ModuleClass:
     """One class that derives from `nn.Module`."""
 
-    def __init__(self, program: Program, node: ast.ClassDef, names: dict[str, str], modules: set[str]) -> None:
+    def __init__(self, program: Program, node: ast.ClassDef, names: dict[str, str], modules: set[str],
+                 classes: dict[str, ast.ClassDef]) -> None:
         self.program = program
         self.node = node
         self.names = names
         self.modules = modules
+        self.classes = classes
         self.methods = [m for m in node.body if isinstance(m, (ast.FunctionDef, ast.AsyncFunctionDef))]
         self.fields = {s.target.id: s for s in node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
                        and "ClassVar" not in ast.unparse(s.annotation) and "init=False" not in ast.unparse(s)}
@@ -80,8 +82,9 @@ class ModuleClass:
         return self._decorated(method, "flax.linen.compact")
 
     def _several_compact(self) -> Iterator[Problem]:
-        marked = [m for m in self.methods if self.compact(m)]
-        for method in marked[1:]:
+        own = [m for m in self.methods if self.compact(m)]
+        marked = [*self._inherited_compact(self.node, {m.name for m in self.methods}, {self.node.name}), *own]
+        for method in own if len(marked) > len(own) else own[1:]:
             if any(m.name == method.name for m in marked if m is not method):
                 continue
             yield self._problem(
@@ -90,6 +93,20 @@ class ModuleClass:
                 Fix("make the submodules in `setup`, and leave the methods without `@nn.compact`",
                     code=("def setup(self):", "    self.layer = nn.Dense(…)")),
                 Fix("make two modules of it"), labels=(Label(self._line(marked[0]), "the first"),))
+
+    def _inherited_compact(self, node: ast.ClassDef, overridden: set[str], seen: set[str]) -> list[Method]:
+        """The compact methods of the bases that stand in the same file, but for those that are defined again."""
+        found: list[Method] = []
+        for base in node.bases:
+            above = self.classes.get(_dotted(base, self.names))
+            if above is None or above.name in seen or above.name not in self.modules:
+                continue
+            seen.add(above.name)
+            methods = [m for m in above.body if isinstance(m, (ast.FunctionDef, ast.AsyncFunctionDef))]
+            found += [m for m in methods if m.name not in overridden and self.compact(m)]
+            overridden |= {m.name for m in methods}
+            found += self._inherited_compact(above, overridden, seen)
+        return found
 
     def _line(self, method: Method):  # type: ignore[no-untyped-def]
         return self.program.span(method)._replace(end_line=method.lineno, end_column=None, column=None)
