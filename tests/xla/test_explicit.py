@@ -13,6 +13,7 @@ from perspicax import lax
 from perspicax.lax.explicit_errors import ConstraintMismatchError, ShardingTypeError, SplitRowsError
 from perspicax.xla import explicit
 from perspicax.xla.mesh import AbstractMesh, AxisType
+from perspicax.xla.sharding_errors import SpecError
 
 P = jax.P
 
@@ -150,6 +151,9 @@ CASES = {
                                              a.max())), a, r, w),
     "run placed": lambda: run(X.jit(lambda r, t, i: (numpy.matmul(r.T, r, out_sharding=P("y", None)), t.at[i].get(
         out_sharding=P("x", None)), auto(lambda y: y.T @ y, out_sharding=P("y"))(r))), r, n, ids),
+    "sums to be made": lambda: inside(lambda spy, r: (lambda u: X.reshard(spy(u + u), P()))(
+        numpy.matmul(r.T, r, out_sharding=P(unreduced={"x"}))), r),
+    "run sums": lambda: run(X.jit(lambda r: X.reshard(numpy.matmul(r.T, r, out_sharding=P(unreduced={"x"})), P("x"))), r),
     "run gradients": lambda: run(X.jit(X.grad(loss, argnums=(0, 1))), w, a) + run(X.grad(loss), w, r),
     "run eagerly": lambda: run(lambda: [r * 2, r + n[0], a.sum(1), X.reshard(a, P()), r.at[0].get(out_sharding=P("y"))]),
 }
@@ -205,6 +209,16 @@ def test_what_has_no_rule_is_refused(split):
     with pytest.raises(ShardingTypeError) as told:
         lax.ragged_dot(split, jnp.ones((2, 4, 3)), jnp.array([4, 4]))
     assert (told.value.kind, told.value.index) == ("rule", 0)
+
+
+def test_a_sum_that_was_not_made_goes_into_further_sums_alone(split):
+    product = jnp.matmul(split.T, split, out_sharding=P(unreduced={"x"}))
+    assert str(jax.typeof(product + product)) == "float32[4,4]{U:x}"
+    with pytest.raises(ShardingTypeError) as told:
+        jnp.sin(product)
+    assert told.value.kind == "sum"
+    with pytest.raises(SpecError):
+        jax.device_put(np.ones((4, 4)), P(unreduced={"x"}))
 
 
 def test_rows_and_constraints(split):

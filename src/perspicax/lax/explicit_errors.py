@@ -29,8 +29,8 @@ class ShardingTypeError(PerspicaxError, Exception):
         operation: the operation.
         kind: "twice" (one mesh axis would split two axes of the result), "disagree" (operands are split differently along
             an axis), "contracted" (both operands are split along the axes that are summed), "along" (it works along an
-            axis that is split), "uneven" (an axis of the result is no multiple of its pieces), "reshape", "indices" or
-            "rule" (nothing is known of it).
+            axis that is split), "sum" (an operand is a sum that has not been made yet), "uneven" (an axis of the result is
+            no multiple of its pieces), "reshape", "indices" or "rule" (nothing is known of it).
         avals: the types of the operands.
         index: the operand that stands in the way.
         axes: axes of this operand.
@@ -73,6 +73,9 @@ class ShardingTypeError(PerspicaxError, Exception):
             case "along":
                 return (f"`{op}` works along {axes} of {name}, which is split over devices.",
                         f"each entry of the result needs all entries along {axes}, and no device has them")
+            case "sum":
+                return (f"`{op}` was given {name}, {aval.str_short()}, a sum over devices that has not been made yet.",
+                        "only sums of such arrays can be told from the parts; anything else needs the values")
             case "uneven":
                 return (f"The result of `{op}` has an axis that {name} splits, and that cannot be split evenly"
                         f"{f': {self.result}' if self.result else ''}.",
@@ -100,6 +103,8 @@ class ShardingTypeError(PerspicaxError, Exception):
             found.append(Fix(f"say how the result lies, by {takes.format(x=plain)}"))
         if aval.explicit is not None:
             parts = list(aval.explicit.spec.partitions)
+            if self.kind == "sum":
+                return [Fix("make the sum first", code=f"{plain} = jax.reshard({plain}, {_spec_code(parts)})")]
             for i in self.axes or range(len(parts)):
                 parts[i] = None
             code = f"jax.reshard({plain}, {_spec_code(parts)})"

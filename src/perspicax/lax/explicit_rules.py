@@ -39,11 +39,28 @@ def split_types(primitive: Primitive, avals: Sequence[Any], found: Any, params: 
     rule = RULES.get(primitive.name) or (elementwise if primitive.extra.get("elementwise") else None)
     if rule is None:
         raise ShardingTypeError(operation=primitive.name, kind="rule", avals=tuple(avals), index=_first_split(avals))
+    if any(a.explicit is not None and a.explicit.spec.unreduced for a in avals):
+        return _of_sums(primitive, avals, found, rule, params)
     mesh = next(a.explicit.mesh for a in avals if a.explicit is not None)
     told = rule(primitive.name, avals, found, **params)
     if not primitive.multiple_results:
         return _typed(primitive.name, avals, found, told, mesh)
     return [_typed(primitive.name, avals, a, t, mesh) for a, t in zip(found, told)]
+
+
+_OF_SUMS = frozenset(("add", "add_any", "copy", "neg", "sub"))
+"""What may be done to arrays that are sums which have not been made yet: the sum of the results is the result of the sums."""
+
+
+def _of_sums(primitive: Primitive, avals: Sequence[Any], found: Any, rule: Callable[..., Any], params: dict[str, Any]) -> Any:
+    sums = [a.explicit.spec.unreduced if a.explicit is not None else frozenset() for a in avals]
+    if primitive.name not in _OF_SUMS or len(set(sums)) > 1:
+        raise ShardingTypeError(operation=primitive.name, kind="sum", avals=tuple(avals), index=next(
+            i for i, s in enumerate(sums) if s))
+    parts = rule(primitive.name, avals, found, **params)
+    like = avals[0].explicit
+    spec = like.spec.update(partitions=parts, reduced=frozenset())
+    return found.laid(splits.part_of_type(like.update(spec=spec), found.ndim))
 
 
 def _typed(name: str, avals: Sequence[Any], aval: Any, parts: Parts, mesh: Any) -> Any:
@@ -54,8 +71,7 @@ def _typed(name: str, avals: Sequence[Any], aval: Any, parts: Parts, mesh: Any) 
                            if twice in names_in(p))
         raise ShardingTypeError(operation=name, kind="twice", avals=tuple(avals), index=index, axes=(axis,),
                                 result=type_text(aval, parts))
-    like = next((a.explicit for a in avals if a.explicit is not None and a.explicit.spec.reduced), None)
-    return aval.laid(splits.of_parts(mesh, parts, like))
+    return aval.laid(splits.of_parts(mesh, parts))
 
 
 def _first_split(avals: Sequence[Any]) -> int:

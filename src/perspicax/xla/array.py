@@ -22,6 +22,7 @@ from perspicax.xla.array_errors import ArrayConversionError, MemoryLayoutError, 
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import DeletedArrayError, DLPackError, JaxRuntimeError
 from perspicax.xla.explicit import part_of_type
+from perspicax.xla.sharding_errors import SpecError
 
 _live: weakref.WeakSet | None = None
 
@@ -103,6 +104,9 @@ class ArrayImpl(Array):
         return found
 
     def _assemble(self) -> np.ndarray:
+        placed = self._sharding
+        if placed.splits_types and placed.spec.unreduced:
+            raise SpecError(kind="unmade", what=repr(placed.spec), got="")
         aval = physical_aval(self.aval)
         whole = np.empty(aval.shape, aval.dtype)
         for shard in self.addressable_shards:
@@ -480,6 +484,8 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
     """Put a NumPy value onto the devices of `placed`."""
     if placed.splits_types or aval.explicit is not None:
         aval = aval.laid(part_of_type(placed, aval.ndim))
+        if placed.splits_types and placed.spec.unreduced:
+            raise SpecError(kind="placed sum", what=repr(placed.spec), got="")
     physical = physical_aval(aval)
     if len(placed.devices) == 1:
         buf = runtime.put(physical, placed, [value], placed.devices, committed)

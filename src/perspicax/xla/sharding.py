@@ -499,6 +499,8 @@ class NamedSharding(runtime.BaseGSPMDSharding):
             return True
         if isinstance(other, NamedSharding) and self._layout is other._layout:
             return self.chosen_kind == other.chosen_kind
+        if self.spec.unreduced or (isinstance(other, NamedSharding) and other.spec.unreduced):
+            return isinstance(other, NamedSharding) and self.mesh is other.mesh and self.spec == other.spec
         if isinstance(self.mesh, AbstractMesh):
             return (isinstance(other, NamedSharding) and self.mesh.shape_tuple == other.mesh.shape_tuple
                     and self._layout.hlo(ndim) == other._layout.hlo(ndim))

@@ -91,7 +91,7 @@ class SpecError(PerspicaxError, ValueError, TypeError, AttributeError):  # JAX r
     """A `PartitionSpec` that contradicts itself, or something else in its place.
 
     Attributes:
-        kind: "set", "none", "both", "nested", "spec" or "open".
+        kind: "set", "none", "both", "nested", "spec", "open", "unmade" or "placed sum".
         what: the parameter, or the part of it.
         got: what was given, as it shows.
         where: for "both", the other place in which the axes stand.
@@ -118,6 +118,15 @@ class SpecError(PerspicaxError, ValueError, TypeError, AttributeError):  # JAX r
                 return Report(says=f"The entry {self.what} of a PartitionSpec holds a tuple, {self.got}.",
                               why="an entry is the name of a mesh axis, or a tuple of names that split one axis of the array "
                                   "together", fixes=(Fix("write the names in one tuple", code="P(('x', 'y'))"),))
+            case "unmade":
+                return Report(says=f"The values were asked for of an array that lies as {self.what}: a sum over devices that "
+                                   "has not been made yet.",
+                              why="each device holds a part of the sum",
+                              fixes=(Fix("make the sum", code="x = jax.reshard(x, jax.P())"),))
+            case "placed sum":
+                return Report(says=f"An array was to be placed as {self.what}: as a sum over devices.",
+                              why="which part of it each device has is not known of its values",
+                              fixes=(Fix("let a program make the parts", code=f"jax.reshard(x, {self.what})"),))
             case "open":
                 return Report(says=f"{self.what} leaves an axis open, and an array was to be placed by it.",
                               why="P.UNCONSTRAINED leaves an axis to the compiler; an array that is placed lies in one way")
@@ -279,7 +288,8 @@ def drawing(shape: Sequence[int], parts: Sequence[tuple], splits: Sequence[int])
             lines.append(f"    axis {i}: {shape[i]:<8}  whole")
         else:
             n = shape[i]
-            pieces = f"{split} {'piece' if split == 1 else 'pieces'} of {n // split}" if n % split == 0 else f"{n} / {split} leaves {n % split}"
+            pieces = f"{split} {'piece' if split == 1 else 'pieces'} of {n // split}" if n % split == 0 else \
+                f"{n} / {split} leaves {n % split}"
             lines.append(f"    axis {i}: {n:<8}  {'·'.join(map(repr, names))}: {pieces}")
     return lines
 
