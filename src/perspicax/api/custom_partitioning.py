@@ -285,6 +285,7 @@ def _register() -> None:
 
 def _partition(arg_shapes: Any, arg_shardings: Any, result_shape: Any, result_sharding: Any, config: bytes) -> Any:
     request = _requests[config]
+    request.failed = None
     try:
         return request.partition(arg_shapes, arg_shardings, result_shape, result_sharding)
     except PartitionerError as error:

@@ -465,7 +465,7 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
     execute, handlers, avals = program.execute, program.handlers, program.out_avals
     unflatten = out_tree.unflatten
     single = len(avals) == 1 and out_tree.num_nodes == 1
-    new = object.__new__
+    new, classes = object.__new__, [ArrayImpl] * len(avals)
 
     def long(leaves: Sequence[Any]) -> Any:
         arrays = [x if type(x) is ArrayImpl else dispatch.as_array(x) for x in leaves]
@@ -481,12 +481,11 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
             raise program._failed(error, [x for x in leaves if type(x) is ArrayImpl]) from error
         if single:
             return (ArrayImpl(avals[0], outs[0]),)
-        arrays = []
-        add = arrays.append
-        for aval, buf in zip(avals, outs):  # what `ArrayImpl(aval, buf)` does, without a call for each
-            x = new(ArrayImpl)
-            x.aval, x._buf, x._np, x._place = aval, buf, None, None
-            add(x)
+        arrays = list(map(new, classes))
+        for x, aval, buf in zip(arrays, avals, outs):  # what `ArrayImpl(aval, buf)` does, without a call for each
+            x.aval = aval
+            x._buf = buf
+            x._np = x._place = None
         return (unflatten(arrays),)
 
     return run if program.all_kept and not program.any_donated else long
@@ -495,7 +494,8 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
 def placed_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequence[Any]], Any]:
     """A function of arrays that lie where `program` takes them."""
     execute, handlers = program.execute, program.handlers
-    avals, places, unflatten, new = program.out_avals, program.out_places, out_tree.unflatten, object.__new__
+    avals, places, unflatten = program.out_avals, program.out_places, out_tree.unflatten
+    new, classes = object.__new__, [ArrayImpl] * len(avals)
 
     def long(leaves: Sequence[Any]) -> Any:
         return unflatten(program(leaves))
@@ -507,12 +507,12 @@ def placed_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Se
             return long(leaves)
         except (runtime.RuntimeFailure, ValueError, RuntimeError) as error:
             raise program._failed(error, leaves) from error
-        arrays: list[ArrayImpl] = []
-        add = arrays.append
-        for aval, buf, place in zip(avals, outs, places):
-            x = new(ArrayImpl)
-            x.aval, x._buf, x._np, x._place = aval, buf, None, place
-            add(x)
+        arrays = list(map(new, classes))
+        for x, aval, buf, place in zip(arrays, avals, outs, places):
+            x.aval = aval
+            x._buf = buf
+            x._np = None
+            x._place = place
         return unflatten(arrays)
 
     return run if program.all_kept and not program.any_donated else long
