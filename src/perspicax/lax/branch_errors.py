@@ -178,7 +178,8 @@ class BranchCallError(PerspicaxError, TypeError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"{self.transform} was given `operand=` and {self.count} operands by position.",
+        further = "an operand" if self.count == 1 else f"{self.count} operands"
+        return Report(says=f"{self.transform} was given `operand=` and {further} by position.",
                       why="the functions get one or the other",
                       fixes=(Fix("give all of them by position", code=f"lax.{self.transform}(..., *operands)"),))
 

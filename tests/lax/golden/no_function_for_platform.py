@@ -1,0 +1,3 @@
+import perspicax as jax
+
+jax.lax.platform_dependent(1.0, tpu=lambda x: x)
