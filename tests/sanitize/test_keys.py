@@ -38,6 +38,44 @@ def test_keys_of_which_others_are_folded_are_not_used_up(name):
         training_programs.UNSEEN[name]()
 
 
+REUSED = {"apply_twice_with_one_key", "one_key_for_all_steps", "a_batch_of_models_of_one_key",
+          "validation_with_the_key_of_training", "words_of_one_key_in_a_training_loop"}
+
+
+@pytest.mark.parametrize("name", training_programs.UNSEEN)
+def test_the_sanitizer_sees_keys_that_are_folded_with_one_number_twice(name):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with jax.sanitize("keys"):
+            training_programs.UNSEEN[name]()
+    assert bool([w for w in caught if isinstance(w.message, jax.sanitize.KeyReuse)]) == (name in REUSED)
+
+
+def test_a_second_network_may_start_as_the_first():
+    def draw(key, count):
+        return random.normal(random.fold_in(key, count), (2,))
+
+    def init(key):
+        return draw(key, 0) + draw(key, 1)
+
+    key = random.key(0)
+    with jax.sanitize("keys,error"):
+        assert (init(key) == init(key)).all()
+        draw(key, 0)
+        with pytest.raises(jax.sanitize.KeyReuse):
+            draw(key, 0)
+
+
+def test_a_helper_that_gets_the_key_is_not_to_blame():
+    def sample(key):
+        return random.uniform(key, (2,))
+
+    key = random.key(0)
+    with jax.sanitize("keys,error"), pytest.raises(jax.sanitize.KeyReuse) as caught:
+        [sample(key) for _ in range(2)]
+    assert "[sample(subkey) for _ in range(2)]" in caught.value.report.fixes[0].code
+
+
 SAMPLERS = {
     "beta": lambda k: random.beta(k, 2., 3., (3,)), "binomial": lambda k: random.binomial(k, 100., .5, (3,)),
     "dirichlet": lambda k: random.dirichlet(k, jnp.ones(3)), "gamma": lambda k: random.gamma(k, 2.5, (3,)),

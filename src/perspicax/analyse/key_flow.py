@@ -23,6 +23,7 @@ from perspicax.analyse.key_identity import (
     Word,
     as_copies,
     cells_of,
+    fold,
     fresh_keys,
     join_words,
     split_words,
@@ -117,6 +118,8 @@ class Frame:
         return found
 
     def _computed(self, eqn: JaxprEqn) -> np.ndarray | None:
+        if "axis_name" in eqn.params or "axis_index_groups" in eqn.params:  # the device decides
+            return None
         if eqn.effects or len(eqn.outvars) != 1 or any(v.aval.size > MAX_VALUE for v in (*eqn.invars, *eqn.outvars)) \
                 or next(iter(subjaxprs(eqn)), None) is not None:
             return None
@@ -165,12 +168,14 @@ class KeyFlow:
         tracker: uses keys up.
         way: the calls that led to where it is.
         sealed: whether it is in a function of the library, whose equations have the places of whoever came first.
+        folds: whether the same number makes the same key of a key again; else `fold_in` makes new ones.
     """
 
-    __slots__ = ("sealed", "selected", "tracker", "way")
+    __slots__ = ("folds", "sealed", "selected", "tracker", "way")
 
-    def __init__(self, tracker: KeyTracker | None = None, sealed: bool = False) -> None:
+    def __init__(self, tracker: KeyTracker | None = None, sealed: bool = False, folds: bool = False) -> None:
         self.tracker = tracker or KeyTracker()
+        self.folds = folds
         self.way: Use = ()
         self.sealed = sealed
         self.selected: dict[Hashable, tuple[Cells, Any]] = {}
@@ -234,6 +239,8 @@ class KeyFlow:
         if name == "random_unwrap":
             keys = operands.cells(0)
             return () if keys is None else (Flow(split_words(keys, avals[0].dtype.generator.key_shape)),)
+        if name == "random_fold_in" and self.folds:
+            return self._folded(operands)
         if name in PASSES:
             return [Flow(operands.cells(i)) for i in range(len(avals))]
         if name in MOVES:
@@ -242,6 +249,14 @@ class KeyFlow:
             return self._each_part(primitive.extra["parts"](**params), operands, place)
         inside = primitive.inside(**params) if primitive.inside is not None else None
         return () if inside is None else self._within(inside, operands, place)
+
+    def _folded(self, operands: Operands) -> Sequence[Flow]:
+        """The same key for the same number, where that is known; else a new one."""
+        keys, numbers = operands.cells(0), operands.value(1)
+        if keys is None or numbers is None or numbers.shape != keys.shape:
+            return ()
+        made = [fold(key, int(n)) for key, n in zip(keys.reshape(-1), numbers.reshape(-1))]
+        return (Flow(cells_of(keys.shape, made.__getitem__)),)
 
     # -- data that moves
 

@@ -12,6 +12,8 @@ import numpy as np
 
 MAX_KEYS = 1 << 17  # elements of an array that is followed; larger ones are taken for new keys each time
 
+MAX_FOLDED = 1 << 12  # keys made of one key that are remembered
+
 Cells = np.ndarray  # of objects: `Key` or `Word`
 
 
@@ -41,15 +43,19 @@ class Key:
         root: the key that it is another copy of, or itself.
         words: the objects of its words, made when they are asked for.
         origin: in a summary of a jaxpr, the input that it is.
+        folded: the keys that were made of it and a number by `fold_in`: the same number gives the same key again.
+        parent: the key that it was made of so, with the number.
     """
 
-    __slots__ = ("origin", "root", "use", "words")
+    __slots__ = ("folded", "origin", "parent", "root", "use", "words")
 
     def __init__(self, root: Key | None = None, origin: Any = None) -> None:
         self.use: Use | None = None
         self.root = self if root is None else root
         self.words: tuple[Word, ...] = ()
         self.origin = origin
+        self.folded: dict[int, Key] | None = None
+        self.parent: tuple[Key, int] | None = None
 
 
 class Word:
@@ -74,11 +80,12 @@ class Reused(Exception):
     Attributes:
         first, second: the two uses.
         twice_in_one: whether one operation was given the same key twice.
+        key: the key; its `parent` tells if it was made of another one and a number, both times.
     """
 
-    def __init__(self, first: Use, second: Use, twice_in_one: bool) -> None:
+    def __init__(self, first: Use, second: Use, twice_in_one: bool, key: Key) -> None:
         super().__init__()
-        self.first, self.second, self.twice_in_one = first, second, twice_in_one
+        self.first, self.second, self.twice_in_one, self.key = first, second, twice_in_one, key
 
 
 # -- arrays of keys and of words
@@ -132,6 +139,20 @@ def _joined(words: tuple[Word, ...]) -> Key:
     return found
 
 
+def fold(key: Key, number: int) -> Key:
+    """The key that `fold_in` makes of a key and a number that is known."""
+    root = key.root
+    if root.folded is None:
+        root.folded = {}
+    made = root.folded.get(number)
+    if made is None:
+        if len(root.folded) >= MAX_FOLDED:
+            del root.folded[next(iter(root.folded))]  # the oldest
+        made = root.folded[number] = Key()
+        made.parent = root, number
+    return made
+
+
 def as_copies(cells: Sequence[Cells]) -> list[Cells]:
     """Arrays that are put behind each other; a key that stands in two of them is in the second a copy of its own.
 
@@ -175,9 +196,9 @@ class KeyTracker:
         for key in keys.reshape(-1):
             root = key.root
             if root.use is not None:
-                raise Reused(root.use, use, False)
+                raise Reused(root.use, use, False, root)
             if entries.setdefault(id(root), key) is not key:
-                raise Reused(use, use, True)
+                raise Reused(use, use, True, root)
             fresh[id(root)] = root
         for root in fresh.values():
             root.use = use
@@ -203,5 +224,5 @@ class KeyTracker:
                 self.trail.append(key)
 
 
-__all__ = ["MAX_KEYS", "Cells", "Key", "KeyTracker", "Reused", "Step", "Use", "Word", "as_copies", "cells_of", "fresh_keys",
-           "join_words", "split_words"]
+__all__ = ["MAX_KEYS", "Cells", "Key", "KeyTracker", "Reused", "Step", "Use", "Word", "as_copies", "cells_of", "fold",
+           "fresh_keys", "join_words", "split_words"]

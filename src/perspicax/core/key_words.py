@@ -1,11 +1,12 @@
 """The words for a random key that is used twice: which key, where both times, and the edit that gives each its own."""
 from __future__ import annotations
 
+import ast
 from typing import Any, NamedTuple
 
 from perspicax.diagnose.place import Place, Position, Span, resolve
 from perspicax.diagnose.report import Fix, Label, Report
-from perspicax.diagnose.source import imported_as, operands_at, source_line
+from perspicax.diagnose.source import Expression, Operands, imported_as, operands_at, source_line
 
 
 class KeyUse(NamedTuple):
@@ -34,7 +35,7 @@ def _named(use: KeyUse) -> _Named:
     if use.place is None:
         return _Named("", None, "")
     operands = operands_at(use.place)
-    found = operands.keyword("key") or operands.keyword(use.parameter.split("[")[0].split(".")[0])
+    found = operands.keyword("key") or operands.keyword(use.parameter.split("[")[0].split(".")[0]) or _of_streams(operands)
     if found is None:
         likely = [x for x in operands if _likely(x.text)] or list(operands[:1] if operands.operation in _TAKE_KEYS else ())
         found = likely[0] if likely else None
@@ -54,6 +55,19 @@ _TAKE_KEYS = frozenset("""
 
 def _likely(text: str) -> bool:
     return any(word in text.lower() for word in ("key", "rng", "prng"))
+
+
+def _of_streams(operands: Operands) -> Expression | None:
+    """The key in `rngs={"dropout": key}`, where there is one only."""
+    rngs = operands.keyword("rngs")
+    if rngs is None or not isinstance(rngs.node, ast.Dict) or len(rngs.node.values) != 1:
+        return None
+    return rngs.at(rngs.node.values[0])
+
+
+def key_name(use: KeyUse) -> str:
+    """What the user calls the key at a place; empty where the source does not tell."""
+    return _named(use).text
 
 
 def _code_line(named: _Named, other: str) -> str:
@@ -127,4 +141,4 @@ def use_at(place: Any, parameter: str, loop: str) -> KeyUse:
     return KeyUse(None if place is None else place if isinstance(place, Span) else Position(*place), parameter, loop)
 
 
-__all__ = ["KeyUse", "key_report", "use_at"]
+__all__ = ["KeyUse", "key_name", "key_report", "use_at"]

@@ -25,18 +25,32 @@ from perspicax.analyse.key_flow import (
     known_by_identity,
     may_hold_words,
 )
-from perspicax.analyse.key_identity import Cells, Key, KeyTracker, Reused, Step, Use, Word, cells_of, join_words, split_words
+from perspicax.analyse.key_identity import (
+    Cells,
+    Key,
+    KeyTracker,
+    Reused,
+    Step,
+    Use,
+    Word,
+    cells_of,
+    fold,
+    join_words,
+    split_words,
+)
 from perspicax.core.array import Array
 from perspicax.core.config import debug_key_reuse, local
 from perspicax.core.jaxpr import ClosedJaxpr, jaxprs_in
-from perspicax.core.key_words import KeyUse, use_at
+from perspicax.core.key_words import KeyUse, key_name, use_at
 from perspicax.core.primitive import Primitive
 from perspicax.core.sanitizing import WatchingTrace
 from perspicax.core.trace import Trace
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tracer_errors import KeyReuseError
+from perspicax.diagnose.expression import located
 from perspicax.diagnose.source import user_place, user_stack
 from perspicax.sanitize.findings import KeyReuse
+from perspicax.sanitize.reading import called
 from perspicax.sanitize.telling import found as tell
 from perspicax.transform.jit_primitive import argument_names
 from perspicax.xla.array import ArrayImpl, copies_noted
@@ -111,13 +125,13 @@ class Summary(NamedTuple):
     results: tuple[Any, ...]
 
 
-def summary(closed: ClosedJaxpr) -> Summary:
-    """The summary of a jaxpr; made once."""
-    return closed.derive("keys", lambda: _summarised(closed))
+def summary(closed: ClosedJaxpr, folds: bool = False) -> Summary:
+    """The summary of a jaxpr; made once, with `folds` and without."""
+    return closed.derive(("keys", folds), lambda: _summarised(closed, folds))
 
 
-def _summarised(closed: ClosedJaxpr) -> Summary:
-    flow = KeyFlow(sealed=is_library(closed))
+def _summarised(closed: ClosedJaxpr, folds: bool) -> Summary:
+    flow = KeyFlow(sealed=is_library(closed), folds=folds)
     flows = [_input(aval, i) for i, aval in enumerate(closed.in_avals)]
     outs = flow.run(closed, flows)
     uses: dict[tuple[int, Use], list[Any]] = {}
@@ -139,6 +153,10 @@ def _input(aval: Any, index: int) -> Flow:
 def _origin(cell: Any) -> Any:
     """An input, or what it is made of; `None` of what is new."""
     if isinstance(cell, Key):
+        if cell.root.parent is not None:
+            parent, number = cell.root.parent
+            above = _origin(parent)
+            return None if above is None else ("folded", above, number)
         origin = cell.root.origin
         if origin is None or origin[0] != "joined":
             return origin
@@ -187,6 +205,8 @@ class _Instance:
                 return join_words(_array([self.cell(w) for w in words]), (len(words),)).reshape(-1)[0]
             case ("word", key, index, count):
                 return split_words(_array([self.cell(key)]), (count,))[0, index]
+            case ("folded", key, number):
+                return fold(self.cell(key), number)
             case ("new", number, use):
                 found = self.new.setdefault(number, Key())
                 found.use = None if use is None else (self.call, *use)
@@ -280,13 +300,13 @@ class LedgerTrace(WatchingTrace):
         inside = primitive.inside(**params) if primitive.inside is not None else None
         if inside is not None and inside.kind == "call" and not inside.again:
             return self._through(inside.inner[0].jaxpr, flows, place, tracker, callers)
-        flow = KeyFlow(tracker)
+        flow = KeyFlow(tracker, folds=not debug_key_reuse.value)  # with that option, what JAX's own check sees
         flow.way = callers
         return flow.apply(primitive, params, [get_aval(x) for x in args], Operands(flow, None, args, flows), place)
 
     def _through(self, closed: ClosedJaxpr, flows: Sequence[Flow], place: Any, tracker: KeyTracker,
                  callers: Use) -> Sequence[Flow]:
-        found = summary(closed)
+        found = summary(closed, not debug_key_reuse.value)
         instance = _Instance(flows, Step(place))
         names = argument_names(closed, len(flows))
         for (argument, way), origins in found.uses:
@@ -317,10 +337,28 @@ class LedgerTrace(WatchingTrace):
         Raises:
             KeyReuseError: `jax_debug_key_reuse` is on.
         """
+        if found.key.parent is not None and _is_meant(found):
+            if _initialises(found.first):
+                found.key.use = found.second  # what `init` drew does not excuse those that come after
+            return
         first, second = meeting(found.first, found.second)
         if debug_key_reuse.value:
             raise KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one)
         tell(KeyReuse(first=first, second=second, twice_in_one=found.twice_in_one))
+
+
+def _is_meant(found: Reused) -> bool:
+    """Whether a key that was made of a number twice is so on purpose.
+
+    That is how a second network gets the parameters of the first, by `init`, and how the steps of a lifted loop share a key.
+    """
+    return any(step.turn for step in found.second) or _initialises(found.first) or _initialises(found.second)
+
+
+def _initialises(way: Use) -> bool:
+    """Whether a key was used within an `init` of a model."""
+    calls = [located(step.place) for step in way if step.place is not None]
+    return any("init" in called(found.node) for found in calls if found is not None)
 
 
 MOST_CALLERS = 6
@@ -353,13 +391,26 @@ def meeting(first: Use, second: Use) -> tuple[KeyUse, KeyUse]:
     for a, b in zip(first, second):
         if a.place is not None and b.place is not None and a.place != b.place:
             return use_at(a.place, a.parameter, ""), use_at(b.place, b.parameter, loop)
-    a, b = _last(first), _last(second)
+    a, b = _told(first), _told(second)
     return use_at(a.place, a.parameter, ""), use_at(b.place, b.parameter, loop)
 
 
-def _last(way: Use) -> Step:
-    """The innermost step whose place is known."""
-    return next((step for step in reversed(way) if step.place is not None), way[-1])
+def _told(way: Use) -> Step:
+    """The step to tell of a use that comes again: the innermost that names the key, where it is the function's own."""
+    known = [step for step in reversed(way) if step.place is not None]
+    named = [step for step in known if _name(step)]
+    return next((step for step in named if not _is_passed(step)), named[-1] if named else (known or [way[-1]])[0])
+
+
+def _name(step: Step) -> str:
+    return key_name(use_at(step.place, step.parameter, ""))
+
+
+def _is_passed(step: Step) -> bool:
+    """Whether the function that a step stands in got the key from another one, as far as the source tells."""
+    code = step.place[0] if type(step.place) is tuple else None
+    return code is not None and _name(step) in (*code.co_varnames[:code.co_argcount + code.co_kwonlyargcount],
+                                                *code.co_freevars)
 
 
 __all__ = ["Ledger", "LedgerTrace", "Summary", "meeting", "summary"]
