@@ -1,5 +1,6 @@
 import perspicax as jax
 
+
 def solution(b):
     return jax.lax.custom_linear_solve(lambda x: 2 * x, b, lambda matvec, b: b / 2)
 

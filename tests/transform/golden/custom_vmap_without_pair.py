@@ -1,6 +1,7 @@
 import perspicax as jax
 import perspicax.numpy as jnp
 
+
 @jax.custom_batching.custom_vmap
 def double(x):
     return 2 * x

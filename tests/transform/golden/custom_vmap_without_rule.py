@@ -1,5 +1,6 @@
 import perspicax as jax
 
+
 @jax.custom_batching.custom_vmap
 def double(x):
     return 2 * x
