@@ -21,6 +21,7 @@ BINARY = """add atan2 bitwise_and bitwise_left_shift bitwise_xor copysign divide
 logical_or maximum multiply nextafter pow remainder subtract matmul vecdot tensordot searchsorted""".split()
 MATRICES = "cholesky det eigh eigvalsh inv matrix_norm matrix_rank pinv qr slogdet svd svdvals trace vector_norm".split()
 DTYPES = ("bool", "int8", "int32", "uint8", "uint32", "float32", "complex64", "float16", "bfloat16")
+WIDE = (*DTYPES, "int64", "uint64", "float64", "complex128")
 
 
 def result(jax_like: Any, path: str, *types: Any) -> Any:
@@ -34,19 +35,22 @@ def result(jax_like: Any, path: str, *types: Any) -> Any:
     return [(str(leaf.dtype), leaf.shape) for leaf in jax_like.tree_util.tree_leaves(found)]
 
 
-def calls() -> list[tuple[str, tuple]]:
-    kinds = [jax.numpy.dtype(d) for d in DTYPES]
+def calls(dtypes: tuple[str, ...]) -> list[tuple[str, tuple]]:
+    kinds = [jax.numpy.dtype(d) for d in dtypes]
     return [*[(f, (((3,), a),)) for f in UNARY for a in kinds],
             *[(f, (((3,), a), ((3,), b))) for f in BINARY for a in kinds for b in kinds],
             *[(f"linalg.{f}", (((3, 3), a),)) for f in MATRICES for a in kinds]]
 
 
-def test_the_same_dtypes_are_taken_and_refused() -> None:
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_same_dtypes_are_taken_and_refused(wide: bool) -> None:
+    """With 64-bit types, integers of 32 bits and less become float32 all the same."""
     wrong = []
-    for path, types in calls()[::11]:
-        mine, wanted = result(perspicax, path, *types), result(jax, path, *types)
-        if isinstance(mine, type) != isinstance(wanted, type) or (not isinstance(mine, type) and mine != wanted):
-            wrong.append(f"{path}{types}: {mine}, JAX {wanted}")
+    with perspicax.enable_x64(wide), jax.enable_x64(wide):
+        for path, types in calls(WIDE)[5::37] if wide else calls(DTYPES)[::11]:
+            mine, wanted = result(perspicax, path, *types), result(jax, path, *types)
+            if isinstance(mine, type) != isinstance(wanted, type) or (not isinstance(mine, type) and mine != wanted):
+                wrong.append(f"{path}{types}: {mine}, JAX {wanted}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -530,7 +530,7 @@ def identity(n: Any, dtype: Any = None) -> Array:
 @public
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Array:
     """A matrix with ones on and below a diagonal; see `eye`."""
-    dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "tri")
+    dtype = np.dtype(np.float32) if dtype is None else dtypes.requested_dtype(dtype, "tri")
     rows = _size(N, "tri")
     columns = rows if M is None else _size(M, "tri")
     if type(k) is int and (local.trace is evaluator() or not recording()):

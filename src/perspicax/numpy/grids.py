@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public, public_methods
@@ -169,7 +170,7 @@ def ix_(*args: Any) -> tuple[Array, ...]:
         if kind(x) == "bool":
             (x,) = nonzero(x)
         elif x.size == 0:
-            x = asarray(x, np.int32)
+            x = asarray(x, dtypes.default_dtype("int"))
         found.append(lax_shape.reshape(x, tuple([x.shape[0] if k == i else 1 for k in range(len(args))])))
     return tuple(found)
 

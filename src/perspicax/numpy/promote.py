@@ -31,6 +31,7 @@ Plan = tuple[Converter, Converter]
 
 SCALARS = (int, float, complex, bool)
 _NUMBERS = (np.ndarray, np.generic, int, float, complex)
+_WIDE = frozenset((np.dtype(np.int64), np.dtype(np.uint64)))
 MAX_PLANS = 16384
 MAX_CONSTANTS = 512
 
@@ -246,8 +247,18 @@ def broadcast_shape_of(operation: str, avals: Sequence[Any]) -> tuple[int, ...]:
 
 
 def to_inexact(dtype: Any) -> Any:
-    """The floating dtype that integers and booleans become."""
-    return dtype if dtypes.issubdtype(dtype, np.inexact) else dtypes.default_dtype("float")
+    """The floating dtype that integers and booleans become: float64 for those of 64 bits, else float32."""
+    if dtypes.issubdtype(dtype, np.inexact):
+        return dtype
+    return dtypes.canonicalize_dtype(np.float64) if dtype in _WIDE else np.dtype(np.float32)
+
+
+def default_floating(x: Any) -> Any:
+    """Integers and booleans in the default floating dtype, whatever their own width; other arrays as they are."""
+    aval: Any = get_aval(x)
+    if dtypes.kind_of(aval.dtype) not in ("bool", "int", "uint"):
+        return x
+    return convert_to(x, aval.update(dtype=dtypes.default_dtype("float")))
 
 
 def to_numeric(dtype: Any) -> Any:
@@ -283,4 +294,5 @@ def promote_args(operation: str, *xs: Any, inexact: bool = False) -> list[Any]:
 
 
 __all__ = ["Binary", "array_like", "broadcast_shape_of", "check_broadcast", "constant_key", "constant_maker",
-           "promote_args", "promote_dtypes", "promote_shapes", "shortened", "to_inexact", "to_numeric", "type_of"]
+           "default_floating", "promote_args", "promote_dtypes", "promote_shapes", "shortened", "to_inexact", "to_numeric",
+           "type_of"]

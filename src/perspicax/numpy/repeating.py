@@ -272,7 +272,7 @@ def _deleted(x: Any, index: Any, axis: int, unique: bool) -> Any:
     ranks = elementwise.sub(index, convert(lax_shape.iota(_INT32, m), index.dtype, False))
     kept = lax_shape.iota(index_dtype(), n - m)
     skipped = searchsorted(convert(ranks, kept.dtype, False), kept, "right")
-    return _taken(x, elementwise.add(kept, skipped), axis)
+    return _taken(x, elementwise.add(kept, convert(skipped, kept.dtype, False)), axis)
 
 
 @public

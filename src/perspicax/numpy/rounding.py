@@ -17,7 +17,7 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import UfuncDtypeError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
-from perspicax.numpy.promote import array_like, of_numbers, promote_args, shortened
+from perspicax.numpy.promote import array_like, default_floating, of_numbers, promote_args, shortened
 
 _EVEN = RoundingMethod.TO_NEAREST_EVEN
 
@@ -74,7 +74,7 @@ def rint(x: Any, /) -> Array:
         x: array; of complex numbers both parts are rounded.
     """
     given: Any = get_aval(array_like(x, "rint"))
-    (x,) = promote_args("rint", x, inexact=True)
+    (x,) = promote_args("rint", default_floating(x), inexact=True)
     aval: Any = get_aval(x)
     return convert(_nearest(asarray(x)), aval.dtype, aval.weak_type and given.dtype == aval.dtype)
 

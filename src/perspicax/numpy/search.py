@@ -439,8 +439,13 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *, meth
     if sorter is not None:
         x = x[asarray(sorter)]
     if x.size == 0:
-        return filled(values.aval.update(dtype=index_dtype(), weak_type=False), 0)
+        return filled(values.aval.update(dtype=_INT32, weak_type=False), 0)
     return fused_call(_searchsorted, (x, values), side=side)
+
+
+def _place_dtype(n: Any) -> Any:
+    """The dtype of places in a vector of this length, with 64-bit types as without."""
+    return index_dtype() if type(n) is int and n >= 2**31 else _INT32
 
 
 def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
@@ -448,8 +453,8 @@ def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
 
     NaN counts as larger than all other numbers, and as equal to itself.
     """
-    dtype = index_dtype()
     n, shape = x.shape[0], values.shape
+    dtype = _place_dtype(n)
     precedes: Callable[[Any, Any], Any] = less
     if kind(x) == "float":  # compared once as what they are, to be compared as integers in every step
         x, values, precedes = _ordered_bits(x), _ordered_bits(values), compare.lt
@@ -503,10 +508,10 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = Non
     if bins.ndim != 1:
         raise ArgumentValueError(says=f"`digitize` was given {bins.aval.str_short()} as bins.", why="they are a vector")
     if bins.size == 0:
-        return filled(x.aval.update(dtype=index_dtype(), weak_type=False), 0)
+        return filled(x.aval.update(dtype=_INT32, weak_type=False), 0)
     side = "left" if right else "right"
     up = searchsorted(bins, x, side)
-    down = elementwise.sub(np.asarray(bins.size, index_dtype()),
+    down = elementwise.sub(np.asarray(bins.size, up.dtype),
                            searchsorted(lax_shape.rev(bins, (0,)), x, side))
     return where3(greater_equal(bins[-1], bins[0]), up, down)
 

@@ -21,7 +21,7 @@ from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import greater, less, unary
-from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_args, shortened
+from perspicax.numpy.promote import array_like, broadcast_shape_of, default_floating, promote_args, shortened
 from perspicax.transform.custom import custom_jvp
 
 sign = unary("sign", elementwise.sign_p, "-1, 0 or 1, as the operand is; of complex numbers `x / |x|`.")
@@ -359,7 +359,7 @@ def angle(z: Any, deg: bool = False) -> Array:
         z: array.
         deg: whether it is wanted in degrees, not radians.
     """
-    return fused_call(_angle, (_one("angle", z),), deg=bool(deg))
+    return fused_call(_angle, (_one("angle", default_floating(array_like(z, "angle"))),), deg=bool(deg))
 
 
 def _angle(z: Any, *, deg: bool) -> Any:

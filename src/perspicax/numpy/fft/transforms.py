@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public
@@ -23,7 +22,7 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.logic import kind
 from perspicax.numpy.padding import pad
-from perspicax.numpy.promote import array_like
+from perspicax.numpy.promote import array_like, to_inexact
 
 _NORMS = (None, "backward", "ortho", "forward")
 
@@ -32,7 +31,7 @@ def _floating(x: Any, function: str) -> Any:
     """The operand in a dtype that is transformed: 16-bit numbers and integers become float32."""
     if kind(x) in ("float", "complex") and x.dtype.itemsize >= 4:
         return x
-    return convert(x, dtypes.default_dtype("float") if kind(x) in ("bool", "int", "uint") else np.dtype(np.float32), False)
+    return convert(x, to_inexact(x.dtype) if kind(x) in ("bool", "int", "uint") else np.dtype(np.float32), False)
 
 
 def _check_norm(function: str, norm: Any) -> None:

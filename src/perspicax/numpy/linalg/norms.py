@@ -14,6 +14,7 @@ from perspicax.numpy.errors import ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.linalg.arguments import check_matrix, check_square, inexact
 from perspicax.numpy.linalg.equations import inv
+from perspicax.numpy.promote import array_like, default_floating
 
 MATRIX_NORMS = (None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf)
 
@@ -107,7 +108,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         ord: any number, `inf` or `-inf`; see `norm`.
     """
     function = "jnp.linalg.vector_norm"
-    [x] = inexact(function, x)
+    [x] = inexact(function, default_floating(array_like(x, function)))
     axes = many_axes(axis, x.ndim, function)
     if isinstance(ord, str):
         raise ArgumentValueError(says=f"`{function}` was given ord={ord!r}.",

@@ -26,6 +26,7 @@ from perspicax.lax.loops import fori_loop
 from perspicax.lax.slicing import dynamic_slice, dynamic_update_slice
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.linalg.arguments import check_matrix, check_square
+from perspicax.numpy.promote import to_inexact
 
 
 def prepared(function: str, a: Any, square: bool = False) -> Any:
@@ -37,7 +38,7 @@ def prepared(function: str, a: Any, square: bool = False) -> Any:
     """
     x = jnp.asarray(a)
     if not jnp.issubdtype(x.dtype, np.inexact):
-        x = x.astype(float)
+        x = x.astype(to_inexact(x.dtype))
     (check_square if square else check_matrix)(function, x.aval)
     return x
 
