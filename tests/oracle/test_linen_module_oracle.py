@@ -377,6 +377,34 @@ def test_tables() -> None:
     assert table(OURS) == table(THEIRS)
 
 
+def test_helpers_and_setup_in_tables_and_before_interceptors() -> None:
+    def seen(of: Any) -> tuple[list[str], list[str]]:
+        class Net(of.nn.Module):  # type: ignore[misc]
+            def setup(self) -> None:
+                self.dense = of.nn.Dense(3)
+
+            def __call__(self, x: Any) -> Any:
+                return self.helper(self.dense(x))
+
+            def helper(self, x: Any) -> Any:
+                return of.nn.relu(x)
+
+        calls: list[str] = []
+
+        def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+            calls.append(f"{type(context.module).__name__}.{context.method_name}")
+            return call(*args, **kwargs)
+
+        shape = of.jnp.ones((2, 3))
+        table = Net().tabulate(of.random.key(0), shape, console_kwargs={"width": 120, "force_terminal": False})
+        with of.nn.intercept_methods(note):
+            of.jax.eval_shape(lambda: Net().init(of.random.key(0), shape))
+        return table.splitlines(), calls
+
+    assert seen(OURS) == seen(THEIRS)
+    assert seen(OURS)[1] == ["Net.setup", "Net.__call__", "Dense.__call__", "Net.helper"]
+
+
 def test_operations_are_counted_as_flax_counts_them() -> None:
     def counts(of: Any) -> list[str]:
         nn = of.nn

@@ -119,10 +119,10 @@ def call_method(module: Any, fun: Callable[..., Any], args: tuple[Any, ...], kwa
 
 def _run(module: Any, fun: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
          is_setup: bool) -> Any:
-    if is_setup:
-        return fun(module, *args, **kwargs)
     if running.interceptors:
         fun = functools.partial(_intercepted, module, fun, name, tuple(running.interceptors))
+    if is_setup:
+        return fun(module, *args, **kwargs)
     if running.named_calls if running.named_calls is not None else config.flax_profile:
         with jax.named_scope(_profile_name(module, name)):
             return fun(module, *args, **kwargs)

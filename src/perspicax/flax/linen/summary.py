@@ -37,7 +37,6 @@ class Call:
         outputs: its result, likewise.
         rngs: the streams of random keys that it may draw from.
         function: where the method is none of the module's but a function of modules that was transformed, that function.
-        ended: how many calls had ended before it did.
     """
 
     module: Any
@@ -48,7 +47,6 @@ class Call:
     outputs: Any
     rngs: tuple[str, ...]
     function: Callable[..., Any] | None = None
-    ended: int = -1
 
 
 @dataclasses.dataclass
@@ -110,6 +108,8 @@ def calls_of(module: Any, rngs: Any, args: tuple[Any, ...], kwargs: dict[str, An
 
     def note(method: Callable[..., Any], args: Any, kwargs: Any, context: InterceptorContext) -> Any:
         inner = context.module
+        if context.method_name == "setup":
+            return method(*args, **kwargs)
         unbound = inner.clone(parent=None, _deep_clone=True, _reset_names=True, name=None)
         call = Call(unbound, inner.path, context.method_name, _shapes(tuple(args)), _shapes(dict(kwargs)), None,
                     tuple(inner.scope.rngs))
@@ -118,7 +118,6 @@ def calls_of(module: Any, rngs: Any, args: tuple[Any, ...], kwargs: dict[str, An
         calls.append(call)
         result = method(*args, **kwargs)
         call.outputs = _shapes(result)
-        call.ended = sum([each.ended >= 0 for each in calls])
         return result
 
     leaves, structure = tree_util.tree_flatten((args, kwargs))
@@ -147,14 +146,14 @@ def module_paths(module: Any, rngs: Any, args: tuple[Any, ...], kwargs: dict[str
 
 def _table(module: Any, calls: list[Call], variables: VariableDict, depth: int | None, show_repeated: bool) -> Table:
     places = {call.path for call in calls}
-    if not show_repeated:  # of calls within calls of one module the innermost stands for it
-        first = {path: min([call.ended for call in calls if call.path == path]) for path in places}
-        calls = [call for call in calls if call.ended == first[call.path]]
+    if not show_repeated:  # the first call of a method stands for its module, and is looked at before functions of modules
+        methods = {call.path for call in calls if call.function is None}
+        calls = [call for call in calls if call.function is None or call.path not in methods]
     rows: list[Row] = []
     seen: set[tuple[str, ...]] = set()
     for call in calls:
         again = call.path in seen
-        if depth is not None and len(call.path) > depth:
+        if (depth is not None and len(call.path) > depth) or (again and not show_repeated):
             continue
         seen.add(call.path)
         at_limit = depth is not None and len(call.path) == depth
