@@ -26,7 +26,7 @@ from perspicax.lax import convert, elementwise, slicing
 from perspicax.lax import shape as shapes
 from perspicax.lax.compare import clamp
 from perspicax.lax.gathering import GatherScatterMode, gather_p, static_fill
-from perspicax.lax.result_sharding import out_placed
+from perspicax.lax.result_sharding import out_placed, released
 from perspicax.lax.scattering import (
     ScatterDimensionNumbers,
     scatter_add_p,
@@ -703,6 +703,8 @@ def iterate(x: Any) -> Iterator[Any]:
     shape = x.aval.shape
     if not shape:
         raise ArrayConversionError(wanted="iter", type_text=type_text(x))
+    if type(x) is ArrayImpl:
+        x = released(x)  # each entry is on some of the devices; there is nothing that its type could keep
     return _entries(x, shape[0])
 
 
