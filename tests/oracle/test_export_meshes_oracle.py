@@ -73,6 +73,14 @@ def open_sizes():
     return found.nr_devices, where([found.call(put("x"))])
 
 
+def explicit():
+    free = X.make_mesh((2, 2), ("x", "y"))
+    x = X.device_put(A, NS(free, P("x")))
+    found = export.export(X.jit(lambda a: (a * 2, a.sum(0))))(x)
+    outs = found.call(x)
+    return named(found, free), [str(X.typeof(y)) for y in outs], where(outs)
+
+
 struct = lambda m: X.ShapeDtypeStruct((4, 4), np.float32, sharding=NS(m, P("x")))
 CASES = {
     "shardings": lambda: named(made(), mesh),
@@ -94,6 +102,7 @@ CASES = {
     "shard_map": lambda: called(X.shard_map(lambda a: lax.psum(a, "x"), mesh=mesh, in_specs=P("x"), out_specs=P()), put("x")),
     "for one device": lambda: called(lambda a: a * 2, put("x")),
     "open sizes": open_sizes,
+    "explicit axes": explicit,
 }
 '''
 

@@ -34,6 +34,7 @@ from perspicax.transform.stage import check_arguments
 from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.emit import Builder, Value, physical_aval
+from perspicax.xla.explicit import part_of_type
 
 if TYPE_CHECKING:
     from perspicax.api.exported import Exported
@@ -136,8 +137,10 @@ def _differentiable(exported: Exported, avals: tuple) -> Any:
     found = made.get(avals)
     if found is None:
         values = _values_of(exported, avals)
-        out_avals = [ShapedArray(tuple([substitute(n, values) for n in a.shape]), a.dtype, a.weak_type)
-                     for a in exported.out_avals]
+        meshes = {a.explicit.mesh for a in avals if a.explicit is not None}  # types tell how results lie
+        out_avals = [ShapedArray(tuple([substitute(n, values) for n in a.shape]), a.dtype, a.weak_type,
+                                 sharding=part_of_type(s, a.ndim) if s is not None and s.mesh in meshes else None)
+                     for a, s in zip(exported.out_avals, exported._out_named_shardings)]
         found = made[avals] = _make(exported, avals, tuple(out_avals))
     return found
 

@@ -48,7 +48,11 @@ def spread_of(closed: ClosedJaxpr, name: str, arguments: Sequence[Any] | None, r
         ExportError: it mentions meshes of different sizes, or different devices.
     """
     given = list(arguments or [None] * len(closed.in_avals))
-    wanted = list(results or [None] * len(closed.out_avals))
+    typed = next((a.explicit.mesh for a in closed.in_avals if a.explicit is not None), None)
+    if typed is not None and not typed.are_all_axes_explicit:
+        typed = None
+    wanted = [s or a.explicit or (None if typed is None else NamedSharding(typed, PartitionSpec(*[None] * a.ndim)))
+              for s, a in zip(results or [None] * len(closed.out_avals), closed.out_avals)]
     all_of_them = [s for s in (*given, *wanted, *inner_shardings(closed)) if s is not None]
     many = [s for s in all_of_them if _count(s) > 1]
     other = next((s for s in many if not isinstance(s, NamedSharding)), None)
