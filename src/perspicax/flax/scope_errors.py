@@ -127,7 +127,7 @@ class InvalidRngTypeError(InvalidRngError, ValueError):
     """What was given as random keys is neither a key nor a dict of keys."""
 
 
-class ApplyScopeInvalidVariablesTypeError(AppliedError):
+class ApplyScopeInvalidVariablesTypeError(AppliedError, TypeError):  # Flax raises the latter for what is no dict at all
     """The variables that a module is applied to are no dict of collections.
 
     Attributes:
