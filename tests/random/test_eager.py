@@ -162,3 +162,11 @@ def test_many_new_keys_of_a_kernel_are_those_of_numpy(monkeypatch):
     by_kernel = np.asarray(random.key_data(random.split(KEY, (n, 1))))[:, 0]
     assert by_kernel.tolist() == by_numpy.tolist()
     assert threefry._many_keys.program.cut
+
+
+@pytest.mark.parametrize("draw", [random.pareto, random.lognormal], ids=lambda f: f.__name__)
+def test_smaller_parameters_give_the_samples_of_the_program(draw):
+    """XLA divides by a number that it spreads itself by multiplying with its reciprocal."""
+    x = np.random.default_rng(0).uniform(.5, 4., 3).astype(F32)
+    at_once = np.asarray(draw(KEY, x, (40, 3)))
+    assert at_once.tobytes() == np.asarray(jax.jit(lambda key, x: draw(key, x, (40, 3)))(KEY, x)).tobytes()

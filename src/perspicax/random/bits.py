@@ -251,13 +251,16 @@ class Distribution:
             `NotImplemented`.
         fast: see `FixedProgram`.
         inline: see `Staged`.
+        spreads: whether an array of parameters that is smaller than the samples can be spread before. XLA may bring a
+            product or a quotient with one into another order, where the program itself spreads it.
     """
 
-    __slots__ = ("calls", "counted", "draws", "host", "program", "spent", "staged")
+    __slots__ = ("calls", "counted", "draws", "host", "program", "spent", "spreads", "staged")
 
     def __init__(self, body: Callable[..., Any], draws: Callable[..., int] = lambda **_: 1,
-                 host: Callable[..., Any] | None = None, fast: bool = False, inline: bool = False) -> None:
-        self.staged, self.draws, self.host = Staged(body, inline), draws, host
+                 host: Callable[..., Any] | None = None, fast: bool = False, inline: bool = False,
+                 spreads: bool = True) -> None:
+        self.staged, self.draws, self.host, self.spreads = Staged(body, inline), draws, host, spreads
 
         def of_bits(bits: Any, *operands: Any, dtype: Any, **static: Any) -> Any:
             return body(GivenBits(bits), *operands, shape=bits.shape[-1:], dtype=dtype, **static)
@@ -311,6 +314,8 @@ class Distribution:
         place = host_place([key, *arrays])
         if place is None or any(x.aval.shape and not _fits(x.aval.shape, shape) for x in arrays):
             return None
+        if not self.spreads and any(smaller(x, shape) for x in arrays):
+            return None
         n, width, draws = math.prod(shape), bit_width(dtype), self.draws(**static)
         values = [_operand(x, shape, dtype) for x in arrays]
         self.calls += 1
@@ -349,6 +354,11 @@ def watched() -> bool:
             return True
         trace = trace.parent
     return False
+
+
+def smaller(x: ArrayImpl, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter is spread, and is no single number."""
+    return x.aval.size > 1 and x.aval.shape != shape
 
 
 def _fits(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -396,5 +406,5 @@ def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = No
 
 
 __all__ = ["BITS_DTYPES", "Distribution", "GivenBits", "Staged", "bit_width", "bits", "broadcast_parameters", "check_broadcast",
-           "concrete", "dimension", "draw", "parameter", "placeable", "result_dtype", "sample_dtype", "sample_shape",
+           "concrete", "dimension", "draw", "parameter", "placeable", "result_dtype", "sample_dtype", "sample_shape", "smaller",
            "staged_here", "watched"]

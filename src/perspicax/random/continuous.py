@@ -74,10 +74,11 @@ def _triangular(key: Any, left: Any, mode: Any, right: Any, *, shape: tuple[int,
     return select(lt(u, share), rising, falling)
 
 
-_lognormal_samples, _triangular_samples = [Distribution(body, inline=True, fast=True) for body in (_lognormal, _triangular)]
+_lognormal_samples = Distribution(_lognormal, inline=True, fast=True, spreads=False)
+_triangular_samples = Distribution(_triangular, inline=True, fast=True)
 _complex_lognormal_samples: Any = Staged(_lognormal, inline=True)
-_pareto_samples, _rayleigh_samples, _weibull_samples = [
-    Distribution(body, fast=True) for body in (_pareto, _rayleigh, _weibull)]
+_pareto_samples = Distribution(_pareto, fast=True, spreads=False)
+_rayleigh_samples, _weibull_samples = [Distribution(body, fast=True) for body in (_rayleigh, _weibull)]
 
 
 def _single(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, argument: str,

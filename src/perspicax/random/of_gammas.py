@@ -156,8 +156,8 @@ _signed_power = Piecewise(lambda sign, x, p: mul(sign, power(x, p)))
 _inside = Staged(_by_norm, inline=True)
 _weights = Staged(_weights_of_gammas)
 
-_beta_samples, _chisquare_samples, _f_samples, _t_samples = [
-    Composite(body, price=GAMMAS) for body in (_beta, _chisquare, _f, _t)]
+_beta_samples, _chisquare_samples, _t_samples = [Composite(body, price=GAMMAS) for body in (_beta, _chisquare, _t)]
+_f_samples = Composite(_f, price=GAMMAS, spreads=False)
 _generalized_samples, _ball_samples = [Composite(body, price=GAMMAS) for body in (_generalized_normal, _ball)]
 _dirichlet_samples = Composite(_dirichlet, price=1.)
 

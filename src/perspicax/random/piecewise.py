@@ -19,7 +19,7 @@ from perspicax.core.context import evaluator, use_trace
 from perspicax.core.deferral import DeferringTrace, eager_or_deferring
 from perspicax.core.tracer import Tracer
 from perspicax.lax.random_bits import Place, host_place, random_split_p
-from perspicax.random.bits import Staged, concrete, staged_here, watched
+from perspicax.random.bits import Staged, concrete, smaller, staged_here, watched
 from perspicax.random.chunks import FixedProgram, mapped
 from perspicax.xla import compile as compilation
 from perspicax.xla.array import ArrayImpl
@@ -64,15 +64,16 @@ class Composite:
             may contract in the program of the whole what it does not in those of the steps.
         host: instead of `body`, where samples are computed at once: `host(place, key, *operands, shape=…, …)`. It takes
             steps that one program of the whole would take quicker, which takes seconds to compile.
+        spreads: see `Distribution`.
         price: in multiples of `PRICE`, what may be spent on steps before the program of the whole is compiled; never, if it
             is `None`.
     """
 
-    __slots__ = ("host", "price", "rents", "single", "staged")
+    __slots__ = ("host", "price", "rents", "single", "spreads", "staged")
 
     def __init__(self, body: Callable[..., Any], inline: bool = False, host: Callable[..., Any] | None = None,
-                 single: bool = True, price: float | None = None) -> None:
-        self.staged, self.host, self.single = Staged(body, inline), host, single
+                 single: bool = True, price: float | None = None, spreads: bool = True) -> None:
+        self.staged, self.host, self.single, self.spreads = Staged(body, inline), host, single, spreads
         self.price = 1. if price is None and host is not None else price
         self.rents: dict[Any, Rental] = {}
 
@@ -84,6 +85,8 @@ class Composite:
         if not concrete(key, *operands) or 0 in static["shape"] or not (self.single or static["shape"]):
             return self.staged(key, *operands, **static)
         arrays = [as_array(x) for x in operands]
+        if not self.spreads and any(smaller(x, static["shape"]) for x in arrays):
+            return self.staged(key, *operands, **static)
         place = host_place([key, *arrays])
         made = None if place is None else self._eager(place, key, arrays, static)
         if made is None:
