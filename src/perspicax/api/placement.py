@@ -173,7 +173,13 @@ def block_until_ready(x: Any) -> Any:
     except SystemError:  # too deep, or a container in itself: the slower way tells
         leaves = tree.tree_leaves(x)
     try:
-        runtime.block_all(list(map(_get_buffer, leaves)))
+        buffers = [b for b in map(_get_buffer, leaves) if b is not None]
+        if buffers:
+            runtime.block_all(buffers)
+        if len(buffers) < len(leaves):  # what has a value alone is computed, or it is deleted
+            for leaf in leaves:
+                if leaf._buf is None:
+                    leaf.block_until_ready()
     except (AttributeError, TypeError, runtime.RuntimeFailure):  # other values among them, or one that failed
         for leaf in leaves:
             wait = getattr(leaf, "block_until_ready", None)
