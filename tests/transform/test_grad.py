@@ -1,6 +1,8 @@
 """`grad` and `value_and_grad`: laws, reports, what is handed through."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ import perspicax as px
 import perspicax.numpy as jnp
 from perspicax import lax
 from perspicax.core.printer import check_jaxpr
+from perspicax.errors import ConcretizationTypeError
 from perspicax.transform.errors import (
     AuxiliaryResultError,
     DifferentiationInputError,
@@ -170,3 +173,11 @@ def test_an_argument_is_differentiated_once(argnums: tuple[int, ...]) -> None:
     for transform in (px.grad, px.jacrev, px.jacfwd):
         with pytest.raises(TypeError, match="twice"):
             transform(lambda x, y: x * y, argnums)(3.0, 1.0)
+
+
+@pytest.mark.parametrize("taken", [float, complex, lambda x: x.tolist(), lambda x: round(float(x), 1)])
+def test_a_number_taken_out_of_what_is_differentiated_is_refused_and_not_a_zero_derivative(taken: Any) -> None:
+    with pytest.raises(ConcretizationTypeError):
+        px.grad(lambda w: w * taken(w))(2.0)
+    with pytest.raises(ConcretizationTypeError):
+        px.jvp(lambda w: w * taken(w), (2.0,), (1.0,))

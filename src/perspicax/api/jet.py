@@ -52,6 +52,9 @@ class JetTracer(Tracer):
     def inner(self) -> Any:
         return self.primal
 
+    def number(self) -> Any:
+        return None
+
     def concrete(self) -> Any:
         if self._trace.dead:
             raise leak_error(self)

@@ -38,6 +38,14 @@ class Tracer(Array):
         """The value, where the trace knows it (eager differentiation); else `None`."""
         return None
 
+    def number(self) -> Any:
+        """The value, where nothing is lost by computing on with a number that is taken out of it; else `None`.
+
+        What is being differentiated answers to questions about it (`if`, an index, `item`), but becomes no float, also where it
+        is known: the derivative would be gone without a word.
+        """
+        return self.concrete()
+
     hides = True
     """Whether the trace makes the value unknown; if not, the value is as known as `inner()` is."""
 
@@ -72,11 +80,11 @@ class Tracer(Array):
         return int(value) if value is not None else self._ask("int")
 
     def __float__(self) -> float:
-        value = self.concrete()
+        value = self.number()
         return float(value) if value is not None else self._ask("float")
 
     def __complex__(self) -> complex:
-        value = self.concrete()
+        value = self.number()
         return complex(value) if value is not None else self._ask("complex")
 
     def __index__(self) -> int:
@@ -87,7 +95,7 @@ class Tracer(Array):
         return self._ask("array")
 
     def tolist(self) -> Any:
-        value = self.concrete()
+        value = self.number()
         return _known(value).tolist() if value is not None else self._ask("tolist")
 
     def item(self, *args: Any) -> Any:
@@ -100,7 +108,7 @@ class Tracer(Array):
     def __format__(self, spec: str) -> str:
         if not spec:
             return repr(self)
-        value = self.concrete()
+        value = self.number()
         return format(value, spec) if value is not None else self._ask("format")
 
     def __hash__(self) -> int:

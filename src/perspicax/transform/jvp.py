@@ -37,6 +37,9 @@ class JVPTracer(Tracer):
     def aval(self) -> Any:  # type: ignore[override]
         return get_aval(self.primal)
 
+    def number(self) -> Any:
+        return None
+
     def concrete(self) -> Any:
         primal = self.primal
         if self._trace.dead:
