@@ -252,9 +252,11 @@ def _take(x: Any, index: Any, axis: int, mode: str | None, unique: bool, is_sort
     n = x.shape[axis]
     value, at = host_value(x), host_value(index)
     if value is not None and at is not None and at.size and x.aval.size * at.size <= max(n, 1) * HOST_LIMIT:
-        first, last = int(at.min()), int(at.max())
-        if first >= (0 if mode == "clip" else -n) and last < n:  # nothing lies outside, and every mode reads the same
-            return moved(x, value.take(at, axis))
+        if mode != "clip" or at.min() >= 0:
+            try:
+                return moved(x, value.take(at, axis))
+            except (IndexError, TypeError):  # something lies outside, where modes differ; NumPy refuses uint64
+                pass
     index = remainder(index, size_in(n, index.dtype)) if mode == "wrap" else \
         index if mode == "clip" else wrapped(index, n)
     chosen: Any = _MODES[mode]
