@@ -125,6 +125,8 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
     ],
     "discarded-update": [
         ("def f(x):\n    x.at[0].set(1.0)  # <-\n    return x", "def f(x):\n    x = x.at[0].set(1.0)\n    return x"),
+        ("def f(params):\n    params[\"w\"].at[0].set(1.0)  # <-\n    return params",
+         "def f(params):\n    w = params[\"w\"].at[0].set(1.0)\n    return {**params, \"w\": w}"),
         ("def f(x, y):\n    jnp.append(x, y)  # <-\n    return x", "def f(x, y):\n    return jnp.append(x, y)"),
         ("def f(params, updates):\n    optax.apply_updates(params, updates)  # <-\n    return params",
          "def f(params, updates):\n    params = optax.apply_updates(params, updates)\n    return params"),

@@ -129,6 +129,12 @@ class Keys(Tracing):
     def _read_elsewhere(self, base: ast.expr, call: ast.Call, frame: Frame) -> bool:
         """Whether what was not changed is looked at again: behind the call, or around it in a loop."""
         root: ast.AST = frame.node if frame.node is not None else self.program.tree
+        whole: ast.expr = base
+        while isinstance(base, (ast.Attribute, ast.Subscript)):  # of a part: what it belongs to
+            base = base.value
+        if base is not whole and isinstance(base, ast.Name) and isinstance(root, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if base.id in {a.arg for a in ast.walk(root.args) if isinstance(a, ast.arg)}:
+                return True
         text = ast.dump(base)
         loops = [n for n in ast.walk(root) if isinstance(n, (ast.For, ast.While)) and call in ast.walk(n)]
         inside = set(ast.walk(call))
