@@ -157,11 +157,11 @@ def test_one_sided_transfers_are_staged_and_refused_where_there_are_none() -> No
     move = jax.shard_map(sent_and_received, mesh=mesh, in_specs=jax.P("i"), out_specs=jax.P("i"), check_vma=False)
     text = str(jax.make_jaxpr(move)(np.ones(4, "f")))
     assert "psend[axis_name=('i',) perm=((0, 0),)]" in text and ":Tok" in text
-    with pytest.raises(NotImplementedError, match="`psend` works on GPUs only; this program is compiled for cpu"):
+    with pytest.raises(NotImplementedError, match=r"psend` works on GPUs only; this program is compiled for cpu"):
         jax.jit(move)(np.ones(4, "f"))
     with pytest.raises(CollectiveNotThereYet):
         jax.vmap(sent_and_received, axis_name="i")(np.ones((1, 4), "f"))
-    with pytest.raises(CollectiveError, match="`lax.precv` was given 0 twice"):
+    with pytest.raises(CollectiveError, match=r"`lax\.precv` was given 0 twice"):
         jax.make_jaxpr(jax.shard_map(lambda x: lax.precv(lax.create_token(), x, "i", [(0, 0), (0, 0)]), mesh=mesh,
                                      in_specs=jax.P("i"), out_specs=jax.P("i"), check_vma=False))(np.ones(4, "f"))
 

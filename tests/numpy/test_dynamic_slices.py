@@ -79,7 +79,7 @@ def test_references_and_trees():
     ((jnp.float32(1), 2), ArgumentKindError), ((0, -1), ArgumentValueError), ((0, 3, -1), ArgumentValueError),
 ])
 def test_refusals(arguments, error):
-    with pytest.raises(error, match="`px.ds` was given"):
+    with pytest.raises(error, match=r"`px\.ds` was given"):
         px.ds(*arguments)
 
 

@@ -146,7 +146,8 @@ def test_derivatives_of_fm32_meet_in_the_maximum() -> None:
     def twice(x: Any) -> Any:
         shared = convert(x, our_ops.fm32)
         step = lambda c, t: (c + (convert(shared, "float32") * t).sum(), None)
-        return perspicax.lax.scan(step, 0.0, jnp.array([1., 3., -2.]))[0] + (convert(shared, "float32") * jnp.array([1., 5.])).sum()
+        looped, _ = perspicax.lax.scan(step, 0.0, jnp.array([1., 3., -2.]))
+        return looped + (convert(shared, "float32") * jnp.array([1., 5.])).sum()
 
     assert perspicax.jit(perspicax.grad(twice))(jnp.ones(2)).tolist() == [3., 5.]
     assert perspicax.vmap(perspicax.grad(twice))(jnp.ones((2, 2))).tolist() == [[3., 5.]] * 2

@@ -104,8 +104,8 @@ class RefValueError(PerspicaxError, ValueError, TypeError):
             path = self.names[0]
             return Report(says=f"`{self.got}` returned a reference of type Ref{{{self.expected}}}"
                                + (f", as `{path}`." if path != "result" else "."),
-                          why="the function is run once, with placeholders: a reference that it makes does not outlive that, and "
-                              "one that it is given is at hand outside",
+                          why="the function is run once, with placeholders: a reference that it makes does not outlive that, "
+                              "and one that it is given is at hand outside",
                           fixes=(Fix("return its value", code="return jax.freeze(ref)"),))
         if self.kind == "done":
             done = "frozen" if self.got == "freeze" else "freed"

@@ -41,7 +41,8 @@ def scan_with_refs(scan: Loop) -> Loop:
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return scan(f, init, *rest, **options)
-            step = carried(cells, f, written := set())
+            written: set[int] = set()
+            step = carried(cells, f, written)
 
             @functools.wraps(f, updated=())
             def body(carry: Any, x: Any) -> Any:
@@ -104,7 +105,8 @@ def while_with_refs(while_loop: Loop) -> Loop:
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return while_loop(cond_fun, body_fun, init_val)
-            test, step = carried(cells, cond_fun), carried(cells, body_fun, written := set())
+            written: set[int] = set()
+            test, step = carried(cells, cond_fun), carried(cells, body_fun, written)
 
             @functools.wraps(cond_fun, updated=())
             def go_on(both: Any) -> Any:
@@ -145,7 +147,8 @@ def fori_with_refs(fori_loop: Loop) -> Loop:
         def attempt(cells: Cells) -> Any:
             if not cells:
                 return fori_loop(lower, upper, body_fun, init_val, **options)
-            step = carried(cells, body_fun, written := set())
+            written: set[int] = set()
+            step = carried(cells, body_fun, written)
             body = functools.wraps(body_fun, updated=())(lambda i, both: WithRefs(*step(both.values, i, both.own)))
             last = fori_loop(lower, upper, body, WithRefs(read_all(cells), init_val), **options)
             write_all(cells, last.values, written)
