@@ -85,6 +85,7 @@ def test_what_is_drawn_often_gets_a_program_of_its_own(monkeypatch):
 
 
 FAST = [
+    (sampling._normal_samples, ()),
     (sampling._uniform_samples, (-1.25, 2.5)), (sampling._truncated_samples, (-2., 1.5)), (sampling._exponential_samples, ()),
     (sampling._laplace_samples, ()), (sampling._logistic_samples, ()), (continuous._lognormal_samples, (1.5,)),
     (continuous._triangular_samples, (0., .3, 1.)), (continuous._pareto_samples, (2.5,)),

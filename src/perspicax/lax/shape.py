@@ -584,6 +584,9 @@ split_p = Primitive(
     host=lambda x, *, sizes, axis: np.split(x, np.cumsum(sizes)[:-1], axis),
     physical=lambda params, avals, outs: params, source="StableHLO specification, `slice`")
 
+for _moving in (broadcast_in_dim_p, reshape_p, transpose_p, squeeze_p, concatenate_p, split_p):
+    _moving.extra["words_on_host"] = True  # NumPy moves the words of random keys as it moves numbers
+
 
 def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list:
     """An array cut along an axis into pieces of the given sizes."""

@@ -91,6 +91,7 @@ slice_p = Primitive(
     "slice", params=("start_indices", "limit_indices", "strides"),
     type_rule=_slice_type, jvp=LINEAR, transpose=_slice_transpose, batch=_slice_batch, emit=_slice_emit,
     host=_slice_host, physical=_slice_physical, source="StableHLO specification, `slice`")
+slice_p.extra["words_on_host"] = True  # random keys are sliced as their words are
 
 
 def _integers(values: Any, what: str) -> tuple[int, ...]:

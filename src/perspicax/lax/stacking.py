@@ -128,6 +128,7 @@ unstack_p: Primitive = Primitive(
     "unstack", params=("axis",), multiple_results=True, type_rule=_unstack_type, jvp=_unstack_jvp,
     transpose=_unstack_transpose, batch=_unstack_batch, emit=_unstack_emit, host=_unstack_host,
     physical=_same_parameters, source="StableHLO specification, `slice`")
+stack_p.extra["words_on_host"] = unstack_p.extra["words_on_host"] = True  # of random keys
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:

@@ -159,7 +159,7 @@ def _complex_normal(real: Any, imaginary: Any) -> Any:
 
 
 _complex_of = Piecewise(_complex_normal)
-_normal_samples, _complex_samples = Distribution(_normal), Composite(_normal)
+_normal_samples, _complex_samples = Distribution(_normal, fast=True), Composite(_normal)
 
 
 @public

@@ -164,14 +164,19 @@ def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[.
 
     if primitive.host is None or any(a.explicit is not None for a in outs):
         return compiled
-    if any(a.size > HOST_LIMIT or beyond_numpy(a) for a in (*avals, *outs)) or (any(
-            a.extended for a in (*avals, *outs)) and not primitive.handles_extended):
+    if any(a.size > HOST_LIMIT or beyond_numpy(a) for a in (*avals, *outs)):
         return compiled
-    return _host_kernel(primitive, values, outs, compiled)
+    params = primitive.unpack(values)
+    if not primitive.handles_extended and any(a.extended for a in (*avals, *outs)):
+        if primitive.physical is None or not primitive.extra.get("words_on_host", False):
+            return compiled
+        params = primitive.physical(params, avals, outs)
+    return _host_kernel(primitive, params, outs, compiled)
 
 
-def _host_kernel(primitive: Primitive, values: tuple, outs: list, compiled: Callable[..., Any]) -> Callable[..., Any]:
-    host, params = primitive.host, primitive.unpack(values)
+def _host_kernel(primitive: Primitive, params: dict[str, Any], outs: list,
+                 compiled: Callable[..., Any]) -> Callable[..., Any]:
+    host = primitive.host
     single = not primitive.multiple_results
     aval: Any = outs[0] if outs else None
     assert_host: Any = host
