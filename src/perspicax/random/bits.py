@@ -32,7 +32,7 @@ from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
 from perspicax.lax.result_sharding import placed_as
 from perspicax.lax.shape import broadcast_shapes
-from perspicax.random.chunks import FEW, SMALL, FixedProgram, mapped, run_counted
+from perspicax.random.chunks import FEW, SMALL, FixedProgram, in_single_precision, mapped, run_counted
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
@@ -44,6 +44,7 @@ from perspicax.random.keys import single_key
 from perspicax.random.threefry import HOST_BITS, counted_bits, counts
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.compile import FAST_COMPILE
 from perspicax.xla.dispatch import as_array, check_results, checking
 
 MAX_STAGED = 2048
@@ -213,20 +214,23 @@ class Staged:
     Args:
         body: the function.
         inline: whether its operations enter other programs as they are; run alone, it is one program all the same.
+        fast: see `FixedProgram`; of the program that is run alone.
     """
 
-    __slots__ = ("body", "cache", "inline", "name")
+    __slots__ = ("body", "cache", "fast", "inline", "name")
 
-    def __init__(self, body: Callable[..., Any], inline: bool = False) -> None:
-        self.name, self.body, self.inline = body.__name__, body, inline
+    def __init__(self, body: Callable[..., Any], inline: bool = False, fast: bool = False) -> None:
+        self.name, self.body, self.inline, self.fast = body.__name__, body, inline, fast
         self.cache: dict[Any, ClosedJaxpr] = {}
 
     def __call__(self, key: Any, *operands: Any, **static: Any) -> Any:
         if type(key) is GivenBits or config.jax_disable_jit or (self.inline and staged_here()):
             return self.body(key, *operands, **static)
         closed = self.staged((key, *operands), static)
+        quick = self.fast and concrete(key, *operands) and in_single_precision(closed)
         return jit_p(key, *operands, jaxpr=closed, name=self.name, donated_invars=(False,) * (1 + len(operands)),
-                     in_shardings=None, out_shardings=None, keep_unused=False, inline=False, compiler_options=())[0]
+                     in_shardings=None, out_shardings=None, keep_unused=False, inline=False,
+                     compiler_options=FAST_COMPILE if quick else ())[0]
 
     def staged(self, args: Sequence[Any], static: dict[str, Any]) -> ClosedJaxpr:
         """The function for arguments of these types."""

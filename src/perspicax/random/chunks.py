@@ -80,7 +80,7 @@ class FixedProgram:
                 self.staged.clear()
             self.staged[key] = closed
         program = program_for(closed, place.sharding or shardings.default_sharding(), place.committed, name=self.name,
-                              compiler_options=FAST_COMPILE if self.fast and _single(closed) else ())
+                              compiler_options=FAST_COMPILE if self.fast and in_single_precision(closed) else ())
         return program([ArrayImpl(a, None, x, *place) for a, x in zip(avals, values)])
 
     def _stage(self, avals: tuple, static: tuple[tuple[str, Any], ...]) -> ClosedJaxpr:
@@ -91,7 +91,7 @@ class FixedProgram:
         return stage_flat(results, avals, DebugInfo("eager", self.name))
 
 
-def _single(closed: ClosedJaxpr) -> bool:
+def in_single_precision(closed: ClosedJaxpr) -> bool:
     """Whether a program takes and returns no floating numbers but those of float32."""
     kinds = {a.dtype for a in (*closed.in_avals, *closed.out_avals) if dtypes.issubdtype(a.dtype, np.inexact)}
     return kinds <= {dtypes.float32}

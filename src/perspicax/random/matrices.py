@@ -48,7 +48,7 @@ def _correlated_noise(noise: Any, mean: Any, cov: Any, *, method: str) -> Any:
     return add(spread(convert_element_type(mean, moved.dtype), moved.shape), moved)
 
 
-_correlated = Staged(_correlated_noise, inline=True)
+_correlated = Staged(_correlated_noise, inline=True, fast=True)
 _multivariate_samples = Composite(_multivariate)
 
 
@@ -114,7 +114,7 @@ def _orthogonal_factor(noise: Any, *, wide: bool) -> Any:
     return transpose(q, (*range(rank), rank + 1, rank)) if wide else q
 
 
-_orthogonalized = Staged(_orthogonal_factor, inline=True)
+_orthogonalized = Staged(_orthogonal_factor, inline=True, fast=True)
 _orthogonal_samples = Composite(_orthogonal)
 
 
