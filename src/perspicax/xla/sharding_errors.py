@@ -194,7 +194,7 @@ class MeshAxisError(PerspicaxError, ValueError):
             return (Fix("leave it out in one of the two places"),)
         spare = [n for n in self.axes if repr(n) not in self.spec]
         return (Fix("leave the second of them whole", code=f"{start}None{end}"),
-                *[Fix("or split it over another axis of the mesh", code=f"{start}{n!r}{end}") for n in spare[:1]])
+                *[Fix("split it over another axis of the mesh", code=f"{start}{n!r}{end}") for n in spare[:1]])
 
 
 class ShardingFitError(PerspicaxError, ValueError, IndexError):
