@@ -128,6 +128,15 @@ attend(jnp.full(4, -jnp.inf))
     "a composite function whose result nobody uses": ("NonFinite", "x = jnp.std(jnp.array([jnp.inf, 1.0, 2.0, 3.0]))", """
 x = jnp.std(jnp.array([jnp.inf, 1.0, 2.0, 3.0]))
 """),
+    "an infinity that operations by themselves make": ("NonFinite", "y = x * 2", """
+x = jnp.array([60000.0], jnp.float16)
+y = x * 2
+"""),
+    "a derivative that is infinite": ("NonFinite", "return jnp.sum(x ** 0.5)", """
+def roots(x):
+    return jnp.sum(x ** 0.5)
+print(jax.grad(roots)(jnp.array([0.5, 0.0])))
+"""),
     "log of zero": ("NonFinite", "return jnp.log(p)", """
 def logs(p):
     return jnp.log(p)
@@ -356,6 +365,11 @@ a = jnp.where(x > 0, jnp.log(x), 0.0).sum()
 b = jnp.nanmean(jnp.log(x))
 c = jax.nn.softmax(jnp.where(x > 0, x, -jnp.inf))
 d = jax.scipy.special.xlogy(jnp.zeros(4), jnp.zeros(4))
+e = 1 / x
+f = jnp.where(x == 0, 0.0, e)
+g = jnp.log(jnp.zeros(2)) * 3.0
+h = 1 / (1 + jnp.exp(jnp.array([200.0])))
+best = jnp.minimum(jnp.inf, x)
 """,
     "indices that are meant": """
 x = jnp.arange(4.0)

@@ -123,6 +123,8 @@ def public_name(module: str) -> str:
     root, dot, rest = module.partition(".")
     stands = sys.modules.get("jax")
     flax, _, inside = rest.partition(".")
+    if flax == "flax" and getattr(sys.modules.get("flax"), "__name__", "") == f"{root}.flax":
+        return f"flax.{inside}" if inside else "flax"
     if stands is None or getattr(stands, "__name__", "") != root:
         return module
     return (f"flax.{inside}" if inside else "flax") if flax == "flax" else f"jax{dot}{rest}"

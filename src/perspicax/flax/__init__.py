@@ -12,6 +12,6 @@ from perspicax.flax.configurations import config as config
 __version__ = "0.12.8"
 
 __getattr__, __dir__ = _on_demand(__name__, modules=("configurations", "cursor", "io", "jax_utils", "linen", "metrics",
-                                                     "serialization", "training"))
+                                                     "serialization", "training"), absent=("nnx",))
 
 __all__ = ["config", "core", "errors", "ids", "struct", "traceback_util", "traverse_util", "typing"]

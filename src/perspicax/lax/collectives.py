@@ -191,10 +191,11 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     >>> jax.vmap(lambda x: x - lax.pmean(x, "i"), axis_name="i")(jnp.array([1., 3.]))
     Array([-1.,  1.], dtype=float32)
     """
-    total = psum(x, axis_name, axis_index_groups=axis_index_groups)
     names = tuple([a for a in listed(axis_name) if not isinstance(a, (int, np.integer))])
+    whole = size_of("pmean", names)  # before the sum: a name that is not known is told of this function
     groups = groups_within("pmean", names, axis_index_groups)
-    size = size_of("pmean", names) if groups is None else len(groups[0])
+    size = whole if groups is None else len(groups[0])
+    total = psum(x, axis_name, axis_index_groups=axis_index_groups)
     positions = [int(a) for a in listed(axis_name) if isinstance(a, (int, np.integer))]
 
     def one(summed: Any, leaf: Any) -> Any:

@@ -2,7 +2,8 @@
 
 A value that is not finite is followed from the operation that made it. A NaN that came of an infinity leads to the
 operation that made that one. In programs nothing is told unless a result is not finite; what is made and masked out
-again is no finding. Infinities alone are told where a loss or the like, a single number, has become one.
+again is no finding. Infinities alone are told where a loss or the like, a single number, has become one; those that
+operations by themselves made of finite numbers, once they are given up and nothing finite has been computed of them.
 """
 from __future__ import annotations
 
@@ -43,9 +44,13 @@ GUARDS = frozenset("""
     where select nan_to_num isnan isfinite isinf cond switch piecewise nanmean nansum nanmax nanmin nanstd nanvar nanmedian
     nanprod nanpercentile nanquantile nanargmax nanargmin
 """.split())
-OVERFLOWS = frozenset("""
+OUTGROWS = frozenset("""
     exp exp2 expm1 cosh sinh pow integer_pow square mul add sub reduce_sum reduce_prod cumsum cumprod dot_general
-    conv_general_dilated div log log1p rsqrt lgamma digamma atanh tan reduce_window_sum scatter_add scatter-add
+    conv_general_dilated div rsqrt convert_element_type
+""".split())
+"""What makes infinities that are seldom meant, unlike the logarithm of 0."""
+OVERFLOWS = OUTGROWS | frozenset("""
+    log log1p lgamma digamma atanh tan reduce_window_sum scatter_add scatter-add
 """.split())
 NATURAL = {
     "add": {"add", "add_any"}, "subtract": {"sub"}, "multiply": {"mul"}, "divide": {"div"}, "true_divide": {"div"},
@@ -58,7 +63,7 @@ NATURAL = {
     "cumprod": {"cumprod"}, "cosh": {"cosh"}, "sinh": {"sinh"}, "tan": {"tan"}, "cbrt": {"cbrt"}, "abs": {"abs"},
     "norm": {"sqrt", "reduce_sum", "integer_pow", "square", "mul", "abs"}, "div": {"div"}, "sub": {"sub"}, "mul": {"mul"},
     "std": {"sqrt", "reduce_sum", "sub", "mul", "square"}, "var": {"reduce_sum", "div", "sub", "mul", "square"},
-    "hypot": {"sqrt"}, "arctan2": {"atan2"},
+    "hypot": {"sqrt"}, "arctan2": {"atan2"}, "astype": {"convert_element_type"},
 }
 """The operations of a program that functions and operators consist of; another one belongs to their derivative."""
 
@@ -94,13 +99,20 @@ Pair = tuple[Any, Origin | None]
 
 
 class Known:
-    """The origins of arrays that are alive, and of which something is to be told when they outlive the call that made them."""
+    """The origins of arrays that are alive, and of which something is to be told when they outlive the call that made them.
 
-    __slots__ = ("origins", "waiting")
+    Attributes:
+        origins: of arrays, by their `id`.
+        waiting: those of NaNs that the next operation tells of.
+        infinite: those of infinities that are told once nothing holds them any more, unless an operation takes them.
+    """
+
+    __slots__ = ("infinite", "origins", "waiting")
 
     def __init__(self) -> None:
         self.origins: dict[int, tuple[weakref.ref, Origin]] = {}
         self.waiting: dict[int, Origin] = {}
+        self.infinite: dict[int, Origin] = {}
 
     def of(self, x: Any) -> Origin | None:
         """The origin of an array."""
@@ -116,9 +128,14 @@ class Known:
 
     def _gone(self, key: int) -> None:
         self.origins.pop(key, None)
-        origin = self.waiting.pop(key, None)
-        if origin is not None and not sys.is_finalizing() and user_place(2) != origin.place:
+        origin, infinite = self.waiting.pop(key, None), self.infinite.pop(key, None)
+        if sys.is_finalizing():
+            return
+        if origin is not None and user_place(2) != origin.place:
             tell(origin, "")
+        given_up = kind_of(sys._getframe(2).f_code.co_filename) != INTERNAL  # by others than the function that computed it
+        if infinite is not None and given_up and user_place(2) != infinite.place:
+            tell(infinite, "")
 
     def used(self, x: Any, place: Any) -> None:
         """Another operation takes the array."""
@@ -139,6 +156,7 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
         here = local.place or user_place()
         for x in args:
             known.used(x, here)
+    infinite = [known.infinite.pop(id(x)) for x in args if id(x) in known.infinite] if known.infinite else []
     if primitive.name in PROGRAMS and not known.origins:  # its results have been looked at, and nothing is to be handed on
         return
     for x in results:
@@ -152,6 +170,8 @@ def look(primitive: Primitive, args: tuple, values: tuple, results: Sequence[Any
             sources = [a for a in args if known.of(a) is origin]
             fresh = origin.kind == "NaN" and not sources
             natural = _is_natural(origin)
+            if origin.kind != "NaN" and ((not sources and origin.primitive in OUTGROWS) or origin in infinite):
+                known.infinite[id(x)] = origin
             known.enter(x, origin, not natural and (fresh or any(id(a) in known.waiting for a in sources)))
             if fresh and natural:
                 tell(origin, "")
@@ -190,6 +210,7 @@ def _origin(primitive: Primitive, args: Sequence[Any], out: Any, kind: str, orig
             return None
         cause = None
     inner, backward = _way(primitive.name, place) if now else (None, _in_backward(primitive.name, place))
+    backward = backward or (primitive.name == "pow" and _other_exponent(args, place))
     return Origin(kind, place, primitive.name, () if backward else _facts(primitive, args, place), cause, backward, inner)
 
 
@@ -262,6 +283,18 @@ def _is_natural(origin: Origin) -> bool:
 def _in_backward(primitive: str, place: Any) -> bool:
     operation = operands_at(None if place is None else Position(*place)).operation
     return operation in NATURAL and primitive not in NATURAL[operation]
+
+
+def _other_exponent(args: Sequence[Any], place: Any) -> bool:
+    """Whether the exponent is not the number that the expression has: the derivative of a power is a power, too."""
+    operands = operands_at(None if place is None else Position(*place))
+    if operands.operation not in ("pow", "power") or len(operands) != 2:
+        return False
+    try:
+        written = float(operands[1].text)
+    except ValueError:
+        return False
+    return bool((np.asarray(_value(args[1])).astype(np.float32) != np.float32(written)).all())
 
 
 # -- programs
@@ -460,9 +493,10 @@ def _fixes(first: Origin, operands: list[Expression], position: Position | None)
 @atexit.register
 def finish() -> None:
     """Tell of what is still waiting: at the end of a program, or of a block."""
-    for origin in list(known.waiting.values()):
+    for origin in [*known.waiting.values(), *known.infinite.values()]:
         tell(origin, "")
     known.waiting.clear()
+    known.infinite.clear()
 
 
 __all__ = ["Origin", "Search", "finish", "known", "look", "look_at_results", "tell"]

@@ -220,7 +220,7 @@ def _lost(value: np.ndarray, narrow: np.ndarray) -> str:
     merged = (steps != 0) & (np.diff(low) == 0) & (np.abs(flat[1:]) > 1e4)
     if flat.size > 1 and merged.mean() > 0.5:
         at = int(np.nonzero(merged)[0][0])
-        return f"neighbours that differ, {flat[at]:.10g} and {flat[at + 1]:.10g}, become equal"
+        return f"neighbours that differ, {flat[at]!s} and {flat[at + 1]!s}, become equal"
     return ""
 
 

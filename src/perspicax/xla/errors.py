@@ -6,6 +6,8 @@ from typing import Any
 
 from perspicax.binding import runtime
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
+from perspicax.diagnose.expression import located
+from perspicax.diagnose.place import Position
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.diagnose.source import error_position
 
@@ -71,7 +73,8 @@ class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
         labels: tuple[Label, ...] = ()
         if self.donated_to:
             why = f"it was donated to `{self.donated_to}` (`donate_argnums` / `donate_argnames`), which reused its memory"
-            fix = Fix(f"use the result of `{self.donated_to}` from then on, or donate a copy", code="x.copy()")
+            name = _name_in_both(self.position, self.donated_at) or "x"
+            fix = Fix(f"use the result of `{self.donated_to}` from then on, or donate a copy", code=f"{name}.copy()")
             if self.donated_at is not None and self.position is not None:
                 labels = (Label(self.position, f"is {self.what} here"),
                           Label(self.donated_at, f"was donated to `{self.donated_to}` here"))
@@ -80,6 +83,23 @@ class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
             fix = Fix("keep a copy where the value is needed later", code="x.copy()")
         return Report(says=f"An array of type {self.type_text} was {self.what} after it was deleted.",
                       primary=self.position, labels=labels, why=why, fixes=(fix,))
+
+
+def _name_in_both(used: Any, donated: Any) -> str:
+    """The one operand of an operator that another expression has, too: an array; empty if there is none, or several."""
+    import ast  # here: for weight
+
+    nodes: list[list[ast.AST]] = []
+    for place in (used, donated):
+        expression = located(None if place is None else Position(*place))
+        try:
+            nodes.append([] if expression is None else list(ast.walk(ast.parse(expression.text, mode="eval"))))
+        except SyntaxError:
+            return ""
+    operands = {node.id for operator in nodes[0] if isinstance(operator, (ast.BinOp, ast.UnaryOp, ast.Compare))
+                for node in ast.iter_child_nodes(operator) if isinstance(node, ast.Name)}
+    common = operands & {node.id for node in nodes[1] if isinstance(node, ast.Name)}
+    return common.pop() if len(common) == 1 else ""
 
 
 class DLPackError(PerspicaxError, TypeError, ValueError):
