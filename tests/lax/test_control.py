@@ -551,7 +551,8 @@ def test_what_a_body_raises_itself_stays_as_it_is() -> None:
 
 def test_numbers_of_steps_are_integers_and_truth_values_are_bounds() -> None:
     for call, kind in ((lambda: lax.fori_loop(0, 7, lambda i, x: x, 0, unroll=2.5), "integer"),
-                       (lambda: lax.map(lambda x: x, X, batch_size=1.5), "batch")):
+                       (lambda: lax.map(lambda x: x, X, batch_size=1.5), "batch"),
+                       (lambda: lax.map(lambda x: x, X, batch_size=-1), "batch")):
         with pytest.raises(UnrollError) as caught:
             call()
         assert caught.value.kind == kind and isinstance(caught.value, TypeError)

@@ -146,6 +146,12 @@ def test_without_a_rule():
     assert type(caught.value) is MissingBatchingRuleError
 
 
+def test_without_a_rule_a_call_by_keyword_is_told_first():
+    f = custom_batching.custom_vmap(lambda x, *, k: x * k)
+    with pytest.raises(TypeError, match="keyword-only argument `k`"):
+        f(1.0, k=2.0)
+
+
 class TestSequential:
     def test_values(self):
         f = custom_batching.sequential_vmap(lambda x, y: x + y.sum())

@@ -43,5 +43,6 @@ class DerivativeCheckError(PerspicaxError, AssertionError):
         return Report(says="\n".join([head, *lines]),
                       why=f"they may differ by {self.atol:g} + {self.rtol:g} × |expected|, in one random direction",
                       fixes=() if against == "the function itself" else
-                      (Fix("if the derivative is right, try another step, or wider tolerances",
-                           code="check_grads(f, args, order, eps=1e-3, rtol=1e-2)"),))
+                      (Fix("look at the rules of custom derivatives that it uses"),
+                       Fix("if the derivative is right, try another step, or wider tolerances",
+                           code="check_grads(f, args, order, eps=1e-3, rtol=1e-2)")))

@@ -92,7 +92,12 @@ class JitOptionError(PerspicaxError, TypeError, ValueError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.option}` is {self.expected}, not {self.value}.")
+        fixes: tuple[Fix, ...] = ()
+        if self.option.endswith("_argnums") and self.value[:1] in ("'", '"'):
+            fixes = (Fix("name the argument", code=f"{self.option[:-4]}names={self.value}"),)
+        elif self.option.endswith("_argnames") and self.value.isdigit():
+            fixes = (Fix("say the position", code=f"{self.option[:-5]}nums={self.value}"),)
+        return Report(says=f"`{self.option}` is {self.expected}, not {self.value}.", fixes=fixes)
 
 
 class PlacementError(PerspicaxError, ValueError, TypeError):
@@ -188,7 +193,8 @@ class ArgumentNumberError(PerspicaxError, ValueError):
             says=f"`{self.transform}` should differentiate argument {self.number} of `{self.function}`, but the call has "
                  f"{self.count} positional argument{'' if self.count == 1 else 's'}.",
             why="argnums counts positional arguments from 0; keyword arguments are never differentiated",
-            fixes=(Fix(f"pass the argument by position when calling `{self.transform}({self.function})`"),))
+            fixes=(*[Fix("for the last argument", code=f"argnums={self.count - 1}")] * bool(self.count),
+                   Fix(f"if it is given by keyword, pass it by position when calling `{self.transform}({self.function})`")))
 
 
 class JacobianError(PerspicaxError, TypeError):

@@ -34,7 +34,7 @@ class DerivativeStateError(PerspicaxError, TypeError):
         return Report(says=f"{name} returns {_listed(self.got)} for a state of {_listed(self.state)}.",
                       primary=self.definition,
                       why="the derivative with respect to the time has one entry for each of the state",
-                      fixes=(Fix("return a pytree like the first argument"),))
+                      fixes=(Fix(f"return {_listed(self.state)}, like the first argument"),))
 
 
 def _listed(types: tuple[str, ...]) -> str:
@@ -72,6 +72,8 @@ class SolverToleranceError(PerspicaxError, TypeError, ValueError):
 
     @property
     def report(self) -> Report:
-        return Report(says=f"`{self.option}` of `odeint` is a number, not {self.got}.",
-                      why="it is part of the compiled program" if self.traced else "",
-                      fixes=(Fix("make it a static argument of the function that is being traced"),) if self.traced else ())
+        if not self.traced:
+            return Report(says=f"`{self.option}` of `odeint` is a number, not {self.got}.")
+        return Report(says=f"`{self.option}` of `odeint` is a traced {self.got}, whose value is not known yet.",
+                      why="it becomes part of the compiled program, so it must be a number before that is made",
+                      fixes=(Fix("make it a static argument of the function that is being traced"),))

@@ -64,7 +64,10 @@ class CollectiveNotThereYet(PerspicaxError, NotImplementedError):
         why = "collectives work over one whole axis of `vmap` at a time" if "vmap" in self.place else \
             "it is served along the axes of a mesh alone for which `shard_map` was given check_vma=False" \
             if "types" in self.place else 'along the axes of a mesh values are "varying" or the same for all'
-        return Report(says=f"`{self.function}` does not serve {self.option} {self.place} yet.", why=why)
+        return Report(says=f"`{self.function}` does not serve {self.option} {self.place} yet.", why=why,
+                      fixes=(Fix("nest two `vmap`s: the inner one has the axis within a group",
+                                 code='jax.vmap(jax.vmap(f, axis_name="i"))(x)'),)
+                      if "groups" in self.option and "vmap" in self.place else ())
 
 
 class CollectivePlatformError(PerspicaxError, NotImplementedError):

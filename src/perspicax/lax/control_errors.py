@@ -128,8 +128,7 @@ class ScanLengthError(PerspicaxError, ValueError):
 
     Attributes:
         function: the name of the body.
-        kind: `differ`, `scalar`, `unknown`, `negative`, `batch` (a negative size of batches) or `empty` (no steps, while
-            nothing is compiled).
+        kind: `differ`, `scalar`, `unknown`, `negative` or `empty` (no steps, while nothing is compiled).
         rows: the arrays that are stepped over: path and type.
         length: the number of steps that was asked for.
         transform: the function that was called.
@@ -149,8 +148,6 @@ class ScanLengthError(PerspicaxError, ValueError):
                           why="`xs` holds no array, and `length` was not given", fixes=(Fix("say it", code="length=10"),))
         if self.kind == "negative":
             return Report(says=f"{what} was asked for {self.length} steps.", why="a length is not negative")
-        if self.kind == "batch":
-            return Report(says=f"{what} was asked for batches of {self.length}.", why="`batch_size` is a number of entries")
         if self.kind == "empty":
             return Report(says=f"{what} has no steps to take, and jit is disabled.",
                           why="without a step there is no result to tell what an empty stack of them would be made of",
@@ -200,7 +197,9 @@ class UnrollError(PerspicaxError, ValueError, TypeError):
     @property
     def report(self) -> Report:
         if self.kind == "batch":
-            return Report(says=f"`batch_size` of {self.transform} is {self.got}.", why="it is a number of entries, an integer")
+            return Report(says=f"`batch_size` of {self.transform} is {self.got}.",
+                          why="it is a number of entries: a positive integer",
+                          fixes=(Fix("leave it out, to take one entry at a time"),))
         if self.kind in ("negative", "integer"):
             return Report(says=f"`unroll` of {self.transform} is {self.got}.",
                           why="it is a number of steps, or a truth value: all of them, or one at a time")

@@ -205,6 +205,7 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
 
     Raises:
         ScanLengthError: the leading axes disagree.
+        UnrollError: `batch_size` is no number of entries.
 
     >>> map(lambda x: x * x, jnp.arange(3))
     Array([0, 1, 4], dtype=int32)
@@ -217,6 +218,8 @@ def map(f: Callable[..., Any], xs: Any, *, batch_size: int | None = None) -> Any
             if type(error) is not TypeError:  # a traced one has its own report
                 raise
             raise UnrollError(transform="map", got=repr(batch_size), kind="batch") from None
+        if size < 0:
+            raise UnrollError(transform="map", got=str(size), kind="batch")
         return _map_batches(f, xs, size)
     leaves, xs_tree = tree.flatten(xs)
     in_tree = tree.flatten(((xs,), {}))[1]
@@ -234,8 +237,6 @@ def _map_batches(f: Callable[..., Any], xs: Any, size: int) -> Any:
     leaves, xs_tree = tree.flatten(xs)
     avals = check_arguments(leaves, tree.flatten(((xs,), {}))[1], f, "map")
     n = _scan_length(function_name(f), avals, xs_tree, None, "map")
-    if size < 0:
-        raise ScanLengthError(function=function_name(f), kind="batch", rows=(), length=size, transform="map")
     rounds, rest = divmod(n, size)
     together = vmap(functools.wraps(f, updated=())(lambda *args: calling(f, "map", "f", args)))
     done = []

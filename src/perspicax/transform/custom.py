@@ -66,7 +66,8 @@ class BoundArguments:
         bound.apply_defaults()
         by_name = [name for name in bound.kwargs if name in kwargs]
         if by_name:
-            raise CustomRuleError(function=function_name(self.fun), kind="keyword", rule="", got=by_name[0])
+            raise CustomRuleError(function=function_name(self.fun), kind="keyword", rule="", got=by_name[0],
+                                  transform=type(self).__name__)
         return bound.args
 
 

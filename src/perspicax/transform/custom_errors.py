@@ -163,8 +163,9 @@ class StructureError(PerspicaxError, TypeError, ValueError):
         why = f"`{self.transform}` staged `{f}` for its example arguments; behind arguments like these come the values " \
               "that it took out of the closure"
         if self.expected == self.got:
-            return Report(says=f"`{f}`, as `{self.transform}` returned it, takes {self.values} hoisted values behind its "
-                               f"arguments, but was given {self.given}.", why=why,
+            return Report(says=f"`{f}`, as `{self.transform}` returned it, takes {self.values} further "
+                               f"value{'' if self.values == 1 else 's'} behind its arguments, but was given {self.given}.",
+                          why=why,
                           fixes=(Fix(code=f"{f if f.isidentifier() else 'converted'}(*args, *values)"),))
         expected, got = self.expected.children()[0], self.got.children()[0]
         return Report(says=differences(f"`{f}`, as `{self.transform}` returned it, was called with arguments of another "
@@ -287,4 +288,4 @@ class CallSignatureError(PerspicaxError, TypeError):
     @property
     def report(self) -> Report:
         return Report(says=f"`{self.function}` cannot be called like this: {self.reason}.",
-                      why=f"it takes {self.signature}; its rules get all of its arguments by position")
+                      why=f"its parameters are {self.signature}")

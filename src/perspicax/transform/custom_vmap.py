@@ -63,10 +63,10 @@ class custom_vmap(BoundArguments):
 
     @public
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args = self.resolve(args, kwargs)  # how it is called is told first, as in JAX
         name = function_name(self.fun)
         if self.vmap_rule is None:
             raise MissingBatchingRuleError(function=name)
-        args = self.resolve(args, kwargs)
         leaves, in_tree = tree.flatten((args, {}))
         if eager_or_deferring(leaves):
             return self.fun(*args)

@@ -356,7 +356,7 @@ class AccumulatorError(PerspicaxError, TypeError, ValueError):
             args = self.expected.unflatten(list(range(self.expected.num_leaves)))[0]
             name = next(f"args{tree.keystr(path)}" for path, leaf in tree.flatten_with_path(args)[0] if leaf == self.index)
             return Report(says=f"`with_refs` of the pull-back of `{f}` was given {with_article(self.got)} for `{name}`.",
-                          why=why)
+                          why=why, fixes=(Fix("where the cotangent should be returned", code="jax.ad.GradValue()"),))
         rows = differences("", self.expected, self.got, "args", "with_refs").splitlines()[1:]
         return Report(says="\n".join([f"`with_refs` of the pull-back of `{f}` was given another structure than the arguments "
                                       "have:", *rows[:8]]), why=why)
@@ -555,6 +555,7 @@ class CustomRuleError(PerspicaxError, TypeError):
     expected: Any = ""
     path: str = ""
     names: tuple[str, str] = ("", "")
+    transform: str = ""
 
     @property
     def report(self) -> Report:
@@ -574,8 +575,9 @@ class CustomRuleError(PerspicaxError, TypeError):
                          Fix("cut it off from differentiation", code="jax.lax.stop_gradient(value)"))
             case "keyword":
                 says = f"`{f}` has rules of its own, and its keyword-only argument `{self.got}` was given."
-                why = "the rules of a custom derivative (or of a custom_vmap) take arguments by position"
-                fixes = (Fix(f"let `{self.got}` be an ordinary parameter, named in `nondiff_argnums` if it has no derivative"),)
+                why = "such rules take all arguments by position"
+                besides = "" if self.transform == "custom_vmap" else ", named in `nondiff_argnums` if it has no derivative"
+                fixes = (Fix(f"let `{self.got}` be an ordinary parameter, without the `*` before it{besides}"),)
             case "defjvps":
                 says = f"`defjvps` does not serve `{f}`, which has `nondiff_argnums`."
                 why = "it takes one rule for each argument, and some arguments here have none"

@@ -337,8 +337,7 @@ def checkpoint(fun: Callable[..., Any], *, prevent_cse: bool | Sequence[Any] = T
     Array(-0.2556391, dtype=float32, weak_type=True)
     """
     if concrete is not None:
-        raise RemovedOptionError(option="concrete", function="jax.checkpoint",
-                                 instead=f"jax.checkpoint({function_name(fun)}, static_argnums=(1,))",
+        raise RemovedOptionError(option="concrete", function="jax.checkpoint", instead="static_argnums=(1,)",
                                  because="arguments that Python branches on are named by `static_argnums`; all others "
                                          "are traced")
     options = _Options(prevent_cse, policy, static_argnums, static_argnames)

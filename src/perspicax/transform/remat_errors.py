@@ -90,7 +90,8 @@ class RemovedOptionError(PerspicaxError, NotImplementedError):
     @property
     def report(self) -> Report:
         return Report(says=f"`{self.function}` has no option `{self.option}` any more.",
-                      why=self.because, fixes=(Fix(code=self.instead),))
+                      why=self.because,
+                      fixes=(Fix("leave it out, or give in its place", code=self.instead),))
 
 
 __all__ = ["RematOptionError", "RematPolicyError", "RemovedOptionError"]

@@ -1,0 +1,4 @@
+import perspicax as jax
+import perspicax.numpy as jnp
+
+jax.lax.after_all(jnp.ones(3))

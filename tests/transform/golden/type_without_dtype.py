@@ -1,0 +1,3 @@
+import perspicax as jax
+
+jax.ShapeDtypeStruct((2, 3), None)
