@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from perspicax.core.loops import while_fix
-from perspicax.core.static_fixes import static_fix
+from perspicax.core.static_fixes import numbered_fix, static_fix
 from perspicax.diagnose.conditions import Condition, on_device
 from perspicax.diagnose.expression import Expression
 from perspicax.diagnose.place import Span
@@ -28,14 +28,17 @@ def choice_fixes(asked: Question) -> list[Fix]:
     kind = asked.condition.kind if asked.condition is not None else ""
     as_setting = asked.looks_like_settings() and kind not in ("call", "in", "bool", "while")
     fixes: list[Fix] = []
+    asked_in = asked.node.file if asked.node is not None else None
+    numbered = numbered_fix(asked.origin, asked_in) if not settings and kind not in ("call", "in", "bool", "while") else None
+    fixes += [numbered] if numbered is not None else []
     if as_setting:
         what = " and ".join(f"`{name}`" for name in settings)
         made = static_fix(asked.origin, settings, f"make {what} static, so that {asked.origin.transform} compiles once "
-                          "for each value of it" if asked.origin.transform == "jit" else "")
+                          "for each value of it" if asked.origin.transform == "jit" else "", asked_in=asked_in)
         fixes += [made] if made is not None else []
     fixes += _rewrites(asked)
     if settings and not as_setting and (kind != "while" or asked.looks_like_settings()):
-        made = static_fix(asked.origin, settings, when=_when_python(settings))
+        made = static_fix(asked.origin, settings, when=_when_python(settings), asked_in=asked_in)
         fixes += [made] if made is not None else []
     return fixes
 

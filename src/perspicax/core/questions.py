@@ -8,6 +8,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from perspicax.core.provenance import Argument, Provenance, TracedName, listed
+from perspicax.core.static_fixes import is_ours, wrapping_span
 from perspicax.diagnose.conditions import Condition, condition_at
 from perspicax.diagnose.expression import Expression, located
 from perspicax.diagnose.files import source_file
@@ -249,8 +250,11 @@ def _labels(asked: Question) -> tuple[Label, ...]:
     primary = _primary(asked)
     span = asked.value.span if asked.value is not None else primary
     labels = [Label(span, f"{asked.origin.type_text}{_how(asked)}")]
-    definition = definition_span(asked.origin.definition)
     where = resolve(primary)
+    if is_ours(asked.origin):  # `jax.jit(m.apply)`: the user knows that line
+        wrapped = wrapping_span(asked.node.file if asked.node is not None else None, asked.origin)
+        return (*labels, *([Label(wrapped, f"{asked.origin.transform} is asked for here")] if wrapped is not None else []))
+    definition = definition_span(asked.origin.definition)
     if definition is not None and where is not None and definition.line != where.line:
         code = asked.origin.definition.code if isinstance(asked.origin.definition, Position) else None
         inside = code is not None and isinstance(asked.position, Position) and asked.position.code is code
@@ -362,7 +366,7 @@ def _why(asked: Question) -> str:
     if origin.transform in _FOR_EACH:
         return (f"{origin.transform} runs {f} once for all its {_FOR_EACH[origin.transform]}s, with placeholders that "
                 f"have a shape and a dtype but no value; {wants}")
-    names = list(dict.fromkeys(a.root for a in asked.data if a.function == origin.function))
+    names = list(dict.fromkeys(a.root for a in asked.data if a.function == origin.function)) if not is_ours(origin) else []
     if len(names) == 1:
         stands = f"a placeholder in place of {listed(names)} that has a shape and a dtype but no value"
     else:

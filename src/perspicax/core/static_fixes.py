@@ -3,17 +3,21 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
+import re
 from collections.abc import Sequence
 
 from perspicax.core.provenance import Provenance, listed
 from perspicax.diagnose.files import SourceFile, source_file
-from perspicax.diagnose.place import Position, node_span
+from perspicax.diagnose.frames import INTERNAL, kind_of
+from perspicax.diagnose.place import Position, Span, node_span
 from perspicax.diagnose.report import Edit, Fix
 
-__all__ = ["static_fix"]
+__all__ = ["is_ours", "numbered_fix", "static_fix", "wrapping_span"]
 
 
-def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: str = "") -> Fix | None:
+def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: str = "",
+               asked_in: SourceFile | None = None) -> Fix | None:
     """Make the arguments `names` of the traced function known.
 
     Args:
@@ -21,6 +25,7 @@ def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: s
         names: parameters.
         says: what the proposal does; if empty, the code speaks for itself.
         when: under which condition it is right.
+        asked_in: the user's file, where a function of ours (`Module.apply`) is traced.
     """
     if not names:
         return None
@@ -32,6 +37,7 @@ def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: s
         return None
     literal = _literal(names)
     file = source_file(origin.definition.code.co_filename) if isinstance(origin.definition, Position) else None
+    file = asked_in if asked_in is not None and is_ours(origin) else file
     found = _decorator(file, origin) or _wrapping(file, origin)
     if found is None or file is None:
         name = "f" if origin.function == "lambda" else origin.function  # a proposal must parse
@@ -40,6 +46,53 @@ def static_fix(origin: Provenance, names: Sequence[str], says: str = "", when: s
     text = _with_static(file, node, names, literal, is_decorator)
     code = f"@{text}" if is_decorator else text
     return Fix(says, code=code, edits=(Edit(node_span(file, node, origin.function), text),), when=when)
+
+
+def is_ours(origin: Provenance) -> bool:
+    """Whether the traced function is one of Perspicax's own, such as `Module.apply`."""
+    return isinstance(origin.definition, Position) and kind_of(origin.definition.code.co_filename) == INTERNAL
+
+
+def wrapping_span(file: SourceFile | None, origin: Provenance) -> Span | None:
+    """Where a file has the one call `jax.jit(m.apply)`."""
+    found = _wrapping(file, origin)
+    return node_span(file, found[0], origin.function) if found is not None and file is not None else None
+
+
+def numbered_fix(origin: Provenance, asked_in: SourceFile | None) -> Fix | None:
+    """Make one of `*args` known: it has no name, but a number.
+
+    Args:
+        origin: of the value, which depends on one argument alone.
+        asked_in: the user's file.
+    """
+    if origin.transform != "jit" or len(origin.arguments) != 1 or not isinstance(origin.definition, Position):
+        return None
+    code, argument = origin.definition.code, origin.arguments[0]
+    numbered = re.fullmatch(r"(\w+)\[(\d+)\]", argument.name)
+    if numbered is None or not argument.setting or argument.function != origin.function:
+        return None
+    if not code.co_flags & inspect.CO_VARARGS:
+        return None
+    named = code.co_varnames[:code.co_argcount]
+    if code.co_varnames[code.co_argcount + code.co_kwonlyargcount] != numbered[1]:
+        return None
+    roots = {name.split("[")[0].split(".")[0] for name in origin.parameters}
+    bound = named[:1] == ("self",) and "self" not in roots
+    number = len(named) - bound + int(numbered[2])
+    says = "make it static, so that jit compiles once for each value of it"
+    found = _wrapping(asked_in, origin)
+    if found is None or asked_in is None:
+        decorator = _decorator(source_file(code.co_filename), origin)
+        if decorator is not None and isinstance(decorator[0], ast.Call):  # it has options already
+            return None
+        return Fix(says, code=f"jax.jit({'f' if origin.function == 'lambda' else origin.function}, static_argnums={number})")
+    if any(k.arg is None or k.arg.startswith("static") for k in found[0].keywords):  # type: ignore[attr-defined]
+        return None
+    changed = copy.deepcopy(found[0])
+    changed.keywords.append(ast.keyword("static_argnums", ast.Constant(number)))  # type: ignore[attr-defined]
+    text = ast.unparse(changed)
+    return Fix(says, code=text, edits=(Edit(node_span(asked_in, found[0], origin.function), text),))
 
 
 def _literal(names: Sequence[str]) -> str:
