@@ -116,7 +116,8 @@ class PyTreeMismatchError(PerspicaxError, ValueError, TypeError):  # JAX raises 
             says=_says(f"`{here}` does not have the structure of `{there}`{asked}", self.mismatches, there, here),
             labels=_labels(expected, there, actual, here),
             why=self.why_expected,
-            fixes=tuple(_fixes(self.mismatches, self.position, there, actual)),
+            fixes=(*_fixes(self.mismatches, self.position, there, actual),
+                   *(_key_fixes(self.mismatches, there, here, actual) if self.function.endswith("tree_map") else ())),
         )
 
 
@@ -179,6 +180,26 @@ def _fixes(found: tuple[Mismatch, ...], position: Place, there: str, actual: Exp
             if shown.startswith(("a tuple", "a list")):
                 fixes.append(Fix(f"make it a {kind}", edits=(Edit(actual.span, f"{kind}({actual.text})"),)))
     return fixes
+
+
+def _key_fixes(found: tuple[Mismatch, ...], there: str, here: str, actual: Expression | None) -> list[Fix]:
+    """What to do about keys that one of two trees of `tree_map` has."""
+    from perspicax.core.tree_mismatch import KeysDiffer  # as above
+    from perspicax.core.tree_paths import place
+
+    match found:
+        case (KeysDiffer(path=(), missing=missing, extra=(extra,), similar=()),) if missing:  # a level too many
+            says = f"if the tree that is wanted stands under the key {extra!r}, pass that"
+            return [Fix(says, code=f"{actual.grouped}[{extra!r}]") if actual is not None else Fix(says)]
+        case (KeysDiffer(path=path, missing=missing, extra=(), similar=()),):
+            keys = f"the key{'s' * (len(missing) > 1)} {', '.join(map(repr, missing))}"
+            return [Fix(f"put {keys} into `{place(here, path)}`, or leave {'them' if len(missing) > 1 else 'it'} out of "
+                        f"`{place(there, path)}`")]
+        case (KeysDiffer(path=path, missing=(), extra=extra, similar=()),):
+            keys = f"the key{'s' * (len(extra) > 1)} {', '.join(map(repr, extra))}"
+            return [Fix(f"leave {keys} out of `{place(here, path)}`, or put {'them' if len(extra) > 1 else 'it'} into "
+                        f"`{place(there, path)}`")]
+    return []
 
 
 class UnsortableKeysError(PerspicaxError, ValueError, TypeError):  # in JAX a defaultdict raises the latter

@@ -300,7 +300,9 @@ def einsum_report(error: Any, types: Sequence[Any]) -> Report:
                 says = f"`einsum`: {axis} has sizes {error.expected} and {error.found} in {name}."
             why = f"axes of one letter have one size, or 1:\n{_drawn_letters(error.subscripts, shown, value)}"
     labels = _labels(shown) if error.kind in ("rank", "size") else ()
-    return Report(says=says, labels=labels, why=why)
+    fixes = () if error.kind != "size" or value == "..." else (
+        Fix("give both axes one size; or two letters, where they are two axes"),)
+    return Report(says=says, labels=labels, why=why, fixes=fixes)
 
 
 def _drawn_letters(subscripts: str, operands: Sequence[Operand], letter: str) -> str:
