@@ -399,6 +399,34 @@ def test_jvp_moves_variables() -> None:
     np.testing.assert_allclose(apply(whole)(variables, X)[1], X @ jnp.ones((3, 2)), rtol=1e-6)
 
 
+def same(scope: Scope, x: Any) -> Any:
+    return x
+
+
+def vmapped_within(scope: Scope, x: Any) -> Any:
+    return jax.vmap(lambda row: row, out_axes=(0, 1))(x)
+
+
+@pytest.mark.parametrize("program, words", [
+    (lambda: apply(lift.vmap(same, {}, {}, in_axes=7, axis_size=3))({}, X), "cannot map `x` over axis 7"),
+    (lambda: apply(lift.vmap(same, {}, {}, in_axes=((0, 1),)))({}, X), "`in_axes[0]` is a tuple of length 2, but `args[0]`"),
+    (lambda: apply(lift.vmap(same, {}, {}, in_axes=((0, 1),), axis_size=3))({}, X),
+     "`in_axes[0]` is a tuple of length 2, but `x` is a leaf"),
+    (lambda: apply(lift.vmap(same, {}, {}, out_axes=None))({}, X), "that `result` of `same`"),
+    (lambda: init(lift.vmap(dense, {"params": None}, {"params": True}))(KEY, jnp.ones((2, 4, 3))),
+     "`variable_axes` says that `variables['params']['kernel']`"),
+    (lambda: init(lift.vmap(dense, {"params": 5}, {"params": True}))(KEY, jnp.ones((2, 4, 3))), "`variable_axes` of vmap"),
+    (lambda: apply(lift.vmap(vmapped_within, {}, {}))({}, jnp.ones((2, 4, 3))), "`<lambda>(...)` is a leaf"),
+    (lambda: apply(lambda scope: lift.jvp(same, scope, (X,), (X, X), {}))({}), "given 1 positional argument: `x`"),
+    (lambda: apply(lambda scope: lift.jvp(dense, scope, (X,), (X,), {"params": {}}))(init(dense)(KEY, X)[1]),
+     "`tangent of variables['params']` lacks"),
+])
+def test_axes_and_tangents_are_told_of_in_the_users_names(program: Any, words: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        program()
+    assert words in " ".join(str(caught.value).split())
+
+
 def test_swapped_collections_have_each_others_name() -> None:
     read = lift.swap_collection(lambda scope: scope.get_variable("a", "q"), "a", "b")
     assert apply(read)(freeze({"a": {"q": 1}, "b": {"q": 2}})) == 2

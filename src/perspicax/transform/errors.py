@@ -497,9 +497,9 @@ class BatchAxisError(PerspicaxError, ValueError, TypeError):
                       f"{self.structure} of the one and along axis {self.axes} of the other"
                 fixes = (Fix("lay them alike first", code=f"jax.reshard({self.name}, jax.P(...))"),)
             case "mapped result":
-                says = f"`out_axes` says that `{self.got}` of `{f}` is the same for the whole batch, but it is not."
+                says = f"`{option}` says that `{self.got}` of `{f}` is the same for the whole batch, but it is not."
                 why = "it was computed from an argument that vmap maps"
-                fixes = (Fix("let it have a batch axis", code="out_axes=0"),)
+                fixes = (Fix("let it have a batch axis", code="out_axes=0" if option == "out_axes" else ""),)
             case _:
                 says = f"`{option}` of vmap asks for axis {self.got} in a result of {self.expected} axes."
                 why = "the batch axis must be one of the result's axes"

@@ -6,9 +6,10 @@ from typing import Any
 
 import perspicax as jax
 from perspicax import tree_util
+from perspicax.diagnose.errors import PerspicaxError
 from perspicax.flax import struct
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.lift_reports import of_pair
+from perspicax.flax.core.lift_reports import of_pair, tangents_in_users_terms
 from perspicax.flax.core.packing import Groups, named_as, pack
 from perspicax.flax.core.scopes import Scope
 from perspicax.flax.tree_errors import LiftError
@@ -138,15 +139,21 @@ def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, varia
 
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
         moving, still = variables
+        passing: list[PerspicaxError] = []  # errors of what `fn` does
 
         @named_as(fn, signature=False)
         def inner(moving: Any, args: Any) -> Any:
             inside = enter((moving, still), rngs)
-            result = fn(inside, *args)
+            try:
+                result = fn(inside, *args)
+            except PerspicaxError as error:
+                passing.append(error)
+                raise
             return result, leave(inside)
 
         given = tuple([{col: each[col] for col in own} for each, own in zip(of_scopes, moving, strict=True)])
-        result, tangent, changed = jax.jvp(inner, (moving, args), (given, tuple(tangents)), has_aux=True)
+        with tangents_in_users_terms(fn, (moving, args), (given, tuple(tangents)), passing):
+            result, tangent, changed = jax.jvp(inner, (moving, args), (given, tuple(tangents)), has_aux=True)
         return (result, tangent), changed
 
     lifted = pack(differentiated, (moving_collections, variables), (variables,), (rngs,), name="jvp")

@@ -8,11 +8,12 @@ from typing import Any
 import perspicax as jax
 from perspicax import random, tree_util
 from perspicax.diagnose import Fix
+from perspicax.diagnose.errors import PerspicaxError
 from perspicax.flax.core import meta
 from perspicax.flax.core.axes_scan import broadcast
 from perspicax.flax.core.axes_scan import scan as scan_axes
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.lift_reports import in_users_terms
+from perspicax.flax.core.lift_reports import axes_in_users_terms, in_users_terms
 from perspicax.flax.core.lift_stages import remat
 from perspicax.flax.core.packing import Groups, named_as, pack, tree_map_rngs
 from perspicax.flax.core.scopes import Scope
@@ -37,12 +38,17 @@ def _with_axis(change: Callable[[Any, int, dict[Any, Any]], Any], groups: Groups
                   for group, axis in zip(groups, axes, strict=True)])
 
 
-def _sizes(tree: Any, axes: Any) -> set[int]:
+def _sizes(tree: Any, axes: Any, transform: str) -> set[int]:
     """The sizes of the leaves of a tree along their axes, which are given for the tree or for parts of it."""
     def none(x: Any) -> bool:  # an argument that is left out stands as None, and has an axis all the same
         return x is None
 
-    spread = tree_util.tree_broadcast(axes, tree, is_leaf=none)
+    try:
+        spread = tree_util.tree_broadcast(axes, tree, is_leaf=none)
+    except PerspicaxError as error:
+        if hasattr(error, "prefix_name"):
+            error.function, error.prefix_name, error.full_name = transform, "in_axes", "args"  # type: ignore[attr-defined]
+        raise
     found = zip(tree_util.tree_leaves(tree, is_leaf=none), tree_util.tree_leaves(spread, is_leaf=none), strict=True)
     sizes = [(jax.numpy.shape(leaf), axis) for leaf, axis in found if axis is not None and leaf is not None]
     return {shape[axis] for shape, axis in sizes if -len(shape) <= axis < len(shape)}  # of others `jax.vmap` tells
@@ -112,7 +118,7 @@ def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutA
         axes = _axes_of_each(in_axes, args, "vmap")
         size = axis_size
         if size is None:
-            sizes = _sizes(variables, taken_axes) | _sizes(args, axes)
+            sizes = _sizes(variables, taken_axes, "vmap") | _sizes(args, axes, "vmap")
             if not sizes:
                 raise LiftError(says="`vmap` was given nothing to map over, and no `axis_size`.",
                                 why="the size of the mapped axis comes from the arguments and variables that have it",
@@ -121,14 +127,22 @@ def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutA
         keys = tuple([tree_map_rngs(lambda key: random.split(key, size), group) if split else group
                       for group, split in zip(rngs, splits, strict=True)])
 
+        passing: list[PerspicaxError] = []  # errors of what `fn` does
+
         @named_as(fn, signature=False)
         def inner(variables: Groups, keys: Groups, args: Any) -> Any:
             scope = enter(_with_axis(meta.remove_axis, variables, taken_axes, metadata_params), keys)
-            result = fn(scope, *args)
+            try:
+                result = fn(scope, *args)
+            except PerspicaxError as error:
+                passing.append(error)
+                raise
             return result, _with_axis(meta.add_axis, leave(scope), given_axes, metadata_params)
 
-        return jax.vmap(inner, in_axes=(taken_axes, rng_axes, axes), out_axes=(out_axes, given_axes), axis_size=size,
-                        axis_name=axis_name, spmd_axis_name=spmd_axis_name)(variables, keys, args)
+        over = jax.vmap(inner, in_axes=(taken_axes, rng_axes, axes), out_axes=(out_axes, given_axes), axis_size=size,
+                        axis_name=axis_name, spmd_axis_name=spmd_axis_name)
+        with axes_in_users_terms(fn, in_axes, out_axes, passing):
+            return over(variables, keys, args)
 
     return pack(mapped, tuple(taken), tuple(given), tuple(split_rngs), name="vmap")
 
@@ -205,7 +219,7 @@ def _length(args: Any, axes: Any, stepped: Groups, taken_axes: Any) -> int:
     def ints(axes: Any) -> Any:
         return tree_util.tree_map(lambda axis: None if axis is broadcast else axis, axes, is_leaf=lambda x: x is broadcast)
 
-    sizes = _sizes(args, ints(axes)) | _sizes(stepped, ints(taken_axes))
+    sizes = _sizes(args, ints(axes), "scan") | _sizes(stepped, ints(taken_axes), "scan")
     if not sizes:
         raise LiftError(says="`scan` was given nothing to loop over, and no `length`.",
                         why="the number of steps is the size of the axes that are looped over, or `length`",

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from perspicax.diagnose.source import code_of
 from perspicax.flax.error_base import article
 from perspicax.flax.tree_errors import LiftError
 
-__all__ = ["in_users_terms", "named_transform", "of_pair"]
+__all__ = ["axes_in_users_terms", "in_users_terms", "named_transform", "of_pair", "tangents_in_users_terms"]
 
 
 @contextmanager
@@ -99,6 +100,109 @@ def _second_parameter(fn: Callable[..., Any]) -> str:
 def _place(fn: Callable[..., Any] | None) -> Position | None:
     code = code_of(fn)
     return None if code is None else Position(code, 0)
+
+
+def _argument_name(fn: Callable[..., Any], index: int) -> str:
+    """The name of an argument of `fn` that comes after its scope or module."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        names = [name for name, each in inspect.signature(fn).parameters.items() if each.kind in kinds]
+    except (TypeError, ValueError):  # a builtin
+        names = []
+    return names[index + 1] if index + 1 < len(names) else f"args[{index}]"
+
+
+def _users_name(fn: Callable[..., Any], name: str) -> str:
+    """What the user calls a value of the lifted function, whose arguments are groups of variables and `args`."""
+    found = re.match(r"args\[(\d+)\]", name)
+    if found:
+        return _argument_name(fn, int(found[1])) + name[found.end():]
+    return _variable(name) if name.startswith(("variables[", "moving[")) else name
+
+
+@contextmanager
+def axes_in_users_terms(fn: Callable[..., Any], in_axes: Any, out_axes: Any,
+                        passing: list[PerspicaxError]) -> Iterator[None]:
+    """Within it, errors of `jax.vmap` speak of the axes that the user gave, and of his arguments and result.
+
+    Args:
+        fn: the user's function, of a scope or module and arguments.
+        in_axes, out_axes: as he gave them.
+        passing: the errors that come out of `fn`, which speak of something else.
+    """
+    try:
+        yield
+    except PerspicaxError as error:
+        if any(error is own for own in passing):
+            raise
+        match type(error).__name__:
+            case "BatchSizeError":
+                rows = error.rows  # type: ignore[attr-defined]
+                error.rows = tuple([(_users_name(fn, name), *rest) for name, *rest in rows])  # type: ignore[attr-defined]
+                error.in_axes = ()  # type: ignore[attr-defined]  # they were those of the lifted function
+            case "BatchAxisError":
+                _of_axes(error, fn, in_axes, out_axes)
+        raise
+
+
+def _of_axes(error: Any, fn: Callable[..., Any], in_axes: Any, out_axes: Any) -> None:
+    """Speak of the axes of the user's function."""
+    error.name = _users_name(fn, error.name)
+    match error.option, error.kind:
+        case "out_axes", "tree":
+            error.axes, error.structure = out_axes, error.structure.children()[0]
+        case "out_axes", "mapped result" if error.got.startswith("result[0]"):
+            error.got = f"result{error.got.removeprefix('result[0]')}"
+        case "out_axes", "mapped result":
+            error.option, error.got = "variable_axes", _variable(error.got)
+        case "out_axes", "range" if error.got not in map(str, tree_util.tree_leaves(out_axes)):
+            error.option = "variable_axes"
+        case "in_axes", "tree":
+            _of_one_argument(error, fn, in_axes)
+
+
+def _of_one_argument(error: Any, fn: Callable[..., Any], in_axes: Any) -> None:
+    """Speak of the first argument that the axes do not fit."""
+    several = isinstance(in_axes, (tuple, list))
+    for index, structure in enumerate(error.structure.children()):
+        axes = in_axes[index] if several else in_axes
+        try:
+            tree_util.tree_map(lambda axis, below: None, axes, structure.unflatten(range(structure.num_leaves)),
+                               is_leaf=lambda axis: axis is None)
+        except ValueError:
+            error.axes, error.structure, error.index = axes, structure, index
+            error.name = _argument_name(fn, index)
+            return
+
+
+@contextmanager
+def tangents_in_users_terms(fn: Callable[..., Any], primals: tuple[Any, Any], moves: tuple[Any, Any],
+                            passing: list[PerspicaxError]) -> Iterator[None]:
+    """Within it, errors of `jax.jvp` speak of the arguments of `fn`, and of variables by their collections.
+
+    Args:
+        fn: the user's function, of a scope or module and arguments.
+        primals: for each scope the variables that move; and the arguments.
+        moves: their tangents.
+        passing: the errors that come out of `fn`, which speak of something else.
+    """
+    try:
+        yield
+    except PerspicaxError as found:
+        error: Any = found
+        if type(error).__name__ != "TangentError" or any(error is own for own in passing):
+            raise
+        (moving, args), (given, tangents) = primals, moves
+        if error.kind != "tree":
+            error.name = _users_name(fn, error.name)
+        elif tree_util.tree_structure(args) != tree_util.tree_structure(tangents):
+            error.expected, error.got = tree_util.tree_structure(args), tree_util.tree_structure(tangents)
+            error.arguments = tuple([_argument_name(fn, index) for index in range(len(args))])
+        else:
+            error.expected, error.got = tree_util.tree_structure(moving), tree_util.tree_structure(given)
+            error.arguments = ("variables",) if len(moving) == 1 else tuple(
+                [f"variables[{index}]" for index in range(len(moving))])
+        raise
 
 
 @contextmanager
