@@ -137,6 +137,16 @@ def roots(x):
     return jnp.sum(x ** 0.5)
 print(jax.grad(roots)(jnp.array([0.5, 0.0])))
 """),
+    "a counter of a static self": ("SideEffect", "self.calls += 1", """
+import functools
+class Model:
+    calls = 0
+    @functools.partial(jax.jit, static_argnums=0)
+    def __call__(self, x):
+        self.calls += 1
+        return 2 * x
+Model()(jnp.ones(2))
+"""),
     "log of zero": ("NonFinite", "return jnp.log(p)", """
 def logs(p):
     return jnp.log(p)

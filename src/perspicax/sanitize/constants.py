@@ -15,15 +15,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from types import CodeType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from perspicax.core.array import Array
 from perspicax.core.config import local, sanitize
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.trace import JaxprTrace
 from perspicax.core.tracer import Tracer
+from perspicax.core.tree_parts import all_leaves
 from perspicax.diagnose.frames import USER, kind_of, user_position
 from perspicax.diagnose.links import is_a
 from perspicax.diagnose.meaning import FRESH, UNKNOWN, Scope, own_nodes
@@ -83,7 +85,7 @@ def watch_call(call: FlatFunction, args: Sequence[Any], kwargs: dict) -> Callabl
 
 
 def _watch(call: FlatFunction, args: Sequence[Any], kwargs: dict) -> Callable[[bool], None] | None:
-    scopes = reachable([call.fun])
+    scopes = reachable([_with_self(call.fun, args)])
     watched = [w for scope in scopes for w in _changes(scope)]
     before = [w.state() for w in watched]
     calls = _Calls(scopes)
@@ -105,6 +107,15 @@ def _watch(call: FlatFunction, args: Sequence[Any], kwargs: dict) -> Callable[[b
         lost_stores(call.fun, args, kwargs, traced, transform)
 
     return look
+
+
+def _with_self(fun: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
+    """A method whose `self` is a static argument, bound to it: what it stores there is looked at, too."""
+    if not isinstance(fun, FunctionType) or not args or fun.__code__.co_argcount == 0 or fun.__code__.co_varnames[0] != "self":
+        return fun
+    owner = args[0]
+    static = not isinstance(owner, Tracer | Array) and all_leaves([owner])  # trees are put together anew
+    return MethodType(fun, owner) if static else fun
 
 
 def _text(scope: Scope, node: ast.AST) -> str:
