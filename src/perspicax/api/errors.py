@@ -123,9 +123,12 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
         fixes: tuple[Fix, ...] = ()
         match self.kind:
             case "platform":
-                says = f"`device_put` takes a device, not the name of a platform: {self.got}."
-                why = "a platform may have several devices"
-                fixes = (Fix("take its first device", code=f"jax.devices({self.got})[0]"),)
+                platform, _, number = self.got.strip("'\"").partition(":")
+                named = f"the name of {'one' if number.isdigit() else 'a platform'}"
+                says = f"`device_put` takes a device, not {named}: {self.got}."
+                why = "a device is an object that belongs to a platform, which may have several"
+                fixes = (Fix("take it from its platform", code=f"jax.devices({platform!r})[{int(number)}]")
+                         if number.isdigit() else Fix("take its first device", code=f"jax.devices({self.got})[0]"),)
             case "tree":
                 says = f"`{self.name}` given to `device_put` has another structure than what is to be put there."
                 why = f"it is like `x`, or a prefix: an entry stands for all below it; but {self.got}"

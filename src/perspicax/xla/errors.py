@@ -27,7 +27,7 @@ class UnknownPlatformError(PerspicaxError, RuntimeError):
             says=f"The platform `{self.platform}`{where} is not available: this installation has {names}.",
             primary=self.position,
             why="a platform other than the CPU needs a plugin package beside jaxlib, and its device",
-            fixes=(Fix(f"use one of {names}, or leave the choice open",
+            fixes=(Fix(f"use {'one of ' if len(self.known) > 1 else ''}{names}, or leave the choice open",
                        code=f"{self.setting}= python …" if self.setting else ""),))
 
 

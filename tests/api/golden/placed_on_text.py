@@ -1,0 +1,4 @@
+import perspicax as jax
+import perspicax.numpy as jnp
+
+jax.device_put(jnp.ones(3), "cpu:0")

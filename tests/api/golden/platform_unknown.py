@@ -1,0 +1,3 @@
+import perspicax as jax
+
+jax.devices("tpu")

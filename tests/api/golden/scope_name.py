@@ -1,0 +1,5 @@
+import perspicax as jax
+
+for layer in range(2):
+    with jax.named_scope(layer):
+        pass
