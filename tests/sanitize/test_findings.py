@@ -147,6 +147,18 @@ class Model:
         return 2 * x
 Model()(jnp.ones(2))
 """),
+    "an attribute of self that changes": ("SideEffect", "return x * self.scale", """
+class Model:
+    def __init__(self):
+        self.scale = 1.0
+        self.forward = jax.jit(self._forward)
+    def _forward(self, x):
+        return x * self.scale
+model = Model()
+for _ in range(2):
+    model.forward(jnp.ones(2))
+    model.scale *= 0.5
+"""),
     "log of zero": ("NonFinite", "return jnp.log(p)", """
 def logs(p):
     return jnp.log(p)
@@ -413,6 +425,19 @@ f(x).block_until_ready()
 jax.block_until_ready(x)
 jax.tree.map(lambda a: a.block_until_ready(), {"x": x})
 jax.tree.map(print, {"x": 1})
+""",
+    "attributes that nobody reads while they change": """
+class Model:
+    def __init__(self):
+        self.weights, self.rate, self.steps = jnp.ones(2), 0.1, 0
+        self.forward = jax.jit(self._forward)
+    def _forward(self, weights, x):
+        return weights - self.rate * x
+    def train(self):
+        for _ in range(2):
+            self.weights = self.forward(self.weights, 1.0)
+            self.steps += 1
+Model().train()
 """,
     "traces that are counted": """
 trace_count, cache = 0, {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +69,7 @@ def watch_trace(fun: Callable[..., Any], name: str, closed: ClosedJaxpr, kept: I
     if not isinstance(function, FunctionType) or kind_of(function.__code__.co_filename) != USER:
         return None
     whole = definition_at(Position(function.__code__, 0))
-    reads = [] if whole is None else list(_reads(whole, function))
+    reads = [] if whole is None else [*_reads(whole, function), *_attributes(whole, function, _owner(fun, key))]
     if not reads:
         return None
 
@@ -103,6 +103,30 @@ def _reads(whole: Expression, function: FunctionType) -> Iterator[Read]:
             continue
         if _assigned_again(whole, name, name in cells):
             yield Read(name, whole.at(node), value, now)
+
+
+def _owner(fun: Callable[..., Any], key: tuple) -> Any:
+    """The `self` of a method that it is bound to, or that is a static argument; `None` if there is none."""
+    if isinstance(fun, MethodType):
+        return fun.__self__
+    statics = key[3][0] if key[3] else ()
+    return next((value for which, _, value in statics if which == 0), None)
+
+
+def _attributes(whole: Expression, function: FunctionType, owner: Any) -> Iterator[Read]:
+    """The numbers and arrays that a method reads from its `self`, but for those that it assigns itself."""
+    held = getattr(owner, "__dict__", None)
+    if not isinstance(held, dict) or function.__code__.co_varnames[:1] != ("self",) or not function.__code__.co_argcount:
+        return
+    nodes = [n for n in _own(whole.node, set(_called_back(whole.node)))
+             if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self"]
+    seen = {n.attr for n in nodes if not isinstance(n.ctx, ast.Load)}
+    for node in nodes:
+        name = node.attr
+        value = held.get(name)
+        if name not in seen and not isinstance(value, Tracer) and isinstance(value, (*_NUMBERS, Array, np.ndarray)):
+            seen.add(name)
+            yield Read(f"self.{name}", whole.at(node), value, lambda name=name: held.get(name))  # type: ignore[misc]
 
 
 def _content(cell: Any) -> Any:
