@@ -147,6 +147,13 @@ class Model:
         return 2 * x
 Model()(jnp.ones(2))
 """),
+    "an activation": ("DiscardedUpdate", "jax.nn.relu(h)", """
+def layer(x, w):
+    h = x @ w
+    jax.nn.relu(h)
+    return h
+layer(jnp.ones((2, 3)), jnp.ones((3, 4)))
+"""),
     "an attribute of self that changes": ("SideEffect", "return x * self.scale", """
 class Model:
     def __init__(self):
@@ -425,6 +432,14 @@ f(x).block_until_ready()
 jax.block_until_ready(x)
 jax.tree.map(lambda a: a.block_until_ready(), {"x": x})
 jax.tree.map(print, {"x": 1})
+""",
+    "activations that are called to be compiled": """
+def warm(x):
+    jax.nn.relu(x)
+x = jnp.ones(3)
+jax.nn.relu(x)
+warm(x)
+print(x)
 """,
     "attributes that nobody reads while they change": """
 class Model:

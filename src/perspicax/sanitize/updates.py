@@ -34,6 +34,9 @@ UPDATING = frozenset("""
     apply_updates incremental_update
 """.split())
 """Functions whose counterparts elsewhere change their argument, or whose purpose is a changed copy of it."""
+ACTIVATIONS = frozenset(f"{module}.{name}" for module in ("jax.nn", "flax.linen", "perspicax.nn", "perspicax.flax.linen")
+                        for name in ("relu", "gelu", "silu", "swish", "elu", "leaky_relu", "softmax", "log_softmax", "sigmoid"))
+"""Functions that other libraries have in place, too: told of where a function goes on with the argument."""
 METHODS = frozenset("sort astype reshape resize clip round squeeze swapaxes transpose apply_gradients".split())
 AT_METHODS = frozenset("set add subtract multiply mul min max divide power apply".split())
 _POP = opcode.opmap["POP_TOP"]
@@ -131,6 +134,8 @@ def _changed(expression: Expression, call: ast.Call) -> tuple[ast.AST | None, st
             return holder, f".at[...].{method}"
     name = full_name(expression.file, func)
     if name:
+        if name in ACTIVATIONS:
+            return (call.args[0] if call.args and _goes_on(expression, call.args[0]) else None), ".".join(dotted(func))
         if not name.startswith(MODULES) or name.rpartition(".")[2] not in UPDATING:
             return None, ""
         return next((a for a in call.args if not _is_function(expression, a)), None), ".".join(dotted(func))
@@ -168,6 +173,14 @@ def used_later(expression: Expression, holder: ast.AST) -> bool:
             if node.lineno > here.lineno or (loop is not None and node.lineno >= loop.lineno):  # type: ignore[attr-defined]
                 return True
     return False
+
+
+def _goes_on(expression: Expression, holder: ast.AST) -> bool:
+    """Whether the function itself, which is no module, reads the variable on a later line."""
+    scope = function_of(expression)
+    return isinstance(scope, ast.FunctionDef) and isinstance(holder, ast.Name) and any(
+        isinstance(n, ast.Name) and n.id == holder.id and isinstance(n.ctx, ast.Load) and n.lineno > holder.lineno
+        for n in ast.walk(scope))
 
 
 def _assignable(expression: Expression, node: ast.AST) -> str:
