@@ -238,7 +238,7 @@ def test_primitives_by_their_names() -> None:
         assert callable(getattr(primitives, name).bind), name
     assert [n for n in dir(primitives) if n[0] != "_"] == primitives.__all__
     with pytest.raises(NotImplementedError):
-        print(primitives.get_p)
+        print(primitives.empty2_p)
 
 
 def test_a_call_of_a_jaxpr_is_what_the_jaxpr_does() -> None:

@@ -126,7 +126,7 @@ import perspicax.compat; perspicax.compat.install(flax=False)
 import json, collections
 from jax._src import tree_util, dtypes, earray, checkify, traceback_util, core
 from jax._src.interpreters import pxla
-from jax.experimental import hijax, layout
+from jax.experimental import hijax
 from jax.extend import source_info_util
 import jax
 def outcome(call):
@@ -144,7 +144,7 @@ print(json.dumps({
     "registry": [list in tree_util._registry, int in tree_util._registry, before, Own in tree_util._registry],
     "prefix": len(tree_util.prefix_errors((1, 2), (1,))),
     "infinite": [dtypes.supports_inf(d) for d in ("float32", jax.numpy.float8_e5m2, jax.numpy.float8_e4m3fn)],
-    "unmade": [outcome(lambda: earray.EArray(1, 2)), outcome(lambda: Derived("x").bind()), outcome(lambda: layout.Format(1))],
+    "unmade": [outcome(lambda: earray.EArray(1, 2)), outcome(lambda: Derived("x").bind())],
     "exclusion": [traceback_util.register_exclusion("nowhere.py"), source_info_util.register_exclusion("nowhere.py")],
 }))
 """

@@ -57,7 +57,11 @@ def test_complex_numbers_are_ordered_by_real_then_imaginary_part() -> None:
     assert np.isnan(found[3])
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.floats(-1, 1, width=32), st.integers(-5, 5)), min_size=6, max_size=6))
+# XLA takes subnormal numbers for 0 where it compares.
+ROWS = st.tuples(st.integers(0, 2), st.floats(-1, 1, width=32, allow_subnormal=False), st.integers(-5, 5))
+
+
+@given(st.lists(ROWS, min_size=6, max_size=6))
 @settings(max_examples=30)
 def test_lexicographic_order_of_several_keys(rows: list) -> None:
     a, b, c = (np.asarray(column, dtype) for column, dtype in zip(zip(*rows), (np.int32, np.float32, np.int32)))

@@ -41,7 +41,6 @@ STAND_INS: dict[str, str] = {
     "jax._src.xla_bridge": f"{_OWN}.xla_bridge",
     "perspicax.extend.source_info_util": f"{_OWN}.source_info_util",
     "perspicax.experimental.hijax": f"{_OWN}.hijax",
-    "perspicax.experimental.layout": f"{_OWN}.layout",
     "perspicax.experimental.sparse": f"{_OWN}.sparse",
 }
 

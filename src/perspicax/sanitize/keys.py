@@ -6,6 +6,7 @@ of its jaxpr.
 """
 from __future__ import annotations
 
+import ast
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -396,10 +397,25 @@ def meeting(first: Use, second: Use) -> tuple[KeyUse, KeyUse]:
 
 
 def _told(way: Use) -> Step:
-    """The step to tell of a use that comes again: the innermost that names the key, where it is the function's own."""
+    """The step to tell of a use that comes again: the innermost that names the key, where it is the function's own.
+
+    A function that uses a key that it was passed in a loop of its own is where the splitting belongs.
+    """
     known = [step for step in reversed(way) if step.place is not None]
     named = [step for step in known if _name(step)]
-    return next((step for step in named if not _is_passed(step)), named[-1] if named else (known or [way[-1]])[0])
+    return next((step for step in named if not _is_passed(step) or _in_a_loop(step)),
+                named[-1] if named else (known or [way[-1]])[0])
+
+
+def _in_a_loop(step: Step) -> bool:
+    """Whether a step stands in a loop of its function."""
+    found = located(step.place)
+    at = None if found is None else found.file.parent(found.node)
+    while at is not None and not isinstance(at, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(at, ast.For | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            return True
+        at = found.file.parent(at) if found is not None else None
+    return False
 
 
 def _name(step: Step) -> str:

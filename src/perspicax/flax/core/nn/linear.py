@@ -82,8 +82,22 @@ def dense_general(scope: Scope, inputs: Array, features: int | Sequence[int], ax
     if copies > 1:
         kernel_init, bias_init = _repeated(kernel_init, copies), _repeated(bias_init, copies)
     layer: Any = DenseGeneral
+    inputs, axis = _in_order(inputs, axis)
     return layer(features, axis=axis, batch_dims=batch_dims, use_bias=bias, dtype=dtype, kernel_init=kernel_init,
                  bias_init=bias_init, precision=precision, parent=scope)(inputs)
+
+
+def _in_order(inputs: Array, axis: int | Sequence[int]) -> tuple[Array, int | Sequence[int]]:
+    """The inputs with the axes to sum in the order of their names, which is that of the kernel's axes here."""
+    ndim = jnp.ndim(inputs)
+    axes = [a % ndim for a in axis if -ndim <= a < ndim] if isinstance(axis, Sequence) else []
+    places = sorted(axes)
+    if axes == places or len(set(axes)) != len(tuple(axis)):  # type: ignore[arg-type]
+        return inputs, axis  # as they stand; what is wrong with the axes the layer tells
+    order = list(range(ndim))
+    for place, a in zip(places, axes):
+        order[place] = a
+    return jnp.transpose(inputs, order), tuple(places)
 
 
 def _repeated(init_fn: Initializer, copies: int) -> Initializer:
