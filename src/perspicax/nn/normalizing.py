@@ -212,7 +212,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: Any = -1) -> A
     elif (size := size_of("one_hot", listed(axis))) != n:
         raise ArgumentValueError(says=f"`one_hot` was given {n} classes along the axis {axis!r}.",
                                  why=f"the axis of this name has size {size}, and there is one class for each of it")
-    value = host_value(x, n) if type(place) is int and x.aval.dtype.kind in "iu" else None
+    value = host_value(x, n) if type(place) is int and not x.aval.extended and x.aval.dtype.kind in "iu" else None
     if value is not None:  # integers are compared exactly
         shape = value.shape
         numbers = np.arange(n).astype(value.dtype).reshape(n, *(1,) * (len(shape) - place))

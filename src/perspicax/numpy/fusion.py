@@ -19,7 +19,7 @@ from perspicax.core.replay import Recording
 from perspicax.core.trace import JaxprTrace, JaxprTracer, stage_flat
 from perspicax.diagnose.watched import broadcasts_watched, casts_watched, promotions_watched, requests_watched, results_watched
 from perspicax.transform import trees as tree
-from perspicax.transform.jit import JitFunction
+from perspicax.transform.jit import JitFunction, also_cleared
 from perspicax.transform.jit_options import JitOptions
 from perspicax.xla.array import ArrayImpl
 
@@ -27,6 +27,7 @@ MAX_RECORDINGS = 2048
 
 _programs: dict[tuple, JitFunction] = {}
 _recordings: dict[tuple, tuple[Recording, Any] | None] = {}
+also_cleared.append(_recordings.clear)
 
 
 def fused_call(f: Callable[..., Any], arrays: tuple, **static: Any) -> Any:
