@@ -76,19 +76,23 @@ class CollectivePlatformError(PerspicaxError, NotImplementedError):
     Attributes:
         function: the collective.
         platform: what the program is compiled for.
-        instead: a collective for all processors.
+        axes: the axes of the mesh along which it moves values.
+        perm: from where to where.
     """
 
     function: str
     platform: str
-    instead: str
+    axes: tuple[Any, ...]
+    perm: tuple[tuple[int, int], ...]
 
     @property
     def report(self) -> Report:
+        sent = (operand_name(self.position, 0) or "x") if self.function == "psend" else "x"
+        axes = self.axes[0] if len(self.axes) == 1 else self.axes
         return Report(says=f"`{self.function}` works on GPUs only; this program is compiled for {self.platform}.",
                       why="it starts a transfer and lets the program go on, which other processors have no operation for",
                       fixes=(Fix("send and receive in one step, on any processor",
-                                 code=f"lax.{self.instead}(x, axis_name, perm)"),))
+                                 code=f"lax.ppermute({sent}, {axes!r}, {list(self.perm)!r})"),))
 
 
 class ReductionAxesVaryError(PerspicaxError, ValueError):

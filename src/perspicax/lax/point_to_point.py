@@ -32,7 +32,7 @@ _NOT_LINEAR = NotLinear("what is sent goes through a token, which has no derivat
 
 def _pairs_text(b: Any, function: str, names: tuple, perm: tuple) -> str:
     if b.module.platform not in PLATFORMS:
-        raise CollectivePlatformError(function=function, platform=b.module.platform, instead="ppermute")
+        raise CollectivePlatformError(function=function, platform=b.module.platform, axes=names, perm=perm, position=b.place)
     rows = groups_of(mesh_of(b, function, names), names)
     pairs = np.asarray([(row[start], row[end]) for row in rows for start, end in perm], int).reshape(-1, 2)
     text = matrix(pairs) if len(pairs) else "dense<> : tensor<0x2xi64>"
