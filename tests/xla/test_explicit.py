@@ -137,6 +137,7 @@ CASES = {
     + types(X.grad(lambda r: auto(lambda y: numpy.sum(y.T @ y), out_sharding=P())(r)), r)
     + types(auto(lambda y: lax.with_sharding_constraint(y * 1, P("y")), out_sharding=P()), r),
     "auto axes left open": lambda: types(lambda r: auto(lambda y: y)(r), r),
+    "explicit axes that are": lambda: inside(lambda spy, r: X.sharding.explicit_axes(spy, in_sharding=P("x"))(r), r),
     "explicit axes": lambda: inside(lambda spy, r: auto(lambda y: X.sharding.explicit_axes(spy, in_sharding=P("x"))(y),
                                                         out_sharding=P())(r), r),
     "parts": lambda: inside(lambda spy, r: X.shard_map(lambda x: spy(x * 2), in_specs=P("x"), out_specs=P("x"))(r), r)

@@ -74,7 +74,7 @@ def explicit_axes(f: Callable[..., Any] | None = None, /, *, axes: str | tuple[s
         A function of the positional arguments of `f`, and of `in_sharding`. What it returns is left to the compiler again.
 
     Raises:
-        AxisModeError: no `in_sharding` is given, or there is no mesh with axes of the type Auto.
+        AxisModeError: no `in_sharding` is given, or there is no mesh.
         ShardingFitError: an argument cannot be split so.
     """
     if f is None:
@@ -110,7 +110,8 @@ def _axes_here(transform: str, fun: Callable[..., Any], values: Any, axes: Any,
         mesh = next((e.mesh for e in found if e is not None), mesh)
     there = [n for n, t in zip(mesh.axis_names, mesh.axis_types) if t is wanted]
     names = frozenset(there) if axes is None else frozenset((axes,) if isinstance(axes, str) else axes)
-    if not names or not names.issubset(there):
+    nothing_to_do = axes is None and not mesh.empty and wanted is AxisType.Auto and AxisType.Explicit in mesh.axis_types
+    if not (names or nothing_to_do) or not names.issubset(there):
         raise AxisModeError(function=function_name(fun), kind="axes", transform=transform, wanted=wanted.name,
                             axes=tuple(sorted(names.difference(there), key=str)), mesh=str(mesh))
     return mesh, names
