@@ -115,34 +115,33 @@ def test_the_first_proposal_is_in_the_users_words(name: str) -> None:
     assert error_of(kind, program).report.fixes[0].lines == (code,)
 
 
-def test_trees_within_a_package_are_called_by_what_was_passed_and_else_by_its_own_names() -> None:
+def report_within(package: str, function: str, source: str, mistake: str) -> Any:
+    """The report of a mistake that a package's function meets, both with their source at hand."""
     library: dict[str, Any] = {"__name__": "library"}
-    filename = "/site-packages/moments.py"
+    scope: dict[str, Any] = {"__name__": "mistake"}
+    with pytest.raises(PerspicaxError) as caught:
+        for file, text, names in ((f"/site-packages/{package}.py", source, library),
+                                  (f"/of_{package}.py", HEAD + mistake, scope)):
+            linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+            exec(compile(text, file, "exec"), names)
+            scope[function] = library[function]
+    return caught.value.report
+
+
+def test_trees_within_a_package_are_called_by_what_was_passed_and_else_by_its_own_names() -> None:
     source = ("import perspicax as jax\ndef update(updates, state):\n    moments = state[0]\n"
               "    return jax.tree.map(lambda u, m: u + m, updates, moments)\n")
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    exec(compile(source, filename, "exec"), library)
-    program = HEAD + "grads = {'w': x}\nupdate(grads, ({'v': x},))\n"
-    linecache.cache["/trees.py"] = len(program), None, program.splitlines(keepends=True), "/trees.py"
-    with pytest.raises(PerspicaxError) as caught:
-        exec(compile(program, "/trees.py", "exec"), {"__name__": "mistake", "update": library["update"]})
-    assert caught.value.report.says.startswith(
+    report = report_within("moments", "update", source, "grads = {'w': x}\nupdate(grads, ({'v': x},))\n")
+    assert report.says.startswith(
         "`moments` does not have the structure of `grads`, which `tree_map` needs within `update` of moments: ")
 
 
 def test_an_operation_of_a_package_is_told_by_what_was_passed_to_it() -> None:
-    library: dict[str, Any] = {"__name__": "library"}
-    filename = "/site-packages/losses.py"
     source = ('def entropy(logits, labels):\n    """An entropy.\n\n    Args:\n      logits: real numbers.\n'
               '      labels: one row of\n        numbers for each.\n\n    Returns:\n      A number.\n    """\n'
               '    return (labels * logits).sum()\n')
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    exec(compile(source, filename, "exec"), library)
-    program = HEAD + "guesses, numbers = jnp.ones((2, 3)), jnp.arange(2)\nentropy(guesses, numbers)\n"
-    linecache.cache["/mistake.py"] = len(program), None, program.splitlines(keepends=True), "/mistake.py"
-    with pytest.raises(PerspicaxError) as caught:
-        exec(compile(program, "/mistake.py", "exec"), {"__name__": "mistake", "entropy": library["entropy"]})
-    report = caught.value.report
+    report = report_within("losses", "entropy", source, "guesses, numbers = jnp.ones((2, 3)), jnp.arange(2)\n"
+                                                        "entropy(guesses, numbers)\n")
     assert report.says == ("`numbers` and `guesses` cannot be multiplied within `entropy` of losses: their shapes do not "
                            "broadcast.")
     assert report.notes == ("losses says of `labels`: one row of numbers for each.", "losses says of `logits`: real numbers.")
