@@ -78,6 +78,7 @@ def optimizer(opt_maker: Maker) -> Callable[..., Optimizer]:
         A function of the same arguments that returns an `Optimizer`. Its `update_fn` raises `OptimizerTreeError` where the
         gradients, or the new states, have another structure than the parameters.
     """
+    @public
     @functools.wraps(opt_maker)
     def make(*args: Any, **kwargs: Any) -> Optimizer:
         init, update, get_params = opt_maker(*args, **kwargs)
@@ -92,13 +93,15 @@ def optimizer(opt_maker: Maker) -> Callable[..., Optimizer]:
             if structure != opt_state.tree_def:
                 raise OptimizerTreeError(
                     says="The gradients have another structure than the parameters of the optimizer.",
-                    why=f"gradients: {structure}\nparameters: {opt_state.tree_def}")
+                    why=_differences(opt_state.tree_def, structure, "parameters", "gradients"),
+                    fixes=(Fix("pass the gradients by the very parameters that the state holds",
+                               code="jax.grad(loss)(get_params(state))"),))
             states = [update(i, g, s) for g, s in zip(grads, _states(opt_state))]
             made = _packed(states, structure)
             for old, new in zip(opt_state.subtree_defs, made.subtree_defs):
                 if old != new:
                     raise OptimizerTreeError(says="An update returned a state of another structure than it was given.",
-                                             why=f"given: {old}\nreturned: {new}")
+                                             why=_differences(old, new, "given", "returned"))
             return made
 
         def params_fn(opt_state: OptimizerState) -> Any:
@@ -107,6 +110,12 @@ def optimizer(opt_maker: Maker) -> Callable[..., Optimizer]:
         return Optimizer(init_fn, update_fn, params_fn)
 
     return make
+
+
+def _differences(expected: Any, found: Any, *names: str) -> str:
+    from perspicax.core.tree_mismatch import mismatches, sentence  # only a report needs it
+
+    return "\n".join([sentence(m, *names) for m in mismatches(expected, found)[:3]])
 
 
 def _packed(states: list, structure: Any) -> OptimizerState:

@@ -14,6 +14,7 @@ import numpy as np
 
 from perspicax import lax, nn, random
 from perspicax import numpy as jnp
+from perspicax.diagnose.boundary import public
 from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.report import Fix
 from perspicax.nn import initializers
@@ -41,10 +42,12 @@ def Dense(out_dim: int, W_init: Any = _GLOROT, b_init: Any = _NORMAL) -> Layer:
         out_dim: the size of the output's last axis.
         W_init, b_init: functions of a key and a shape.
     """
+    @public
     def init_fun(rng: Any, input_shape: tuple) -> tuple:
         first, second = random.split(rng)
         return (*input_shape[:-1], out_dim), (W_init(first, (input_shape[-1], out_dim)), b_init(second, (out_dim,)))
 
+    @public
     def apply_fun(params: Any, inputs: Any, **kwargs: Any) -> Any:
         W, b = params
         return jnp.dot(inputs, W) + b
@@ -58,6 +61,7 @@ def _convolution(shape_of: Callable[..., tuple], convolve: Callable[..., Any], d
     strides = strides or (1,) * len(filter_shape)
     W_init = W_init or initializers.glorot_normal(rhs_spec.index("I"), rhs_spec.index("O"))
 
+    @public
     def init_fun(rng: Any, input_shape: tuple) -> tuple:
         sizes = iter(filter_shape)
         known = {"O": out_chan, "I": input_shape[lhs_spec.index("C")]}
@@ -67,6 +71,7 @@ def _convolution(shape_of: Callable[..., tuple], convolve: Callable[..., Any], d
         bias = tuple([out_chan if c == "C" else 1 for c in out_spec])
         return out, (W_init(first, kernel), b_init(second, bias))
 
+    @public
     def apply_fun(params: Any, inputs: Any, **kwargs: Any) -> Any:
         W, b = params
         return convolve(inputs, W, strides, padding, dimension_numbers=dimension_numbers) + b
@@ -113,11 +118,13 @@ def BatchNorm(axis: Any = (0, 1, 2), epsilon: float = 1e-5, center: bool = True,
     """
     axes = (axis,) if np.isscalar(axis) else tuple(axis)
 
+    @public
     def init_fun(rng: Any, input_shape: tuple) -> tuple:
         shape = tuple([n for i, n in enumerate(input_shape) if i not in axes])
         first, second = random.split(rng)
         return input_shape, (beta_init(first, shape) if center else (), gamma_init(second, shape) if scale else ())
 
+    @public
     def apply_fun(params: Any, x: Any, **kwargs: Any) -> Any:
         beta, gamma = params
         over = tuple([None if i in axes else slice(None) for i in range(jnp.ndim(x))])
@@ -151,11 +158,13 @@ def _pooling(reducer: Callable[..., Any], start: float, mean: bool, window_shape
 
     window, steps = everywhere(window_shape), everywhere(strides or (1,) * len(window_shape))
 
+    @public
     def init_fun(rng: Any, input_shape: tuple) -> tuple:
         pads = lax.padtype_to_pads(input_shape, window, steps, padding) if isinstance(padding, str) else padding
         ones = (1,) * len(window)
         return lax.reduce_window_shape_tuple(input_shape, window, steps, pads, ones, ones), ()
 
+    @public
     def apply_fun(params: Any, inputs: Any, **kwargs: Any) -> Any:
         out = lax.reduce_window(inputs, start, reducer, window, steps, padding)
         if not mean:
@@ -206,12 +215,13 @@ def Dropout(rate: float, mode: str = "train") -> Layer:
 
     The layer raises `DropoutKeyError` where it is applied without `rng=`.
     """
+    @public
     def apply_fun(params: Any, inputs: Any, **kwargs: Any) -> Any:
         rng = kwargs.get("rng")
         if rng is None:
             raise DropoutKeyError(says="A layer of `stax.Dropout` was applied without a random key.",
                                   why="what is dropped is drawn anew each time",
-                                  fixes=(Fix("pass a key", code="apply_fun(params, inputs, rng=key)"),))
+                                  fixes=(Fix("pass one with the call", code="rng=jax.random.key(0)"),))
         if mode != "train":
             return inputs
         return jnp.where(random.bernoulli(rng, rate, inputs.shape), inputs / rate, 0)
@@ -231,6 +241,7 @@ FanInSum: Layer = (lambda rng, input_shape: (input_shape[0], ()), lambda params,
 
 def FanInConcat(axis: int = -1) -> Layer:
     """The inputs of a list, one behind the other along an axis."""
+    @public
     def init_fun(rng: Any, input_shape: Sequence[tuple]) -> tuple:
         at = axis % len(input_shape[0])
         first = input_shape[0]
@@ -246,13 +257,15 @@ def _keys(rng: Any, count: int) -> Any:
 def _one_each(layers: Sequence[Layer], what: str, values: Any) -> list:
     found = list(values)
     if len(found) != len(layers):
-        raise LayerCountError(says=f"{len(layers)} layers were given {len(found)} {what}.",
-                              why=f"each layer has {what} of its own, in the order of the layers")
+        raise LayerCountError(says=f"{len(layers)} layers were given {what} for {len(found)}.",
+                              why=f"each layer has {what} of its own, in the order of the layers",
+                              fixes=(Fix("pass the list that `init_fun` returned, whole"),) if what == "parameters" else ())
     return found
 
 
 def serial(*layers: Layer) -> Layer:
     """One layer after the other; the parameters are a list of theirs."""
+    @public
     def init_fun(rng: Any, input_shape: Any) -> tuple:
         params = []
         for init, _ in layers:
@@ -261,6 +274,7 @@ def serial(*layers: Layer) -> Layer:
             params.append(made)
         return input_shape, params
 
+    @public
     def apply_fun(params: Any, inputs: Any, **kwargs: Any) -> Any:
         rngs = _keys(kwargs.pop("rng", None), len(layers))
         for (_, apply), own, rng in zip(layers, _one_each(layers, "parameters", params), rngs):
@@ -272,10 +286,12 @@ def serial(*layers: Layer) -> Layer:
 
 def parallel(*layers: Layer) -> Layer:
     """Each layer on its own input, of a list; the outputs and the parameters are sequences of theirs."""
+    @public
     def init_fun(rng: Any, input_shape: Sequence[Any]) -> Any:
         shapes = _one_each(layers, "inputs", input_shape)
         return tuple(zip(*[init(own, shape) for (init, _), own, shape in zip(layers, random.split(rng, len(layers)), shapes)]))
 
+    @public
     def apply_fun(params: Any, inputs: Any, **kwargs: Any) -> list:
         rngs = _keys(kwargs.pop("rng", None), len(layers))
         pairs = zip(_one_each(layers, "parameters", params), _one_each(layers, "inputs", inputs))
