@@ -71,7 +71,13 @@ class FixedProgram:
 
     def __call__(self, place: Place, values: Sequence[np.ndarray], static: tuple[tuple[str, Any], ...]) -> list[ArrayImpl]:
         """Start it; the results may not be ready yet."""
-        avals = tuple([ShapedArray(x.shape, x.dtype) for x in values])
+        arrays = [_array(x, place) for x in values]
+        return self.compiled(place, arrays, static)(arrays)
+
+    def compiled(self, place: Place, arrays: Sequence[ArrayImpl],
+                 static: tuple[tuple[str, Any], ...]) -> Callable[[Sequence[ArrayImpl]], list[ArrayImpl]]:
+        """The program for arrays of these types."""
+        avals = tuple([x.aval for x in arrays])
         key = (avals, static, state_key())
         closed = self.staged.get(key)
         if closed is None:
@@ -79,9 +85,8 @@ class FixedProgram:
             if len(self.staged) >= MAX_PROGRAMS:
                 self.staged.clear()
             self.staged[key] = closed
-        program = program_for(closed, place.sharding or shardings.default_sharding(), place.committed, name=self.name,
-                              compiler_options=FAST_COMPILE if self.fast and in_single_precision(closed) else ())
-        return program([ArrayImpl(a, None, x, *place) for a, x in zip(avals, values)])
+        return program_for(closed, place.sharding or shardings.default_sharding(), place.committed, name=self.name,
+                           compiler_options=FAST_COMPILE if self.fast and in_single_precision(closed) else ())
 
     def _stage(self, avals: tuple, static: tuple[tuple[str, Any], ...]) -> ClosedJaxpr:
         def results(*arrays: Any) -> list[Any]:
@@ -128,12 +133,8 @@ def mapped(program: FixedProgram, place: Place, operands: Sequence[np.ndarray],
     if n is None:
         return [np.asarray(x.value()) for x in program(place, operands, static)]
 
-    def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
-        for start, stop, size in program.pieces(n, tuple([(x.shape[:-1], x.dtype) for x in operands]), least):
-            values = [piece(x, start, stop, size) if x.ndim else x for x in operands]
-            yield start, stop, program(place, values, static)
-
-    return joined(started(), n)
+    cut = program.pieces(n, tuple([(x.shape[:-1], x.dtype) for x in operands]), least)
+    return joined(_started(program, place, cut, operands, lambda size: static), n)
 
 
 def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, operands: Sequence[np.ndarray],
@@ -144,13 +145,36 @@ def run_counted(program: FixedProgram, place: Place, words: np.ndarray, n: int, 
         program: its body takes four words (the key, then the number of the first sample in two words) and the operands.
         words: of the key, two.
     """
-    def started() -> Iterator[tuple[int, int, list[ArrayImpl]]]:
-        for start, stop, size in program.pieces(n, static, TINY):
-            seed = np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)
-            values = [seed, *[piece(x, start, stop, size) if x.ndim else x for x in operands]]
-            yield start, stop, program(place, values, (("size", size), *static))
+    def first(start: int) -> list[np.ndarray]:
+        return [np.array([words[0], words[1], start >> 32, start & 0xFFFFFFFF], np.uint32)]
 
-    return joined(started(), n)[0]
+    cut = program.pieces(n, static, TINY)
+    return joined(_started(program, place, cut, operands, lambda size: (("size", size), *static), first), n)[0]
+
+
+def _started(program: FixedProgram, place: Place, cut: Iterator[tuple[int, int, int]], operands: Sequence[np.ndarray],
+             static_of: Callable[[int], tuple[tuple[str, Any], ...]],
+             first: Callable[[int], list[np.ndarray]] = lambda start: []) -> Iterator[tuple[int, int, list[ArrayImpl]]]:
+    """The results of the pieces, each started when it is asked for.
+
+    Args:
+        cut: the pieces.
+        operands: of the whole. Scalars go to the device once, and the program of each size is looked up once.
+        static_of: what a program depends on, of its size.
+        first: operands that stand before these, of the number of a piece's first element.
+    """
+    shared = [None if x.ndim else _array(x, place) for x in operands]
+    ready: dict[int, Callable[[Sequence[ArrayImpl]], list[ArrayImpl]]] = {}
+    for start, stop, size in cut:
+        arrays = [_array(x, place) for x in first(start)]
+        arrays += [_array(piece(x, start, stop, size), place) if one is None else one for x, one in zip(operands, shared)]
+        if size not in ready:
+            ready[size] = program.compiled(place, arrays, static_of(size))
+        yield start, stop, ready[size](arrays)
+
+
+def _array(x: np.ndarray, place: Place) -> ArrayImpl:
+    return ArrayImpl(ShapedArray(x.shape, x.dtype), None, x, *place)
 
 
 def joined(started: Iterator[tuple[int, int, list[ArrayImpl]]], n: int) -> list[np.ndarray]:

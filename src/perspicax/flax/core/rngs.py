@@ -28,7 +28,7 @@ def fold_in_static(rng: PRNGKey, data: tuple[PRNGFoldable, ...]) -> PRNGKey:
         if config.flax_fix_rng_separator:
             digest.update(b"\0")
         digest.update(part.encode() if isinstance(part, str) else part.to_bytes((part.bit_length() + 7) // 8, "big"))
-    return random.fold_in(rng, np.uint32(int.from_bytes(digest.digest()[:4], "big")))
+    return random.fold_in(rng, int.from_bytes(digest.digest()[:4], "big"))
 
 
 class LazyRng(struct.PyTreeNode):

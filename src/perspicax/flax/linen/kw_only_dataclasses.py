@@ -57,7 +57,7 @@ def _complete(cls: Any, extra_fields: Sequence[tuple[str, Any, Any]], options: d
     """Let `dataclasses` write the methods of a class.
 
     Inherited fields come first there. So the methods are written for a plain class without bases that has all fields in the
-    order wanted, and are then taken over.
+    order wanted, and are then taken over. It has a docstring, as `dataclasses` would take long to make one.
     """
     own: dict[str, Any] = dict(inspect.get_annotations(cls))
     declared: dict[str, Any] = {name: cls.__dict__[name] for name in own if name in cls.__dict__}
@@ -75,7 +75,7 @@ def _complete(cls: Any, extra_fields: Sequence[tuple[str, Any, Any]], options: d
     late = [name for name in annotations if _is_late(values.get(name))]
     hook = {"__post_init__": cls.__post_init__} if hasattr(cls, "__post_init__") else {}
     model: Any = type(cls.__name__, (), {
-        "__module__": cls.__module__, "__qualname__": cls.__qualname__, **hook, **values,
+        "__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": "-", **hook, **values,
         "__annotations__": {**{name: annotations[name] for name in annotations if name not in late},
                             **{name: annotations[name] for name in late}}})
     kept = {name: cls.__dict__[name] for name in ("__eq__", "__hash__", "__repr__") if name in cls.__dict__}

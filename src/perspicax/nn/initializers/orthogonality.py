@@ -13,7 +13,6 @@ from perspicax.nn.errors import InitializerError
 from perspicax.nn.initializers.filling import Initializer, dtype_of, placed
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.fusion import fused_call
-from perspicax.numpy.linalg import qr
 from perspicax.random import sampling
 
 
@@ -51,7 +50,7 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
 
 
 def _orthogonal(samples: Any, scale: Any, *, wide: bool, columns: int, others: tuple[int, ...]) -> Any:
-    q, r = qr(samples)
+    q, r = jnp.linalg.qr(samples)  # the linear algebra is loaded when it is used
     q = jnp.multiply(q, jnp.sign(jnp.diagonal(r)))
     q = q.T if wide else q
     return jnp.multiply(scale, jnp.moveaxis(jnp.reshape(q, (q.shape[0], *others)), 0, columns))
