@@ -29,7 +29,7 @@ def _entries(x: np.ndarray) -> int:
     size = np.abs(x)
     if np.count_nonzero(size >= smallest) == x.size:  # none of NaN is
         return DISTINCT
-    return MIXED if np.count_nonzero((size < smallest) & (size != 0)) else TWINS
+    return TWINS if np.count_nonzero(size < smallest) == x.size - np.count_nonzero(x) else MIXED
 
 
 def ordered(x: np.ndarray, axis: int) -> Any:
@@ -41,7 +41,8 @@ def ordered(x: np.ndarray, axis: int) -> Any:
         return found
     if entries == MIXED:
         return NotImplemented
-    return np.take_along_axis(x, x.argsort(axis, "stable"), axis)
+    order = x.argsort(axis, "stable")
+    return x.take(order) if x.ndim == 1 else np.take_along_axis(x, order, axis)
 
 
 def sorting_order(x: np.ndarray, axis: int, descending: bool) -> Any:

@@ -10,19 +10,24 @@ import numpy as np
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local, state_key
+from perspicax.core.context import evaluator
 from perspicax.core.promotion import lattice_result
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.compare import ne, select_n_p
 from perspicax.lax.convert import convert
 from perspicax.numpy.hosted import host_value
 from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker, of_numbers, type_of
+from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import KeptArrays
 
 MAX_PLANS = 8192
 MAX_SPREAD = 16
 
 Step = Callable[[Any], Any] | None
-_plans: dict[Any, dict[tuple, tuple[Step, Step, Step]]] = {}
+Plan = tuple[Step, Step, Step, ShapedArray | None]  # the steps of the operands; the type of what NumPy can choose
+
+_plans: dict[Any, dict[tuple, Plan]] = {}
+_EVALUATOR = evaluator()
 
 
 def where3(condition: Any, x: Any, y: Any) -> Any:
@@ -40,16 +45,23 @@ def where3(condition: Any, x: Any, y: Any) -> Any:
             if len(plans) >= MAX_PLANS:
                 plans.clear()
             plans[key] = plan
-    c, first, second = plan
-    return local.trace.process(select_n_p, (condition if c is None else c(condition), y if second is None else second(y),
-                                            x if first is None else first(x)), ())
+    c, first, second, out = plan
+    which = condition if c is None else c(condition)
+    yes, no = x if first is None else first(x), y if second is None else second(y)
+    if out is not None and local.trace is _EVALUATOR:  # in one step what the primitive would do on the host
+        a, b, d = host_value(which), host_value(yes), host_value(no)
+        if a is not None and b is not None and d is not None:
+            return ArrayImpl(out, None, np.asarray(np.where(a, b, d)))
+    return local.trace.process(select_n_p, (which, no, yes), ())
 
 
-def _plan(condition: Any, x: Any, y: Any) -> tuple[Step, Step, Step]:
+def _plan(condition: Any, x: Any, y: Any) -> Plan:
     a, b, c = [type_of(v) for v in (condition, x, y)]
     dtype, weak = _common(b, c)
     shape = broadcast_shape_of("where", (a, b, c))
-    return _condition_step(a, shape), _case_step(x, b, dtype, weak, shape), _case_step(y, c, dtype, weak, shape)
+    on_host = not b.extended and dtype.kind in "biufc" and not any(t.explicit is not None for t in (a, b, c))
+    return (_condition_step(a, shape), _case_step(x, b, dtype, weak, shape), _case_step(y, c, dtype, weak, shape),
+            ShapedArray(shape, dtype, weak) if on_host else None)
 
 
 def _common(b: Any, c: Any) -> tuple[Any, bool]:

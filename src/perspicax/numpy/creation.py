@@ -31,8 +31,8 @@ from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import array, asarray, look_at, made_here, make, put, recording, wrap
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastToError
 from perspicax.numpy.fusion import fused_call
-from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.operators import add, multiply, subtract, true_divide
+from perspicax.numpy.plans import planned
 from perspicax.numpy.promote import array_like, constant_maker, to_inexact
 from perspicax.transform.hooks import lax
 from perspicax.xla.array import ArrayImpl, beyond_numpy, on_host
@@ -544,9 +544,6 @@ def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
     if len(shape) < 2:
         raise ArgumentValueError(says=f"`{function}` was given {x.aval.str_short()}.",  # type: ignore[attr-defined]
                                  why="only matrices, and stacks of them, have triangles")
-    value = host_value(x) if type(k) is int else None
-    if value is not None:
-        return moved(x, np.tril(value, k) if lower else np.triu(value, k))
     mask = diagonal_mask(shape[-2], shape[-1], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
     if len(shape) > 2:
         mask = lax_shape.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
@@ -554,13 +551,21 @@ def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
     return compare.select(mask, x, zeros_) if lower else compare.select(mask, zeros_, x)
 
 
-@public
+def _plan_of_triangle(m: Any, k: Any, lower: bool) -> Any:
+    if type(k) is not int or m.ndim < 2:
+        return None
+    mask = np.tri(m.shape[-2], m.shape[-1], k if lower else k - 1, bool)
+    mask, zero = mask if lower else ~mask, np.zeros((), m.dtype)
+    return lambda x: np.where(mask, x, zero)
+
+
+@planned(lambda m, k=0: _plan_of_triangle(m, k, True))
 def tril(m: Any, k: int = 0) -> Array:
     """A matrix (or a stack of them) with zeros above its diagonal number `k`."""
     return _triangle(m, k, "tril", True)
 
 
-@public
+@planned(lambda m, k=0: _plan_of_triangle(m, k, False))
 def triu(m: Any, k: int = 0) -> Array:
     """A matrix (or a stack of them) with zeros below its diagonal number `k`."""
     return _triangle(m, k, "triu", False)

@@ -26,9 +26,11 @@ from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ShapeMismatchError
 from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.logic import refuse
+from perspicax.numpy.plans import planned
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.numpy.shapes import atleast_1d, atleast_2d, atleast_3d, ravel
 from perspicax.xla.array import NUMPY_AXES
+from perspicax.xla.dispatch import HOST_LIMIT
 
 MAX_PLANS = 8192
 _ready: dict[tuple, int] = {}
@@ -125,7 +127,27 @@ def _misfit(xs: Sequence[Any], place: int) -> bool:
     return False
 
 
-@public
+def _stacked(arrays: Any, axis: Any = 0) -> Any:
+    if type(arrays) is not list or any(a is not arrays[0] for a in arrays):
+        return None
+    first, count = arrays[0], len(arrays)
+    rank = first.ndim + 1
+    if type(axis) is not int or not -rank <= axis < rank or rank > NUMPY_AXES or first.size * count > HOST_LIMIT:
+        return None
+    place = axis % rank
+    shape = (*first.shape[:place], count, *first.shape[place:])
+    rows = [(*(slice(None),) * place, i) for i in range(count)]
+
+    def act(*values: np.ndarray) -> np.ndarray:
+        found = np.empty(shape, first.dtype)
+        for row, value in zip(rows, values):
+            found[row] = value
+        return found
+
+    return act
+
+
+@planned(_stacked)
 def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Array:
     """Arrays of one shape put together along a new axis.
 
@@ -147,9 +169,6 @@ def stack(arrays: Any, axis: int = 0, out: None = None, dtype: Any = None) -> Ar
             raise JoinError(operation="stack", avals=tuple([x.aval for x in xs]), axis=axis)
     rank = len(shape) + 1
     place = one_axis(axis, rank, "stack")
-    values = [host_value(x, len(xs)) for x in xs]
-    if len(xs) > 1 and all(v is not None for v in values) and rank <= NUMPY_AXES:
-        return moved(xs[0], np.stack(values, place))  # type: ignore[arg-type]
     sizes = (*shape[:place], 1, *shape[place:])
     kept = (*range(place), *range(place + 1, rank))
     rows = tuple([lax_shape.broadcast_in_dim(x, sizes, kept) for x in xs])

@@ -1,6 +1,7 @@
 """`pad`: an array with a border, filled in one of many ways."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,6 @@ import numpy as np
 
 from perspicax.core.array import Array
 from perspicax.core.tracer_errors import static_value
-from perspicax.diagnose.boundary import public
 from perspicax.lax import elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.convert import convert
@@ -19,12 +19,14 @@ from perspicax.numpy.creation import broadcast_to, linspace
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, UnsupportedArgumentError
 from perspicax.numpy.indexing import at
 from perspicax.numpy.logic import kind
+from perspicax.numpy.plans import planned
 from perspicax.numpy.promote import array_like
 from perspicax.numpy.quantiles import median
 from perspicax.numpy.reductions import max as max_
 from perspicax.numpy.reductions import mean
 from perspicax.numpy.reductions import min as min_
 from perspicax.numpy.shapes import moveaxis
+from perspicax.xla.dispatch import HOST_LIMIT
 
 Widths = list[tuple[int, int]]
 
@@ -38,7 +40,31 @@ class PadOptionError(ArgumentValueError, ArgumentKindError):
     """The widths of a border are not what they should be."""
 
 
-@public
+def _bordered(array: Any, pad_width: Any, mode: Any = "constant") -> Any:
+    if mode != "constant" or not array.ndim:
+        return None
+    if type(pad_width) is int:
+        pairs: tuple = ((pad_width, pad_width),) * array.ndim
+    elif isinstance(pad_width, (tuple, list)) and len(pad_width) == array.ndim and {type(p) for p in pad_width} == {tuple}:
+        pairs = tuple(pad_width)
+    else:
+        return None
+    if any(len(p) != 2 or any(type(n) is not int or n < 0 for n in p) for p in pairs):
+        return None
+    shape = tuple([n + before + behind for n, (before, behind) in zip(array.shape, pairs)])
+    inside = tuple([slice(before, before + n) for n, (before, _) in zip(array.shape, pairs)])
+    if math.prod(shape) > HOST_LIMIT:
+        return None
+
+    def act(x: np.ndarray) -> np.ndarray:
+        found = np.zeros(shape, x.dtype)
+        found[inside] = x
+        return found
+
+    return act
+
+
+@planned(_bordered)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
     """An array with a border.
 

@@ -31,15 +31,37 @@ from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind
+from perspicax.numpy.plans import axis_of, planned
 from perspicax.numpy.promote import array_like
 from perspicax.numpy.search import index_dtype, known_value, searchsorted
 from perspicax.numpy.shapes import ravel, reshaped
 from perspicax.xla.array import NUMPY_AXES
+from perspicax.xla.dispatch import HOST_LIMIT
 
 _INT32 = np.dtype(np.int32)
 
 
-@public
+def _tiled(A: Any, reps: Any) -> Any:
+    counts = tuple(reps) if isinstance(reps, (tuple, list)) else (reps,)
+    if any(type(n) is not int or n < 0 for n in counts):
+        return None
+    rank = max(A.ndim, len(counts))
+    counts, sizes = (1,) * (rank - len(counts)) + counts, (1,) * (rank - A.ndim) + A.shape
+    shape = tuple([n * size for n, size in zip(counts, sizes)])
+    if 2 * rank > NUMPY_AXES or math.prod(shape) > HOST_LIMIT:
+        return None
+    pairs = tuple([v for n, size in zip(counts, sizes) for v in (n, size)])
+    rows = tuple([v for size in sizes for v in (1, size)])
+
+    def act(x: np.ndarray) -> np.ndarray:
+        found = np.empty(pairs, x.dtype)
+        found[...] = x.reshape(rows)
+        return found.reshape(shape)
+
+    return act
+
+
+@planned(_tiled)
 def tile(A: Any, reps: Any) -> Array:
     """An array repeated as a whole along its axes.
 
@@ -57,16 +79,20 @@ def tile(A: Any, reps: Any) -> Array:
     sizes = (1,) * (rank - x.ndim) + x.shape
     if all(n == 1 for n in counts):
         return lax_shape.broadcast_to_rank(x, rank) if rank > x.ndim else x
-    value = host_value(x, math.prod(counts)) if rank <= NUMPY_AXES else None
-    if value is not None:
-        return moved(x, np.tile(value, counts))
     pairs = [v for n, size in zip(counts, sizes) for v in (n, size)]
     places = tuple([2 * i + 1 for i in range(rank)])
     spread = lax_shape.broadcast_in_dim(reshaped(x, sizes), tuple(pairs), places)
     return reshaped(spread, tuple([n * size for n, size in zip(counts, sizes)]))
 
 
-@public
+def _each_repeated(a: Any, repeats: Any, axis: Any = None) -> Any:
+    place = 0 if axis is None else axis_of(axis, a)
+    if type(repeats) is not int or repeats < 0 or place is None or a.size * repeats > HOST_LIMIT:
+        return None
+    return lambda x: x.repeat(repeats, axis)
+
+
+@planned(_each_repeated)
 def repeat(a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None,
            out_sharding: Any = None) -> Array:
     """Each entry along an axis repeated.
@@ -166,7 +192,20 @@ def resize(a: Any, new_shape: Any) -> Array:
 
 # -- moved round
 
-@public
+def _moved_on(a: Any, shift: Any, axis: Any = None) -> Any:
+    if type(shift) is not int:
+        return None
+    if axis is None:
+        order = np.roll(np.arange(a.size), shift % max(a.size, 1)).reshape(a.shape)
+        return lambda x: x.take(order)
+    place = axis_of(axis, a)
+    if place is None:
+        return None
+    order = np.roll(np.arange(a.shape[place]), shift % max(a.shape[place], 1))
+    return lambda x: x.take(order, place)
+
+
+@planned(_moved_on)
 def roll(a: Any, shift: Any, axis: Any = None) -> Array:
     """The entries along axes moved on, those that leave at the end come in at the beginning.
 
@@ -176,9 +215,6 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
         axis: an axis, or several; `None` for the elements along one axis.
     """
     x = asarray(array_like(a, "roll"))
-    value = host_value(x) if type(shift) is int and (axis is None or type(axis) is int) else None
-    if value is not None:
-        return moved(x, np.roll(value, shift, None if axis is None else one_axis(axis, x.ndim, "roll")))
     if axis is None:
         return reshaped(_rolled(ravel(x), shift, (0,)), x.shape)
     given = several(axis)

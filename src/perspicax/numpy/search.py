@@ -5,6 +5,7 @@ the result is.
 """
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable
@@ -43,11 +44,11 @@ from perspicax.numpy.errors import (
     UnsupportedArgumentError,
 )
 from perspicax.numpy.fusion import fused_call
-from perspicax.numpy.hosted import computed, host_value, moved
 from perspicax.numpy.indexing import at
 from perspicax.numpy.joining import concatenate, sequence_of
 from perspicax.numpy.logic import kind, refuse, truth
 from perspicax.numpy.operators import greater_equal, less
+from perspicax.numpy.plans import axis_of, planned
 from perspicax.numpy.promote import array_like, of_numbers, promote_dtypes
 from perspicax.numpy.reductions import kept_axes, put_back
 from perspicax.numpy.shapes import ravel, reshaped
@@ -218,18 +219,29 @@ def _arg_extreme(function: str, f: Any, a: Any, axis: Any, out: Any, keepdims: A
     if x.shape[place] == 0:
         raise ReductionError(says=f"`{function}` has no result for {x.aval.str_short()} along an axis without entries.",
                              why="there is no entry whose index could be returned")
-    dtype = index_dtype()
-    value = host_value(x)
-    if value is not None:
-        found = extreme_index(value, place, f is lax_argmax)
-        if found is not NotImplemented:
-            found = np.asarray(found, dtype)
-            found = found if keep is None else found.reshape(keep[0])
-            return computed(found)
-    return put_back(f(x, place, dtype), keep)
+    return put_back(f(x, place, index_dtype()), keep)
 
 
-@public
+def _place_of_extreme(a: Any, axis: Any = None, keepdims: Any = None, *, largest: bool) -> Any:
+    place = 0 if axis is None else axis_of(axis, a)
+    if place is None or not a.size or not (keepdims is None or type(keepdims) is bool):
+        return None
+    flat = axis is None and a.ndim != 1
+    kept = None
+    if keepdims:
+        kept = (1,) * a.ndim if axis is None else tuple([1 if i == place else n for i, n in enumerate(a.shape)])
+
+    def act(x: np.ndarray) -> Any:
+        found = extreme_index(x.reshape(-1) if flat else x, place, largest)
+        if found is NotImplemented:
+            return found
+        found = np.asarray(found, index_dtype())
+        return found if kept is None else found.reshape(kept)
+
+    return act
+
+
+@planned(functools.partial(_place_of_extreme, largest=True), moves=False)
 def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
     """The index of the maximum along an axis: the first of several, of the first NaN where there is one.
 
@@ -242,7 +254,7 @@ def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool | N
     return _arg_extreme("argmax", lax_argmax, a, axis, out, keepdims)
 
 
-@public
+@planned(functools.partial(_place_of_extreme, largest=False), moves=False)
 def argmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool | None = None) -> Array:
     """The index of the minimum along an axis; see `argmax`."""
     return _arg_extreme("argmin", lax_argmin, a, axis, out, keepdims)
@@ -292,7 +304,21 @@ class SortOptionError(UnsupportedArgumentError, TypeError):
     """An option of NumPy's sort was given that has no meaning here."""
 
 
-@public
+def _order(a: Any, axis: Any, descending: Any, act: Any) -> Any:
+    """What `act(x, axis)` does on the host, where there is an axis along which entries can be ordered."""
+    place = 0 if axis is None and a.ndim == 1 else axis_of(axis, a)
+    return None if place is None or type(descending) is not bool else functools.partial(act, axis=place)
+
+
+def _in_order(a: Any, axis: Any = -1, *, descending: Any = False) -> Any:
+    def falling(x: np.ndarray, axis: int) -> Any:
+        found = ordered(x, axis)
+        return found if found is NotImplemented else np.flip(found, axis)
+
+    return _order(a, axis, descending, falling if descending else ordered)
+
+
+@planned(_in_order)
 def sort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
          descending: bool = False) -> Array:
     """The entries along an axis in increasing order; NaN last.
@@ -306,16 +332,20 @@ def sort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None
         descending: whether in decreasing order.
     """
     x, place = _sort_arguments("sort", a, axis, kind, order)
-    value = host_value(x) if stable else None
-    if value is not None:
-        found = ordered(value, place)
-        if found is not NotImplemented:
-            return moved(x, np.flip(found, place) if descending else found)
     found = lax_sort(x, place, bool(stable))
     return lax_shape.rev(found, (place,)) if descending else found
 
 
-@public
+def _in_order_by_index(a: Any, axis: Any = -1, *, descending: Any = False, dtype: Any = None) -> Any:
+    def indices(x: np.ndarray, axis: int) -> Any:
+        found = sorting_order(x, axis, descending)
+        wanted = index_dtype() if dtype is None else dtypes.requested_dtype(dtype, "argsort")
+        return found if found is NotImplemented else found.astype(wanted)
+
+    return _order(a, axis, descending, indices)
+
+
+@planned(_in_order_by_index, moves=False)
 def argsort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None, stable: bool = True,
             descending: bool = False, dtype: Any = None) -> Array:
     """The indices that put the entries along an axis in increasing order.
@@ -331,11 +361,6 @@ def argsort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = N
     """
     x, place = _sort_arguments("argsort", a, axis, kind, order)
     dtype = index_dtype() if dtype is None else dtypes.requested_dtype(dtype, "argsort")
-    value = host_value(x) if stable else None
-    if value is not None:
-        found = sorting_order(value, place, bool(descending))
-        if found is not NotImplemented:
-            return computed(found.astype(dtype))
     return fused_call(_argsort, (x,), axis=place, stable=bool(stable), descending=bool(descending), dtype=dtype)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local, state_key
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.boundary import public, trim
@@ -27,10 +28,12 @@ from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.indexing import at
 from perspicax.numpy.logic import kind, refuse, truth
 from perspicax.numpy.operators import maximum, minimum
+from perspicax.numpy.plans import axis_of, planned
 from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_dtypes
 from perspicax.numpy.repeating import resize
 from perspicax.numpy.search import index_dtype, known_value, nonzero
 from perspicax.numpy.shapes import ravel, reshaped
+from perspicax.xla.array import NUMPY_AXES
 from perspicax.xla.dispatch import HOST_LIMIT
 
 _MODES = {None: GatherScatterMode.FILL_OR_DROP, "fill": GatherScatterMode.FILL_OR_DROP, "wrap": GatherScatterMode.CLIP,
@@ -189,6 +192,25 @@ def _applied(f: Any, x: Any, args: tuple, kw: dict) -> Any:
 _takes: dict[tuple, Any] = {}
 
 
+def _read(a: Any, indices: Any, axis: Any = None, mode: Any = None) -> Any:
+    if not isinstance(indices, ShapedArray) or not isinstance(a, ShapedArray) or mode not in (None, "fill") or not indices.size:
+        return None
+    whole = a.size if axis is None else a.shape[axis] if axis_of(axis, a) is not None else None
+    if whole is None or indices.dtype.kind not in "iu" or indices.dtype.itemsize > (8 if indices.dtype.kind == "i" else 4):
+        return None
+    if a.size * indices.size > max(whole, 1) * HOST_LIMIT or max(a.ndim - 1, 0) + indices.ndim > NUMPY_AXES:
+        return None
+
+    def act(x: np.ndarray, at: np.ndarray) -> Any:
+        try:
+            return x.take(at, axis)
+        except IndexError:  # one lies outside, which reads a fill value
+            return NotImplemented
+
+    return act
+
+
+@planned(_read)
 def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str | None = None,
          unique_indices: bool = False, indices_are_sorted: bool = False, fill_value: Any = None) -> Array:
     """The entries at `indices` along an axis.
@@ -204,29 +226,25 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
         indices_are_sorted: promises that the indices increase.
         fill_value: what "fill" reads: NaN, the least signed, the largest unsigned integer, or true by default.
     """
-    try:
-        refuse("take", out=out)
-        if mode == "raise":
-            raise UnsupportedModeError(says="`take` does not support mode='raise'.",
-                                       why="a compiled program cannot raise; mode='fill' reads NaN outside")
-        if mode not in _MODES:
-            raise ArgumentValueError(says=f"`take` was given mode={mode!r}.",
-                                     why='it is "fill", "clip", "wrap" or "promise_in_bounds"')
-        x = asarray(array_like(a, "take", 0))
-        index = asarray(array_like(indices, "take", 1))
-        if kind(index) == "bool":
-            index = convert(index, index_dtype(), False)
-        if kind(index) not in ("int", "uint"):
-            raise IndexKindError(says=f"`take` was given {index.aval.str_short()} as indices.", why="they are integers",
-                                 fixes=(_AS_INTEGERS,))
-        if axis is None:
-            x, place = ravel(x), 0
-        else:
-            place = one_axis(axis, x.ndim, "take")
-        return _take(x, index, place, mode, unique_indices, indices_are_sorted, fill_value)
-    except Exception as error:
-        trim(error)
-        raise
+    refuse("take", out=out)
+    if mode == "raise":
+        raise UnsupportedModeError(says="`take` does not support mode='raise'.",
+                                   why="a compiled program cannot raise; mode='fill' reads NaN outside")
+    if mode not in _MODES:
+        raise ArgumentValueError(says=f"`take` was given mode={mode!r}.",
+                                 why='it is "fill", "clip", "wrap" or "promise_in_bounds"')
+    x = asarray(array_like(a, "take", 0))
+    index = asarray(array_like(indices, "take", 1))
+    if kind(index) == "bool":
+        index = convert(index, index_dtype(), False)
+    if kind(index) not in ("int", "uint"):
+        raise IndexKindError(says=f"`take` was given {index.aval.str_short()} as indices.", why="they are integers",
+                             fixes=(_AS_INTEGERS,))
+    if axis is None:
+        x, place = ravel(x), 0
+    else:
+        place = one_axis(axis, x.ndim, "take")
+    return _take(x, index, place, mode, unique_indices, indices_are_sorted, fill_value)
 
 
 class IndexKindError(ArgumentKindError, ArgumentValueError):  # JAX raises one or the other, by function

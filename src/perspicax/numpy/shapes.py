@@ -29,6 +29,7 @@ from perspicax.numpy.errors import (
     UnsupportedArgumentError,
 )
 from perspicax.numpy.hosted import host_value, moved
+from perspicax.numpy.plans import axis_of, planned
 from perspicax.numpy.promote import array_like, broadcast_shape_of, joined_shapes
 from perspicax.xla.array import NUMPY_AXES, ArrayImpl, beyond_numpy
 from perspicax.xla.dispatch import HOST_LIMIT, checking
@@ -283,7 +284,16 @@ def matrix_transpose(x: Any, /) -> Array:
     return transposed(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-@public
+def _swap(a: Any, axis1: Any, axis2: Any) -> Any:
+    i, j = axis_of(axis1, a), axis_of(axis2, a)
+    if i is None or j is None or i == j:
+        return None
+    order = list(range(a.ndim))
+    order[i], order[j] = j, i
+    return lambda x: x.transpose(order)
+
+
+@planned(_swap)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
     """Two axes exchanged.
 
@@ -299,7 +309,16 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Array:
     return transposed(x, tuple(order))
 
 
-@public
+def _move(a: Any, source: Any, destination: Any) -> Any:
+    i, j = axis_of(source, a), axis_of(destination, a)
+    if i is None or j is None or i == j:
+        return None
+    order = [k for k in range(a.ndim) if k != i]
+    order.insert(j, i)
+    return lambda x: x.transpose(order)
+
+
+@planned(_move)
 def moveaxis(a: Any, source: Any, destination: Any) -> Array:
     """Axes moved to other places; the others keep their order.
 
@@ -339,7 +358,16 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
 
 # -- axes of size 1
 
-@public
+def _grow(a: Any, axis: Any) -> Any:
+    ndim = a.ndim + 1
+    if type(axis) is not int or not -ndim <= axis < ndim or ndim > NUMPY_AXES:
+        return None
+    place = axis % ndim
+    shape = (*a.shape[:place], 1, *a.shape[place:])
+    return lambda x: x.reshape(shape)
+
+
+@planned(_grow)
 def expand_dims(a: Any, axis: Any) -> Array:
     """New axes of size 1.
 
@@ -356,7 +384,15 @@ def expand_dims(a: Any, axis: Any) -> Array:
     return lax_shape.expand_dims(x, places)
 
 
-@public
+def _shrink(a: Any, axis: Any = None) -> Any:
+    places = [i for i, n in enumerate(a.shape) if n == 1] if axis is None else [axis_of(axis, a)]
+    if not places or any(i is None or a.shape[i] != 1 for i in places):
+        return None
+    shape = tuple([n for i, n in enumerate(a.shape) if i not in places])
+    return lambda x: x.reshape(shape)
+
+
+@planned(_shrink)
 def squeeze(a: Any, axis: Any = None) -> Array:
     """An array without axes of size 1.
 
@@ -410,7 +446,25 @@ def atleast_3d(*arys: Any) -> Any:
 
 # -- broadcasting
 
-@public
+def _widen(array: Any, shape: Any) -> Any:
+    old = array.shape
+    if not isinstance(shape, (tuple, list)) or any(type(n) is not int or n < 0 for n in shape) or tuple(shape) == old:
+        return None
+    shape = tuple(shape)
+    rank = len(shape) - len(old)
+    if rank < 0 or any(m not in (1, n) for m, n in zip(old, shape[rank:])) or math.prod(shape) > HOST_LIMIT \
+            or len(shape) > NUMPY_AXES:
+        return None
+
+    def act(x: np.ndarray) -> np.ndarray:
+        found = np.empty(shape, x.dtype)
+        found[...] = x
+        return found
+
+    return act
+
+
+@planned(_widen)
 def broadcast_to(array: Any, shape: Any, *, out_sharding: Any = None) -> Array:
     """An array repeated along axes of size 1, and along new leading axes.
 
@@ -464,7 +518,16 @@ def broadcast_arrays(*args: Any) -> list[Array]:
 
 # -- reversal
 
-@public
+def _reverse(m: Any, axis: Any = None) -> Any:
+    axes = range(m.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
+    places = [axis_of(i, m) for i in axes]
+    if not places or None in places or len(set(places)) < len(places):
+        return None
+    parts = tuple([slice(None, None, -1) if i in places else slice(None) for i in range(m.ndim)])
+    return lambda x: x[parts]
+
+
+@planned(_reverse)
 def flip(m: Any, axis: Any = None) -> Array:
     """The order of the entries along axes reversed.
 
