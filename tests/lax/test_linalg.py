@@ -212,10 +212,14 @@ def test_second_derivatives() -> None:
 
 
 def test_the_gradient_of_a_determinant_where_it_is_zero() -> None:
-    """The adjugate is finite though the inverse is not."""
+    """The adjugate is finite though the inverse is not, whichever pivots are 0, and of any rank."""
+    a = np.random.default_rng(2).normal(size=(7, 4, 4))
+    a[0], a[1], a[2], a[3] = np.diag([1., 2., 3., 0.]), np.diag([0., 1., 2., 4.]), np.eye(4, k=1), np.ones((4, 4))
+    a[4, 1], a[5, :, 1], a[6] = 2 * a[4, 0], 0., np.diag([1., 0., 0., 4.]) + np.eye(4, k=1)
+    cofactors = [[(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(a, i, 1), j, 2)) for j in range(4)] for i in range(4)]
     with laws.double():
-        a = np.diag([1., 2., 3., 0.])
-        np.testing.assert_allclose(np.asarray(grad(jnp.linalg.det)(as_array(a))), np.diag([0., 0., 0., 6.]), atol=1e-12)
+        found = vmap(grad(jnp.linalg.det))(as_array(a))
+        np.testing.assert_allclose(np.asarray(found), np.moveaxis(np.array(cofactors), 2, 0), atol=1e-12)
 
 
 def test_laws_of_solvers() -> None:

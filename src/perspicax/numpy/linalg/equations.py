@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
 from perspicax.lax import linalg as lax_linalg
+from perspicax.lax.cumulative import cummin
 from perspicax.lax.families import joined_shape
 from perspicax.lax.linalg.errors import DecompositionOptionError, MatrixShapeError, UnsupportedOptionError
 from perspicax.lax.linalg.kernels import type_of
@@ -194,7 +195,10 @@ def _det_by_lu(x: Any) -> Any:
 
 @_det_by_lu.defjvp
 def _det_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-    """Jacobi's formula, tr(adj(A) Ȧ); it holds where the last pivot is 0 too, which is then never divided by."""
+    """Jacobi's formula, tr(adj(A) Ȧ), also of singular matrices.
+
+    The last pivot is never divided by, so that it may be 0. Where another one is, `_adjugate_trace` has the formula.
+    """
     [x], [dx] = primals, tangents
     n = x.shape[-1]
     if n == 0:
@@ -206,9 +210,38 @@ def _det_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     right = lax_linalg.triangular_solve(factors, _rows(dx, permutation), left_side=True, lower=True, unit_diagonal=True)
     last = jnp.arange(n) == n - 1
     scales = jnp.where(last, before[..., None], whole[..., None])
-    without = jnp.where(last[:, None] & last, jnp.ones((), x.dtype), factors)  # the last pivot is in `before` no more
-    return whole, jnp.trace(lax_linalg.triangular_solve(without, right * scales[..., None], left_side=True, lower=False),
-                            axis1=-2, axis2=-1)
+    on_diagonal = jnp.eye(n, dtype=bool)
+    zero = diagonal(factors) == 0
+    # the last pivot is in `before` no more
+    without = jnp.where(on_diagonal & (zero[..., None] | last), jnp.ones((), x.dtype), factors)
+    regular = jnp.trace(lax_linalg.triangular_solve(without, right * scales[..., None], left_side=True, lower=False),
+                        axis1=-2, axis2=-1)
+    if n == 1:
+        return whole, regular
+    filled = jnp.where(on_diagonal & zero[..., None], jnp.ones((), x.dtype), factors)
+    singular = _parity(pivots, x.dtype) * _adjugate_trace(filled, zero, right)
+    return whole, jnp.where(jnp.any(zero[..., :-1], axis=-1), singular, regular)
+
+
+def _adjugate_trace(filled: Any, zero: Any, dx: Any) -> Any:
+    """tr(adj(U) dX) of an upper triangular matrix with zeros on its diagonal, at k_1 < … < k_c.
+
+    With V the inverse of U that has ones there (`filled`), and F the columns of the identity at these places,
+    det(U + X) = det(V^-1 + X) det(1 - F^T (V^-1 + X)^-1 F). The second matrix is strictly triangular at X = 0, so that its
+    adjugate has one entry that is not 0, and the derivative is (V dX V)[k_c, k_1] prod_i V[k_i, k_(i+1)] / det(V).
+    """
+    n = zero.shape[-1]
+    inverse = lax_linalg.triangular_solve(filled, jnp.broadcast_to(jnp.eye(n, dtype=filled.dtype), filled.shape),
+                                          left_side=True, lower=False)
+    places = jnp.where(zero, jnp.arange(n), n)
+    following = cummin(places, places.ndim - 1, True)
+    following = jnp.concatenate([following[..., 1:], jnp.full_like(following[..., :1], n)], -1)
+    steps = jnp.take_along_axis(inverse, jnp.minimum(following, n - 1)[..., None], -1)[..., 0]
+    chain = jnp.prod(jnp.where(zero & (following < n), steps, 1), axis=-1)
+    first, last = jnp.argmax(zero, axis=-1), n - 1 - jnp.argmax(jnp.flip(zero, -1), axis=-1)
+    row = jnp.take_along_axis(inverse, last[..., None, None], -2)
+    column = jnp.take_along_axis(inverse, first[..., None, None], -1)
+    return jnp.prod(diagonal(filled), axis=-1) * chain * (row @ dx @ column)[..., 0, 0]
 
 
 def _rows(x: Any, permutation: Any) -> Any:
