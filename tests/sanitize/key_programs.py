@@ -808,6 +808,132 @@ def a_branch_for_the_words_of_each_key_and_another_draw():
     return jax.vmap(lambda k, p: lax.cond(p, random.normal, random.uniform, k) + random.normal(k))(keys, some)
 
 
+# -- copies of one key
+
+draw_each = jax.vmap(random.normal)
+
+
+@wrong
+def a_key_broadcast():
+    return draw_each(jnp.broadcast_to(random.key(0), (3,)))
+
+
+@wrong
+def a_key_tiled_and_split_in_each():
+    return jax.vmap(lambda k: random.normal(random.split(k)[0]))(jnp.tile(random.key(0), (3,)))
+
+
+@wrong
+def a_key_repeated_for_a_jitted_batch():
+    return jax.jit(draw_each)(jnp.repeat(random.key(0), 3))
+
+
+@wrong
+def words_broadcast_in_a_jitted_function():
+    return jax.jit(lambda key: draw_each(jnp.broadcast_to(key, (3, 2))))(random.PRNGKey(0))
+
+
+@wrong
+def words_tiled():
+    return draw_each(jnp.tile(random.PRNGKey(0), (3, 1)))
+
+
+@wrong
+def words_stacked():
+    key = random.PRNGKey(0)
+    return draw_each(jnp.stack([key, key]))
+
+
+@wrong
+def two_copies_by_their_indices():
+    keys = jnp.broadcast_to(random.PRNGKey(0), (3, 2))
+    return random.normal(keys[0]) + random.normal(keys[2])
+
+
+@wrong
+def two_copies_by_indices_that_are_not_known():
+    @jax.jit
+    def f(key, i, j):
+        keys = jnp.broadcast_to(key, (3,))
+        return random.normal(keys[i]) + random.normal(keys[j])
+    return f(random.key(0), 0, 1)
+
+
+@wrong
+def a_key_for_two_rows_of_a_batch():
+    keys = random.split(random.key(0), 2)
+    return jax.vmap(draw_each)(jnp.broadcast_to(keys[:, None], (2, 3)))
+
+
+@wrong
+def copies_that_a_jitted_function_made():
+    copies = jax.jit(lambda key: jnp.repeat(random.split(key)[0], 3))
+    return draw_each(copies(random.key(0)))
+
+
+@wrong
+def copies_by_an_index():
+    return draw_each(random.split(random.key(0), 3)[jnp.array([0, 1, 0])])
+
+
+@wrong
+def a_scan_over_copies():
+    return lax.scan(lambda c, key: (c + random.normal(key), None), 0.0, jnp.repeat(random.key(0), 3))
+
+
+@wrong
+def copies_that_a_scan_made():
+    key = random.key(0)
+    return draw_each(lax.scan(lambda c, _: (c, key), 0, None, length=4)[1])
+
+
+@right
+def copies_folded_with_numbers():
+    keys = jnp.broadcast_to(random.key(0), (3,))
+    return jax.vmap(lambda key, i: random.normal(random.fold_in(key, i)))(keys, jnp.arange(3))
+
+
+@right
+def words_tiled_and_folded_in_a_jitted_function():
+    f = jax.jit(jax.vmap(lambda key, i: random.normal(random.fold_in(key, i))))
+    return f(jnp.tile(random.PRNGKey(0), (3, 1)), jnp.arange(3))
+
+
+@right
+def copies_folded_with_their_place_in_the_batch():
+    f = jax.vmap(lambda key: random.normal(random.fold_in(key, lax.axis_index("i"))), axis_name="i")
+    return f(jnp.broadcast_to(random.key(0), (3,)))
+
+
+@right
+def one_copy_of_many():
+    return random.normal(jnp.broadcast_to(random.key(0), (3,))[1])
+
+
+@right
+def copies_cloned_on_purpose():
+    return draw_each(random.clone(jnp.broadcast_to(random.key(0), (3,))))
+
+
+@right
+def either_of_two_keys_for_each_entry():
+    a, b = random.split(random.key(0))
+    return draw_each(jnp.where(jnp.array([True, False]), a, b))
+
+
+@right
+def a_carry_that_a_batch_spreads():
+    key = random.key(0)
+
+    def f(x):
+        def body(state):
+            x, key = state
+            key, subkey = random.split(key)
+            return x + jnp.abs(random.normal(subkey)), random.fold_in(key, jnp.int32(x))
+        return lax.while_loop(lambda s: s[0] < 2.0, body, (x, key))[0]
+    return jax.vmap(f)(ones)
+
+
 # -- on the devices of a mesh
 
 @wrong

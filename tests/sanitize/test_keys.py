@@ -167,6 +167,29 @@ def test_one_operation_with_a_key_twice():
     assert "holds the same random key twice" in str(error)
 
 
+def test_the_report_tells_where_copies_of_a_key_were_made():
+    def f():
+        rng = random.PRNGKey(0)
+        keys = jnp.tile(rng, (3, 1))
+        return random.normal(keys[0]) + random.normal(keys[2])
+
+    error = reuse(f)
+    assert error.copies.number == 3
+    text = str(error)
+    assert "keys = jnp.tile(rng, (3, 1))" in text and "3 copies of one key" in text
+    assert error.report.fixes[0].code == "random.split(rng, 3)"
+
+
+@pytest.mark.parametrize("number, reused", [(lambda i: 7, True), (lambda i: i, False)])
+def test_copies_that_are_folded_with_one_number_are_still_copies(number, reused):
+    key = random.key(0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with jax.sanitize("keys"):
+            jax.vmap(lambda k, i: random.normal(random.fold_in(k, number(i))))(jnp.repeat(key, 3), jnp.arange(3))
+    assert any(isinstance(w.message, jax.sanitize.KeyReuse) for w in caught) == reused
+
+
 def test_what_failed_used_nothing_up():
     with jax.debug_key_reuse(True):
         key = random.key(0)

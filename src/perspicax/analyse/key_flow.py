@@ -16,6 +16,7 @@ import numpy as np
 from perspicax.analyse.key_identity import (
     MAX_KEYS,
     Cells,
+    Copies,
     Key,
     KeyTracker,
     Step,
@@ -23,13 +24,15 @@ from perspicax.analyse.key_identity import (
     Word,
     as_copies,
     cells_of,
+    copied,
+    copy_of,
     fold,
     fresh_keys,
     join_words,
     split_words,
 )
 from perspicax.core.context import evaluator, use_trace
-from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, subjaxprs
+from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, SpreadPlace, Var, subjaxprs
 from perspicax.core.primitive import Inside, Parts, Primitive
 from perspicax.lax.random_bits import KeyDType
 from perspicax.xla.array import ArrayImpl
@@ -244,7 +247,7 @@ class KeyFlow:
         if name in PASSES:
             return [Flow(operands.cells(i)) for i in range(len(avals))]
         if name in MOVES:
-            return self._move(primitive, params, avals, operands)
+            return self._move(primitive, params, avals, operands, place)
         if "parts" in primitive.extra:
             return self._each_part(primitive.extra["parts"](**params), operands, place)
         inside = primitive.inside(**params) if primitive.inside is not None else None
@@ -253,16 +256,20 @@ class KeyFlow:
     def _folded(self, operands: Operands) -> Sequence[Flow]:
         """The same key for the same number, where that is known; else a new one."""
         keys, numbers = operands.cells(0), operands.value(1)
-        if keys is None or numbers is None or numbers.shape != keys.shape:
+        if keys is None or numbers is None or numbers.ndim not in (0, keys.ndim):
             return ()
-        made = [fold(key, int(n)) for key, n in zip(keys.reshape(-1), numbers.reshape(-1))]
-        return (Flow(cells_of(keys.shape, made.__getitem__)),)
+        each = np.broadcast_arrays(keys, numbers)
+        made = [fold(key, int(n)) for key, n in zip(*[x.reshape(-1) for x in each])]
+        return (Flow(_shaped(made, each[0].shape)),)
 
     # -- data that moves
 
-    def _move(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any],
-              operands: Operands) -> Sequence[Flow]:
-        """The primitive itself on numbers in the place of keys; where an index is not known, new keys for each index."""
+    def _move(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], operands: Operands,
+              place: Any) -> Sequence[Flow]:
+        """The primitive itself on numbers in the place of keys; where an index is not known, new keys for each index.
+
+        A key that stands in the result twice is another copy there, unless a transformation spread it along a batch.
+        """
         cells = [operands.cells(i) for i in range(len(avals))]
         if all(c is None for c in cells):
             return ()
@@ -274,7 +281,7 @@ class KeyFlow:
             return self._unknown(primitive, params, avals, operands, [cells[i] for i in moved])
         parts: list[Any] = [cells[i] for i in moved]
         if primitive.name in ("concatenate", "stack"):
-            parts = as_copies(parts)
+            parts = as_copies(parts, place)
         table = np.concatenate([p.reshape(-1) for p in parts])
         start, numbered = 0, dict(rest)
         for i, part in zip(moved, parts):
@@ -285,13 +292,22 @@ class KeyFlow:
         with use_trace(evaluator()):
             out = evaluator().process(primitive, tuple([numbered[i] for i in range(len(avals))]), primitive.pack(params))
         results = out if primitive.multiple_results else [out]
-        return [Flow(_taken(table, np.asarray(x.value()))) for x in results]
+        found = []
+        for x in results:
+            places = np.asarray(x.value())
+            spread = place is None or type(place) is SpreadPlace
+            found.append(Flow(_shaped(_taken(table, places) if spread else copied(table, places, place), places.shape)))
+        return found
 
     def _unknown(self, primitive: Primitive, params: dict[str, Any], avals: Sequence[Any], operands: Operands,
                  cells: Sequence[Any]) -> Sequence[Flow]:
         if primitive.multiple_results or primitive.name == "select_n":
             return ()
         out = primitive.infer(tuple(avals), primitive.pack(params))
+        if len(cells) == 1:
+            same = _any_of_copies(cells[0], out.shape)
+            if same is not None:
+                return (Flow(same),)
         moved = _moved_operands(primitive.name, len(avals))
         numbers = tuple([operands.number(i) for i in range(len(avals)) if i not in moved])
         identities = tuple([id(c) for part in cells for c in part.reshape(-1)])
@@ -381,7 +397,7 @@ class KeyFlow:
         if not stacked:
             return ()
         self._rest_of_rows([flows[i] for kind, i in inputs if kind == "row"], order)
-        return [*[Flow(f.cells) for f in carry.values()], *[_stack(column, order) for column in zip(*stacked)]]
+        return [*[Flow(f.cells) for f in carry.values()], *[_stack(column, order, place) for column in zip(*stacked)]]
 
     def _rest_of_rows(self, rows: Sequence[Flow], order: range) -> None:
         """What the first round used of its row, the others use of theirs."""
@@ -472,11 +488,26 @@ def _moved_operands(name: str, count: int) -> list[int]:
     return [0, 1] if name == "dynamic_update_slice" else [0]
 
 
-def _taken(table: np.ndarray, places: np.ndarray) -> Cells:
-    found = np.empty(places.size, object)
-    for i, at in enumerate(places.reshape(-1)):
-        found[i] = table[at] if 0 <= at < len(table) else Key()  # beyond the end: filled
-    return found.reshape(places.shape)
+def _taken(table: Cells, places: np.ndarray) -> list[Any]:
+    return [table[at] if 0 <= at < len(table) else Key() for at in places.reshape(-1).tolist()]  # beyond the end: filled
+
+
+def _shaped(cells: Sequence[Any], shape: tuple[int, ...]) -> Cells:
+    return cells_of(shape, cells.__getitem__)
+
+
+def _any_of_copies(cells: Cells, shape: tuple[int, ...]) -> Cells | None:
+    """One key, taken at an index that is not known from copies of one key; `None` of others."""
+    if not cells.size:
+        return None
+    is_word = isinstance(cells.reshape(-1)[0], Word)
+    width = cells.shape[-1] if is_word and cells.ndim else 1
+    if int(np.prod(shape)) != width or (is_word and shape[-1:] != (width,)):
+        return None
+    rows = cells.reshape((-1, width))
+    if any(cell.root is not column[0].root for column in rows.T for cell in column):
+        return None
+    return _shaped([copy_of(cell) for cell in rows[0]], shape)
 
 
 def _of_a_turn(flow: Flow, number: Hashable) -> Flow:
@@ -513,7 +544,7 @@ def _one_of(choices: Sequence[Any]) -> Any:
     return found
 
 
-def _stack(column: Sequence[Flow], order: range) -> Flow:
+def _stack(column: Sequence[Flow], order: range, place: Any) -> Flow:
     """What the rounds of a loop hand out, behind each other: new keys, used up where those of the rounds were."""
     if any(f.cells is None for f in column):
         return NOTHING
@@ -521,11 +552,14 @@ def _stack(column: Sequence[Flow], order: range) -> Flow:
     if (len(order) * last.size) > MAX_KEYS or not last.size:
         return NOTHING
     if len(order) <= len(column):
-        arrays: list[Any] = [f.cells for f in column]
+        arrays: list[Any] = as_copies([f.cells for f in column], place)  # type: ignore[misc]
         return Flow(np.stack(arrays[::order.step]))
+    first: Any = column[0].cells
 
     def make(i: int) -> Any:
         like = last.reshape(-1)[i % last.size]
+        if like.root is first.reshape(-1)[i % last.size].root:
+            return copy_of(like, Copies(place, len(order)))
         if not isinstance(like, Key):
             return Word()
         made = Key()

@@ -35,10 +35,18 @@ Use = tuple[Step, ...]
 """How a key was used up: the way from the outermost call to the operation."""
 
 
+class Copies(NamedTuple):
+    """Where several copies of a key were made, and how many."""
+
+    place: Any
+    number: int
+
+
 class Key:
     """One random key.
 
     Attributes:
+        copied: where it was made, if it is a copy.
         use: how it was used up; `None` while it was not.
         root: the key that it is another copy of, or itself.
         words: the objects of its words, made when they are asked for.
@@ -47,10 +55,11 @@ class Key:
         parent: the key that it was made of so, with the number.
     """
 
-    __slots__ = ("folded", "origin", "parent", "root", "use", "words")
+    __slots__ = ("copied", "folded", "origin", "parent", "root", "use", "words")
 
-    def __init__(self, root: Key | None = None, origin: Any = None) -> None:
+    def __init__(self, root: Key | None = None, origin: Any = None, copied: Copies | None = None) -> None:
         self.use: Use | None = None
+        self.copied = copied
         self.root = self if root is None else root
         self.words: tuple[Word, ...] = ()
         self.origin = origin
@@ -62,16 +71,21 @@ class Word:
     """One word of a key, or of an array that may hold keys.
 
     Attributes:
+        copied: where it was made, if it is a copy.
         key: the key whose word it is, if that is known.
+        root: the word that it is another copy of, or itself.
         joined: the keys that were put together of words that begin with this one.
     """
 
-    __slots__ = ("joined", "key", "origin")
+    __slots__ = ("copied", "joined", "key", "origin", "root")
 
-    def __init__(self, key: Key | None = None, origin: Any = None) -> None:
+    def __init__(self, key: Key | None = None, origin: Any = None, root: Word | None = None,
+                 copied: Copies | None = None) -> None:
         self.key = key
+        self.copied = copied
         self.joined: dict[tuple[Word, ...], Key] = {}
         self.origin = origin
+        self.root = self if root is None else root
 
 
 class Reused(Exception):
@@ -81,11 +95,12 @@ class Reused(Exception):
         first, second: the two uses.
         twice_in_one: whether one operation was given the same key twice.
         key: the key; its `parent` tells if it was made of another one and a number, both times.
+        copied: where the copy was made that was used again, if it is one.
     """
 
-    def __init__(self, first: Use, second: Use, twice_in_one: bool, key: Key) -> None:
+    def __init__(self, first: Use, second: Use, twice_in_one: bool, key: Key, copied: Copies | None = None) -> None:
         super().__init__()
-        self.first, self.second, self.twice_in_one, self.key = first, second, twice_in_one, key
+        self.first, self.second, self.twice_in_one, self.key, self.copied = first, second, twice_in_one, key, copied
 
 
 # -- arrays of keys and of words
@@ -131,6 +146,10 @@ def _joined(words: tuple[Word, ...]) -> Key:
         return first.key
     found = first.joined.get(words)
     if found is None:
+        roots = tuple([word.root for word in words])
+        if roots != words:
+            found = first.joined[words] = Key(root=_joined(roots).root, copied=first.copied)
+            return found
         found = first.joined[words] = Key(origin=("joined", words))
         if not any(word.joined.keys() - {words} or word.key for word in words):
             found.words = words
@@ -141,38 +160,67 @@ def _joined(words: tuple[Word, ...]) -> Key:
 
 def fold(key: Key, number: int) -> Key:
     """The key that `fold_in` makes of a key and a number that is known."""
-    root = key.root
-    if root.folded is None:
-        root.folded = {}
-    made = root.folded.get(number)
+    if key.folded is None:
+        key.folded = {}
+    made = key.folded.get(number)
     if made is None:
-        if len(root.folded) >= MAX_FOLDED:
-            del root.folded[next(iter(root.folded))]  # the oldest
-        made = root.folded[number] = Key()
-        made.parent = root, number
+        if len(key.folded) >= MAX_FOLDED:
+            del key.folded[next(iter(key.folded))]  # the oldest
+        root = key.root
+        made = key.folded[number] = Key() if root is key else Key(root=fold(root, number), copied=key.copied)
+        if root is key:
+            made.parent = root, number
     return made
 
 
-def as_copies(cells: Sequence[Cells]) -> list[Cells]:
+def as_copies(cells: Sequence[Cells], place: Any) -> list[Cells]:
     """Arrays that are put behind each other; a key that stands in two of them is in the second a copy of its own.
 
     So an array of one key several times over is told from a key that was only spread along a batch.
     """
+    made = Copies(place, len(cells))
     seen: set[int] = set()
     found = []
     for array in cells:
         here = {id(c): c for c in array.reshape(-1)}
         again = seen & here.keys()
-        if again and isinstance(next(iter(here.values())), Key):
-            copies = [_copy(key, again) for key in array.reshape(-1)]
-            array = cells_of(array.shape, copies.__getitem__)
+        if again:
+            copies = {at: copy_of(cell, made) if at in again else cell for at, cell in here.items()}
+            flat = array.reshape(-1)
+            array = cells_of(array.shape, lambda i: copies[id(flat[i])])
         seen |= here.keys()
         found.append(array)
     return found
 
 
-def _copy(key: Key, again: set[int]) -> Key:
-    return Key(root=key.root) if id(key) in again else key
+def copy_of(cell: Any, made: Copies | None = None) -> Any:
+    """Another copy of a key or a word."""
+    return type(cell)(root=cell.root, copied=made or cell.copied)
+
+
+def copied(table: Cells, places: np.ndarray, place: Any) -> list[Any]:
+    """The entries of `table` that stand at `places`: one that is taken again is another copy each time.
+
+    What holds the same object twice, since it was spread along a batch, holds the same copies twice then.
+
+    Args:
+        place: where the user's code does it.
+    """
+    made = Copies(place, int(np.bincount(places.reshape(-1).clip(0)).max(initial=0)))
+    times: dict[int, int] = {}
+    copies: dict[tuple[int, int], Any] = {}
+    found = []
+    for at in places.reshape(-1).tolist():
+        if not 0 <= at < len(table):
+            found.append(Key())  # beyond the end: filled
+            continue
+        cell = table[at]
+        count = times[at] = times.get(at, -1) + 1
+        if count:
+            known = copies.get((id(cell), count))
+            cell = copies[id(cell), count] = copy_of(cell, made) if known is None else known
+        found.append(cell)
+    return found
 
 
 # -- using keys up
@@ -196,9 +244,9 @@ class KeyTracker:
         for key in keys.reshape(-1):
             root = key.root
             if root.use is not None:
-                raise Reused(root.use, use, False, root)
+                raise Reused(root.use, use, False, root, key.copied)
             if entries.setdefault(id(root), key) is not key:
-                raise Reused(use, use, True, root)
+                raise Reused(use, use, True, root, key.copied or entries[id(root)].copied)
             fresh[id(root)] = root
         for root in fresh.values():
             root.use = use
@@ -224,5 +272,5 @@ class KeyTracker:
                 self.trail.append(key)
 
 
-__all__ = ["MAX_KEYS", "Cells", "Key", "KeyTracker", "Reused", "Step", "Use", "Word", "as_copies", "cells_of", "fold",
-           "fresh_keys", "join_words", "split_words"]
+__all__ = ["MAX_KEYS", "Cells", "Copies", "Key", "KeyTracker", "Reused", "Step", "Use", "Word", "as_copies", "cells_of",
+           "copied", "copy_of", "fold", "fresh_keys", "join_words", "split_words"]

@@ -19,6 +19,12 @@ from perspicax.diagnose.source import Position
 Place = tuple  # (code object, instruction offset), or None
 
 
+class SpreadPlace(tuple):
+    """The place of an operation of which a transformation repeats an operand along a batch: the user did not ask for copies."""
+
+    __slots__ = ()
+
+
 class Var:
     """A variable of a jaxpr: bound once."""
 

@@ -23,6 +23,18 @@ class KeyUse(NamedTuple):
     loop: str = ""
 
 
+class KeyCopies(NamedTuple):
+    """Where several copies of one key were made.
+
+    Attributes:
+        place: where the user's code makes them.
+        number: how many.
+    """
+
+    place: Any
+    number: int
+
+
 class _Named(NamedTuple):
     """What the user calls the key at a place: empty where the source does not tell."""
 
@@ -79,17 +91,21 @@ def _code_line(named: _Named, other: str) -> str:
     return (line[:span.column] + other + line[span.end_column:]).strip()
 
 
-def key_report(first: KeyUse, second: KeyUse, twice_in_one: bool) -> Report:
-    """The report of a key that is used by `first` and again by `second`."""
+def key_report(first: KeyUse, second: KeyUse, twice_in_one: bool, copies: KeyCopies | None = None) -> Report:
+    """The report of a key that is used by `first` and again by `second`, both times as one of `copies`."""
     one, two = _named(first), _named(second)
     name = f"`{two.text or one.text}`" if two.text or one.text else "A random key"
     same = first.place == second.place
     loop = second.loop or ("loop" if same and not twice_in_one else "")
     labels = _labels(one, two, first, second, same, loop, twice_in_one)
     primary = second.place if second.place is not None else first.place
-    return Report(says=_says(name, loop, second.loop, twice_in_one), primary=primary, labels=labels,
-                  why="the same key gives the same numbers: a key that was drawn from, or split, is used up",
-                  fixes=_fixes(one, two, first, loop, second.loop, twice_in_one))
+    fixes = _fixes(one, two, first, loop, second.loop, twice_in_one)
+    why = "the same key gives the same numbers: a key that was drawn from, or split, is used up"
+    if copies is not None:
+        labels = (*labels, Label(copies.place, f"{copies.number} copies of one key, not {copies.number} keys"))
+        fixes = _of_copies(copies), fixes[-1]
+        why = f"{why}; and all copies of a key are the same key"
+    return Report(says=_says(name, loop, second.loop, twice_in_one), primary=primary, labels=labels, why=why, fixes=fixes)
 
 
 def _says(name: str, loop: str, kind: str, twice_in_one: bool) -> str:
@@ -136,9 +152,19 @@ def _fixes(one: _Named, two: _Named, first: KeyUse, loop: str, kind: str, twice_
     return Fix(says, code=(split, line) if line else split), clone
 
 
+def _of_copies(copies: KeyCopies) -> Fix:
+    """As many keys as there are copies, where the copies are made."""
+    found = operands_at(copies.place)
+    keys = [x for x in found if _likely(x.text) and x.text.isidentifier()]
+    key = keys[0].text if keys else next((n.id for x in found for n in ast.walk(x.node)
+                                          if isinstance(n, ast.Name) and _likely(n.id)), "key")
+    return Fix("split the key there, instead of copying it",
+               code=f"{imported_as(copies.place, 'random', 'jax.random')}.split({key}, {copies.number})")
+
+
 def use_at(place: Any, parameter: str, loop: str) -> KeyUse:
     """A use, its place kept as positions are kept in errors."""
     return KeyUse(None if place is None else place if isinstance(place, Span) else Position(*place), parameter, loop)
 
 
-__all__ = ["KeyUse", "key_name", "key_report", "use_at"]
+__all__ = ["KeyCopies", "KeyUse", "key_name", "key_report", "use_at"]

@@ -129,6 +129,7 @@ class KeyReuseError(JAXTypeError):
     Attributes:
         first, second: the two uses.
         twice_in_one: whether one operation was given the same key twice.
+        copies: where several copies were made of the key, of which these are two, if that is so.
     """
 
     __module__ = "perspicax.errors"
@@ -136,12 +137,13 @@ class KeyReuseError(JAXTypeError):
     first: Any
     second: Any
     twice_in_one: bool = False
+    copies: Any = None
 
     @property
     def report(self) -> Report:
         from perspicax.core.key_words import key_report  # only a printed error needs it
 
-        return key_report(self.first, self.second, self.twice_in_one)
+        return key_report(self.first, self.second, self.twice_in_one, self.copies)
 
 
 class JaxprTypeError(PerspicaxError, TypeError):

@@ -8,13 +8,18 @@ import numpy as np
 
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
+from perspicax.core.config import local
 from perspicax.core.dtypes import MeetingDType
+from perspicax.core.jaxpr import SpreadPlace
 from perspicax.core.primitive import split_results
 from perspicax.core.tracer import get_aval
+from perspicax.diagnose.source import user_place
 from perspicax.lax import compare, convert, elementwise, filling, shape
 from perspicax.lax.reductions import reduce_sum
 from perspicax.transform import hooks
 from perspicax.xla.array import from_numpy
+
+UINT32 = np.dtype(np.uint32)
 
 
 def _move_axis(x: Any, source: int, destination: int) -> Any:
@@ -25,7 +30,16 @@ def _move_axis(x: Any, source: int, destination: int) -> Any:
 
 
 def _broadcast(x: Any, size: int, axis: int) -> Any:
-    old = get_aval(x).shape  # type: ignore[attr-defined]
+    aval: Any = get_aval(x)
+    old = aval.shape
+    if aval.extended or aval.dtype == UINT32:  # who follows keys is told that these are no copies of the user's making
+        before = local.place
+        place = before or user_place()
+        local.place = None if place is None else SpreadPlace(place)
+        try:
+            return shape.broadcast_in_dim(x, (*old[:axis], size, *old[axis:]), [i + (i >= axis) for i in range(len(old))])
+        finally:
+            local.place = before
     return shape.broadcast_in_dim(x, (*old[:axis], size, *old[axis:]), [i + (i >= axis) for i in range(len(old))])
 
 

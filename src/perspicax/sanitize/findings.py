@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perspicax.core.key_words import KeyUse, key_report
+from perspicax.core.key_words import KeyCopies, KeyUse, key_report
 from perspicax.core.leak_words import end_report
 from perspicax.core.provenance import Provenance
 from perspicax.diagnose.errors import PerspicaxError
@@ -30,15 +30,17 @@ class KeyReuse(Finding):
     Attributes:
         first, second: the two uses.
         twice_in_one: whether one operation was given the same key twice.
+        copies: where several copies were made of the key, of which these are two, if that is so.
     """
 
     first: KeyUse
     second: KeyUse
     twice_in_one: bool = False
+    copies: KeyCopies | None = None
 
     @property
     def report(self) -> Report:
-        return key_report(self.first, self.second, self.twice_in_one)
+        return key_report(self.first, self.second, self.twice_in_one, self.copies)
 
     @property
     def key(self) -> Any:

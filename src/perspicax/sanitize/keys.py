@@ -35,6 +35,7 @@ from perspicax.analyse.key_identity import (
     Use,
     Word,
     cells_of,
+    copy_of,
     fold,
     join_words,
     split_words,
@@ -42,7 +43,7 @@ from perspicax.analyse.key_identity import (
 from perspicax.core.array import Array
 from perspicax.core.config import debug_key_reuse, local
 from perspicax.core.jaxpr import ClosedJaxpr, jaxprs_in
-from perspicax.core.key_words import KeyUse, key_name, use_at
+from perspicax.core.key_words import KeyCopies, KeyUse, key_name, use_at
 from perspicax.core.primitive import Primitive
 from perspicax.core.sanitizing import WatchingTrace
 from perspicax.core.trace import Trace
@@ -153,12 +154,15 @@ def _input(aval: Any, index: int) -> Flow:
 
 def _origin(cell: Any) -> Any:
     """An input, or what it is made of; `None` of what is new."""
+    if cell.root is not cell:
+        origin = _origin(cell.root)
+        return None if origin is None else ("copy", origin, id(cell), cell.copied)
     if isinstance(cell, Key):
-        if cell.root.parent is not None:
-            parent, number = cell.root.parent
+        if cell.parent is not None:
+            parent, number = cell.parent
             above = _origin(parent)
             return None if above is None else ("folded", above, number)
-        origin = cell.root.origin
+        origin = cell.origin
         if origin is None or origin[0] != "joined":
             return origin
         words = [w.origin for w in origin[1]]
@@ -185,6 +189,8 @@ def _origins(cells: Cells) -> tuple:
         origin = _origin(cell)
         if origin is None and isinstance(cell, Key):
             origin = "new", new.setdefault(id(cell.root), len(new)), cell.root.use
+            if cell.root is not cell:
+                origin = "copy", origin, id(cell), cell.copied
         listed.append(origin)
     return cells.shape, tuple(listed)
 
@@ -192,16 +198,22 @@ def _origins(cells: Cells) -> tuple:
 class _Instance:
     """A summary for arguments: what its origins stand for."""
 
-    __slots__ = ("call", "flows", "new")
+    __slots__ = ("call", "copies", "flows", "new")
 
     def __init__(self, flows: Sequence[Flow], call: Step) -> None:
         self.flows, self.call = flows, call
         self.new: dict[int, Key] = {}
+        self.copies: dict[int, Any] = {}
 
     def cell(self, origin: Any) -> Any:
         match origin:
             case None:
                 return Word()
+            case ("copy", of, number, copied):
+                found = self.copies.get(number)
+                if found is None:
+                    found = self.copies[number] = copy_of(self.cell(of), copied)
+                return found
             case ("joined", words):
                 return join_words(_array([self.cell(w) for w in words]), (len(words),)).reshape(-1)[0]
             case ("word", key, index, count):
@@ -343,9 +355,10 @@ class LedgerTrace(WatchingTrace):
                 found.key.use = found.second  # what `init` drew does not excuse those that come after
             return
         first, second = meeting(found.first, found.second)
+        copies = None if found.copied is None else KeyCopies(use_at(found.copied.place, "", "").place, found.copied.number)
         if debug_key_reuse.value:
-            raise KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one)
-        tell(KeyReuse(first=first, second=second, twice_in_one=found.twice_in_one))
+            raise KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one, copies=copies)
+        tell(KeyReuse(first=first, second=second, twice_in_one=found.twice_in_one, copies=copies))
 
 
 def _is_meant(found: Reused) -> bool:
