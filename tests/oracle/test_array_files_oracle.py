@@ -1,6 +1,7 @@
 """Arrays on disk: what one library writes, the other reads, bit for bit."""
 from __future__ import annotations
 
+from collections import OrderedDict, namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from perspicax.experimental.array_serialization import serialization as ours
 
 pytestmark = pytest.mark.oracle
 
-VALUES = {
+VALUES: dict[str, Any] = {
     "float32": np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3), "bfloat16": np.arange(5).astype(ml_dtypes.bfloat16),
     "float8": np.arange(4).astype(ml_dtypes.float8_e4m3fn), "int8": np.arange(-3, 3, dtype=np.int8),
     "bool": np.array([True, False]), "complex64": np.array([1 + 2j], np.complex64), "scalar": np.float32(3),
@@ -82,3 +83,60 @@ def test_what_cannot_be_read() -> None:
             serialization.GlobalAsyncCheckpointManager().deserialize_with_paths([place], ["/nowhere/nothing"])
         with pytest.raises(ValueError):
             serialization.get_tensorstore_spec("gs://bucket/only", ocdbt=True)
+
+
+Pair = namedtuple("Pair", "left right")
+
+
+def tree_of(numpy: Any) -> Any:
+    leaves = iter(map(numpy.asarray, VALUES.values()))
+    return {"none": None, "empty": [(), [], {}], "a": next(leaves), "ü": OrderedDict(z=next(leaves), b=[next(leaves)]),
+            "a longer name": Pair(next(leaves), (next(leaves), None, next(leaves))), "rest": list(leaves)}
+
+
+def test_a_tree_that_one_saves_the_other_loads(tmp_path: Path) -> None:
+    pytest.importorskip("flatbuffers")  # JAX needs it to write the structure
+    from jax.experimental.array_serialization import pytree_serialization as their_trees
+
+    from perspicax.experimental.array_serialization import pytree_serialization as our_trees
+
+    for library in (jax, px):
+        library.export.register_namedtuple_serialization(Pair, serialized_name="tests.array_files_oracle.Pair")
+    both = ((jax, jax.numpy, their_trees), (px, px.numpy, our_trees))
+    for library, numpy, files in both:
+        files.save(tree_of(numpy), tmp_path / library.__name__)
+    for (library, numpy, files), (writer, *_) in zip(both, reversed(both)):
+        place = library.sharding.SingleDeviceSharding(library.devices()[0])
+        found, expected = files.load(tmp_path / writer.__name__, place), tree_of(numpy)
+        assert library.tree.structure(found) == library.tree.structure(expected)
+        for a, b in zip(library.tree.leaves(found), library.tree.leaves(expected)):
+            assert a.dtype == b.dtype and np.asarray(a).tobytes() == np.asarray(b).tobytes()
+        types = [files.load_pytreedef(tmp_path / name) for name in ("jax", "perspicax")]
+        assert types[0] == types[1]
+
+
+@pytest.mark.parametrize(("call", "kind"), [
+    (lambda files, x, folder: files.save({"a": 1}, folder / "a"), ValueError),
+    (lambda files, x, folder: files.save({1: x}, folder / "a"), TypeError),
+    (lambda files, x, folder: files.save({"a": namedtuple("N", "x")(x)}, folder / "a"), ValueError),
+    (lambda files, x, folder: files.save({"a": x}, folder / "b" / "c"), FileNotFoundError),
+    (lambda files, x, folder: files.save({"a": x}, Path(__file__)), NotADirectoryError),
+    (lambda files, x, folder: files.save({"a": x}, Path(__file__).parent), RuntimeError),
+    (lambda files, x, folder: files.save({"a": x}, Path(__file__).parent, overwrite=False), ValueError),
+    (lambda files, x, folder: files.save({"a": x}, folder / "a", ts_specs={"b": None}), ValueError),
+    (lambda files, x, folder: files.load(folder / "a", None), AssertionError),
+    (lambda files, x, folder: files.load_pytreedef(folder), FileNotFoundError),
+    (lambda files, x, folder: (files.save({"a": x}, folder / "a"), files.load(folder / "a", None)), TypeError),
+    (lambda files, x, folder: (files.save({"a": x}, folder / "a"), files.load(folder / "a", {"b": None})), ValueError),
+])
+def test_what_is_wrong_with_a_tree(call: Any, kind: type, tmp_path: Path) -> None:
+    pytest.importorskip("flatbuffers")
+    from jax.experimental.array_serialization import pytree_serialization as their_trees
+
+    from perspicax.experimental.array_serialization import pytree_serialization as our_trees
+
+    for files, numpy in ((their_trees, jax.numpy), (our_trees, px.numpy)):
+        folder = tmp_path / numpy.__name__
+        folder.mkdir()
+        with pytest.raises(kind):
+            call(files, numpy.ones(2), folder)

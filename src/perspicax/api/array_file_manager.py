@@ -14,7 +14,7 @@ from perspicax.diagnose.errors import PerspicaxError
 from perspicax.xla import client
 from perspicax.xla.processes import membership
 
-__all__ = ["AsyncManager", "GlobalAsyncCheckpointManager", "GlobalAsyncCheckpointManagerBase"]
+__all__ = ["AsyncManager", "GlobalAsyncCheckpointManager", "GlobalAsyncCheckpointManagerBase", "fault_of"]
 
 _numbers = itertools.count()
 
@@ -68,15 +68,15 @@ class AsyncManager:
 
     def _commit(self, futures: list[Any], on_commit_callback: Callable[[], None] | None) -> None:
         try:
-            fault = _fault_of(lambda: [future.result() for future in futures])
-            self._meet(f"{self._name}: written", fault)
+            fault = fault_of(lambda: [future.result() for future in futures])
+            self.meet(f"{self._name}: written", fault)
             done = on_commit_callback if client.process_index() == 0 else None
-            fault = _fault_of(done) if done is not None else None
-            self._meet(f"{self._name}: committed", fault)
+            fault = fault_of(done) if done is not None else None
+            self.meet(f"{self._name}: committed", fault)
         except BaseException as error:
             self._error = error  # raised where the program asks
 
-    def _meet(self, place: str, fault: BaseException | None) -> None:
+    def meet(self, place: str, fault: BaseException | None) -> None:
         """Wait for all processes, and tell each other what went wrong."""
         if client.process_count() == 1:
             if fault is not None:
@@ -114,7 +114,7 @@ class AsyncManager:
         self.check_for_errors()
 
 
-def _fault_of(call: Callable[[], Any]) -> BaseException | None:
+def fault_of(call: Callable[[], Any]) -> BaseException | None:
     """What a call raises."""
     try:
         call()
@@ -162,7 +162,7 @@ class GlobalAsyncCheckpointManager(AsyncManager, GlobalAsyncCheckpointManagerBas
                 write.copy.result()
             futures.extend([transaction.commit_async()] if transaction is not None else [w.commit for w in writes])
 
-        fault = _fault_of(begin)
+        fault = fault_of(begin)
         if fault is not None and client.process_count() == 1:
             raise fault
         self._add_futures(futures if fault is None else [_Failed(fault)])

@@ -13,12 +13,14 @@ from perspicax.api.placement import device_put, make_array_from_single_device_ar
 from perspicax.api.wrapping import public
 from perspicax.core import dtypes
 from perspicax.diagnose.optional import optional
+from perspicax.xla import client
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.sharding import Sharding
 
 __all__ = [
-    "async_deserialize", "async_serialize", "finish_read", "get_tensorstore_spec", "is_remote_storage", "read_arrays",
-    "run_deserialization", "run_serialization", "start_read", "start_write", "tensorstore", "tensorstore_context",
+    "async_deserialize", "async_serialize", "finish_read", "first_words", "get_tensorstore_spec", "is_remote_storage",
+    "parts_of", "path_of", "read_arrays", "run_deserialization", "run_serialization", "start_open", "start_read", "start_write",
+    "tensorstore", "tensorstore_context",
 ]
 
 LARGEST_CHUNK = 2**31  # bytes of a file; a shard of more is written in several
@@ -135,6 +137,8 @@ def _check_array(x: Any) -> None:
         raise ArrayFileError(kind="keys", path="", detail=x.aval.str_short())
     if x.is_deleted():
         raise x._deleted_error("saved")
+    if x.is_fully_addressable and client.process_count() > 1:
+        raise ArrayFileError(kind="local", path="", detail=x.aval.str_short())
 
 
 def start_write(x: ArrayImpl, spec: Any, *, transaction: Any = None, replica_id: int = 0, context: Any = None) -> list[Any]:
@@ -143,11 +147,25 @@ def start_write(x: ArrayImpl, spec: Any, *, transaction: Any = None, replica_id:
     Returns:
         tensorstore's futures: `copy` is done when the memory is not needed any more, `commit` when the parts are on disk.
     """
+    parts = parts_of(x, replica_id)
+    store = start_open(x, spec, transaction=transaction, context=context).result()
+    return [store[index].write(part) for index, part in parts]
+
+
+def parts_of(x: ArrayImpl, replica_id: int = 0) -> list[tuple[Any, np.ndarray]]:
+    """The parts of an array that this process writes, with their places; they stay as they are, whatever becomes of it.
+
+    Raises:
+        ArrayFileError: it is no array, or one that each of several processes has for itself.
+    """
     _check_array(x)
-    store = tensorstore().open(tensorstore().Spec(_whole_spec(spec, x)), create=True, open=True, transaction=transaction,
-                               context=context or tensorstore_context()).result()
-    return [store[shard.index].write(shard.data.value()) for shard in x.addressable_shards
-            if shard.replica_id == replica_id]
+    return [(shard.index, shard.data.value()) for shard in x.addressable_shards if shard.replica_id == replica_id]
+
+
+def start_open(x: ArrayImpl, spec: Any, *, transaction: Any = None, context: Any = None) -> Any:
+    """Begin to open, or to make, what an array is to be written to: tensorstore's future."""
+    return tensorstore().open(tensorstore().Spec(_whole_spec(spec, x)), create=True, open=True, transaction=transaction,
+                              context=context or tensorstore_context())
 
 
 def start_read(spec: Any, context: Any = None) -> Any:
@@ -171,12 +189,12 @@ def finish_read(opening: Any, spec: Any, sharding: Any, shape: Sequence[int] | N
     """
     sharding = getattr(sharding, "sharding", sharding)  # of a format
     if not isinstance(sharding, Sharding):
-        raise ArrayFileError(kind="sharding", path=_path_of(spec), detail=type(sharding).__name__)
+        raise ArrayFileError(kind="sharding", path=path_of(spec), detail=type(sharding).__name__)
     try:
         store = opening.result()
         whole = tuple(store.shape) if shape is None else tuple(shape)
         if len(whole) != len(store.shape):
-            raise ArrayFileError(kind="rank", path=_path_of(spec), detail=f"{list(store.shape)} and {list(whole)}")
+            raise ArrayFileError(kind="rank", path=path_of(spec), detail=f"{list(store.shape)} and {list(whole)}")
         wanted: Any = store.dtype.numpy_dtype if dtype is None else dtypes.canonicalize_dtype(dtype)
         where = sharding.addressable_devices_indices_map(whole)
         reads: dict[Any, Any] = {}
@@ -190,7 +208,7 @@ def finish_read(opening: Any, spec: Any, sharding: Any, shape: Sequence[int] | N
     except (ValueError, OSError) as error:
         if isinstance(error, ArrayFileError):
             raise
-        raise ArrayFileError(kind="read", path=_path_of(spec), detail=_first_words(error)) from error
+        raise ArrayFileError(kind="read", path=path_of(spec), detail=first_words(error)) from error
     pieces = [device_put(values[tuple([s.indices(n)[:2] for s, n in zip(index, whole)])], device)
               for device, index in where.items()]
     return make_array_from_single_device_arrays(whole, sharding, pieces, dtype=wanted)
@@ -211,18 +229,18 @@ def _filled(box: tuple[slice, ...], there: tuple[slice, ...], found: np.ndarray,
     return whole
 
 
-def _path_of(spec: Any) -> str:
+def path_of(spec: Any) -> str:
     data = spec if isinstance(spec, dict) else spec.to_json()
     store = data.get("kvstore", data)
     if isinstance(store, str):
         return store
     if "base" in store:
-        return f"{_path_of({'kvstore': store['base']}).rstrip('/')}/{store.get('path', '')}"
+        return f"{path_of({'kvstore': store['base']}).rstrip('/')}/{store.get('path', '')}"
     bucket = f"{store.get('driver')}://{store['bucket']}/" if "bucket" in store else ""
     return f"{bucket}{store.get('path', '')}"
 
 
-def _first_words(error: BaseException) -> str:
+def first_words(error: BaseException) -> str:
     """tensorstore's message without the dump of the specification at its end."""
     return str(error).partition(" [")[0].partition("\n")[0][:300]
 
@@ -317,7 +335,7 @@ def run_serialization(arrays: Sequence[Any], tensorstore_specs: Sequence[Any]) -
         try:
             write.commit.result()
         except (ValueError, OSError) as error:
-            raise ArrayFileError(kind="write", path=_path_of(spec), detail=_first_words(error)) from error
+            raise ArrayFileError(kind="write", path=path_of(spec), detail=first_words(error)) from error
 
 
 @public

@@ -6,7 +6,7 @@ from perspicax.diagnose.errors import ReportedError
 __all__ = ["ExportError", "ExportFormatError", "ExportUnsupportedError", "ExportedCallError"]
 
 
-class ExportError(ReportedError, ValueError):
+class ExportError(ReportedError, ValueError, TypeError):
     """A function cannot be exported in this way, or what is exported cannot be serialized."""
 
 

@@ -1,11 +1,13 @@
-"""The structures of arguments and results in a serialized exported function, and the classes of nodes in them.
+"""The structures of arguments and results in a serialized exported function, of a tree of arrays on disk, and their classes.
 
-Tuples, lists, dicts and `None` are known. A class of the user's is known by the name that he registers for it, here and
-where the bytes are read: a class itself is never serialized, since reading it would run code.
+Tuples, lists, dicts, `OrderedDict` and `None` are known. A class of the user's is known by the name that he registers for it,
+here and where the bytes are read: a class itself is never serialized, since reading it would run code.
 """
 from __future__ import annotations
 
 import base64
+import json
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -85,22 +87,32 @@ def register_namedtuple_serialization(nodetype: T, *, serialized_name: str) -> T
                           fixes=(Fix(code=f"jax.export.register_pytree_node_serialization({nodetype.__name__}, ...)"),))
 
     def check(data: bytes) -> Any:
-        if data != "\n".join(fields).encode():
+        written = json.loads(data) if data.startswith(b"[") else data.decode().splitlines()  # lines: of earlier versions
+        if written != list(fields):
             raise ExportFormatError(
-                says=f"The named tuple `{nodetype.__name__}` has the fields {', '.join(fields)}, but the serialized function "
-                     f"was made with {', '.join(data.decode().splitlines())}.",
+                says=f"The named tuple `{nodetype.__name__}` has the fields {', '.join(fields)}, but what was serialized "
+                     f"was made with {', '.join(map(str, written))}.",
                 why=f"the class registered as {serialized_name!r} has the same fields where bytes are written and read")
         return nodetype
 
     return register_pytree_node_serialization(
-        nodetype, serialized_name=serialized_name, serialize_auxdata=lambda _: "\n".join(fields).encode(),
+        nodetype, serialized_name=serialized_name, serialize_auxdata=lambda _: json.dumps(fields).encode(),
         deserialize_auxdata=check, from_children=lambda _, children: nodetype(*children))
+
+
+register_pytree_node_serialization(OrderedDict, serialized_name="collections.OrderedDict",
+                                   serialize_auxdata=lambda keys: json.dumps(list(keys)).encode(),
+                                   deserialize_auxdata=lambda data: tuple(json.loads(data)))
 
 
 # -- to and from what JSON can say
 
 def encode_tree(structure: Any, function: str) -> Any:
     """A tree structure as nested lists.
+
+    Args:
+        structure: of arguments or results, or of a tree on disk.
+        function: whose arguments or results; empty for a tree on disk.
 
     Raises:
         ExportError: a class in it is not registered.
@@ -116,7 +128,9 @@ def encode_tree(structure: Any, function: str) -> Any:
         return [kind.__name__, children]
     if kind is dict:
         if any(type(key) is not str for key in aux):
-            raise ExportError(says=f"`{function}` has a dict with the keys {list(aux)!r} among its arguments or results.",
+            whose = f"`{function}` has a dict with the keys {list(aux)!r} among its arguments or results." if function else (
+                f"The tree has a dict with the keys {list(aux)!r}.")
+            raise ExportError(says=whose,
                               why="the keys of a serialized dict are strings")
         return ["dict", children, list(aux)]
     node = _by_type.get(kind)
@@ -124,8 +138,9 @@ def encode_tree(structure: Any, function: str) -> Any:
         named = hasattr(kind, "_fields") and issubclass(kind, tuple)
         how = f"register_namedtuple_serialization({kind.__name__}, serialized_name=...)" if named else (
             f"register_pytree_node_serialization({kind.__name__}, serialized_name=..., ...)")
-        raise ExportError(says=f"`{function}` has a `{kind.__name__}` among its arguments or results, which is not known to "
-                               "serialization.",
+        whose = f"`{function}` has a `{kind.__name__}` among its arguments or results" if function else (
+            f"The tree has a `{kind.__name__}` in it")
+        raise ExportError(says=f"{whose}, which is not known to serialization.",
                           why="a class is serialized by a name that stands for it where the bytes are read",
                           fixes=(Fix("register it, in the program that writes and in the one that reads",
                                      code=f"jax.export.{how}"),))
@@ -149,7 +164,7 @@ def decode_tree(said: Any) -> Any:
             return _made(dict, keys, children)
         case ["node", list(children), str(name), str(data)]:
             return _of_class(name, base64.b64decode(data), children)
-    raise ExportFormatError(says="The structure of arguments or results in a serialized function cannot be read.",
+    raise ExportFormatError(says="The structure of what was serialized cannot be read.",
                             why=f"it holds {said!r}")
 
 
@@ -161,7 +176,7 @@ def _of_class(name: str, data: bytes, children: Sequence[Any]) -> Any:
     node = _by_name.get(name)
     if node is None:
         raise ExportFormatError(
-            says=f"A serialized function has a class of nodes among its arguments or results that is called {name!r}.",
+            says=f"A class of nodes in what was serialized is called {name!r}.",
             why="no class is registered under this name here",
             fixes=(Fix("register it before reading",
                        code=f"jax.export.register_pytree_node_serialization(..., serialized_name={name!r}, ...)"),))

@@ -1,6 +1,6 @@
 """`jax.experimental.array_serialization`: arrays on disk."""
 from perspicax.diagnose.facade import on_demand as _on_demand
 
-__getattr__, __dir__ = _on_demand(__name__, modules=("serialization", "tensorstore_impl"), absent=("pytree_serialization",))
+__getattr__, __dir__ = _on_demand(__name__, modules=("pytree_serialization", "serialization", "tensorstore_impl"))
 
 __all__: list[str] = []
