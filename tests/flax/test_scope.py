@@ -10,6 +10,7 @@ import pytest
 import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax.flax import errors
+from perspicax.flax import linen as nn
 from perspicax.flax.configurations import config
 from perspicax.flax.core import DenyList, FrozenDict, Scope, apply, bind, freeze, init, lazy_init, lift, meta, partial_eval
 from perspicax.flax.core.rngs import LazyRng
@@ -397,6 +398,26 @@ def test_jvp_moves_variables() -> None:
         return lift.jvp(dense, scope, (x,), (jnp.zeros_like(x),), {"params": {"kernel": jnp.ones((3, 2))}})
 
     np.testing.assert_allclose(apply(whole)(variables, X)[1], X @ jnp.ones((3, 2)), rtol=1e-6)
+    still = apply(lambda scope: lift.jvp(dense, scope, (X,), (X,), {"params": {}})[1])(variables)  # an empty collection
+    np.testing.assert_allclose(still, X @ variables["params"]["kernel"], rtol=1e-6)
+
+
+def test_jvp_leaves_modules_still_that_come_with_the_one_that_moves() -> None:
+    class Both(nn.Module):
+        inner: Any
+
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return self.inner(x) + self.param("b", nn.initializers.ones, (2,))
+
+    class Whole(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            both = Both(nn.Dense(2, use_bias=False, name="inner"), name="both")
+            both(x)
+            return nn.jvp(lambda module, x: module(x), both, (x,), (jnp.zeros_like(x),), {"params": {"b": jnp.full(2, 3.0)}})[1]
+
+    np.testing.assert_array_equal(Whole().init_with_output(KEY, X)[0], jnp.full((2, 2), 3.0))
 
 
 def same(scope: Scope, x: Any) -> Any:
@@ -418,8 +439,12 @@ def vmapped_within(scope: Scope, x: Any) -> Any:
     (lambda: init(lift.vmap(dense, {"params": 5}, {"params": True}))(KEY, jnp.ones((2, 4, 3))), "`variable_axes` of vmap"),
     (lambda: apply(lift.vmap(vmapped_within, {}, {}))({}, jnp.ones((2, 4, 3))), "`<lambda>(...)` is a leaf"),
     (lambda: apply(lambda scope: lift.jvp(same, scope, (X,), (X, X), {}))({}), "given 1 positional argument: `x`"),
-    (lambda: apply(lambda scope: lift.jvp(dense, scope, (X,), (X,), {"params": {}}))(init(dense)(KEY, X)[1]),
-     "`tangent of variables['params']` lacks"),
+    (lambda: apply(lambda scope: lift.jvp(dense, scope, (X,), (X,), {"params": {"q": X}}))(init(dense)(KEY, X)[1]),
+     "`tangent of variables['params']` has"),
+    (lambda: apply(lambda scope: lift.jvp(dense, scope, (X,), (X,), {"param": {"q": X}}))(init(dense)(KEY, X)[1]),
+     "tangents of the collection 'param'"),
+    (lambda: apply(lambda scope: lift.jvp(dense, scope, X, (X,), {}))({}), "`primals` of a lifted `jvp` is an array"),
+    (lambda: apply(lambda scope: lift.value_and_grad(same, scope, X))({}), "`value_and_grad` needs a function"),
 ])
 def test_axes_and_tangents_are_told_of_in_the_users_names(program: Any, words: str) -> None:
     with pytest.raises(ValueError) as caught:

@@ -285,13 +285,22 @@ class DifferentiationInputError(PerspicaxError, TypeError, ValueError):
                            f"{self.type_text}.", why=why, fixes=fixes)
 
 
-class NonScalarGradError(PerspicaxError, TypeError):
-    """A function whose gradient was asked for does not return a real scalar."""
+class NonScalarGradError(PerspicaxError, TypeError, ValueError):
+    """A function whose gradient was asked for does not return a real scalar.
+
+    Attributes:
+        function: its name.
+        kind: `none`, `pair`, `shape`, `tree`, `integer`, `complex` or `holomorphic`.
+        got: what it returned.
+        transform: the transformation that was called.
+        lifted: whether it was one of functions of a module.
+    """
 
     function: str
     kind: str
     got: str
     transform: str = "grad"
+    lifted: bool = False
 
     @property
     def report(self) -> Report:
@@ -301,29 +310,30 @@ class NonScalarGradError(PerspicaxError, TypeError):
     def _words(self) -> Report:
         name, transform = self.function, self.transform
         f = callable_name(name)
+        with_aux = f"nn.{transform}({f}, module, x, has_aux=True)" if self.lifted else f"jax.{transform}({f}, has_aux=True)"
         says = f"`{transform}` needs a function that returns a scalar, but `{name}` returned {self.got}."
         if self.kind == "none":
             return Report(says=says, why="a function without `return` returns None", fixes=(Fix("return the number"),))
         if self.kind == "pair":
             return Report(says=says, why="one number is differentiated",
                           fixes=(Fix("if only the first is to be differentiated, say that something comes with it",
-                                     code=f"jax.{transform}({f}, has_aux=True)"),))
+                                     code=with_aux),))
         if self.kind == "shape":
+            all_of_them = () if self.lifted else (Fix("for all derivatives of all outputs", code=f"jax.jacrev({f})"),)
             return Report(says=says,
                           why="a gradient has one entry for each input; an output of several elements has a Jacobian",
-                          fixes=(Fix("reduce the result to one number", code="return result.mean()"),
-                                 Fix("for all derivatives of all outputs", code=f"jax.jacrev({f})")))
+                          fixes=(Fix("reduce the result to one number", code="return result.mean()"), *all_of_them))
         if self.kind == "tree":
             return Report(says=says, why="one number is differentiated",
                           fixes=(Fix("to hand further results through, return a pair of the number and the rest",
-                                     code=f"jax.{transform}({f}, has_aux=True)"),))
+                                     code=with_aux),))
+        holomorphic = () if self.lifted else (Fix("the complex derivative of a holomorphic function",
+                                                  code=f"jax.{transform}({f}, holomorphic=True)"),)
         why = {"integer": "only floating-point numbers have derivatives",
                "complex": "the gradient of a complex number has two meanings",
                "holomorphic": "with holomorphic=True the result is complex"}[self.kind]
         fixes = {"integer": (Fix("return a floating-point number that depends on the arguments smoothly"),),
-                 "complex": (Fix("return a real number", code="jnp.abs(result) ** 2"),
-                             Fix("the complex derivative of a holomorphic function",
-                                 code=f"jax.{transform}({f}, holomorphic=True)")),
+                 "complex": (Fix("return a real number", code="jnp.abs(result) ** 2"), *holomorphic),
                  "holomorphic": (Fix("leave it out", code=f"jax.{transform}({f})"),)}[self.kind]
         return Report(says=f"`{transform}` cannot differentiate the result of `{name}`, which is {self.got}.", why=why,
                       fixes=fixes)

@@ -4,14 +4,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import perspicax as jax
 from perspicax import tree_util
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.flax import struct
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.lift_reports import of_pair, tangents_in_users_terms
+from perspicax.flax.core.lift_reports import gradients_in_users_terms, noted, of_pair, tangents_in_users_terms
 from perspicax.flax.core.packing import Groups, named_as, pack
 from perspicax.flax.core.scopes import Scope
+from perspicax.flax.error_base import article, listed
 from perspicax.flax.tree_errors import LiftError
 
 __all__ = ["custom_vjp", "jvp", "value_and_grad", "vjp"]
@@ -100,20 +103,32 @@ def value_and_grad(fn: Callable[..., Any], scope: Any, *primals: Any, has_aux: b
     Returns:
         (number, gradients), or (number, values without derivative, gradients) if `has_aux`; a gradient for each argument.
     """
+    return gradients("value_and_grad", fn, scope, primals, has_aux=has_aux, reduce_axes=reduce_axes, variables=variables,
+                     rngs=rngs)
+
+
+def gradients(transform: str, fn: Callable[..., Any], scope: Any, primals: Sequence[Any], *, has_aux: bool,
+              reduce_axes: Sequence[str], variables: CollectionFilter, rngs: PRNGSequenceFilter) -> Any:
+    """`value_and_grad`; `transform` is what the user called, for reports."""
     _no_reduce_axes(reduce_axes)
 
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
+        passing: list[PerspicaxError] = []  # errors of what `fn` does
+
         @named_as(fn)
         def inner(*args: Any) -> Any:
             inside = enter(variables, rngs)
-            result, aux = _with_aux(fn(inside, *args), has_aux, fn)
+            with noted(passing):
+                returned = fn(inside, *args)
+            result, aux = _with_aux(returned, has_aux, fn)
             return result, (aux, leave(inside))
 
         numbers = tuple(range(len(args)))
-        (result, (aux, changed)), gradients = jax.value_and_grad(inner, argnums=numbers, has_aux=True)(*args)
-        return ((result, aux, gradients) if has_aux else (result, gradients)), changed
+        with gradients_in_users_terms(transform, passing):
+            (result, (aux, changed)), found = jax.value_and_grad(inner, argnums=numbers, has_aux=True)(*args)
+        return ((result, aux, found) if has_aux else (result, found)), changed
 
-    return pack(differentiated, (variables,), (variables,), (rngs,), name="value_and_grad")(scope, *primals)
+    return pack(differentiated, (variables,), (variables,), (rngs,), name=transform)(scope, *primals)
 
 
 def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, variable_tangents: Any,
@@ -132,10 +147,18 @@ def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, varia
 
     Returns:
         (result, its tangent).
+
+    Raises:
+        LiftError: primals or tangents are no tuples; or there are tangents of a collection that no scope has.
+        TangentError: a tangent does not fit.
     """
+    for name, each in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(each, (tuple, list)):
+            raise LiftError(says=f"`{name}` of a lifted `jvp` is {article(each)}, but must be a tuple.",
+                            why="there is one entry for each argument after the scope or module; for one argument write `(x,)`")
     structure = tree_util.tree_structure(scope)
     of_scopes = tuple(structure.flatten_up_to(variable_tangents))
-    moving_collections = {col for each in of_scopes for col in each}
+    moving_collections = {col for each in of_scopes for col, tangent in each.items() if tree_util.tree_leaves(tangent)}
 
     def differentiated(enter: Any, leave: Any, variables: Groups, rngs: Groups, *args: Any) -> Any:
         moving, still = variables
@@ -144,20 +167,34 @@ def jvp(fn: Callable[..., Any], scope: Scope, primals: Any, tangents: Any, varia
         @named_as(fn, signature=False)
         def inner(moving: Any, args: Any) -> Any:
             inside = enter((moving, still), rngs)
-            try:
+            with noted(passing):
                 result = fn(inside, *args)
-            except PerspicaxError as error:
-                passing.append(error)
-                raise
             return result, leave(inside)
 
-        given = tuple([{col: each[col] for col in own} for each, own in zip(of_scopes, moving, strict=True)])
+        _check_collections(moving_collections, moving)
+        given = tuple([{col: each[col] if col in each else tree_util.tree_map(_no_tangent, value) for col, value in own.items()}
+                       for each, own in zip(of_scopes, moving, strict=True)])
         with tangents_in_users_terms(fn, (moving, args), (given, tuple(tangents)), passing):
             result, tangent, changed = jax.jvp(inner, (moving, args), (given, tuple(tangents)), has_aux=True)
         return (result, tangent), changed
 
     lifted = pack(differentiated, (moving_collections, variables), (variables,), (rngs,), name="jvp")
     return lifted(scope, *primals)
+
+
+def _check_collections(named: set[str], moving: Sequence[Any]) -> None:
+    known = {col for own in moving for col in own}
+    for col in sorted(named - known):
+        raise LiftError(says=f"`variable_tangents` of `jvp` has tangents of the collection {col!r}, of which there are no "
+                             "variables.",
+                        why="a tangent belongs to a variable that exists" + (
+                            f"; of the collections named there are variables of {listed(sorted(known))}" if known else ""))
+
+
+def _no_tangent(x: Any) -> Any:
+    """The tangent of a variable that does not move."""
+    dtype = x.dtype if jax.dtypes.issubdtype(x.dtype, np.inexact) else jax.dtypes.float0
+    return np.zeros(x.shape, dtype)
 
 
 def custom_vjp(fn: Callable[..., Any], forward_fn: Callable[..., Any], backward_fn: Callable[..., Any],

@@ -13,7 +13,7 @@ from perspicax.flax.core import meta
 from perspicax.flax.core.axes_scan import broadcast
 from perspicax.flax.core.axes_scan import scan as scan_axes
 from perspicax.flax.core.filters import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.lift_reports import axes_in_users_terms, in_users_terms
+from perspicax.flax.core.lift_reports import axes_in_users_terms, in_users_terms, noted
 from perspicax.flax.core.lift_stages import remat
 from perspicax.flax.core.packing import Groups, named_as, pack, tree_map_rngs
 from perspicax.flax.core.scopes import Scope
@@ -132,11 +132,8 @@ def vmap(fn: Callable[..., Any], variable_axes: Mapping[CollectionFilter, InOutA
         @named_as(fn, signature=False)
         def inner(variables: Groups, keys: Groups, args: Any) -> Any:
             scope = enter(_with_axis(meta.remove_axis, variables, taken_axes, metadata_params), keys)
-            try:
+            with noted(passing):
                 result = fn(scope, *args)
-            except PerspicaxError as error:
-                passing.append(error)
-                raise
             return result, _with_axis(meta.add_axis, leave(scope), given_axes, metadata_params)
 
         over = jax.vmap(inner, in_axes=(taken_axes, rng_axes, axes), out_axes=(out_axes, given_axes), axis_size=size,

@@ -16,7 +16,7 @@ from perspicax.diagnose.source import code_of
 from perspicax.flax.error_base import article
 from perspicax.flax.tree_errors import LiftError
 
-__all__ = ["axes_in_users_terms", "in_users_terms", "named_transform", "of_pair", "tangents_in_users_terms"]
+__all__ = ["axes_in_users_terms", "gradients_in_users_terms", "in_users_terms", "noted", "of_pair", "tangents_in_users_terms"]
 
 
 @contextmanager
@@ -206,13 +206,30 @@ def tangents_in_users_terms(fn: Callable[..., Any], primals: tuple[Any, Any], mo
 
 
 @contextmanager
-def named_transform(name: str) -> Iterator[None]:
-    """Within it, errors of a derivative name the transformation that the user called."""
+def gradients_in_users_terms(name: str, passing: list[PerspicaxError]) -> Iterator[None]:
+    """Within it, errors of `jax.value_and_grad` name the lifted transformation that the user called.
+
+    Args:
+        name: its name.
+        passing: the errors that come out of the user's function, which speak of something else.
+    """
+    try:
+        yield
+    except PerspicaxError as found:
+        error: Any = found
+        if getattr(error, "transform", None) == "value_and_grad" and not any(error is own for own in passing):
+            error.transform = name
+            error.lifted = True
+        raise
+
+
+@contextmanager
+def noted(passing: list[PerspicaxError]) -> Iterator[None]:
+    """Within it, the errors that come out of the user's function are noted."""
     try:
         yield
     except PerspicaxError as error:
-        if getattr(error, "transform", None) == "value_and_grad":
-            error.transform = name  # type: ignore[attr-defined]
+        passing.append(error)
         raise
 
 

@@ -10,10 +10,12 @@ from perspicax import tree_util
 from perspicax.flax.core import lift
 from perspicax.flax.core.frozen_dict import FrozenDict
 from perspicax.flax.core.lift import CollectionFilter, PRNGSequenceFilter
-from perspicax.flax.core.lift_reports import named_transform
+from perspicax.flax.core.lift_derivatives import gradients
+from perspicax.flax.error_base import article
 from perspicax.flax.linen.carried import Carried
 from perspicax.flax.linen.module_class import wrap_method
 from perspicax.flax.traceback_util import api_boundary
+from perspicax.flax.tree_errors import LiftError
 
 __all__ = ["cond", "custom_vjp", "grad", "jvp", "switch", "value_and_grad", "vjp", "while_loop"]
 
@@ -92,10 +94,15 @@ def value_and_grad(fn: Callable[..., Any], mdl: Any, *primals: Any, has_aux: boo
         (number, gradients), or ((number, values without derivative), gradients) if `has_aux`. The gradients are a tuple
         with one for each argument.
     """
-    carried, (function,) = _carry("value_and_grad", mdl, primals, fn)
-    found = lift.value_and_grad(function, carried.scopes, *carried.args, has_aux=has_aux, reduce_axes=reduce_axes,
-                                variables=variables, rngs=rngs)
-    return ((found[0], found[1]), found[2]) if has_aux else found
+    options = {"has_aux": has_aux, "reduce_axes": reduce_axes, "variables": variables, "rngs": rngs}
+    value, *aux, found = _differentiated("value_and_grad", fn, mdl, primals, options)
+    return ((value, *aux) if has_aux else value), found
+
+
+def _differentiated(transform: str, fn: Callable[..., Any], mdl: Any, primals: tuple[Any, ...],
+                    options: dict[str, Any]) -> tuple[Any, ...]:
+    carried, (function,) = _carry(transform, mdl, primals, fn)
+    return gradients(transform, function, carried.scopes, carried.args, **options)  # type: ignore[arg-type]
 
 
 @api_boundary
@@ -115,9 +122,9 @@ def grad(fn: Callable[..., Any], mdl: Any, *primals: Any, has_aux: bool = False,
     Returns:
         The gradients, a tuple with one for each argument; or (gradients, values without derivative) if `has_aux`.
     """
-    with named_transform("grad"):
-        found = value_and_grad(fn, mdl, *primals, has_aux=has_aux, reduce_axes=reduce_axes, variables=variables, rngs=rngs)
-    return (found[1], found[0][1]) if has_aux else found[1]
+    options = {"has_aux": has_aux, "reduce_axes": reduce_axes, "variables": variables, "rngs": rngs}
+    _, *aux, found = _differentiated("grad", fn, mdl, primals, options)
+    return (found, *aux) if has_aux else found
 
 
 @api_boundary
@@ -137,9 +144,18 @@ def jvp(fn: Callable[..., Any], mdl: Any, primals: Any, tangents: Any, variable_
 
     Returns:
         (result, its tangent).
+
+    Raises:
+        LiftError: primals or tangents are no tuples, or the tangents of variables no dict of collections that there are.
+        TangentError: a tangent does not fit.
     """
-    carried, (function,) = _carry("jvp", mdl, tuple(primals), fn)
-    return lift.jvp(function, carried.scopes, carried.args, tangents,  # type: ignore[arg-type]
+    if not isinstance(variable_tangents, Mapping):
+        raise LiftError(says=f"`variable_tangents` of `nn.jvp` is {article(variable_tangents)}, but must be a dict of "
+                             "collections.",
+                        why="it holds the tangents of the module's variables; it is empty where none of them moves")
+    given = primals if isinstance(primals, (tuple, list)) else ()
+    carried, (function,) = _carry("jvp", mdl, tuple(given), fn)
+    return lift.jvp(function, carried.scopes, carried.args if given else primals, tangents,  # type: ignore[arg-type]
                     carried.by_scope(variable_tangents), variables=variables, rngs=rngs)
 
 
