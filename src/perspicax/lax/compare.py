@@ -31,6 +31,7 @@ from perspicax.lax.families import (
     spread_to,
     zeros_like,
 )
+from perspicax.lax.host_order import compared
 from perspicax.lax.operand import operand
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
@@ -56,7 +57,8 @@ def _comparison(name: str, direction: str, over: frozenset, host: Any, total_ord
         found = compare_values(b, x, y, direction, total_order)
         return found if found.shape == b.out[0].shape else _join_words(b, found, "and" if direction == "EQ" else "or")
 
-    return elementwise(name, over=over, jvp=FLAT, emit=emit, host=integers_only(host), out_dtype=lambda _: BOOLEAN,
+    on_host = integers_only(host) if total_order else compared(host)
+    return elementwise(name, over=over, jvp=FLAT, emit=emit, host=on_host, out_dtype=lambda _: BOOLEAN,
                        physical=_same_parameters, fast_compile="all")
 
 

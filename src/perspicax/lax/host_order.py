@@ -6,15 +6,17 @@ smallest entry.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["extreme_index", "ordered", "sorting_order"]
+__all__ = ["compared", "extreme_index", "ordered", "sorting_order"]
 
 _SMALLEST = {np.dtype(d): np.finfo(d).smallest_normal for d in (np.float16, np.float32, np.float64)}
 _EXACT = frozenset("iub")
 
+FEW = 1024  # numbers; of more it takes XLA less time to compare them than NumPy to look for subnormal ones
 MIXED, TWINS, DISTINCT = 0, 1, 2
 """Subnormals among them; zeros or NaN, which are equal and may differ in bits; or neither."""
 
@@ -30,6 +32,26 @@ def _entries(x: np.ndarray) -> int:
     if np.count_nonzero(size >= smallest) == x.size:  # none of NaN is
         return DISTINCT
     return TWINS if np.count_nonzero(size < smallest) == x.size - np.count_nonzero(x) else MIXED
+
+
+def _holds_subnormals(x: np.ndarray, smallest: Any) -> bool:
+    if x.size == 1:
+        return bool(0 < abs(x.item()) < smallest)
+    return bool(np.count_nonzero(np.abs(x) < smallest) != x.size - np.count_nonzero(x))
+
+
+def compared(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A `host` rule of the comparison that NumPy's `f` is; of few floating numbers, none of which is subnormal."""
+    def host(x: np.ndarray, y: np.ndarray) -> Any:
+        if x.dtype.kind not in _EXACT or y.dtype.kind not in _EXACT:
+            smallest = _SMALLEST.get(x.dtype)
+            if smallest is None or max(x.size, y.size) > FEW:
+                return NotImplemented
+            if _holds_subnormals(x, smallest) or _holds_subnormals(y, smallest):
+                return NotImplemented
+        return f(x, y)
+
+    return host
 
 
 def ordered(x: np.ndarray, axis: int) -> Any:
