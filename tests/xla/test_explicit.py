@@ -10,6 +10,7 @@ from side_by_side import compare, names_in
 import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import lax
+from perspicax.api.shard_errors import ShardSpecError
 from perspicax.lax.explicit_errors import ConstraintMismatchError, ShardingTypeError, SplitRowsError
 from perspicax.xla import explicit
 from perspicax.xla.mesh import AbstractMesh, AxisType
@@ -34,6 +35,7 @@ bare = X.typeof(numpy.ones((3, 2))).sharding
 bare = [str(bare), str(bare.mesh), str(bare.spec)]
 X.set_mesh(mesh)
 a, r, c, xy = [X.device_put(A, P(*p)) for p in (("x", "y"), ("x",), (None, "x"), (("x", "y"),))]
+w4 = numpy.arange(16.).reshape(4, 4) / 8
 n, w, ids = numpy.ones((8, 4)), X.device_put(A[:4, :2], P(None, "y")), X.device_put(np.arange(8) % 4, P("x"))
 stack = X.device_put(np.ones((8, 3, 6), "float32"), P("x"))
 
@@ -58,6 +60,22 @@ def inside(f, *args):
 
 def loss(w, x):
     return numpy.sum(numpy.tanh(x @ w) ** 2)
+
+
+def summed(r, **split):
+    """A sum over `x` that is not made yet."""
+    return numpy.einsum("bi,bj->ij", r, r, out_sharding=P(unreduced={"x"}, **split))
+
+
+def marked(w):
+    """`w`, whose cotangent is such a sum."""
+    return X.reshard(w, P(reduced={"x"}))
+
+
+def made(f, *args):
+    """The types of results, and of each the sum, once it is made."""
+    whole = X.jit(lambda *args: [X.reshard(v, P()) for v in X.tree.leaves(f(*args))])
+    return types(f, *args), [round(float(np.asarray(v, "float64").sum()), 3) for v in whole(*args)]
 
 
 def auto(f, **options):
@@ -155,6 +173,31 @@ CASES = {
     "sums to be made": lambda: inside(lambda spy, r: (lambda u: X.reshard(spy(u + u), P()))(
         numpy.matmul(r.T, r, out_sharding=P(unreduced={"x"}))), r),
     "run sums": lambda: run(X.jit(lambda r: X.reshard(numpy.matmul(r.T, r, out_sharding=P(unreduced={"x"})), P("x"))), r),
+    "sums handed on": lambda: made(lambda r: (lambda u: (
+        u + u, u.T, u.reshape(2, 2, 4), u.sum(0), numpy.concatenate([u, u]), numpy.where(n[:4] > 0, u, u),
+        u.astype("bfloat16"), numpy.pad(u, 1), u * marked(w4), lax.scan(lambda c, _: (c + c, None), u, None, 2)[0],
+        lax.full_like(u, 0.)))(summed(r)), r),
+    "sums laid otherwise": lambda: made(lambda r: (lambda u: (X.reshard(u, P("x", "y")), X.reshard(u, P(unreduced={"x", "y"})),
+        X.reshard(u, P(None, "y", unreduced={"x"})), marked(u), X.reshard(w4, P(unreduced={"x"}))))(summed(r)), r),
+    "sums of other mesh axes": lambda: types(lambda r: numpy.einsum("bi,bj->ij", r, r, out_sharding=P(unreduced={"y"})), r),
+    "sine of a sum": lambda: types(lambda r: numpy.sin(summed(r)), r),
+    "sum and whole": lambda: types(lambda r: summed(r) + n[:4], r),
+    "sum times whole": lambda: types(lambda r: summed(r) * n[:4], r),
+    "product of a sum": lambda: types(lambda r: summed(r) @ n[:4], r),
+    "largest of a sum": lambda: types(lambda r: summed(r).max(0), r),
+    "value of a sum": lambda: np.asarray(X.jit(summed)(r)),
+    "marks handed on": lambda: made(lambda w: (w * 2 + 1, w * w, numpy.sin(w).T, w.sum(0), w > 1, w @ n[:4],
+                                               numpy.tril(w)), marked(w4)),
+    "marked and whole": lambda: types(lambda w: w + n[:4], marked(w4)),
+    "largest of marked": lambda: types(lambda w: w.max(0), marked(w4)),
+    "gradients that are sums": lambda: made(X.grad(loss), marked(w4), r) + made(X.grad(lambda w, r: numpy.sum(
+        r @ numpy.tril(w * numpy.sin(w) + w.T).astype("bfloat16").astype("float32")[:, :2])), marked(w4), r)
+    + made(X.grad(lambda w, r: numpy.sum(lax.scan(lambda c, w: (numpy.tanh(c @ w), None), r, w)[0])),
+           marked(numpy.stack([w4, w4])), r)
+    + made(X.grad(X.checkpoint(lambda w, r: lax.cond(r.sum() > 0, lambda w: numpy.sum(r @ w), lambda w: 0., w))), marked(w4), r)
+    + made(X.grad(lambda w, r: numpy.sum(r @ marked(w))), w4, r)
+    + made(X.grad(lambda p, r: numpy.sum(r @ p["w"])), {"w": marked(w4), "unused": marked(w4)}, r),
+    "run sums eagerly": lambda: run(lambda: (lambda u: X.reshard(u.T + u * marked(w4), P()))(summed(r))),
     "run gradients": lambda: run(X.jit(X.grad(loss, argnums=(0, 1))), w, a) + run(X.grad(loss), w, r),
     "run eagerly": lambda: run(lambda: [r * 2, r + n[0], a.sum(1), X.reshard(a, P()), r.at[0].get(out_sharding=P("y"))]),
 }
@@ -218,6 +261,34 @@ def test_a_sum_that_was_not_made_goes_into_further_sums_alone(split):
     with pytest.raises(ShardingTypeError) as told:
         jnp.sin(product)
     assert told.value.kind == "sum"
+    assert str(jax.typeof(-product - 2 * product)) == "float32[4,4]{U:x}"
+    with pytest.raises(ShardingTypeError) as told:
+        jnp.matmul(product, product, out_sharding=P())
+    assert told.value.kind == "sum"
+    with pytest.raises(ShardingTypeError) as told:
+        jnp.matmul(jnp.ones((4, 4)), jnp.ones((4, 4)), out_sharding=P(unreduced={"x"}))
+    assert told.value.kind == "asked"
+    with pytest.raises(ShardSpecError) as spec:
+        jax.shard_map(lambda u: lax.psum(u, "x"), out_specs=P())(product)
+    assert spec.value.kind == "sums"
+
+
+def test_what_the_cotangent_of_is_a_sum_meets_its_like_alone(split):
+    marked = jax.reshard(jnp.ones((4, 4)), P(reduced={"x"}))
+    assert str(jax.typeof(jnp.sin(marked) * 2)) == "float32[4,4]{R:x}"
+    for f, kind in ((lambda: marked + jnp.ones((4, 4)), "marks"), (lambda: marked.max(0), "reduced")):
+        with pytest.raises(ShardingTypeError) as told:
+            f()
+        assert told.value.kind == kind
+
+
+def test_a_value_that_is_made_a_sum_stays_what_it_is():
+    """JAX counts a constant once for each device."""
+    with jax.set_mesh(jax.make_mesh((1,), ("x",))):
+        assert float(jax.jit(lambda: jax.reshard(jnp.ones(4, out_sharding=P(unreduced={"x"})), P()).sum())()) == 4
+
+
+def test_a_sum_that_was_placed_wrongly_is_refused(split):
     with pytest.raises(SpecError):
         jax.device_put(np.ones((4, 4)), P(unreduced={"x"}))
 

@@ -71,7 +71,7 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
     Attributes:
         function: the function that was mapped.
         option: `in_specs`, `out_specs`, or those of `smap` and `pmap`.
-        kind: "tree", "type", "manual", "rank", "keyword" "infer" or "explicit".
+        kind: "tree", "type", "manual", "rank", "keyword", "infer", "explicit" or "sums" (not there yet).
         got: what was given, as it shows.
         name: the argument or result in question.
         type_text: its type.
@@ -134,6 +134,12 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"`{self.function}` under {self.transform} was given the keyword argument `{self.name}`.",
                               why="`in_specs` has one entry for each positional argument, and none for keywords",
                               fixes=(Fix("pass it by position"),))
+            case "sums":
+                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got}, a sum over devices that is "
+                                   "not made yet: such parts are not there yet.",
+                              why="within the function types do not tell parts of a sum from other values that vary",
+                              fixes=(Fix("make the sum before the call", code=f"jax.reshard({self.name.strip('`')}, jax.P())")
+                                     if self.name else Fix("make the sum within the function", code="lax.psum(x, axis_name)"),))
             case "explicit":
                 return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} for {self.name}, of type "
                                    f"{self.type_text}.",

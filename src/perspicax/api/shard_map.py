@@ -18,6 +18,7 @@ from perspicax.transform import trees as tree
 from perspicax.transform.batch import axes_key, axis_frames
 from perspicax.transform.mesh_scope import MeshAxis, mesh_axes
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, result_path, short_repr, wraps
+from perspicax.xla.explicit import sums_of
 from perspicax.xla.mesh import AbstractMesh, Mesh, get_abstract_mesh, get_concrete_mesh
 from perspicax.xla.partition import names_in
 from perspicax.xla.sharding import NamedSharding, PartitionSpec
@@ -214,6 +215,8 @@ def _flat_specs(f: Any, transform: str, option: str, specs: Any, full: Any, mesh
         if not isinstance(spec, PartitionSpec):
             raise ShardSpecError(function=name, option=option, kind="type", got=short_repr(spec), transform=transform)
         NamedSharding(mesh, spec)  # raises for names that the mesh does not have, or that stand there twice
+        if spec.unreduced or spec.reduced:
+            raise ShardSpecError(function=name, option=option, kind="sums", got=repr(spec), transform=transform)
         beyond = [n for part in spec for n in names_in(part) if n not in manual]
         if beyond:
             raise ShardSpecError(function=name, option=option, kind="manual", got=repr(beyond[0]), transform=transform,
@@ -234,6 +237,10 @@ def _stage(f: Any, transform: str, in_specs: Any, out_specs: Any, mesh: Any, man
     if in_specs is Infer:
         if not mesh.explicit_axes:
             raise ShardSpecError(function=function_name(f), option="in_specs", kind="infer", transform=transform)
+        for i, a in enumerate(avals):
+            if sums_of(a) & manual:
+                raise ShardSpecError(function=function_name(f), option="in_specs", kind="sums", transform=transform,
+                                     got=repr(a.explicit.spec), name=f"`{(debug.arg_names or ())[i]}`")
         specs = tuple([_told_by(a, manual) for a in avals])
     else:
         specs = _flat_specs(f, transform, "in_specs", in_specs, args, mesh, manual)

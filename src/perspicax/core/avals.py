@@ -179,7 +179,11 @@ class ShapedArray(AbstractValue):
             self._tangent = self if moves else ShapedArray(self.shape, dtypes.float0)
         return self._tangent
 
-    to_cotangent_aval = to_tangent_aval
+    def to_cotangent_aval(self) -> ShapedArray:
+        """The type of a cotangent: as of a tangent; where the value is a sum over devices that has not been made yet, its
+        cotangent is the same for all of them, and the reverse."""
+        tangent = self.to_tangent_aval()
+        return tangent if tangent.explicit is None else tangent.laid(_sharding_hooks[0].dual(tangent.explicit))
 
     def batched(self, size: int, axis: int, part: Any = None) -> ShapedArray:
         """This type with an axis of `size` inserted at `axis`; `part` names the explicit axes of a mesh that split it."""
@@ -272,6 +276,7 @@ class ShardingHooks(Protocol):
     def along(self, ndim: int, axis: int, part: Any) -> Any: ...
     def sizes_text(self, shape: Shape, explicit: Any) -> list[str]: ...
     def sums_text(self, explicit: Any) -> str: ...
+    def dual(self, explicit: Any) -> Any: ...
 
 
 _sharding_hooks: list[ShardingHooks] = []

@@ -26,7 +26,7 @@ from perspicax.lax.loop_emission import emit_case, run_body
 from perspicax.lax.markers import stop_gradient_p
 from perspicax.lax.random_bits import generators, random_clone_p, random_unwrap_p, random_wrap_p
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
-from perspicax.transform.hooks import filled, lax
+from perspicax.transform.hooks import as_cotangent, filled, lax
 from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.transform.jvp import LinearizedJaxpr, jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.transpose import transpose_jaxpr
@@ -195,7 +195,7 @@ def _cond_transpose(cts: Sequence[Any], index: Any, *operands: Any, branches: Br
     moving = tuple([type(ct) is not Zero for ct in cts])
     pairs = [transpose_jaxpr(b, linear, moving) for b in branches]
     reached = tuple([any(column) for column in zip(*[found for _, found in pairs])])
-    avals = [a.to_tangent_aval() for a, is_linear in zip(branches[0].in_avals, linear) if is_linear]
+    avals = [as_cotangent(a.to_tangent_aval()) for a, is_linear in zip(branches[0].in_avals, linear) if is_linear]
     backward = [_reaching(closed, found, reached, avals) for closed, found in pairs]
     known = [x for x in operands if type(x) is not Linear]
     outs = iter(bind_cond(index, [*known, *[ct for ct in cts if type(ct) is not Zero]], backward, branches_platforms)

@@ -20,6 +20,7 @@ from perspicax.xla import explicit as splits
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.dispatch import as_array, kernel_jaxpr
+from perspicax.xla.explicit import sums_of
 from perspicax.xla.mesh import AbstractMesh, AxisType, current_mesh, empty_mesh, get_abstract_mesh
 from perspicax.xla.partition import UNCONSTRAINED, names_in
 from perspicax.xla.sharding import NamedSharding, PartitionSpec, Sharding, in_current_mesh
@@ -32,7 +33,12 @@ __all__ = ["laid_as", "mesh_cast_p", "recast", "released", "reshard", "reshard_p
 def _emit(b: Any, x: Any, sharding: Any) -> Any:
     """An annotation, where the program runs on the devices in question; a program on one device stays whole."""
     count = sharding.mesh.size if isinstance(sharding, NamedSharding) else len(sharding.devices)
-    return b.annotate_sharding(x, sharding) if count > 1 and count == b.module.num_partitions else x
+    if count == 1 or count != b.module.num_partitions:
+        return x
+    if isinstance(sharding, NamedSharding) and not sharding.spec.unreduced.issubset(sums_of(x.aval)):
+        # The partitioner would make a sum of what `x` is computed of: of a constant, it once for each device.
+        x = b.annotate_sharding(x, x.aval.sharding_over(sharding.mesh))
+    return b.annotate_sharding(x, sharding)
 
 
 def _shardings(sharding: Any) -> list:
@@ -123,7 +129,7 @@ reshard_p: Primitive = Primitive(
     "reshard", params=("dst_sharding", "concrete_mesh"),
     type_rule=lambda x, *, dst_sharding, concrete_mesh: x.laid(splits.part_of_type(dst_sharding, x.ndim)),
     jvp=lambda primals, tangents, **params: (reshard_p(*primals, **params), _moved(reshard_p, tangents[0], params)),
-    transpose=lambda ct, x, **params: [_moved(reshard_p, ct, params) if type(x) is Linear else None],
+    transpose=lambda ct, x, **_: [ct],  # where it arrives, it is laid as the type of the operand says
     batch=_reshard_batch, emit=lambda b, x, *, dst_sharding, **_: _emit(b, x, dst_sharding),
     evaluate=_reshard_evaluate,
     handles_extended=True, cache_types=False, source="Shardy, `sdy.sharding_constraint`")
@@ -143,7 +149,8 @@ def _cast_evaluate(x: Any, *, dst_sharding: Any) -> Any:
     own = x.sharding
     if not isinstance(own, NamedSharding):
         return x
-    return _relabelled(x, NamedSharding(own.mesh.update(axis_types=dst_sharding.mesh.axis_types), own.spec))
+    return _relabelled(x, NamedSharding(own.mesh.update(axis_types=dst_sharding.mesh.axis_types), own.spec.update(
+        unreduced=dst_sharding.spec.unreduced, reduced=dst_sharding.spec.reduced)))
 
 
 mesh_cast_p: Primitive = Primitive(
@@ -162,6 +169,8 @@ def released(x: Any, axes: frozenset | None = None) -> Any:
     explicit = get_aval(x).explicit
     if explicit is None or (axes is not None and axes.isdisjoint(explicit.mesh.explicit_axes)):
         return x
+    if explicit.spec.unreduced:
+        x = _laid(x, explicit.update(spec=explicit.spec.update(unreduced=(), reduced=())))
     return mesh_cast_p(x, dst_sharding=splits.released(explicit, axes))
 
 
@@ -177,9 +186,17 @@ def laid_as(x: Any, explicit: Any) -> Any:
     if own == explicit:
         return x
     aval: Any = get_aval(x)
+    return _laid(x, splits.whole_on(own.mesh, aval.ndim) if explicit is None else explicit)
+
+
+def _laid(x: Any, full: NamedSharding) -> Any:
+    """`x`, laid as `full` says, which has a part for each of its axes."""
     shardings_asked_for[:] = [True]
-    return reshard_p(x, dst_sharding=splits.whole_on(own.mesh, aval.ndim) if explicit is None else explicit,
-                     concrete_mesh=None)
+    before, after = sums_of(get_aval(x)), full.spec.unreduced
+    if before - after and after - before:  # the partitioner does one at a time
+        spec = full.spec.update(unreduced=before & after, reduced=())
+        x = reshard_p(x, dst_sharding=full.update(spec=spec), concrete_mesh=None)
+    return reshard_p(x, dst_sharding=full, concrete_mesh=None)
 
 
 def resharded(x: Any, place: Any, function: str) -> Any:
@@ -189,9 +206,8 @@ def resharded(x: Any, place: Any, function: str) -> Any:
     if len(place.spec) > ndim and all(p is None for p in place.spec[ndim:]):
         place = place.update(spec=place.spec.update(partitions=place.spec[:ndim]))
     _check(value, place, function, AxisType.Explicit)
-    shardings_asked_for[:] = [True]
     full = place.spec.update(partitions=(*place.spec, *[None] * (ndim - len(place.spec))))
-    return reshard_p(value, dst_sharding=place.update(spec=full), concrete_mesh=None)
+    return _laid(value, place.update(spec=full))
 
 
 # -- the public functions

@@ -103,8 +103,13 @@ def _cotangent_of(ct: Any, mine: ShapedArray, other: Any, contracting: tuple, ba
     order = [*mb, *free_mine, *[m for _, m in sorted(zip(oc, mc))]]
     split = mine.explicit or theirs.explicit or get_aval(ct).explicit  # type: ignore[attr-defined]
     if split is not None:  # the cotangent lies as the operand does
+        from perspicax.lax.explicit_rules import summed_over  # for its weight: few programs need it
+
         parts = mine.explicit.spec.partitions if mine.explicit is not None else (None,) * mine.ndim
-        params["out_sharding"] = NamedSharding(split.mesh, PartitionSpec(*[parts[i] for i in order]))
+        sums = frozenset() if mine.explicit is None else mine.explicit.spec.reduced
+        if sums != summed_over(get_aval(ct), theirs, places, free_other):
+            sums = frozenset()  # it is made whole, and laid as parts of a sum where it arrives
+        params["out_sharding"] = NamedSharding(split.mesh, PartitionSpec(*[parts[i] for i in order], unreduced=sums))
     product = dot_general_p(ct, other, dimension_numbers=((places, tuple(free_other)), (kept, tuple(ob))), **params)
     permutation = [0] * len(order)
     for place, axis in enumerate(order):

@@ -22,15 +22,17 @@ _TAKES_IT = {"gather": "`{x}.at[...].get(out_sharding=...)`", "dot_general": "`o
              "conv_general_dilated": "`out_sharding=`"}
 
 
-class ShardingTypeError(PerspicaxError, Exception):
+class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX raises one, the other, or a plain Exception
     """An operation on arrays that are split over explicit axes of a mesh, and no one way in which its result lies.
 
     Attributes:
         operation: the operation.
         kind: "twice" (one mesh axis would split two axes of the result), "disagree" (operands are split differently along
             an axis), "contracted" (both operands are split along the axes that are summed), "along" (it works along an
-            axis that is split), "sum" (an operand is a sum that has not been made yet), "uneven" (an axis of the result is
-            no multiple of its pieces), "reshape", "indices" or "rule" (nothing is known of it).
+            axis that is split), "sum" (an operand is a sum that has not been made yet), "asked" (such a sum is asked for, and
+            another is made), "reduced" and "marks" (an operand's cotangent is such a sum, which the operation cannot hand on,
+            or not with the other operands), "uneven" (an axis of the result is no multiple of its pieces), "reshape",
+            "indices" or "rule" (nothing is known of it).
         avals: the types of the operands.
         index: the operand that stands in the way.
         axes: axes of this operand.
@@ -76,6 +78,17 @@ class ShardingTypeError(PerspicaxError, Exception):
             case "sum":
                 return (f"`{op}` was given {name}, {aval.str_short()}, a sum over devices that has not been made yet.",
                         "only sums of such arrays can be told from the parts; anything else needs the values")
+            case "asked":
+                return (f"`{op}` was asked for a result that lies as {self.result}, and makes no such sum.",
+                        "parts of a sum over devices come from operands that are split alike, by just these axes of the mesh, "
+                        "along the axes that are summed")
+            case "reduced":
+                return (f"`{op}` was given {name}, {aval.str_short()}, whose cotangent is a sum over devices that is not made "
+                        "yet.", "only operations whose transposition maps parts of a sum to parts of a sum keep such a mark")
+            case "marks":
+                return (f"`{op}` was given {name}, {aval.str_short()}, whose cotangent is a sum over devices that is not made "
+                        "yet, and operands without this mark.",
+                        "the cotangents of the other operands would have to be summed over devices, and nothing asks for that")
             case "uneven":
                 return (f"The result of `{op}` has an axis that {name} splits, and that cannot be split evenly"
                         f"{f': {self.result}' if self.result else ''}.",
@@ -103,8 +116,11 @@ class ShardingTypeError(PerspicaxError, Exception):
             found.append(Fix(f"say how the result lies, by {takes.format(x=plain)}"))
         if aval.explicit is not None:
             parts = list(aval.explicit.spec.partitions)
-            if self.kind == "sum":
-                return [Fix("make the sum first", code=f"{plain} = jax.reshard({plain}, {_spec_code(parts)})")]
+            if self.kind in ("sum", "reduced", "marks"):
+                told_of = "make the sum first" if self.kind == "sum" else "take the mark off first"
+                return [Fix(told_of, code=f"{plain} = jax.reshard({plain}, {_spec_code(parts)})")]
+            if self.kind == "asked":
+                return [Fix("ask for that afterwards", code=f"jax.reshard(..., jax.{self.result})")]
             for i in self.axes or range(len(parts)):
                 parts[i] = None
             code = f"jax.reshard({plain}, {_spec_code(parts)})"

@@ -12,6 +12,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from perspicax.core import dtypes
 from perspicax.core.primitive import Primitive
 from perspicax.lax.explicit_errors import ShardingTypeError, type_text
 from perspicax.xla import explicit as splits
@@ -33,37 +36,113 @@ def split_types(primitive: Primitive, avals: Sequence[Any], found: Any, params: 
     """
     asked = params[primitive.extra["lays"]] if "lays" in primitive.extra else None
     if asked is not None:
+        _check_asked(primitive.name, avals, asked, params)
         return found.laid(splits.part_of_type(asked, found.ndim))
     if "callback" in primitive.extra:
         return found
     rule = RULES.get(primitive.name) or (elementwise if primitive.extra.get("elementwise") else None)
     if rule is None:
         raise ShardingTypeError(operation=primitive.name, kind="rule", avals=tuple(avals), index=_first_split(avals))
-    if any(a.explicit is not None and a.explicit.spec.unreduced for a in avals):
-        return _of_sums(primitive, avals, found, rule, params)
-    mesh = next(a.explicit.mesh for a in avals if a.explicit is not None)
+    split = [a for a in avals if a.explicit is not None]
+    mesh, sums = split[0].explicit.mesh, {}
+    if any(a.explicit.spec.unreduced or a.explicit.spec.reduced for a in split):
+        sums = _sums(primitive, avals, found)
     told = rule(primitive.name, avals, found, **params)
     if not primitive.multiple_results:
-        return _typed(primitive.name, avals, found, told, mesh)
-    return [_typed(primitive.name, avals, a, t, mesh) for a, t in zip(found, told)]
+        return _typed(primitive.name, avals, found, told, mesh, sums)
+    return [_typed(primitive.name, avals, a, t, mesh, sums) for a, t in zip(found, told)]
 
 
-_OF_SUMS = frozenset(("add", "add_any", "copy", "neg", "sub"))
-"""What may be done to arrays that are sums which have not been made yet: the sum of the results is the result of the sums."""
+# -- sums over axes of the mesh that have not been made yet, and values whose cotangents are such sums
+
+_OF_SUMS = frozenset((
+    "add", "add_any", "broadcast_in_dim", "concatenate", "convert_element_type", "copy", "dce_sink", "div", "dynamic_slice",
+    "dynamic_update_slice", "imag", "mul", "name", "neg", "optimization_barrier", "pad", "real", "reduce_precision",
+    "reduce_sum", "reshape", "rev", "select_n", "slice", "split", "squeeze", "stop_gradient", "sub", "transpose"))
+"""What may be done to sums that have not been made yet: done to the parts, it gives parts of what it would give of the sum."""
+_KEPT = _OF_SUMS | {"conj"}
+"""Besides elementwise operations, what keeps the mark of values whose cotangents are such sums."""
+_WHOLE = frozenset(("conv_general_dilated", "dot_general"))
+"""What makes plain values of marked ones: its transposition makes sums over devices by itself."""
+
+Sums = dict[str, frozenset]
 
 
-def _of_sums(primitive: Primitive, avals: Sequence[Any], found: Any, rule: Callable[..., Any], params: dict[str, Any]) -> Any:
-    sums = [a.explicit.spec.unreduced if a.explicit is not None else frozenset() for a in avals]
-    if primitive.name not in _OF_SUMS or len(set(sums)) > 1:
-        raise ShardingTypeError(operation=primitive.name, kind="sum", avals=tuple(avals), index=next(
-            i for i, s in enumerate(sums) if s))
-    parts = rule(primitive.name, avals, found, **params)
-    like = avals[0].explicit
-    spec = like.spec.update(partitions=parts, reduced=frozenset())
-    return found.laid(splits.part_of_type(like.update(spec=spec), found.ndim))
+def _sums(primitive: Primitive, avals: Sequence[Any], found: Any) -> Sums:
+    """The sums that a result is part of, of operands some of which are so marked.
+
+    Raises:
+        ShardingTypeError: the result would be no part of a sum, or operands are marked in different ways.
+    """
+    name, marks = primitive.name, [_marks(a) for a in avals]
+    of_sums = [i for i, (unreduced, _) in enumerate(marks) if unreduced]
+    if of_sums:
+        fits = name in _OF_SUMS and _linear(name, avals, marks, found)
+        if not fits:
+            raise ShardingTypeError(operation=name, kind="sum", avals=tuple(avals), index=of_sums[0])
+        unreduced, reduced = marks[of_sums[0]]
+        return {"unreduced": unreduced, "reduced": reduced}
+    marked = next(i for i, (_, reduced) in enumerate(marks) if reduced)
+    if name in _WHOLE:
+        return {}
+    if not (name in _KEPT or primitive.extra.get("elementwise")):
+        raise ShardingTypeError(operation=name, kind="reduced", avals=tuple(avals), index=marked)
+    if any(m != marks[marked] for i, (a, m) in enumerate(zip(avals, marks)) if (a.ndim or a.explicit is not None) and not (
+            name == "select_n" and i == 0 and m == _PLAIN)):
+        raise ShardingTypeError(operation=name, kind="marks", avals=tuple(avals), index=marked)
+    return {"reduced": marks[marked][1]}
 
 
-def _typed(name: str, avals: Sequence[Any], aval: Any, parts: Parts, mesh: Any) -> Any:
+_PLAIN: tuple[frozenset, frozenset] = frozenset(), frozenset()
+
+
+def _marks(aval: Any) -> tuple[frozenset, frozenset]:
+    return _PLAIN if aval.explicit is None else (aval.explicit.spec.unreduced, aval.explicit.spec.reduced)
+
+
+def _linear(name: str, avals: Sequence[Any], marks: Sequence[tuple[frozenset, frozenset]], found: Any) -> bool:
+    """Whether the operation is linear in those operands that are sums, all together."""
+    if name in ("mul", "div"):
+        at = 0 if marks[0][0] else 1
+        unreduced, other = marks[at][0], 1 - at
+        if name == "div" and at == 1:
+            return False
+        return marks[other] == (frozenset(), unreduced) or (marks[other] == _PLAIN and avals[other].ndim == 0)
+    if name == "select_n":
+        return marks[0][0] == frozenset() and len(set(marks[1:])) == 1
+    if name == "pad":
+        return marks[1] == _PLAIN
+    if name == "dynamic_slice":
+        return bool(marks[0][0])
+    if name == "dynamic_update_slice":
+        return marks[0] == marks[1]
+    if name == "convert_element_type" and not dtypes.issubdtype(found.dtype, np.inexact):
+        return bool(dtypes.issubdtype(avals[0].dtype, np.integer)) and bool(dtypes.issubdtype(found.dtype, np.integer))
+    return len(set(marks)) == 1
+
+
+def _check_asked(name: str, avals: Sequence[Any], asked: Any, params: dict[str, Any]) -> None:
+    """Raise where parameters ask for a sum over devices that the operation does not make."""
+    wanted = asked.spec.unreduced
+    for index, aval in enumerate(avals):
+        if splits.sums_of(aval) and (name != "reshape" or not splits.sums_of(aval) == wanted):
+            raise ShardingTypeError(operation=name, kind="sum", avals=tuple(avals), index=index)
+    if not wanted or (avals and splits.sums_of(avals[0]) == wanted):
+        return
+    if name == "dot_general":
+        (lc, rc), _ = params["dimension_numbers"]
+        if wanted == summed_over(avals[0], avals[1], lc, rc):
+            return
+        raise ShardingTypeError(operation=name, kind="asked", avals=tuple(avals), result=repr(asked.spec))
+
+
+def summed_over(x: Any, y: Any, lc: Sequence[int], rc: Sequence[int]) -> frozenset:
+    """The axes of the mesh that split two operands alike along axes by which they are contracted."""
+    left, right = parts_of(x), parts_of(y)
+    return frozenset([n for i, j in zip(lc, rc) if left[i] == right[j] for n in names_in(left[i])])
+
+
+def _typed(name: str, avals: Sequence[Any], aval: Any, parts: Parts, mesh: Any, sums: Sums) -> Any:
     used = [n for p in parts for n in names_in(p)]
     if len(set(used)) != len(used):
         twice = next(n for i, n in enumerate(used) if n in used[:i])
@@ -71,7 +150,7 @@ def _typed(name: str, avals: Sequence[Any], aval: Any, parts: Parts, mesh: Any) 
                            if twice in names_in(p))
         raise ShardingTypeError(operation=name, kind="twice", avals=tuple(avals), index=index, axes=(axis,),
                                 result=type_text(aval, parts))
-    return aval.laid(splits.of_parts(mesh, parts))
+    return aval.laid(splits.of_parts(mesh, parts, **sums))
 
 
 def _first_split(avals: Sequence[Any]) -> int:
@@ -418,4 +497,4 @@ RULES: dict[str, Callable[..., Any]] = {
     "triangular_solve": _matrices,
 }
 
-__all__ = ["RULES", "parts_of", "split_types"]
+__all__ = ["RULES", "parts_of", "split_types", "summed_over"]

@@ -111,6 +111,10 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sha
     made = full(sizes, fill_value, aval.dtype if dtype is None else dtype)
     if weak:
         made = convert(made, aval.dtype, True)
+    if sharding is None and shape is None and aval.explicit is not None:
+        from perspicax.lax.constraints import laid_as  # for its weight: few programs need it
+
+        return laid_as(made, aval.explicit)
     if sharding is None and shape is None and isinstance(x, ArrayImpl) and x.committed and not aval.weak_type:
         sharding = x.sharding
     return _put(made, sharding)

@@ -9,7 +9,7 @@ import numpy as np
 from perspicax.core.avals import ShapedArray
 from perspicax.core.effects import Effect
 from perspicax.core.jaxpr import ClosedJaxpr
-from perspicax.xla.emit import Value, i64_array, physical_aval
+from perspicax.xla.emit import Value, i64_array, physical_aval, told_of_sum
 
 INDEX = ShapedArray((), np.dtype(np.int32))
 _INLINED = 24  # equations; a longer body is a function of the module, so that its text is written once
@@ -73,7 +73,7 @@ def emit_case(b: Any, index: Value, out_avals: Sequence[Any], branches: Sequence
 def empty(b: Any, aval: Any) -> Value:
     """An array that will be written over."""
     physical = physical_aval(aval)
-    return Value(b.constant(np.zeros((), physical.dtype), physical).name, aval)
+    return told_of_sum(b, Value(b.constant(np.zeros((), physical.dtype), physical).name, aval))
 
 
 def take(b: Any, x: Value, index: Value | int) -> Value:
@@ -86,7 +86,7 @@ def take(b: Any, x: Value, index: Value | int) -> Value:
         zero = b.constant(0, index.aval)
         slab = b.hlo("dynamic_slice", [source, index, *[zero] * len(entry.shape)],
                      ShapedArray((1, *entry.shape), whole.dtype), f"slice_sizes = {i64_array((1, *entry.shape))}")
-    return Value(b.reshape(slab, entry.shape).name, x.aval.unbatched(0))
+    return told_of_sum(b, Value(b.reshape(slab, entry.shape).name, x.aval.unbatched(0)))
 
 
 def put(b: Any, x: Value, entry: Value, index: Value) -> Value:
@@ -94,8 +94,9 @@ def put(b: Any, x: Value, entry: Value, index: Value) -> Value:
     whole, part = physical_aval(x.aval), physical_aval(entry.aval)
     zero = b.constant(0, index.aval)
     slab = b.reshape(Value(entry.name, part), (1, *part.shape))
+    slab = told_of_sum(b, Value(slab.name, slab.aval.laid(entry.aval.batched(1, 0).explicit)))
     made = b.hlo("dynamic_update_slice", [Value(x.name, whole), slab, index, *[zero] * (len(whole.shape) - 1)], whole)
-    return Value(made.name, x.aval)
+    return told_of_sum(b, Value(made.name, x.aval))
 
 
 __all__ = ["INDEX", "empty", "emit_case", "emit_while", "put", "run_body", "take"]

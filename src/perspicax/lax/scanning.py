@@ -24,7 +24,7 @@ from perspicax.lax.compare import lt
 from perspicax.lax.loop_emission import INDEX, emit_while, empty, put, run_body, take
 from perspicax.lax.while_loops import bind_while
 from perspicax.transform.batch import BatchAxis, batch_jaxpr, to_axis
-from perspicax.transform.hooks import add_tangents, instantiate, lax
+from perspicax.transform.hooks import add_tangents, as_cotangent, flowing_to, instantiate, lax
 from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.transpose import transpose_linear
@@ -196,7 +196,7 @@ def _scan_transpose(cts: list, *operands: Any, jaxpr: ClosedJaxpr, num_consts: i
     # cotangent is computed on the way and dropped at the end. A carry of integers cannot be.
     if any(not m and not dtypes.issubdtype(get_aval(v).dtype, np.inexact) for v, m in zip(carry, lk)):
         return _transpose_beside_known(cts, consts, carry, xs, jaxpr=jaxpr, reverse=reverse, **params)
-    ct_carry = [instantiate(ct) for ct in cts[:num_carry]]
+    ct_carry = [flowing_to(a, instantiate(ct)) for a, ct in zip(jaxpr.out_avals, cts[:num_carry])]
     ct_ys = _present(cts[num_carry:])
     pattern = _Transposed(jaxpr, tuple(lc), tuple(lx), tuple(_moving(cts[num_carry:])), num_consts, num_carry)
     known_consts = [v for v, m in zip(consts, lc) if not m]
@@ -266,13 +266,14 @@ class _Transposed:
         self.num_carry = num_carry
         self.c_avals, self.k_avals, self.x_avals = _parts(jaxpr.in_avals, num_consts, num_carry)
         self.y_avals = jaxpr.out_avals[num_carry:]
-        self.const_avals = [a.to_tangent_aval() for a, m in zip(self.c_avals, linear_consts) if m]
+        self.const_avals = [as_cotangent(a.to_tangent_aval()) for a, m in zip(self.c_avals, linear_consts) if m]
 
     def stage(self, ct_avals: list) -> ClosedJaxpr:
         """known consts | sums, carry cotangents | known xs, cotangents of ys -> sums, carry cotangents | xs cotangents"""
         known_c = [a for a, m in zip(self.c_avals, self.linear_consts) if not m]
         known_x = [a for a, m in zip(self.x_avals, self.linear_xs) if not m]
-        in_avals = [*known_c, *self.const_avals, *ct_avals, *known_x, *[a for a, m in zip(self.y_avals, self.y_moves) if m]]
+        in_avals = [*known_c, *self.const_avals, *ct_avals, *known_x,
+                    *[as_cotangent(a) for a, m in zip(self.y_avals, self.y_moves) if m]]
 
         def backward(*args: Any) -> list:
             it = iter(args)
@@ -292,7 +293,8 @@ class _Transposed:
         found = transpose_linear(self.jaxpr.jaxpr, self.jaxpr.consts, values, cts)
         back_c, back_k, back_x = _parts(found, len(self.c_avals), self.num_carry)
         moved = [ct for ct, m in zip(back_c, self.linear_consts) if m]
-        return [*[add_tangents(a, ct) for a, ct in zip(sums, moved)], *[instantiate(ct) for ct in back_k],
+        return [*[add_tangents(a, ct) for a, ct in zip(sums, moved)],
+                *[flowing_to(a, instantiate(ct)) for a, ct in zip(self.k_avals, back_k)],
                 *[instantiate(ct) for ct, m in zip(back_x, self.linear_xs) if m]]
 
 

@@ -27,7 +27,7 @@ from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.transform.hooks import instantiate, lax
 from perspicax.transform.jvp import FLAT, LINEAR
 from perspicax.xla.emit import i64, i64_array
-from perspicax.xla.explicit import whole_on
+from perspicax.xla.explicit import dual, whole_on
 
 
 def _dims_text(dims: Sequence[int]) -> str:
@@ -196,7 +196,7 @@ def _reshape_transpose(ct: Any, x: Any, **_: Any) -> list:
     own, back = get_aval(ct).explicit, x.aval.explicit  # type: ignore[attr-defined]
     if own is None and back is None:
         return [reshape(ct, x.aval.shape)]
-    asked = back if back is not None else whole_on(own.mesh, x.aval.ndim)
+    asked = dual(back) if back is not None else whole_on(own.mesh, x.aval.ndim)
     return [reshape_p(ct, new_sizes=x.aval.shape, dimensions=None, sharding=asked)]
 
 

@@ -29,7 +29,7 @@ from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.transform.batch import BatchAxis, to_axis
-from perspicax.transform.hooks import instantiate, lax
+from perspicax.transform.hooks import as_cotangent, instantiate, lax
 from perspicax.transform.jvp import LINEAR
 from perspicax.xla.emit import i64_array
 
@@ -235,7 +235,7 @@ def _dynamic_slice_jvp(primals: tuple, tangents: tuple, *, slice_sizes: tuple) -
 
 
 def _dynamic_slice_transpose(ct: Any, x: Linear, *starts: Any, slice_sizes: tuple) -> list:
-    return [dynamic_update_slice_p(lax().zeros(x.aval), ct, *starts), *[None] * len(starts)]
+    return [dynamic_update_slice_p(lax().zeros(as_cotangent(x.aval)), ct, *starts), *[None] * len(starts)]
 
 
 def _zero_start(starts: Sequence[Any]) -> np.ndarray:

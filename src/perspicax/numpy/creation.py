@@ -547,7 +547,7 @@ def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
     mask = diagonal_mask(shape[-2], shape[-1], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
     if len(shape) > 2:
         mask = lax_shape.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
-    zeros_ = filled(x.aval, 0)  # type: ignore[attr-defined]
+    zeros_ = filled(x.aval, 0) if x.aval.explicit is None else lax().zeros(x.aval)  # type: ignore[attr-defined]
     return compare.select(mask, x, zeros_) if lower else compare.select(mask, zeros_, x)
 
 

@@ -24,7 +24,7 @@ from perspicax.transform.errors import (
     ReduceAxesError,
     TangentError,
 )
-from perspicax.transform.hooks import as_traced, filled, instantiate, lax
+from perspicax.transform.hooks import as_cotangent, as_traced, filled, instantiate, lax
 from perspicax.transform.jvp import TapeTrace, jvp_flat, linearize_flat
 from perspicax.transform.places import return_place
 from perspicax.transform.ref_calls import check_aliases, has_refs, passed_for, with_arguments
@@ -140,7 +140,7 @@ def argument_numbers(transform: str, fun: Any, argnums: Any) -> tuple[int, ...]:
 
 def _finish(ct: Any, aval: Any) -> Any:
     """A gradient as an array of the argument's type."""
-    return lax().zeros(aval.to_tangent_aval()) if type(ct) is Zero else as_traced(ct)
+    return lax().zeros(as_cotangent(aval.to_tangent_aval())) if type(ct) is Zero else as_traced(ct)
 
 
 def _check_argnums(fun: Any, numbers: Sequence[int], args: tuple) -> None:
@@ -499,7 +499,7 @@ class LinearShape:
         checked = [self._check(ct, a, i) for i, (ct, a) in enumerate(zip(leaves, self.out_avals))]
         back = backward(self.jaxpr, consts, [ct for ct, m in zip(checked, self.moves_out) if m])
         found = iter(back)
-        return [_tangent_out(next(found) if m else Zero(a.to_tangent_aval()))
+        return [_tangent_out(next(found) if m else Zero(as_cotangent(a.to_tangent_aval())))
                 for m, a in zip(self.moves_in, self.in_avals)]
 
     def _check(self, ct: Any, aval: Any, index: int) -> Any:

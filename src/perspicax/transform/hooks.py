@@ -11,6 +11,7 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
 from perspicax.xla.array import from_numpy
+from perspicax.xla.explicit import dual
 
 
 class LaxHooks(Protocol):
@@ -52,6 +53,11 @@ def add_tangents(x: Any, y: Any) -> Any:
     return lax().add(x, y)
 
 
+def as_cotangent(aval: Any) -> Any:
+    """The type of a cotangent of a value of an inexact type."""
+    return aval if getattr(aval, "explicit", None) is None else aval.to_cotangent_aval()
+
+
 def flowing_to(aval: Any, ct: Any) -> Any:
     """A cotangent of a value of type `aval`.
 
@@ -61,8 +67,9 @@ def flowing_to(aval: Any, ct: Any) -> Any:
     if type(ct) is Zero:
         return ct
     own = get_aval(ct)
-    if own.explicit is not aval.explicit and own.ndim == aval.ndim:
-        ct = lax().laid_as(ct, aval.explicit)
+    wanted = aval.explicit if aval.explicit is None else dual(aval.explicit)
+    if own.explicit is not wanted and own.ndim == aval.ndim:
+        ct = lax().laid_as(ct, wanted)
     more = own.vma - aval.vma
     return lax().psum_over(ct, more) if more else ct
 

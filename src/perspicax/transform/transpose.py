@@ -13,7 +13,7 @@ from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from perspicax.core.primitive import Missing
 from perspicax.core.trace import JaxprTrace, Linear, Zero, stage_flat
 from perspicax.core.tracer import get_aval
-from perspicax.transform.hooks import add_tangents, flowing_to, instantiate
+from perspicax.transform.hooks import add_tangents, as_cotangent, flowing_to, instantiate
 from perspicax.transform.jvp import TapeTrace
 from perspicax.transform.rule_checks import same_type, watching
 
@@ -47,7 +47,7 @@ def backward(jaxpr: Jaxpr, consts: Sequence[Any], cotangents: Sequence[Any]) -> 
                 cts = [flowing.pop(v, None) for v in outvars]
                 if all(ct is None for ct in cts):
                     continue
-                cts = [Zero(v.aval) if ct is None else ct for v, ct in zip(outvars, cts)]  # type: ignore[attr-defined]
+                cts = [Zero(as_cotangent(v.aval)) if ct is None else ct for v, ct in zip(outvars, cts)]  # type: ignore[attr-defined]
             local.place = eqn.place
             _transpose_equation(eqn, cts, known, flowing)
     finally:
@@ -57,7 +57,7 @@ def backward(jaxpr: Jaxpr, consts: Sequence[Any], cotangents: Sequence[Any]) -> 
 
 def _taken(flowing: dict[Var, Any], v: Var) -> Any:
     ct = flowing.get(v)
-    return Zero(v.aval) if ct is None else ct
+    return Zero(as_cotangent(v.aval)) if ct is None else ct
 
 
 def _transpose_equation(eqn: JaxprEqn, cts: Any, known: dict[Var, Any], flowing: dict[Var, Any]) -> None:
@@ -133,7 +133,7 @@ def _transpose_jaxpr(closed: ClosedJaxpr, linear: tuple[bool, ...],
                      moving_out: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
     reached: list[tuple[bool, ...]] = []
     known_avals = [a for a, is_linear in zip(closed.in_avals, linear) if not is_linear]
-    ct_avals = [a for a, m in zip(closed.out_avals, moving_out) if m]
+    ct_avals = [as_cotangent(a) for a, m in zip(closed.out_avals, moving_out) if m]
 
     def transposed(*args: Any) -> list[Any]:
         values, cts = iter(args[:len(known_avals)]), iter(args[len(known_avals):])

@@ -457,6 +457,7 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
     env.update(zip(jaxpr.invars, [v.name for v in operands]))
     module, lines, shared = b.module, b.lines, b.shared
     equations = module.equations
+    laying = module.split_types and module.num_partitions > 1
     for eqn in jaxpr.eqns:
         b.loc = f' loc("{len(equations)}")'
         equations.append(eqn)
@@ -470,7 +471,7 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
             if {a.mlir for a in avals} == {text}:
                 n = shared[0] = shared[0] + 1
                 lines.append(f"%{n} = {rule} {', '.join(names)} : {text}{b.loc}\n")
-                env[outvars[0]] = f"%{n}"
+                env[outvars[0]] = _laid_as_typed(b, (), (aval,), (f"%{n}",))[0] if laying and _of_sums(aval) else f"%{n}"
                 continue
         else:
             names = [b.literal(a).name if type(a) is Literal else env[a] for a in invars]
@@ -486,7 +487,7 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
                 results = record(b, eqn, names, key)
         else:
             results = template.emit(b, names)
-        if module.split_types and module.num_partitions > 1 and _LIES.isdisjoint(eqn.primitive.extra):
+        if laying and (_LIES.isdisjoint(eqn.primitive.extra) or any(map(_of_sums, out))):
             results = _laid_as_typed(b, avals, out, results)
         if len(results) == 1:
             env[outvars[0]] = results[0]
@@ -496,6 +497,18 @@ def emit_equations(b: Builder, jaxpr: Jaxpr, consts: Sequence[Value], operands: 
 
 
 _LIES = frozenset(("elementwise", "lies"))  # marks of primitives whose results lie as their types say by themselves
+
+
+def _of_sums(aval: Any) -> bool:
+    """Whether such a value is a sum over devices that has not been made yet: the partitioner is to be told, each time."""
+    return aval is not abstract_token and aval.explicit is not None and bool(aval.explicit.spec.unreduced)
+
+
+def told_of_sum(b: Builder, x: Value) -> Value:
+    """`x`, of which the partitioner is told, if it is such a sum."""
+    if not b.module.split_types or b.module.num_partitions == 1 or not _of_sums(x.aval):
+        return x
+    return Value(_laid_as_typed(b, (), (x.aval,), (x.name,))[0], x.aval)
 
 
 def _laid_as_typed(b: Builder, avals: Sequence[Any], out: Sequence[Any], names: Sequence[str]) -> list[str]:

@@ -40,9 +40,10 @@ def _part_of_type(mesh: Any, spec: PartitionSpec, ndim: int) -> NamedSharding | 
     return NamedSharding(mesh.abstract_mesh, full)
 
 
-def of_parts(mesh: Any, parts: Sequence[Any], like: Any = None) -> NamedSharding | None:
-    """The part of a type that splits its axes like this; `like` gives the sums that are not made yet."""
-    sums = {} if like is None else {"unreduced": like.spec.unreduced, "reduced": like.spec.reduced}
+def of_parts(mesh: Any, parts: Sequence[Any], like: Any = None, **sums: frozenset) -> NamedSharding | None:
+    """The part of a type that splits its axes like this; `like` or `sums` give the sums that are not made yet."""
+    if like is not None:
+        sums = {"unreduced": like.spec.unreduced, "reduced": like.spec.reduced}
     return _part_of_type(mesh, PartitionSpec(*parts, **sums), len(parts))
 
 
@@ -74,6 +75,18 @@ def on_axis(aval: Any, axis: int, part: NamedSharding) -> NamedSharding | None:
     parts = [None] * aval.ndim if aval.explicit is None else list(aval.explicit.spec.partitions)
     parts[axis] = part.spec.partitions[0]
     return of_parts(part.mesh, parts, aval.explicit)
+
+
+def sums_of(aval: Any) -> frozenset:
+    """The axes of the mesh along which an array of this type is a sum that has not been made yet."""
+    return frozenset() if aval.explicit is None else aval.explicit.spec.unreduced
+
+
+def dual(explicit: NamedSharding | None) -> NamedSharding | None:
+    """The part of the type of a cotangent: a sum that is not made yet is the same for all there, and the reverse."""
+    if explicit is None or not (explicit.spec.unreduced or explicit.spec.reduced):
+        return explicit
+    return _part_of_type(explicit.mesh, explicit.spec.to_ct_spec(), len(explicit.spec))
 
 
 def whole(ndim: int) -> NamedSharding:
@@ -153,5 +166,5 @@ def released(explicit: NamedSharding, axes: frozenset | None = None) -> NamedSha
 
 set_sharding_hooks(sys.modules[__name__])  # type: ignore[arg-type]
 
-__all__ = ["along", "axis_part", "in_use", "laid_results", "of_parts", "on_axis", "on_devices", "part_of_type", "part_text",
-           "released", "sizes_text", "sums_text", "whole", "whole_on", "with_axis", "without_axis"]
+__all__ = ["along", "axis_part", "dual", "in_use", "laid_results", "of_parts", "on_axis", "on_devices", "part_of_type",
+           "part_text", "released", "sizes_text", "sums_of", "sums_text", "whole", "whole_on", "with_axis", "without_axis"]

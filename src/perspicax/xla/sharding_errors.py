@@ -87,7 +87,7 @@ def _mesh_text(error: MeshError) -> str:
     return ", ".join([f"{n!r}: {s}" for n, s in zip(error.names, error.shape)])
 
 
-class SpecError(PerspicaxError, ValueError, TypeError, AttributeError):  # JAX raises one or the other
+class SpecError(PerspicaxError, ValueError, TypeError, AttributeError, NotImplementedError):  # JAX raises one or the other
     """A `PartitionSpec` that contradicts itself, or something else in its place.
 
     Attributes:
