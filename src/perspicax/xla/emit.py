@@ -23,6 +23,7 @@ from perspicax.core.symbolic import SymbolicSize
 from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 from perspicax.xla import templates
 from perspicax.xla.errors import EmissionError
+from perspicax.xla.nan_exponentials import guarded
 
 SMALL_CONSTANT = 64  # elements; larger constants are hidden arguments of the program, never text
 
@@ -129,7 +130,8 @@ class Module:
         """The whole module."""
         head = f"module @{self.name} attributes {{mhlo.num_partitions = {self.num_partitions} : i32, " \
                f"mhlo.num_replicas = 1 : i32}} {{\n"
-        return head + "".join([_mesh_line(name, *key) for key, name in self.meshes.items()]) + "".join(self.functions) + "}\n"
+        functions = guarded(self.functions) if self.platform == "cpu" else self.functions
+        return head + "".join([_mesh_line(name, *key) for key, name in self.meshes.items()]) + "".join(functions) + "}\n"
 
 
 def _mesh_line(name: str, axes: tuple, order: tuple[int, ...]) -> str:
