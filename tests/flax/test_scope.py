@@ -192,6 +192,15 @@ def test_dicts_of_variables_are_filled_so_that_scopes_below_see_it() -> None:
     assert scope.variables()["state"] == {"a": {"n": 1, "m": 2}}
 
 
+def test_a_collection_has_no_empty_places_where_a_lifted_layer_has_nothing_in_it() -> None:
+    def whole(scope: Scope, x: Any) -> Any:
+        return scope.child(lift.jit(dense), "layer")(x)
+
+    params = init(whole)(KEY, X)[1]["params"]
+    variables = {"params": params, "state": {"other": {"count": 1}}}
+    assert apply(whole, mutable=True)(variables, X)[1]["state"] == {"other": {"count": 1}}
+
+
 def test_frozen_dicts_are_returned_where_the_option_says_so() -> None:
     with config.temp_flip_flag("return_frozendict", True):
         assert type(init(dense)(KEY, X)[1]) is FrozenDict

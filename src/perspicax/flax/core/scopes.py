@@ -207,10 +207,7 @@ class Scope:
     def _populate_collections(self) -> None:
         """Fetch all collections of the root that have something at this place."""
         for col in self.root._variables:
-            if self.is_mutable_collection(col):
-                self._mutable_collection(col)
-            else:
-                self._collection(col)
+            self._collection(col)
 
     @api_boundary
     def mutable_variables(self) -> VariableDict | dict[str, Any]:

@@ -13,7 +13,7 @@ __all__ = ["DECODE_ORDER", "LayerCombinationError", "LayerInputError", "LayerOpt
 DECODE_ORDER = "`decode=True` takes one token at a time; `init` is called with an input of the full length, to size the cache"
 
 
-class LayerInputError(ReportedError, ValueError, TypeError, AssertionError):  # Flax raises one or the other, layer by layer
+class LayerInputError(ReportedError, ValueError, TypeError, AssertionError, IndexError):  # Flax's differ layer by layer
     """A layer was called with an input that does not fit its fields."""
 
 
