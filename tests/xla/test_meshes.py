@@ -102,6 +102,9 @@ CASES = {
     "mesh, None": lambda: Mesh(devices.reshape(4, 2), ("x", None)),
     "mesh, types": lambda: Mesh(devices.reshape(4, 2), ("x", "y"), axis_types=(AxisType.Auto,)),
     "mesh, no types": lambda: Mesh(devices.reshape(4, 2), ("x", "y"), axis_types=("auto", "auto")),
+    "mesh, no devices along an axis": lambda: X.make_mesh((0, 2), ("x", "y")),
+    "mesh, sizes that are no integers": lambda: repr(X.make_mesh((4.0, 2), ("x", "y"))),
+    "memory of pieces": lambda: np.from_dlpack(put("x")),
     "mesh changes": lambda: setattr(mesh, "size", 3),
     "abstract mesh": lambda: [repr(AbstractMesh((4, 2), ("x", "y"), axis_types=(AxisType.Auto, AxisType.Manual))),
                               repr(AbstractMesh((4, 2), ("x", "y")).update_axis_types({"x": AxisType.Manual})),
@@ -237,6 +240,17 @@ if sys.argv[1] == "perspicax":  # JAX refuses it
         for i in range(2):
             X.debug.callback(lambda v: lines.append([float(v)]), a[0, i], ordered=True)
         return a
+    from perspicax.xla.errors import DeletedArrayError
+    def twice(f, *args):
+        try:
+            f(*args)
+        except DeletedArrayError as error:
+            return error.twice
+    x = put("x")
+    CASES["donated twice"] = lambda: [  # real JAX ends here
+        twice(X.jit(lambda a, b: a + b, donate_argnums=0), x, x), twice(X.jit(lambda p: p["u"] + p["w"], donate_argnums=0),
+                                                                      {"u": x, "w": x}),
+        X.jit(lambda a, b: a + 1, donate_argnums=0)(x * 1, x)[0, 0].tolist(), x.is_deleted()]
     CASES["ordered callback"] = lambda: (X.jit(told)(put("x")), X.effects_barrier(), lines[-2:])[2]
 '''
 
@@ -245,6 +259,11 @@ if sys.argv[1] == "perspicax":  # JAX refuses it
 @pytest.mark.parametrize("name", names_in(PROGRAM))
 def test_as_jax_does(name):
     compare(PROGRAM, name, devices=8)
+
+
+def test_an_array_given_twice_is_not_donated():
+    found = results(PROGRAM, "perspicax", 8)["donated twice"]
+    assert found == [["a", "b"], ["p['u']", "p['w']"], 1.0, False]
 
 
 def test_ordered_callbacks_run_on_the_first_of_several_devices():

@@ -38,9 +38,11 @@ def make_mesh(axis_shapes: Sequence[int], axis_names: Sequence[str] | str, axis_
     types of operands say, and operations that leave it open take `out_sharding`. `axis_types=(AxisType.Auto,) * n` leaves all
     to the compiler.
     """
-    sizes = tuple(axis_shapes)
+    sizes = tuple([int(n) for n in axis_shapes])
     names = (axis_names,) if isinstance(axis_names, str) else tuple(axis_names)
     chosen = list(client.devices() if devices is None else devices)
+    if min(sizes, default=1) < 1:
+        raise MeshError(kind="zero", shape=sizes, names=names)
     count = math.prod(sizes)
     if count > len(chosen) or (devices is not None and count != len(chosen)):
         raise MeshError(kind="count", shape=sizes, names=names, got=f"{count} devices; there are {len(chosen)}")

@@ -255,12 +255,20 @@ class ArrayImpl(Array):
 
     def __dlpack__(self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None,
                    copy: bool | None = None) -> Any:
-        buf = self.buffer()
+        self._refuse_pieces()
+        several = len(self.sharding.devices) > 1
         if copy:
-            buf = ArrayImpl(self.aval, None, self.value().copy(), self._sharding, self._committed).buffer()
+            buf = ArrayImpl(self.aval, None, self.value().copy(), None if several else self._sharding, self._committed).buffer()
+        else:
+            buf = self.buffer()._fully_replicated_shard() if several else self.buffer()
         return runtime.to_dlpack(buf, stream)
 
+    def _refuse_pieces(self) -> None:
+        if not self.sharding.is_fully_replicated:
+            raise DLPackError(kind="spread", got=self.aval.str_short())
+
     def __dlpack_device__(self) -> tuple[int, int]:
+        self._refuse_pieces()
         device = self.sharding.devices[0]
         kinds = {"cpu": 1, "cuda": 2, "gpu": 2, "rocm": 10}
         return kinds[device.platform], 0 if device.platform == "cpu" else device.local_hardware_id

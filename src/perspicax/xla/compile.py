@@ -37,7 +37,7 @@ from perspicax.xla import emit, explicit, sharding
 from perspicax.xla.array import ArrayImpl, callback_cause, failure, made, noting, place, placement
 from perspicax.xla.compiled_sharding import compiled_sharding, replicated_like
 from perspicax.xla.emit import physical_aval
-from perspicax.xla.errors import JaxRuntimeError
+from perspicax.xla.errors import DeletedArrayError, JaxRuntimeError
 from perspicax.xla.pacing import way_to_run
 
 logger = logging.getLogger("jax")
@@ -238,6 +238,7 @@ class Executable:
         "__weakref__",
         "all_kept",
         "any_donated",
+        "arg_names",
         "callbacks",
         "committed",
         "donated",
@@ -266,6 +267,8 @@ class Executable:
             lowered.module.callbacks)
         self.effects, self.donated = lowered.effects, list(lowered.donated)
         self.any_donated = any(self.donated)
+        info = lowered.jaxpr.debug_info
+        self.arg_names = (info.arg_names or ()) if self.any_donated and info is not None else ()
         # either way the process must not end before the program
         self.has_effects = "effects" if lowered.jaxpr.effects else "callbacks" if lowered.module.callbacks else ""
         self.placed = lowered.placed
@@ -319,10 +322,25 @@ class Executable:
         return [made(a, o, p) for a, o, p in zip(self.out_avals, outs, self.out_places)]
 
     def _prepare_donation(self, args: Sequence[ArrayImpl]) -> None:
-        """XLA does not donate a buffer with a live NumPy view: drop the array's own."""
+        """XLA does not donate a buffer with a live NumPy view: drop the array's own.
+
+        Raises:
+            DeletedArrayError: a buffer that is donated is also that of another argument; XLA would end the process.
+        """
+        if len({id(x._buf) for x in args}) < len(args):
+            self._check_given_once(args)
         for x, given in zip(args, self.donated):
             if given:
                 x._np = None
+
+    def _check_given_once(self, args: Sequence[ArrayImpl]) -> None:
+        first: dict[int, int] = {}
+        for i, (x, kept) in enumerate(zip(args, self.keep)):
+            before = first.setdefault(id(x._buf), i)
+            if kept and x._buf is not None and before != i and (self.donated[i] or self.donated[before]):
+                known = len(self.arg_names) == len(args)
+                names = tuple([self.arg_names[k] if known else f"argument {k}" for k in (before, i)])
+                raise DeletedArrayError(type_text=x.aval.str_short(), donated_to=self.name.removeprefix("jit_"), twice=names)
 
     def _failed(self, error: Exception, args: Sequence[ArrayImpl]) -> Exception:
         for x, kept in zip(args, self.keep):

@@ -61,16 +61,32 @@ class EmissionError(PerspicaxError, NotImplementedError):
 
 
 class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
-    """An array was used whose memory has been given away (donated) or deleted."""
+    """An array was used whose memory has been given away (donated) or deleted.
+
+    Attributes:
+        type_text: its type.
+        donated_to, donated_at: the function to which it was donated, and where.
+        what: what was done with it afterwards.
+        twice: two arguments of one call that are this same array, where one of them is donated.
+    """
 
     type_text: str
     donated_to: str = ""
     what: str = "used"
     donated_at: Any = None
+    twice: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
         labels: tuple[Label, ...] = ()
+        if self.twice:
+            one, other = self.twice
+            return Report(says=f"`{self.donated_to}` was given the same array of type {self.type_text} as `{one}` and as "
+                               f"`{other}`, and may overwrite it.", primary=self.position,
+                          why="one of the two is donated (`donate_argnums` / `donate_argnames`): results are written into its "
+                              "memory while the other is still read",
+                          fixes=(Fix("donate a copy", code="x.copy()"),
+                                 Fix("copy the leaves of a tree that has it twice", code="jax.tree.map(jnp.copy, params)")))
         if self.donated_to:
             why = f"it was donated to `{self.donated_to}` (`donate_argnums` / `donate_argnames`), which reused its memory"
             name = _name_in_both(self.position, self.donated_at) or "x"
@@ -102,11 +118,11 @@ def _name_in_both(used: Any, donated: Any) -> str:
     return common.pop() if len(common) == 1 else ""
 
 
-class DLPackError(PerspicaxError, TypeError, ValueError):
-    """Another library's array cannot be taken over.
+class DLPackError(PerspicaxError, TypeError, ValueError, BufferError):
+    """Another library's array cannot be taken over, or an array cannot be handed out.
 
     Attributes:
-        kind: `protocol` (it does not speak DLPack) or `share` (its memory cannot be shared).
+        kind: `protocol` (it does not speak DLPack), `share` (its memory cannot be shared) or `spread` (it is in pieces).
         got: its class, or its type.
     """
 
@@ -122,6 +138,11 @@ class DLPackError(PerspicaxError, TypeError, ValueError):
                           fixes=(Fix("pass the array itself, not the result of its `__dlpack__()`")
                                  if self.got == "PyCapsule" else
                                  Fix("for what is no array of another library", code="jnp.asarray(x)"),))
+        if self.kind == "spread":
+            return Report(says=f"An array of type {self.got} was asked for its memory, and is in pieces on several devices.",
+                          primary=self.position, why="DLPack hands out one piece of memory",
+                          fixes=(Fix("take all its values", code="np.asarray(x)"),
+                                 Fix("take one piece", code="x.addressable_data(0)")))
         return Report(says=f"The memory of an array of type {self.got} cannot be shared, but copy=False asks for it.",
                       why="shared memory is contiguous in C order, begins at a multiple of 64 bytes, has a dtype that is "
                           "enabled, and is on the first device",

@@ -200,6 +200,8 @@ class Mesh(_Axes):
         names = _names_of(axis_names)
         if grid.ndim != len(names):
             raise MeshError(kind="rank", shape=grid.shape, names=names)
+        if 0 in grid.shape:
+            raise MeshError(kind="zero", shape=grid.shape, names=names)
         types = _types_of(axis_types, names)
         flat = tuple([d for d in grid.flat if d is not None or names])
         key = flat, grid.shape, names, types

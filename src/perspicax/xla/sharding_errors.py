@@ -9,11 +9,11 @@ from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
 
-class MeshError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
+class MeshError(PerspicaxError, ValueError, TypeError, IndexError):  # JAX raises one or the other
     """Devices, axis names and axis types that make no mesh, or a mesh that lacks what is asked of it.
 
     Attributes:
-        kind: "rank", "names", "types", "type", "device", "count", "abstract", "local", "pickled", "with", "inside",
+        kind: "rank", "names", "types", "type", "device", "count", "zero", "abstract", "local", "pickled", "with", "inside",
             "inside get" or "mesh".
         shape: of the array of devices.
         names: of the axes.
@@ -54,6 +54,9 @@ class MeshError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
                               why="each place of a mesh is taken by a device of its own",
                               fixes=(Fix("on the CPU, ask for more before the first array is made",
                                          code=f"jax.config.update('jax_num_cpu_devices', {math.prod(self.shape)})"),))
+            case "zero":
+                return Report(says=f"A mesh of shape {self.shape} has no devices along one of its axes.",
+                              why="each device has a piece of an array, and there would be none")
             case "abstract":
                 return Report(says=f"The devices of a mesh were asked for that has none: {_mesh_text(self)}.",
                               why="an abstract mesh has axes alone",
