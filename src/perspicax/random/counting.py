@@ -32,6 +32,7 @@ from perspicax.random.tries import any_of, last_accepted, repeated
 from perspicax.xla.array import ArrayImpl
 
 SINGLE = np.dtype(np.float32)
+TINY = np.finfo(SINGLE).tiny
 MANY = 1e5  # the parameter of elements for which transformed rejection computes in vain
 
 
@@ -177,33 +178,36 @@ def _proposed_of_bits(first: Any, second: Any, *constants: Any) -> tuple[Any, An
     return _proposed_count(GivenBits(first), GivenBits(second), *constants)
 
 
-def _poisson_start(lam: Any) -> tuple[Any, ...]:
-    bound = neg(lam)
-    return _are_few(lam), bound, gt(zeros_like(lam), bound)
-
-
-_poisson_start_program = FixedProgram("poisson_start", _poisson_start)
-_poisson_hat_program = FixedProgram("poisson_hat", _hat_of_poisson)
-_one_more_program = FixedProgram("poisson_few", _one_more_of_bits)
-_proposed_program = FixedProgram("poisson_many", _proposed_of_bits)
-_poisson_program = FixedProgram("poisson", lambda lam, few, counted, rejected: _poisson_of(
-    lam, few, sub(counted, np.ones((), counted.dtype)[()]), convert_element_type(rejected, counted.dtype)))
+_poisson_hat_program = FixedProgram("poisson_hat", _hat_of_poisson, fast=True)
+_one_more_program = FixedProgram("poisson_few", _one_more_of_bits, fast=True)
+_proposed_program = FixedProgram("poisson_many", _proposed_of_bits, fast=True)
+_whole_program = FixedProgram("poisson_whole", lambda x, like: convert_element_type(x, like.dtype), fast=True)
 
 
 def _poisson_on_host(place: Place, key: ArrayImpl, lam: ArrayImpl, *, shape: tuple[int, ...], dtype: Any) -> ArrayImpl:
     """`_poisson`, each way for those elements alone that it is for."""
     events = np.ascontiguousarray(lam.value()).reshape(-1)
-    few, bound, going = mapped(_poisson_start_program, place, [events])
+    few, bound, zero = ~(events >= 10), -events, np.abs(events) < TINY  # XLA takes subnormal numbers for 0
     n, most = events.size, int(dtypes.iinfo(dtype).max)
     count, total, kept = np.zeros(n, dtype), np.zeros(n, SINGLE), np.zeros(n, SINGLE)
-    repeated(_one_more_program, place, key, constants=[bound], state=[count, total], left=np.flatnonzero(few & going),
-             shape=shape, dtype=SINGLE, most=most)
+    repeated(_one_more_program, place, key, constants=[bound], state=[count, total],
+             left=np.flatnonzero(few & (events >= TINY)), shape=shape, dtype=SINGLE, most=most)
+    count -= np.ones((), dtype)
     if not few.all():
         hat = mapped(_poisson_hat_program, place, [np.where(few, SINGLE.type(MANY), events)])
         kept = last_accepted(_proposed_program, place, random_clone_p(key), constants=hat, wanted=np.flatnonzero(~few),
                              shape=shape, dtype=SINGLE, most=most)
-    found = mapped(_poisson_program, place, [events, few, count, kept])[0]
-    return ArrayImpl(ShapedArray(shape, dtype), None, found.reshape(shape), *place)
+        count = np.where(few, count, _as_counts(place, kept, count))
+    count[zero] = 0
+    return ArrayImpl(ShapedArray(shape, dtype), None, count.reshape(shape), *place)
+
+
+def _as_counts(place: Place, kept: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Whole floating numbers as integers. XLA alone knows what becomes of those that do not fit."""
+    info = dtypes.iinfo(like.dtype)
+    if like.dtype.isbuiltin == 1 and ((kept >= float(info.min)) & (kept < float(info.max) + 1)).all():
+        return kept.astype(like.dtype)
+    return mapped(_whole_program, place, [kept, like])[0]
 
 
 _poisson_samples = Composite(_poisson, host=_poisson_on_host)

@@ -186,12 +186,12 @@ def _binomial_start(count: Any, p: Any) -> tuple[Any, ...]:
     return whole, few, le(zeros_like(whole), whole), q, log1p(neg(q))
 
 
-_binomial_start_program = FixedProgram("binomial_start", _binomial_start)
-_hat_program = FixedProgram("binomial_hat", _hat_of_binomial)
-_one_gap_program = FixedProgram("binomial_few", _one_gap_of_bits)
-_successes_program = FixedProgram("binomial_many", _successes_of_bits)
+_binomial_start_program = FixedProgram("binomial_start", _binomial_start, fast=True)
+_hat_program = FixedProgram("binomial_hat", _hat_of_binomial, fast=True)
+_one_gap_program = FixedProgram("binomial_few", _one_gap_of_bits, fast=True)
+_successes_program = FixedProgram("binomial_many", _successes_of_bits, fast=True)
 _binomial_program = FixedProgram("binomial", lambda count, p, few, gaps, rejected: _binomial_of(
-    count, p, select(few, sub(gaps, gaps.dtype.type(1)), rejected)))
+    count, p, select(few, sub(gaps, gaps.dtype.type(1)), rejected)), fast=True)
 
 
 def _binomial_on_host(place: Place, key: ArrayImpl, count: ArrayImpl, p: ArrayImpl, *, shape: tuple[int, ...],
