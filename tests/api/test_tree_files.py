@@ -90,7 +90,7 @@ def test_a_save_that_is_cut_short_leaves_the_one_before(tmp_path: Path, monkeypa
     class Killed(BaseException):
         pass
 
-    def kill(*_: Any) -> None:
+    def kill(*_: Any, **__: Any) -> None:
         raise Killed
 
     files.save(data(1), tmp_path / "a")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import perspicax as px
-from perspicax.experimental.array_serialization import serialization
+from perspicax.experimental.array_serialization import pytree_serialization, serialization
 from perspicax.flax import errors
 from perspicax.flax.training import checkpoints
 
@@ -22,7 +22,7 @@ import json, os, signal, sys, time
 import numpy as np
 import perspicax as jax
 from perspicax.experimental import mesh_utils, multihost_utils
-from perspicax.experimental.array_serialization import serialization
+from perspicax.experimental.array_serialization import pytree_serialization, serialization
 from perspicax.flax.training import checkpoints
 
 me, port, folder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -94,6 +94,27 @@ tell("files", sorted(os.listdir(saved)))
 found = checkpoints.restore_checkpoint(saved, {"params": {"w": wider[:4, :4] * 0}, "step": 0}, gda_manager=manager)
 tell("restored", [multihost_utils.process_allgather(found["params"]["w"], tiled=True).tolist(), found["step"]])
 
+trees = pytree_serialization
+tree = {"w": x, "none": None, "more": [multihost_utils.host_local_array_to_global_array(np.float32([me]), mesh, P("data"))]}
+trees.save({"w": x}, f"{folder}/tree")
+saving = trees.nonblocking_save(tree, f"{folder}/tree")
+saving.result()
+again = trees.nonblocking_load(f"{folder}/tree", flat.update(spec=P())).result()
+tell("tree", [sorted(os.listdir(f"{folder}/tree")), np.asarray(again["w"]).tolist(), np.asarray(again["more"][0]).tolist()])
+tell("of its own", error_of(lambda: trees.save([jax.numpy.ones(2)], f"{folder}/own")))
+tell("not there", error_of(lambda: trees.save(tree, f"{folder}/no/such")))
+
+# blocks that all complete, or none
+with multihost_utils.live_devices(jax.devices()) as devices:
+    tell("live", [d.process_index for d in devices])
+
+def fail_in_one():
+    with multihost_utils.live_devices(jax.devices()[::2]):
+        if me == 1:
+            raise KeyError("its own")
+
+tell("in one", error_of(fail_in_one))
+
 # a process dies while all save
 multihost_utils.sync_global_devices("all has been read")
 if me == 1:
@@ -104,6 +125,9 @@ tell("lost while saving", error_of(lambda: (checkpoints.save_checkpoint_multipro
                                             manager.wait_until_finished())))
 tell("lost while computing", error_of(lambda: float(loss(x)[0])))
 tell("seconds", time.monotonic() - begun)
+with multihost_utils.live_devices(jax.devices()) as devices:
+    alone = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), ("all",)), P("all"))
+    tell("survivors", [[d.process_index for d in devices], float(jax.device_put(np.arange(4.0), alone).sum())])
 tell("latest", os.path.basename(checkpoints.latest_checkpoint(saved)))
 print(json.dumps(told))
 '''
@@ -193,7 +217,7 @@ def test_checkpoints_have_arrays_of_both(run: Any) -> None:
 def test_one_process_restores_what_two_have_saved(run: Any) -> None:
     saved = run[2] / "checkpoints"
     manager = serialization.GlobalAsyncCheckpointManager()
-    target = {"params": {"w": px.numpy.zeros((4, 4))}, "step": 0}
+    target: dict[str, Any] = {"params": {"w": px.numpy.zeros((4, 4))}, "step": 0}
     found = checkpoints.restore_checkpoint(saved, target, gda_manager=manager)
     assert found["params"]["w"].tolist() == X.tolist() and found["step"] == 3
     assert found["params"]["w"].sharding == target["params"]["w"].sharding
@@ -217,4 +241,25 @@ def test_when_one_is_killed_the_other_hears_of_it_at_once_and_the_last_checkpoin
     for what in ("lost while saving", "lost while computing"):
         assert told[what][0] == "ProcessLostError" and "Process 1 is gone: its connection ended" in told[what][1]
     assert told["seconds"] < 30 and told["latest"] == "checkpoint_3"
-    assert end == 0 and "ends without the others" in err
+    assert end == 0 and "Error" not in err
+    assert told["survivors"] == [[0] * 4, 6.0]
+
+
+def test_trees_are_saved_by_both(run: Any) -> None:
+    for told in run[0]:
+        assert told["tree"] == [["array_store", "pytreedef.json"], X.tolist(), [0, 1]]
+        kind, text = told["of its own"]
+        assert kind == "ArrayFileError" and "float32[2] that lies in this process alone" in text
+    assert run[0][0]["not there"][0] == "NoSavedTreeError"
+    assert run[0][1]["not there"][0] == "CommitError" and "process 0 could not write its part" in run[0][1]["not there"][1]
+    place = px.sharding.SingleDeviceSharding(px.devices()[0])
+    found = pytree_serialization.load(run[2] / "tree", place)
+    assert found["w"].tolist() == X.tolist() and found["none"] is None and found["more"][0].tolist() == [0, 1]
+
+
+def test_a_block_on_live_devices_is_completed_by_both_or_by_none(run: Any) -> None:
+    for told in run[0]:
+        assert told["live"] == [0] * 4 + [1] * 4
+    assert run[0][1]["in one"][0] == "KeyError"
+    assert run[0][0]["in one"][0] == "ProcessFailureError"
+    assert "in process 1 it ended with KeyError: 'its own'" in run[0][0]["in one"][1]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from perspicax.xla.processes import severing
 from perspicax.xla.processes.clusters import Found, detect, first_host, kubernetes_job
 from perspicax.xla.processes.errors import (
     BarrierNamesError,
@@ -110,6 +111,44 @@ def test_a_process_whose_connection_ends_is_lost_to_all_at_once() -> None:
     assert "Process 2 is gone" in str(errors[0]) and "the barrier 'b'" in str(errors[0])
     with pytest.raises(ProcessLostError):
         links[0].barrier("another", 60)
+
+
+def test_those_that_live_gather_and_go_on_without_the_others() -> None:
+    links = Meeting(4).links()
+    for link in links:
+        link.prepared += 1  # losses end nobody
+    assert together(*[lambda link=link: link.gather("a", 60, [0, 1, 2, 3], note=f"{link.process}" if link.process else "")
+                      for link in links]) == [([0, 1, 2, 3], {1: "1", 2: "2", 3: "3"})] * 4
+    came = together(lambda: links[0].gather("b", 60, [0, 1, 2, 3]), lambda: links[2].gather("b", 60, [0, 1, 2, 3]),
+                    lambda: links[1]._socket.shutdown(socket.SHUT_RDWR),
+                    lambda: links[3].gather("b", 60, [0, 1, 2, 3], note="x", wait=False))
+    assert came[:2] == [([0, 2, 3], {3: "x"})] * 2
+    for link in links[::2]:
+        link.forgive()
+        with pytest.raises(ProcessLostError):  # not what needs those that are gone
+            link.barrier("all", 60)
+    rest = together(*[lambda link=link: link.barrier("rest", 5, processes=(0, 2)) for link in links[::2]])
+    assert rest == [{}, {}] and links[0].lost is None and links[0].alone
+    crossed = together(lambda: links[0].gather("c", 60, [0, 2, 3]), lambda: links[2].gather("d", 60, [0, 2, 3]),
+                       lambda: links[3].gather("d", 60, [0, 2, 3]))
+    assert [type(e) for e in crossed] == [BarrierNamesError] * 3
+    links[0].close()
+    with pytest.raises(ProcessLostError) as alone:
+        links[1].gather("e", 60, [0, 1])
+    assert alone.value.process in (0, 1)
+
+
+def test_connections_of_others_stay_when_some_are_severed() -> None:
+    ours, theirs = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    assert {ours.getsockname(), theirs.getsockname()} <= severing.listening()
+    ends = [(socket.create_connection(server.getsockname()), server.accept()[0]) for server in (ours, theirs)]
+    assert severing.sever({ours.getsockname()}) == 1
+    assert ends[0][0].recv(1) == b"" and ends[0][1].recv(1) == b""
+    ends[1][0].sendall(b"x")
+    assert ends[1][1].recv(1) == b"x"
+    again = socket.create_connection(ours.getsockname())
+    ours.accept()[0].sendall(b"y")  # it listens still
+    assert again.recv(1) == b"y"
 
 
 def test_what_a_process_ended_with_is_told() -> None:

@@ -19,8 +19,8 @@ from perspicax.xla.sharding import Sharding
 
 __all__ = [
     "async_deserialize", "async_serialize", "finish_read", "first_words", "get_tensorstore_spec", "is_remote_storage",
-    "parts_of", "path_of", "read_arrays", "run_deserialization", "run_serialization", "start_open", "start_read", "start_write",
-    "tensorstore", "tensorstore_context",
+    "new_context", "parts_of", "path_of", "read_arrays", "run_deserialization", "run_serialization", "start_open", "start_read",
+    "start_write", "tensorstore", "tensorstore_context",
 ]
 
 LARGEST_CHUNK = 2**31  # bytes of a file; a shard of more is written in several
@@ -41,8 +41,13 @@ _contexts: list[Any] = []
 def tensorstore_context() -> Any:
     """The limits that all reads and writes share."""
     if not _contexts:
-        _contexts.append(tensorstore().Context({"file_io_concurrency": {"limit": 128}}))
+        _contexts.append(new_context())
     return _contexts[0]
+
+
+def new_context() -> Any:
+    """Limits of one's own, and nothing that is remembered of files which have been replaced since."""
+    return tensorstore().Context({"file_io_concurrency": {"limit": 128}})
 
 
 _BUCKET = re.compile(r"(gs|s3)://([^/]+)/(.*)")
@@ -246,7 +251,7 @@ def first_words(error: BaseException) -> str:
 
 
 def read_arrays(shardings: Sequence[Any], specs: Sequence[Any], shapes: Sequence[Any] | None, wanted: Sequence[Any] | None,
-                concurrent_gb: float) -> list[Any]:
+                concurrent_gb: float, context: Any = None) -> list[Any]:
     """Read several arrays; about `concurrent_gb` gigabytes are on their way at the same time."""
     count = len(specs)
     for name, given in (("shardings", shardings), ("global_shapes", shapes), ("dtypes", wanted)):
@@ -256,7 +261,7 @@ def read_arrays(shardings: Sequence[Any], specs: Sequence[Any], shapes: Sequence
     at_once = max(1, int(concurrent_gb * 8))  # arrays being opened; reading goes one after the other, each in parallel
     for first in range(0, count, at_once):
         block = range(first, min(first + at_once, count))
-        openings = [start_read(specs[i]) for i in block]
+        openings = [start_read(specs[i], context) for i in block]
         found += [finish_read(opening, specs[i], shardings[i], None if shapes is None else shapes[i],
                               None if wanted is None else wanted[i]) for i, opening in zip(block, openings)]
     return found

@@ -6,7 +6,9 @@ from typing import Any
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 
-__all__ = ["DeviceGridError", "LocalSpecError", "ProcessesDifferError", "SourceError"]
+__all__ = [
+    "DeviceGridError", "LiveDevicesError", "LocalSpecError", "ProcessFailureError", "ProcessesDifferError", "SourceError",
+]
 
 
 class ProcessesDifferError(PerspicaxError, AssertionError):
@@ -47,6 +49,52 @@ class SourceError(PerspicaxError, ValueError):
         return Report(says=f"`broadcast_one_to_all` needs one source: {who} `is_source=True`.",
                       why="the values of one process go to all others",
                       fixes=(Fix(code="broadcast_one_to_all(values, is_source=jax.process_index() == 0)"),))
+
+
+class LiveDevicesError(PerspicaxError, ValueError):
+    """The devices given to `live_devices` are none, or none of them is of this process.
+
+    Attributes:
+        count: how many were given.
+        me: this process.
+    """
+
+    count: int
+    me: int
+
+    @property
+    def report(self) -> Report:
+        given = f"{self.count} devices, none of which is of this process ({self.me})" if self.count else "no devices"
+        return Report(says=f"`live_devices` was given {given}.",
+                      why="the processes of the devices agree on which live: those that call it are among them",
+                      fixes=(Fix("ask for those of all processes", code="live_devices(jax.devices())"),))
+
+
+class ProcessFailureError(PerspicaxError):
+    """A block of `live_devices` was not completed by all processes that began it.
+
+    Attributes:
+        failed_devices: the devices of processes that died.
+        reasons: for each of these processes how that was noticed.
+        raised: for each process that lives, but whose block ended with an error, that error.
+    """
+
+    failed_devices: frozenset[Any] = frozenset()
+    reasons: dict[int, str] = {}
+    raised: dict[int, str] = {}
+
+    def __init__(self, failed_devices: Any = (), **fields: Any) -> None:
+        super().__init__(failed_devices=frozenset(failed_devices), **fields)
+
+    @property
+    def report(self) -> Report:
+        gone = "; ".join([f"process {p} is gone: {reason}" for p, reason in sorted(self.reasons.items())])
+        erred = "; ".join([f"in process {p} it ended with {text}" for p, text in sorted(self.raised.items())])
+        what = "; ".join(filter(None, (gone, erred))) or f"{len(self.failed_devices)} devices failed"
+        again = Fix("do it again, with the devices that are left", code="with live_devices(jax.devices()) as devices:\n    ...")
+        return Report(says=f"A block of `live_devices` was not completed by all processes: {what.rstrip('.')}.",
+                      why="all processes complete such a block, or all of them get an error",
+                      fixes=(again,) if self.failed_devices else (Fix("look at the log of that process for its error"), again))
 
 
 class LocalSpecError(PerspicaxError, ValueError):

@@ -25,6 +25,7 @@ from perspicax.api.array_files import (
     first_words,
     get_tensorstore_spec,
     is_remote_storage,
+    new_context,
     parts_of,
     path_of,
     read_arrays,
@@ -142,8 +143,9 @@ class _Save:
         with _saving:
             made, first = f"{self.path}.saving", client.process_index() == 0
             self._step("begin", lambda: _prepare(self.path, made, self.overwrite) if first else None)
-            self._step("arrays", lambda: self._write(f"{made}/{STORE}"))
-            self._step("end", lambda: self._complete(made) if first else None)
+            context = new_context()
+            self._step("arrays", lambda: self._write(f"{made}/{STORE}", context))
+            self._step("end", lambda: self._complete(made, context) if first else None)
 
     def _step(self, name: str, call: Callable[[], Any]) -> None:
         """Do something, and wait until all processes have done their part of it."""
@@ -152,11 +154,11 @@ class _Save:
         else:
             self.together.meet(f"a tree is saved ({self.number}): {name}", fault_of(call))
 
-    def _write(self, store: str) -> None:
+    def _write(self, store: str, context: Any) -> None:
         own = None if self.together is None else client.process_index()
         specs = [_spec_of(f"{store}/{name}", said, own, x) for i, x, given in self.arrays
                  for name, said in (_place_of(str(i), given, self.path),)]
-        opening = [_tried(lambda: start_open(x, spec), spec) for (_, x, _), spec in zip(self.arrays, specs)]
+        opening = [_tried(lambda: start_open(x, spec, context=context), spec) for (_, x, _), spec in zip(self.arrays, specs)]
         writes = []
         for spec, found, parts in zip(specs, opening, self.parts):
             opened = _tried(found.result, spec)
@@ -165,14 +167,11 @@ class _Save:
         for write, spec in writes:
             _tried(write.result, spec)
 
-    def _complete(self, made: str) -> None:
+    def _complete(self, made: str, context: Any) -> None:
         store = f"{made}/{STORE}"
         if self.together is not None and self.arrays:
-            whole = _database(store)
-            for process in range(client.process_count()):
-                if os.path.isdir(f"{store}/process_{process}"):
-                    # a database refers to the files of those below it; nothing is copied
-                    _database(f"{store}/process_{process}").experimental_copy_range_to(whole).result()
+            _join(store, [part for i in range(client.process_count()) if os.path.isdir(part := f"{store}/process_{i}")],
+                  context)
         with open(f"{made}/{DESCRIPTION}", "wb") as file:
             file.write(self.description)
         if os.path.isdir(self.path):
@@ -228,8 +227,18 @@ def _merged(found: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     return {**found, **said, **{key: _merged(found[key], said[key]) for key in both}}
 
 
-def _database(folder: str) -> Any:
-    return tensorstore().KvStore.open({"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}).result()
+def _database(folder: str, context: Any) -> Any:
+    spec = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
+    return tensorstore().KvStore.open(spec, context=context).result()
+
+
+def _join(store: str, parts: list[str], context: Any) -> None:
+    """Make the databases of all processes one, which refers to their files: nothing is copied."""
+    transaction = tensorstore().Transaction()
+    whole = _database(store, context).with_transaction(transaction)
+    for part in parts:
+        _database(part, context).experimental_copy_range_to(whole).result()
+    transaction.commit_async().result()
 
 
 def _prepare(path: str, made: str, overwrite: bool) -> None:
@@ -365,7 +374,9 @@ class _Load:
     structure: Any
 
     def run(self) -> Any:
-        found: Sequence[Any] = read_arrays(self.shardings, self.specs, None, self.types, _AT_ONCE_GB) if self.wanted else ()
+        found: Sequence[Any] = ()
+        if self.wanted:
+            found = read_arrays(self.shardings, self.specs, None, self.types, _AT_ONCE_GB, new_context())
         leaves: list[Any] = [None] * self.structure.num_leaves
         for i, x in zip(self.wanted, found):
             leaves[i] = x

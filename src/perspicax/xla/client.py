@@ -41,7 +41,8 @@ def _of_processes() -> dict[str, Any]:
 
     chosen = config.jax_cpu_collectives_implementation
     return {"distributed_client": us.client, "node_id": us.process, "num_nodes": us.count,
-            "collectives": None if chosen is None else coordination.make_collectives(chosen, us.client),
+            "collectives": None if chosen is None else us.collectives(
+                lambda: coordination.make_collectives(chosen, us.client)),
             "get_local_topology_timeout_minutes": config.jax_cpu_get_local_topology_timeout_minutes,
             "get_global_topology_timeout_minutes": config.jax_cpu_get_global_topology_timeout_minutes}
 

@@ -6,6 +6,7 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,11 @@ class _Barrier:
     notes: dict[str, str] = field(default_factory=dict)  # what processes have to say there
     here: bool = False  # whether all else in these processes waits for it
     since: float = 0.0  # when the last process came
+    tolerant: bool = False  # whether it opens without those that are lost
+
+    def complete(self, lost: Collection[int]) -> bool:
+        """Whether all have come that are waited for."""
+        return self.arrived.issuperset([p for p in self.members if p not in lost] if self.tolerant else self.members)
 
 
 class Hub:
@@ -149,7 +155,8 @@ class Hub:
         members = tuple(message.get("processes") or range(self._count))
         found = self._barriers.get(name)
         if found is None:
-            found = self._barriers[name] = _Barrier(time.monotonic() + waited, waited, members)
+            found = self._barriers[name] = _Barrier(time.monotonic() + waited, waited, members,
+                                                    tolerant=bool(message.get("tolerant")))
         if found.over:
             self._send(self._members[process], {"is": "absent", "name": name, "absent": [process], "waited": found.waited})
             return
@@ -157,10 +164,14 @@ class Hub:
         if message.get("note"):
             found.notes[str(process)] = message["note"]
         found.here, found.since = bool(message.get("here")), time.monotonic()
-        if any(p in self._lost for p in found.members):
+        if not found.tolerant and any(p in self._lost for p in found.members):
             return  # it was told of the loss, which ends its wait
-        if found.arrived.issuperset(found.members):
-            self._tell(found.arrived, {"is": "passed", "name": name, "notes": found.notes})
+        self._open_if_complete(name, found)
+
+    def _open_if_complete(self, name: str, barrier: _Barrier) -> None:
+        if barrier.complete(self._lost):
+            here = [p for p in barrier.arrived if p not in self._lost]
+            self._tell(here, {"is": "passed", "name": name, "notes": barrier.notes, "here": here})
             del self._barriers[name]
 
     def _look_at_clock(self) -> None:
@@ -187,7 +198,7 @@ class Hub:
         """Processes that all wait, at different barriers, would wait for ever."""
         waiting = [(name, b) for name, b in self._barriers.items() if b.here and not b.over]
         if len(waiting) > 1 and all(now > b.since + GRACE for _, b in waiting) and (
-                set().union(*(b.arrived for _, b in waiting)).issuperset(range(self._count))):
+                set(self._lost).union(*(b.arrived for _, b in waiting)).issuperset(range(self._count))):
             places = {str(process): name for name, b in waiting for process in b.arrived}
             for name, barrier in waiting:
                 barrier.over = True
@@ -198,6 +209,9 @@ class Hub:
             return
         self._tell_all({"is": "lost", "process": process, "reason": reason})  # itself, too: it may hear it one day
         self._lost[process] = reason
+        for name, barrier in list(self._barriers.items()):
+            if barrier.tolerant and not barrier.over:
+                self._open_if_complete(name, barrier)
 
     def _tell_all(self, message: dict[str, Any]) -> None:
         self._tell(self._members, message)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -15,9 +16,13 @@ from perspicax.xla.processes.errors import (
     ProcessesMissingError,
     ProcessLostError,
 )
-from perspicax.xla.processes.watch import end_if_stuck
+from perspicax.xla.processes.severing import Address, sever
+from perspicax.xla.processes.watch import PATIENCE, end_if_stuck
 
 __all__ = ["Link"]
+
+GRACE = 0.3  # seconds in which computations fail by themselves, with better words
+LONG_PATIENCE = 30.0  # seconds in place of `PATIENCE`, in a program that is prepared to lose processes
 
 
 class Link:
@@ -41,7 +46,11 @@ class Link:
         self._silence = silence
         self._news = threading.Condition()
         self._answers: dict[str, dict[str, Any]] = {}
-        self._lost: tuple[int, str] | None = None
+        self._gone: dict[int, str] = {}  # all that are lost, and how that was noticed
+        self._forgiven: set[int] = set()  # those that the program does without
+        self._gathering = False
+        self.prepared = 0  # in how many blocks of `live_devices` the program is
+        self.ports: set[Address] = set()  # where what carries data between processes listens
         self._uses: Counter[str] = Counter()
         self._leaving = False
         self._heard = time.monotonic()
@@ -98,31 +107,86 @@ class Link:
             ProcessesMissingError: not all came in time.
             ProcessLostError: one of them is gone.
         """
-        use = f"{name}#{self._uses[name]}"
-        self._uses[name] += 1
-        self._check(f"the barrier {name!r}")
-        self._send({"is": "barrier", "name": use, "timeout": timeout, "here": here, "note": note,
-                    "processes": None if processes is None else sorted(processes)})
-        answer = self._wait(use, time.monotonic() + timeout + 10)
+        members = range(self.count) if processes is None else processes
+        self._check(f"the barrier {name!r}", members)
+        use = self._come(name, timeout, here=here, note=note, processes=None if processes is None else sorted(processes))
+        answer = self._wait(use, time.monotonic() + timeout + 10, members)
         if answer is not None and answer["is"] == "passed":
-            return {int(process): said for process, said in answer["notes"].items()}
-        if answer is not None and answer["is"] == "crossed":
-            raise BarrierNamesError(me=self.process, places={int(p): n.rpartition("#")[0]
-                                                             for p, n in answer["places"].items()})
-        self._check(f"the barrier {name!r}")
+            return _notes(answer)
+        self._look_for_crossing(answer)
+        self._check(f"the barrier {name!r}", members)
         raise ProcessesMissingError(barrier=name, missing=tuple((answer or {}).get("absent", ())), waited=timeout,
                                     count=self.count, me=self.process)
 
+    def _come(self, name: str, timeout: float, **more: Any) -> str:
+        """Tell the hub that this process has come to a barrier; its name for this use."""
+        use = f"{name}#{self._uses[name]}"
+        self._uses[name] += 1
+        self._send({"is": "barrier", "name": use, "timeout": timeout, **more})
+        return use
+
+    def gather(self, name: str, timeout: float, processes: list[int], note: str = "", wait: bool = True) -> tuple[
+            list[int], dict[int, str]]:
+        """Wait until those of `processes` that live have come to the barrier `name`; all are told the same.
+
+        Args:
+            name: the same in all of them, as in `barrier`.
+            timeout: the most seconds to wait.
+            processes: the indices of those that take part, this one among them.
+            note: something to tell the others.
+            wait: whether to wait for them.
+
+        Returns:
+            Who is there, and the notes of all that have one.
+
+        Raises:
+            BarrierNamesError: all wait, but not for the same.
+            ProcessesMissingError: not all that live came in time.
+            ProcessLostError: process 0 is gone, or this one counts as gone: they cannot agree.
+        """
+        use = self._come(name, timeout, here=True, note=note, processes=processes, tolerant=True)
+        if not wait:
+            return processes, {}
+        self._gathering = True
+        try:
+            answer = self._wait(use, time.monotonic() + timeout + 10, (0, self.process), tolerant=True)
+        finally:
+            self._gathering = False
+        if answer is not None and answer["is"] == "passed":
+            return sorted(answer["here"]), _notes(answer)
+        self._look_for_crossing(answer)
+        self._check(f"the barrier {name!r}", (0, self.process))
+        raise ProcessesMissingError(barrier=name, missing=tuple((answer or {}).get("absent", ())), waited=timeout,
+                                    count=self.count, me=self.process)
+
+    def forgive(self, processes: Any = ()) -> None:
+        """From now on the program does without those that are gone, and without `processes`."""
+        self._forgiven.update(self._gone, processes)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the program does without some processes."""
+        return bool(self._forgiven)
+
+    def reason(self, process: int) -> str:
+        """How it was noticed that a process is gone."""
+        return self._gone.get(process, "it did not come back")
+
+    def _look_for_crossing(self, answer: dict[str, Any] | None) -> None:
+        if answer is not None and answer["is"] == "crossed":
+            raise BarrierNamesError(me=self.process, places={int(p): n.rpartition("#")[0]
+                                                             for p, n in answer["places"].items()})
+
     @property
     def lost(self) -> tuple[int, str] | None:
-        """The first process that is gone, and how that was noticed."""
-        return self._lost
+        """The first process that is gone, and that the program does not do without; and how that was noticed."""
+        return next(((p, reason) for p, reason in list(self._gone.items()) if p not in self._forgiven), None)
 
     def wait_for_loss(self, seconds: float) -> tuple[int, str] | None:
-        """`lost`, which may become known within `seconds`."""
+        """`lost`, which may become known within `seconds`; else one that the program does without, if there is one."""
         with self._news:
-            self._news.wait_for(lambda: self._lost is not None, seconds)
-        return self._lost
+            self._news.wait_for(lambda: self.lost is not None, seconds)
+        return self.lost or next(iter(self._gone.items()), None)
 
     def leave(self, error: str = "") -> None:
         """Say goodbye, so that the end of this process is no loss; or what it ends with, which is one."""
@@ -143,10 +207,11 @@ class Link:
             return self._socket.close()  # the other end was first
         self._socket.close()
 
-    def _check(self, during: str = "") -> None:
-        if self._lost is not None:
-            process, reason = self._lost
-            raise ProcessLostError(process=process, reason=reason, during=during)
+    def _check(self, during: str = "", members: Any = ()) -> None:
+        """Raise if a process is lost, or one of `members`, which this cannot do without."""
+        lost = self.lost or next(((p, self._gone[p]) for p in members if p in self._gone), None)
+        if lost is not None:
+            raise ProcessLostError(process=lost[0], reason=lost[1], during=during)
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
@@ -154,18 +219,38 @@ class Link:
         except OSError:
             self._lose(0, "the connection to it broke")
 
-    def _wait(self, name: str, deadline: float) -> dict[str, Any] | None:
-        """What the hub says of `name`; `None` when it says nothing until the deadline, or a process is lost."""
+    def _wait(self, name: str, deadline: float, members: Any = (), tolerant: bool = False) -> dict[str, Any] | None:
+        """What the hub says of `name`; `None` when it says nothing until the deadline, or a process is lost.
+
+        Args:
+            name: of a barrier, or empty.
+            deadline: when to give up.
+            members: processes that it cannot do without.
+            tolerant: whether it does without all others.
+        """
+        def over() -> bool:
+            return name in self._answers or not self._gone.keys().isdisjoint(members) or not (tolerant or self.lost is None)
+
         with self._news:
-            self._news.wait_for(lambda: name in self._answers or self._lost is not None, deadline - time.monotonic())
+            self._news.wait_for(over, deadline - time.monotonic())
             return self._answers.pop(name, None)
 
     def _lose(self, process: int, reason: str) -> None:
         with self._news:
-            if self._lost is None and not self._leaving:
-                self._lost = process, reason
-                threading.Thread(target=end_if_stuck, args=self._lost, name="perspicax-watch", daemon=True).start()
+            if process not in self._gone and not self._leaving:
+                self._gone[process] = reason
+                threading.Thread(target=end_if_stuck, args=(process, reason, lambda: self._patience(process)),
+                                 name="perspicax-watch", daemon=True).start()
+                threading.Timer(GRACE, sever, (self.ports,)).start()
             self._news.notify_all()
+
+    def _patience(self, process: int) -> float | None:
+        """For how many seconds the main thread may stay within one call, now that a process is gone."""
+        if process in self._forgiven:
+            return None
+        if self._gathering:
+            return math.inf  # it waits for the others, and is told when they come
+        return LONG_PATIENCE if self.prepared else PATIENCE
 
     def _read(self) -> None:
         unread = b""
@@ -202,3 +287,7 @@ class Link:
             self._send({"is": "alive"})
             if time.monotonic() > self._heard + self._silence:
                 self._lose(0, f"it gave no sign of life for {self._silence:g} s")
+
+
+def _notes(answer: dict[str, Any]) -> dict[int, str]:
+    return {int(process): said for process, said in answer["notes"].items()}

@@ -6,6 +6,8 @@ import os
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from perspicax.binding import coordination
@@ -13,10 +15,13 @@ from perspicax.xla.processes.errors import CoordinatorError, DistributedStateErr
 from perspicax.xla.processes.hub import Hub
 from perspicax.xla.processes.link import Link
 from perspicax.xla.processes.relay import Relay
+from perspicax.xla.processes.severing import listening
 
 __all__ = ["Membership", "current", "member", "split_address"]
 
 NEVER = 10**6  # seconds: jaxlib's own heartbeats, whose failure ends the process, never fail; the link's do the work
+
+GOODBYE = 0.5  # seconds in which the others hear that they may go, before their connection ends
 
 HEARD_WITHIN = 2.0  # seconds from a failure of the network until the hub tells whose it is
 
@@ -85,6 +90,13 @@ class Membership:
             process, reason = self.link.lost
             raise ProcessLostError(process=process, reason=reason, during=during)
 
+    def collectives(self, make: Callable[[], Any]) -> Any:
+        """What carries data between the processes; where it listens is kept."""
+        before = listening()
+        made = make()
+        self.link.ports = listening() - before
+        return made
+
     def loss_behind(self, message: str) -> ProcessLostError | None:
         """The loss that makes XLA fail with `message`; `None` if it is no failure of the network, or nobody is lost."""
         if not any(word in message for word in ("gloo", "Gloo", "coordination", "UNAVAILABLE")):
@@ -101,6 +113,8 @@ class Membership:
             ProcessLostError: one is gone.
         """
         try:
+            if self.link.alone:
+                return self._leave_with_survivors()
             self.link.barrier("the end of jax.distributed", self._farewell)
             self.link.expect_end()
             self.client.shutdown()
@@ -108,6 +122,14 @@ class Membership:
             self.link.leave()
         finally:
             self._close()
+
+    def _leave_with_survivors(self) -> None:
+        """jaxlib's own way to leave would wait for those that are gone."""
+        self.link.gather("the end of jax.distributed, for those that live", self._farewell, list(range(self.count)))
+        self.link.expect_end()
+        if self._hub is not None:
+            time.sleep(GOODBYE)
+        self.link.leave()
 
     def fail(self, error: str) -> None:
         """Tell the others that this process ends with an error."""

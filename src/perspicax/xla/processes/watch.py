@@ -1,7 +1,7 @@
 """What happens to a process that waits within XLA for one that is gone: Python cannot raise there, so it ends.
 
-Mostly a computation fails by itself when a process is gone: its connections are closed. When a machine hangs, or the network
-breaks, nothing tells the ones that wait for its data.
+Mostly a computation fails when a process is gone: its connections are closed, or ended by `severing`. When XLA waits for
+something else, as to connect with a process that is gone already, nothing tells it.
 """
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from perspicax.diagnose.frames import INTERNAL, USER, kind_of
 from perspicax.xla.processes.errors import ProcessLostError
 
-__all__ = ["end_if_stuck"]
+__all__ = ["PATIENCE", "end_if_stuck"]
 
 PATIENCE = 5.0  # seconds within one operation of XLA, after which it is taken to wait for the process that is gone
 
 
-def end_if_stuck(process: int, reason: str) -> None:
+def end_if_stuck(process: int, reason: str, patience: Callable[[], float | None] = lambda: PATIENCE) -> None:
     """Watch the main thread; when it stays within one call of ours, tell of the loss on standard error, and end the process.
+
+    Args:
+        process: the one that is lost.
+        reason: how that was noticed.
+        patience: for how many seconds it may stay there; `None` once the program does without that process.
 
     A program that goes on (to save what it has, say) is left alone.
     """
@@ -31,12 +37,13 @@ def end_if_stuck(process: int, reason: str) -> None:
     while True:
         time.sleep(0.5)
         frame = sys._current_frames().get(main or 0)
-        if frame is None:
-            return  # it has ended
+        longest = patience()
+        if frame is None or longest is None:
+            return  # it has ended, or has nothing to do with that process any more
         where = (frame.f_code, frame.f_lasti, id(frame))
         if where != before or kind_of(frame.f_code.co_filename) != INTERNAL:
             before, since = where, time.monotonic()
-        elif time.monotonic() > since + PATIENCE:
+        elif time.monotonic() > since + longest:
             _end(process, reason, frame)
 
 
