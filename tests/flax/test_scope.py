@@ -194,7 +194,7 @@ def test_dicts_of_variables_are_filled_so_that_scopes_below_see_it() -> None:
 
 def test_a_collection_has_no_empty_places_where_a_lifted_layer_has_nothing_in_it() -> None:
     def whole(scope: Scope, x: Any) -> Any:
-        return scope.child(lift.jit(dense), "layer")(x)
+        return scope.child(lift.remat(dense), "layer")(x)
 
     params = init(whole)(KEY, X)[1]["params"]
     variables = {"params": params, "state": {"other": {"count": 1}}}
