@@ -6,22 +6,36 @@ from typing import Any
 import numpy as np
 
 from perspicax.core import dtypes
+from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import abs as absolute
 from perspicax.lax.elementwise import add, div, mul, sign, sqrt
+from perspicax.lax.linalg.orthogonal import geqrf, householder_product
+from perspicax.lax.random_bits import Place, host_place
 from perspicax.lax.shape import expand_dims, transpose
 from perspicax.numpy import linalg
 from perspicax.numpy.contraction import einsum
 from perspicax.numpy.diagonals import diagonal
 from perspicax.numpy.promote import promote_dtypes
-from perspicax.random.bits import Staged, broadcast_parameters, dimension, parameter, placeable, sample_dtype, sample_shape
+from perspicax.random.bits import (
+    Staged,
+    broadcast_parameters,
+    concrete,
+    dimension,
+    parameter,
+    placeable,
+    sample_dtype,
+    sample_shape,
+)
+from perspicax.random.chunks import FixedProgram
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import spread
 from perspicax.random.keys import single_key
 from perspicax.random.piecewise import Composite
 from perspicax.random.sampling import normal_of
+from perspicax.xla.array import ArrayImpl
 
 METHODS = ("cholesky", "eigh", "svd")
 
@@ -101,7 +115,11 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
 
 def _orthogonal(key: Any, *, n: int, m: int, shape: tuple[int, ...], dtype: Any) -> Any:
     """The orthogonal factor of a normal matrix, with the signs that make it unique (Mezzadri, Notices AMS 54, 2007)."""
-    return _orthogonalized(normal_of(key, (*shape, max(n, m), min(n, m)), dtype), wide=n < m)
+    noise = normal_of(key, (*shape, max(n, m), min(n, m)), dtype)
+    place = host_place([noise]) if concrete(noise) else None
+    if place is None or dtype not in (dtypes.float32, dtypes.float64) or not noise.size:
+        return _orthogonalized(noise, wide=n < m)
+    return _orthogonal_on_host(place, noise, n < m)
 
 
 def _orthogonal_factor(noise: Any, *, wide: bool) -> Any:
@@ -114,6 +132,25 @@ def _orthogonal_factor(noise: Any, *, wide: bool) -> Any:
     return transpose(q, (*range(rank), rank + 1, rank)) if wide else q
 
 
+def _orthogonal_on_host(place: Place, noise: ArrayImpl, wide: bool) -> ArrayImpl:
+    """`_orthogonal_factor`, with a program of LAPACK's kernels alone: signs cost as much time to compile as these."""
+    packed, q = [np.asarray(x.value()) for x in _reflected_program(place, [noise.value()], ())]
+    d = np.diagonal(packed, 0, -2, -1)
+    d = np.where(np.abs(d) < np.finfo(d.dtype).tiny, np.copysign(0, d), np.sign(d))  # subnormal numbers are 0 for XLA
+    q = q * d[..., None, :].astype(q.dtype)
+    small = np.abs(q) < np.finfo(q.dtype).tiny
+    q = np.where(small, np.copysign(0, q), q).astype(q.dtype)
+    q = np.ascontiguousarray(np.swapaxes(q, -1, -2)) if wide else q
+    return ArrayImpl(ShapedArray(q.shape, q.dtype), None, q, *place)
+
+
+def _reflected(noise: Any) -> tuple[Any, Any]:
+    """The triangular factor with the reflectors below its diagonal, and the orthogonal one."""
+    packed, taus = geqrf(noise)
+    return packed, householder_product(packed, taus)
+
+
+_reflected_program = FixedProgram("orthogonal", _reflected, fast=True)
 _orthogonalized = Staged(_orthogonal_factor, inline=True, fast=True)
 _orthogonal_samples = Composite(_orthogonal)
 
