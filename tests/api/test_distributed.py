@@ -1,6 +1,7 @@
 """`jax.distributed` and `multihost_utils` in one process, and their settings."""
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -24,6 +25,10 @@ GOOD: dict[str, Any] = {"coordinator_address": "localhost:1234", "num_processes"
     ({"coordinator_address": ":12"}, "coordinator_address"), ({"coordinator_address": "a:99999"}, "coordinator_address"),
     ({"coordinator_bind_address": "x"}, "coordinator_bind_address"), ({"initialization_timeout": 0}, "initialization_timeout"),
     ({"process_id": None, "cluster_detection_method": "foo"}, "cluster_detection_method"),
+    ({"num_processes": "2"}, "num_processes"), ({"process_id": 1.0}, "process_id"),
+    ({"local_device_ids": "x"}, "local_device_ids"),
+    ({"local_device_ids": [0, None]}, "local_device_ids"), ({"initialization_timeout": "9"}, "initialization_timeout"),
+    ({"coordinator_address": 1234}, "coordinator_address"),
 ])
 def test_settings(changes: dict[str, Any], name: str) -> None:
     with pytest.raises(ProcessSettingError) as error:
@@ -102,6 +107,34 @@ def test_a_process_that_finds_no_other_is_told_in_time_and_can_work_alone() -> N
     assert alone == "ProcessesMissingError; Process 1 did not come to the start within 1 s.; in time"
     assert nobody.startswith("CoordinatorError; Process 1 did not reach the coordinator") and "refused" in nobody
     assert (after, heavy) == ("False 0.0", "[]")
+
+
+ENDS = """
+import sys
+import perspicax as px
+
+px.distributed.initialize(f"127.0.0.1:{sys.argv[1]}", 2, int(sys.argv[2]), initialization_timeout=30)
+if sys.argv[2] == "0":
+    try:
+        px.devices()  # which are those of both
+    except Exception as error:
+        print(type(error).__name__, error.report.says)
+"""
+
+
+def test_one_that_asks_for_devices_is_told_that_the_other_has_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = str(found.getsockname()[1])
+    both = [subprocess.Popen([sys.executable, "-c", ENDS, port, str(i)], text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE) for i in (0, 1)]
+    try:
+        (out, _), (_, err) = [process.communicate(timeout=40) for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    assert out == ("BarrierNamesError The processes wait at different barriers: process 0 at 'starting the devices'; "
+                   "process 1 at 'the end of jax.distributed'.\n")
+    assert "ends without the others" in err and both[1].returncode == 0
 
 
 class Device:

@@ -209,6 +209,23 @@ def test_what_strangers_send_to_the_port_does_no_harm() -> None:
     assert together(*[lambda link=link: link.barrier("b", 5) for link in links]) == [{}] * 2
 
 
+@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"5\n", b""])
+def test_another_program_at_the_address_is_told(says: bytes) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        found = server.accept()[0]
+        found.sendall(says)
+        if says:
+            time.sleep(1)
+        found.close()
+
+    threading.Thread(target=answer, daemon=True).start()
+    with pytest.raises(CoordinatorError) as failed:
+        Link(server.getsockname(), 1, 2, 1, 5)
+    assert "what listens there does not answer as process 0 does" in failed.value.reason
+
+
 def test_notes_at_a_barrier_reach_all() -> None:
     first, second = Meeting(2).links()
     assert together(lambda: first.barrier("b", 5), lambda: second.barrier("b", 5, note="no room")) == [{1: "no room"}] * 2
@@ -230,8 +247,11 @@ else:
 
 @pytest.mark.parametrize("how", ["stuck", "works on"])
 def test_a_process_that_waits_within_xla_for_one_that_is_gone_tells_it_and_ends(how: str, tmp_path: Path) -> None:
-    (tmp_path / "inner").mkdir()
-    (tmp_path / "inner" / "waiting.py").write_text("import threading, time\n\ndef within_xla():\n    time.sleep(60)\n")
+    (tmp_path / "inner" / "jaxlib").mkdir(parents=True)  # frames of jaxlib's own Python count as XLA's
+    (tmp_path / "inner" / "jaxlib" / "native.py").write_text("import time\n\ndef run():\n    time.sleep(60)\n")
+    (tmp_path / "inner" / "waiting.py").write_text(
+        f"import sys, threading\n\ndef within_xla():\n    sys.path.insert(0, {str(tmp_path / 'inner' / 'jaxlib')!r})\n"
+        "    import native\n    native.run()\n")
     program = tmp_path / "train.py"
     program.write_text(STUCK)
     run = subprocess.run([sys.executable, str(program), str(tmp_path / "inner"), how], capture_output=True, text=True,

@@ -1,7 +1,9 @@
 """Programs of several processes: `jax.distributed`."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from perspicax.api.wrapping import public
 from perspicax.xla import client
@@ -47,7 +49,11 @@ def initialize(coordinator_address: str | None = None, num_processes: int | None
 
     A process that dies later ends what the others wait for with a `ProcessLostError`.
     """
-    del local_device_ids, slice_index, partition_index
+    del slice_index, partition_index
+    if local_device_ids is not None:
+        several = isinstance(local_device_ids, Iterable) and not isinstance(local_device_ids, str)
+        for number in local_device_ids if several else (local_device_ids,):  # type: ignore[union-attr]  # it is a Sequence
+            _integer("local_device_ids", number)
     if membership.current() is not None:
         raise DistributedStateError(kind="twice")
     known = coordinator_address is not None and num_processes is not None and process_id is not None
@@ -63,7 +69,7 @@ def initialize(coordinator_address: str | None = None, num_processes: int | None
     for name, seconds in (("initialization_timeout", initialization_timeout),
                           ("heartbeat_timeout_seconds", heartbeat_timeout_seconds),
                           ("shutdown_timeout_seconds", shutdown_timeout_seconds)):
-        if not seconds > 0:
+        if not (isinstance(seconds, (int, float)) and seconds > 0):
             raise ProcessSettingError(name=name, given=repr(seconds), why="a time limit is a number of seconds above 0")
     if client.started():
         raise DistributedStateError(kind="late")
@@ -78,7 +84,7 @@ def _address(name: str, given: str | None) -> str:
         raise ProcessSettingError(name=name)
     try:
         host, port = membership.split_address(given)
-    except ValueError:
+    except (ValueError, AttributeError):
         raise ProcessSettingError(name=name, given=repr(given), why="an address is a host and a port, "
                                                                     '"10.0.0.1:1234"') from None
     if not host and name == "coordinator_address":
@@ -88,11 +94,17 @@ def _address(name: str, given: str | None) -> str:
     return given
 
 
-def _numbers(count: int | None, process: int | None) -> tuple[int, int]:
-    if count is None:
-        raise ProcessSettingError(name="num_processes")
-    if process is None:
-        raise ProcessSettingError(name="process_id")
+def _integer(name: str, given: Any) -> int:
+    if given is None:
+        raise ProcessSettingError(name=name)
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise ProcessSettingError(name=name, given=repr(given), why=f"it is an integer, not a {type(given).__name__}") from None
+
+
+def _numbers(count: Any, process: Any) -> tuple[int, int]:
+    count, process = _integer("num_processes", count), _integer("process_id", process)
     if count < 1:
         raise ProcessSettingError(name="num_processes", given=repr(count), why="there is at least this process")
     if not 0 <= process < count:

@@ -44,7 +44,7 @@ def sync_global_devices(name: str, *, timeout: float | None = None) -> None:
 
     Differs: JAX has no `timeout`, and waits by a computation on all devices.
     """
-    if client.process_count() > 1:
+    if membership.current() is not None or client.process_count() > 1:  # in this order: no devices are needed to wait
         membership.member("`sync_global_devices`").link.barrier(f"sync_global_devices: {name}", timeout or LONGEST, here=True)
 
 

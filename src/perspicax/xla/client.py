@@ -36,9 +36,10 @@ def _of_processes() -> dict[str, Any]:
     us = membership[0]()
     if us is None:
         return {}
-    us.check("starting the devices")
     from perspicax.binding import coordination  # only programs of several processes need it
 
+    # XLA's own wait for the others is deaf: who has ended, is lost or waits for something else is told here
+    us.link.barrier("starting the devices", 60 * config.jax_cpu_get_global_topology_timeout_minutes, here=True)
     chosen = config.jax_cpu_collectives_implementation
     return {"distributed_client": us.client, "node_id": us.process, "num_nodes": us.count,
             "collectives": None if chosen is None else us.collectives(

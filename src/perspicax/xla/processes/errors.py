@@ -40,7 +40,7 @@ class DistributedStateError(PerspicaxError, RuntimeError):
                       why="processes find and hear each other through it", fixes=(begin,))
 
 
-class ProcessSettingError(PerspicaxError, ValueError):
+class ProcessSettingError(PerspicaxError, ValueError, TypeError):
     """A setting of `jax.distributed.initialize` is missing, and nothing tells it, or it cannot be.
 
     Attributes:

@@ -53,13 +53,15 @@ class Link:
         self.ports: set[Address] = set()  # where what carries data between processes listens
         self._uses: Counter[str] = Counter()
         self._leaving = False
+        self._address = address
+        self._met = False  # whether the hub has said something
         self._heard = time.monotonic()
         begun = time.monotonic()
         self._socket = self._connected(address, patience)
         self._send({"is": "hello", "process": process, "count": count})
         for work in (self._read, self._beat):
             threading.Thread(target=work, name="perspicax-link", daemon=True).start()
-        answer = self._wait("", begun + patience + 10)
+        answer = self._wait("", begun + patience + 5)
         self.inner_port: int = self._accepted(answer, patience)
 
     def _connected(self, address: tuple[str, int], patience: float) -> socket.socket:
@@ -85,6 +87,10 @@ class Link:
                 self.close()
                 raise ProcessConflictError(fault=fault, process=self.process, count=self.count, expected=expected)
         self.close()
+        if not self._met:
+            host, port = self._address
+            raise CoordinatorError(address=f"{host}:{port}", process=self.process, waited=patience,
+                                   reason="what listens there does not answer as process 0 does")
         self._check()
         raise ProcessesMissingError(barrier="", missing=tuple((answer or {}).get("absent", ())), waited=patience,
                                     count=self.count, me=self.process)
@@ -264,7 +270,11 @@ class Link:
             self._heard = time.monotonic()
             *lines, unread = (unread + data).split(b"\n")
             for line in lines:
-                self._hear(json.loads(line))
+                try:
+                    self._hear(json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    return self._lose(0, "what listens at its address is another program")
+                self._met = True
 
     def _hear(self, message: dict[str, Any]) -> None:
         match message["is"]:

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from perspicax.binding import coordination
-from perspicax.xla.processes.errors import CoordinatorError, DistributedStateError, ProcessesMissingError, ProcessLostError
+from perspicax.xla.processes.errors import (
+    BarrierNamesError,
+    CoordinatorError,
+    DistributedStateError,
+    ProcessesMissingError,
+    ProcessLostError,
+)
 from perspicax.xla.processes.hub import Hub
 from perspicax.xla.processes.link import Link
 from perspicax.xla.processes.relay import Relay
@@ -111,11 +117,12 @@ class Membership:
         Raises:
             ProcessesMissingError: some do not leave in time.
             ProcessLostError: one is gone.
+            BarrierNamesError: some wait for something else.
         """
         try:
             if self.link.alone:
                 return self._leave_with_survivors()
-            self.link.barrier("the end of jax.distributed", self._farewell)
+            self.link.barrier("the end of jax.distributed", self._farewell, here=True)
             self.link.expect_end()
             self.client.shutdown()
             self._left = True
@@ -207,7 +214,7 @@ def _end() -> None:
         return found.fail(f"{failed.__name__}: {next(iter(str(sys.last_value).splitlines()), '')}"[:300])
     try:
         found.leave()
-    except (ProcessLostError, ProcessesMissingError) as error:
+    except (ProcessLostError, ProcessesMissingError, BarrierNamesError) as error:
         if sys.stderr is not None:
             print(f"Perspicax: process {found.process} ({os.getpid()}) ends without the others.\n  {error.report.says}",
                   file=sys.stderr)

@@ -36,7 +36,7 @@ def end_if_stuck(process: int, reason: str, patience: Callable[[], float | None]
     since = time.monotonic()
     while True:
         time.sleep(0.5)
-        frame = sys._current_frames().get(main or 0)
+        frame = _ours(sys._current_frames().get(main or 0))
         longest = patience()
         if frame is None or longest is None:
             return  # it has ended, or has nothing to do with that process any more
@@ -45,6 +45,13 @@ def end_if_stuck(process: int, reason: str, patience: Callable[[], float | None]
             before, since = where, time.monotonic()
         elif time.monotonic() > since + longest:
             _end(process, reason, frame)
+
+
+def _ours(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame that is not jaxlib's."""
+    while frame is not None and f"{os.sep}jaxlib{os.sep}" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame
 
 
 def _end(process: int, reason: str, frame: FrameType) -> None:
