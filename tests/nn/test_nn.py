@@ -123,6 +123,13 @@ def test_an_activation_told_what_it_cannot_take_does_not_speak_of_jit() -> None:
         assert "`relu`" in report.says and "jit" not in report.says + report.why and not report.fixes
 
 
+@pytest.mark.filterwarnings("ignore:.*64-bit types are off")
+def test_one_hot_has_the_dtype_of_the_compiled_function() -> None:
+    for dtype in (int, float, complex, "int64", "bool"):
+        compiled = jax.jit(nn.one_hot, static_argnums=1, static_argnames="dtype")(jnp.arange(3), 3, dtype=dtype)
+        assert nn.one_hot(jnp.arange(3), 3, dtype=dtype).dtype == compiled.dtype
+
+
 def test_one_hot_names_the_argument_that_is_traced() -> None:
     with pytest.raises(jax.errors.ConcretizationTypeError, match="num_classes"):
         jax.jit(nn.one_hot)(jnp.arange(3), 3)

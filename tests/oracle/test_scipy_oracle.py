@@ -122,6 +122,31 @@ def test_values_and_types(case: tuple[str, tuple, dict]) -> None:
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
 
 
+HALVES = np.float32([[.5, 1.5, -.5], [0, .5, 2]])
+CORNERS: list[tuple[str, tuple, dict]] = [
+    ("stats.chi2.logpdf", (np.float32([1, np.nan, -1]), 3.), {}),
+    ("stats.beta.logpdf", (np.float32([.5, -1, np.nan]), -1., 2.), {}),
+    ("stats.wrapcauchy.pdf", (X, 1.5), {}), ("stats.truncnorm.pdf", (X, 2., 1.), {}),
+    ("stats.rankdata", (np.float32([]),), {}), ("stats.rankdata", (np.zeros((0, 3), np.float32),), {"axis": 0}),
+    ("stats.mode", (np.zeros((0, 3), np.float32),), {}), ("ndimage.map_coordinates", (MATRIX, list(HALVES), 0), {}),
+    ("ndimage.map_coordinates", (np.int32([[1, 2], [4, 8]]), list(HALVES), 1), {}),
+    ("signal.fftconvolve", (MATRIX, MATRIX, "same"), {"axes": 0}),
+    ("signal.stft", (LONG,), {"nperseg": 8, "window": ("tukey", .3)}), ("signal.welch", (np.float32([]),), {}),
+    ("linalg.solve", (DEFINITE, X[:4]), {"assume_a": "pos"}),
+]
+
+
+@pytest.mark.parametrize("case", CORNERS, ids=[c[0] for c in CORNERS])
+def test_corners(case: tuple[str, tuple, dict]) -> None:
+    test_values_and_types(case)
+
+
+def test_the_derivative_of_a_symmetric_solution_is_that_of_the_whole_matrix() -> None:
+    ours = perspicax.grad(lambda a: perspicax.scipy.linalg.solve(a, X[:4], assume_a="pos").sum())(DEFINITE)
+    theirs = jax.grad(lambda a: jax.scipy.linalg.solve(a, X[:4], assume_a="pos").sum())(DEFINITE)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 SLOPES: list[tuple[str, tuple, dict]] = [
     ("special." + name, args, {}) for name, args in (
         ("hyp1f1", (1.5, 2.5, 1.2)), ("hyp2f1", (1.5, 2.5, 4.2, .4)), ("zeta", (3.7, .5)), ("poch", (2., 1.5)),

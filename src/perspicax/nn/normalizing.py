@@ -204,7 +204,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: Any = -1) -> A
     if n < 0:
         raise OperationShapeError(says=f"`one_hot` was given num_classes={num_classes!r}.",
                                   why="the number of classes is an integer, at least 0")
-    dtype = dtypes.default_dtype("float") if dtype is None else dtypes.to_dtype(dtype)
+    dtype = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "jax.nn.one_hot")
     x = jnp.asarray(x)
     place: Any = axis
     if hasattr(axis, "__index__"):

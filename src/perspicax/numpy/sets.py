@@ -13,6 +13,7 @@ from perspicax.core.array import Array
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tracer_errors import sized_by_values
 from perspicax.diagnose.boundary import public
+from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
 from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or
@@ -67,6 +68,10 @@ def _unique(x: Any, axis: int | None, equal_nan: bool, size: int | None, fill: A
     place = 0 if axis is None else one_axis(axis, x.ndim, "unique")
     rows = ravel(x) if axis is None else moveaxis(x, place, 0)
     value = known_value(rows)
+    if size is not None and rows.shape[0] == 0 and fill is None and static_size(size, callee):
+        raise ArgumentValueError(says=f"`{callee.removeprefix('jnp.')}` was given {x.aval.str_short()} and size={size!r}.",
+                                 why="there is no entry that could fill the result",
+                                 fixes=(Fix("say what fills it", code="fill_value=0"),))
     if value is None:
         if size is None:
             raise sized_by_values(x, callee)
@@ -93,11 +98,10 @@ def _unique_known(value: np.ndarray, equal_nan: bool, size: int | None, fill: An
     if size is not None:
         n = static_size(size, callee)
         missing = max(0, n - len(values))
-        if missing and not len(values) and fill is None:
-            fill = 0
-        pad = np.broadcast_to(np.asarray(values[0] if fill is None else known_value(fill)).astype(values.dtype),
-                              (missing, *values.shape[1:]))
-        values = np.concatenate([values[:n], pad])
+        if missing:
+            filling = np.asarray(values[0] if fill is None else known_value(fill)).astype(values.dtype)
+            values = np.concatenate([values, np.broadcast_to(filling, (missing, *values.shape[1:]))])
+        values = values[:n]
         index = np.concatenate([index[:n], np.full(missing, index[0] if len(index) else 0, index.dtype)])
         counts = np.concatenate([counts[:n], np.zeros(missing, counts.dtype)])
     return [wrap(np.ascontiguousarray(v)) for v in (values, index, inverse, counts)]

@@ -10,6 +10,7 @@ import numpy as np
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
 from perspicax.diagnose.facade import publish
+from perspicax.lax.elementwise import round as lax_round
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentValueError, UnsupportedArgumentError
 from perspicax.numpy.fusion import fused_call
@@ -79,7 +80,7 @@ def _map_coordinates(x: Any, places: tuple, fill: Any, *, order: int, mode: str)
         if place.dtype.kind != "f":
             found: list[Any] = [(place.astype(np.int32), None)]
         elif order == 0:
-            found = [(jnp.round(place).astype(np.int32), None)]
+            found = [(lax_round(place).astype(np.int32), None)]
         else:
             below = jnp.floor(place)
             weight = place - below
@@ -94,7 +95,7 @@ def _map_coordinates(x: Any, places: tuple, fill: Any, *, order: int, mode: str)
             value = value if weight is None else value * weight
         total = value if total is None else total + value
     if x.dtype.kind in "iu" and total.dtype.kind == "f":
-        total = jnp.round(total)
+        total = lax_round(total)
     return total.astype(x.dtype)
 
 

@@ -60,8 +60,9 @@ def _solve_positive(a: Any, b: Any, *, lower: bool) -> Any:
     a, b, vector = _stacked(a, b)
     kept = jnp.tril(a, -1) if lower else jnp.triu(a, 1)
     diagonal = jnp.where(np.eye(a.shape[-1], dtype=bool), a, jnp.zeros((), a.dtype))
-    whole = kept + adjoint(kept) + diagonal
-    factor = lax_linalg.cholesky(stop_gradient(whole), symmetrize_input=False)
+    whole = stop_gradient(kept + adjoint(kept) + diagonal)
+    factor = lax_linalg.cholesky(whole, symmetrize_input=False)
+    whole = whole + (a - stop_gradient(a))  # one triangle is read, but the derivative is that of the whole matrix, as in JAX
     found = custom_linear_solve(lambda x: product(whole, x), b, solve=lambda _, y: _by_factor(factor, y),
                                 transpose_solve=lambda _, y: jnp.conj(_by_factor(factor, jnp.conj(y))))
     return found[..., 0] if vector else found

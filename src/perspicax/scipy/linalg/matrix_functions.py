@@ -234,7 +234,7 @@ def _funm(x: Any, func: Callable[[Any], Any]) -> Any:
                               lambda f: _quotient(product(t, f) - product(f, t), gaps))
     found = product(product(z, made), adjoint(z))
     real = jnp.finfo(x.dtype).dtype
-    tolerance = {2: 1e3, 4: 1e3, 8: 1e6}[np.dtype(real).itemsize] * jnp.finfo(x.dtype).eps
+    tolerance = jnp.finfo(x.dtype).eps
     above = np.triu(np.ones(x.shape, bool), 1)
     least = jnp.minimum(jnp.min(jnp.where(above, jnp.abs(gaps), jnp.inf), initial=jnp.inf), jnp.abs(w[0]))
     least = jnp.where(least == 0, tolerance, least)

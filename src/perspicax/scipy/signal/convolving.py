@@ -137,7 +137,7 @@ def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", 
 
 # -- by the convolution theorem
 
-def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Sequence[int] | None = None) -> Array:
+def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: int | Sequence[int] | None = None) -> Array:
     """The convolution of two arrays by Fourier transforms: for large arrays.
 
     Args:
@@ -152,7 +152,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Sequence[int] | No
     """
     function = "jsp.signal.fftconvolve"
     x, y = _operands(function, in1, in2, mode)
-    return _by_fft(function, x, y, mode, many_axes(None if axes is None else tuple(axes), x.ndim, function))
+    return _by_fft(function, x, y, mode, many_axes(axes, x.ndim, function))
 
 
 def _by_fft(function: str, x: Any, y: Any, mode: str, axes: tuple[int, ...]) -> Any:

@@ -12,10 +12,11 @@ import numpy as np
 
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
+from perspicax.diagnose.optional import optional
 from perspicax.numpy import fft
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.errors import ArgumentValueError, UnsupportedArgumentError
+from perspicax.numpy.errors import ArgumentValueError
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.scipy.signal.trends import without_line
 from perspicax.scipy.special.operands import inexact, strong
@@ -50,10 +51,19 @@ def _window(function: str, window: Any, length: int | None, available: int | Non
     elif name == "bartlett":
         found = 1 - np.abs(2 * np.arange(n) / n - 1)
     else:
-        raise UnsupportedArgumentError(function=function, argument=f"window={window!r}",
-                                       why="the windows " + ", ".join(sorted([*_COSINES, "bartlett"])) + " are there by "
-                                           "name; any other is given as an array of weights")
+        found = _window_of_scipy(function, window, n)
     return jnp.asarray(found), n
+
+
+def _window_of_scipy(function: str, window: Any, n: int) -> np.ndarray:
+    """The weights of a window that is not made here."""
+    windows: Any = optional("scipy.signal", extra="signal", needed_for=f"the window {window!r}; others than "
+                            + ", ".join(sorted([*_COSINES, "bartlett"])) + " are SciPy's")
+    try:
+        return windows.get_window(window, n)
+    except (TypeError, ValueError) as error:
+        raise ArgumentValueError(says=f"`{function}` was given window={window!r}.",
+                                 why=f"SciPy makes no such window ({error}); weights can be given as an array") from None
 
 
 class _Segments(NamedTuple):
@@ -133,7 +143,8 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int = 256, noverl
 
     Raises:
         ArgumentValueError: the lengths do not fit each other, or there is no such boundary or trend.
-        UnsupportedArgumentError: there is no window of that name.
+        ArgumentValueError: there is no window of that name.
+        MissingPackageError: only SciPy makes this window, and it is not installed.
     """
     function = "jsp.signal.stft"
     if boundary is not None and boundary not in EDGES:
@@ -181,10 +192,12 @@ def csd(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None
 
     Raises:
         ArgumentValueError: the lengths do not fit each other, or there is no such scaling, average or trend.
-        UnsupportedArgumentError: there is no window of that name.
+        ArgumentValueError: there is no window of that name.
+        MissingPackageError: only SciPy makes this window, and it is not installed.
     """
-    return _density("jsp.signal.csd", x, y, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis,
-                    average)
+    frequencies, found = _density("jsp.signal.csd", x, y, fs, window, nperseg, noverlap, nfft, detrend, return_onesided,
+                                  scaling, axis, average)
+    return frequencies, jnp.real(found) if y is None else found
 
 
 def welch(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None = None, noverlap: int | None = None,
@@ -194,6 +207,8 @@ def welch(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None = Non
 
     Arguments and errors are those of `csd`, of one signal; the densities are real.
     """
+    if np.size(x) == 0:
+        return jnp.zeros(np.shape(x)), jnp.zeros(np.shape(x))
     frequencies, found = _density("jsp.signal.welch", x, None, fs, window, nperseg, noverlap, nfft, detrend,
                                   return_onesided, scaling, axis, average)
     return frequencies, jnp.real(found)
@@ -264,7 +279,8 @@ def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None = N
 
     Raises:
         ArgumentValueError: the lengths do not fit each other, or both axes are the same.
-        UnsupportedArgumentError: there is no window of that name.
+        ArgumentValueError: there is no window of that name.
+        MissingPackageError: only SciPy makes this window, and it is not installed.
     """
     function = "jsp.signal.istft"
     [z] = inexact(function, Zxx)

@@ -19,7 +19,7 @@ from perspicax.scipy.stats.arguments import exponential, member
 def _logpdf(x: Any, a: Any, b: Any, loc: Any, scale: Any) -> Any:
     z = (x - loc) / scale
     found = x_log_y(a - 1, z) + x_log1p_y(b - 1, -z) - log_beta(a, b) - jnp.log(scale)
-    return jnp.where((z < 0) | (z > 1), -np.inf, found)
+    return jnp.where((a <= 0) | (b <= 0), np.nan, jnp.where((z < 0) | (z > 1), -np.inf, found))
 
 
 def _cdf(x: Any, a: Any, b: Any, loc: Any, scale: Any) -> Any:

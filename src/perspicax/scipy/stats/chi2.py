@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import perspicax.numpy as jnp
 from perspicax.diagnose.facade import publish
 from perspicax.scipy.stats import gamma
 from perspicax.scipy.stats.arguments import exponential, member
 
 
 def _logpdf(x: Any, df: Any, loc: Any, scale: Any) -> Any:
-    return gamma._logpdf(x, .5 * df, loc, 2 * scale)
+    found = gamma._logpdf(x, .5 * df, loc, 2 * scale)
+    return jnp.where(jnp.isnan(x), x, found)
 
 
 def _cdf(x: Any, df: Any, loc: Any, scale: Any) -> Any:

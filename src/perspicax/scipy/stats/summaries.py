@@ -65,7 +65,7 @@ def mode(a: Any, axis: Any = 0, nan_policy: str = "propagate", keepdims: bool = 
     rank = x.ndim
     x, at = _along(x, axis, "jsp.stats.mode")
     if x.size == 0:
-        found: Any = jnp.full(x.shape[:at] + x.shape[at + 1:], np.nan)
+        found: Any = jnp.full(x.shape[:at] + x.shape[at + 1:], np.nan, float)
         return ModeResult(found, jnp.zeros_like(found))
     values, counts = fused_call(_mode, (x,), axis=at)
     if keepdims:
@@ -118,6 +118,8 @@ def rankdata(a: Any, method: str = "average", *, axis: Any = None, nan_policy: s
 
 
 def _rankdata(x: Any, *, axis: int, method: str) -> Any:
+    if not x.size:
+        return jnp.zeros(x.shape, np.float64 if x.dtype == np.dtype(np.float64) else np.float32)
     x = jnp.moveaxis(x, axis, -1)
     n = x.shape[-1]
     order = jnp.argsort(x, axis=-1, stable=True)
