@@ -10,7 +10,7 @@ from typing import Any
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
 from perspicax.numpy.fusion import fused_call
-from perspicax.scipy.special.operands import floating
+from perspicax.scipy.special.operands import floating, strong
 
 _SUMMARIES = {
     "cdf": "The cumulative distribution function.",
@@ -34,6 +34,16 @@ _PARAMETERS = {
 }
 _DEFAULTS = {"loc": 0, "scale": 1}
 
+# JAX's operations on arrays and scalars of floats give up weak types where they bring them to one number of axes; whether
+# that shows in the result depends on the formula. It shows in these (integers with Python numbers as parameters).
+_STRONG_OF_ARRAYS = {
+    "bernoulli": "cdf logpmf pmf ppf", "beta": "cdf logcdf logpdf logsf pdf sf", "betabinom": "logpmf pmf",
+    "cauchy": "cdf isf logcdf logpdf logsf pdf ppf sf", "chi2": "cdf logcdf logpdf logsf pdf sf",
+    "gamma": "cdf logcdf logpdf pdf", "geom": "logpmf pmf", "gumbel_r": "sf", "laplace": "cdf logpdf pdf",
+    "logistic": "isf logpdf pdf ppf", "nbinom": "logpmf pmf", "norm": "logpdf pdf", "pareto": "cdf logpdf logsf pdf ppf sf",
+    "poisson": "cdf", "t": "logpdf pdf",
+}
+
 
 def member(distribution: str, name: str, formula: Callable[..., Any],
            about: Mapping[str, str] = MappingProxyType({})) -> Callable[..., Array]:
@@ -50,6 +60,7 @@ def member(distribution: str, name: str, formula: Callable[..., Any],
     NotArrayLikeError for a list, None, ….
     """
     asked = f"jsp.stats.{distribution}.{name}"
+    loses_weakness = name in _STRONG_OF_ARRAYS.get(distribution, "").split()
     names = list(inspect.signature(formula).parameters)
     signature = inspect.Signature(
         [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=_DEFAULTS.get(n, inspect.Parameter.empty),
@@ -63,7 +74,9 @@ def member(distribution: str, name: str, formula: Callable[..., Any],
                 raise TypeError(f"{asked}: {error}") from None
             bound.apply_defaults()
             args = bound.args
-        return fused_call(formula, tuple(floating(asked, *args)))
+        operands = floating(asked, *args)
+        found = fused_call(formula, tuple(operands))
+        return strong(found) if loses_weakness and len({x.ndim for x in operands}) > 1 else found
 
     lines = [f"    {n}: {about.get(n) or _PARAMETERS[n]}" for n in names]
     call.__doc__ = "\n".join([_SUMMARIES[name], "", "Args:", *lines, "", "Returns:",

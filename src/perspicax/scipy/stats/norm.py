@@ -24,7 +24,7 @@ def _cdf(x: Any, loc: Any, scale: Any) -> Any:
 
 
 def _logcdf(x: Any, loc: Any, scale: Any) -> Any:
-    return log_normal_cdf((x - loc) / scale)
+    return strong(log_normal_cdf((x - loc) / scale))
 
 
 def _sf(x: Any, loc: Any, scale: Any) -> Any:
@@ -32,7 +32,7 @@ def _sf(x: Any, loc: Any, scale: Any) -> Any:
 
 
 def _logsf(x: Any, loc: Any, scale: Any) -> Any:
-    return log_normal_cdf((loc - x) / scale)
+    return strong(log_normal_cdf((loc - x) / scale))
 
 
 def _ppf(q: Any, loc: Any, scale: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 import perspicax.numpy as jnp
 from perspicax.diagnose.facade import publish
+from perspicax.scipy.special.operands import strong
 from perspicax.scipy.stats.arguments import exponential, member
 
 
@@ -18,7 +19,7 @@ def _logpdf(x: Any, loc: Any, scale: Any) -> Any:
 
 
 def _cdf(x: Any, loc: Any, scale: Any) -> Any:
-    return jnp.where(x < loc, 0, jnp.where(x > loc + scale, 1, (x - loc) / scale))
+    return strong(jnp.where(x < loc, 0, jnp.where(x > loc + scale, 1, (x - loc) / scale)))
 
 
 def _ppf(q: Any, loc: Any, scale: Any) -> Any:
