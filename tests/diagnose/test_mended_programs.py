@@ -133,7 +133,43 @@ def test_trees_within_a_package_are_called_by_what_was_passed_and_else_by_its_ow
               "    return jax.tree.map(lambda u, m: u + m, updates, moments)\n")
     report = report_within("moments", "update", source, "grads = {'w': x}\nupdate(grads, ({'v': x},))\n")
     assert report.says.startswith(
-        "`moments` does not have the structure of `grads`, which `tree_map` needs within `update` of moments: ")
+        "`state[0]` does not have the structure of `grads`, which `tree_map` needs within `update` of moments: ")
+    made = source.replace("= state[0]", "= {'v': state[0]['v']}")
+    report = report_within("made_moments", "update", made, "grads = {'w': x}\nupdate(grads, ({'v': x},))\n")
+    assert report.says.startswith("`moments` does not have the structure of `grads`")
+
+
+STATES = """
+class Moments(NamedTuple):
+    mu: dict
+
+class Training:
+    def __init__(self, opt_state):
+        self.opt_state = opt_state
+
+training = Training((Moments({'w': jnp.ones(2)}), ()))
+opt_state, grads = training.opt_state, {'w': jnp.ones(3)}
+"""
+
+
+@pytest.mark.parametrize("source, call, says, notes", [
+    ("def update(updates, state):\n    return jax.tree.map(lambda u, m: u + 2 * m, updates, state[0].mu)\n",
+     "update(grads, training.opt_state)",
+     "`grads['w']` and `2 * m` cannot be added within `update` of optimizers: their shapes do not broadcast.",
+     ("within optimizers, `m` is `training.opt_state[0].mu['w']`",)),
+    ("def update(updates, *rest):\n    return jax.tree.map(lambda u, m: u + m, updates, *rest)\n",
+     "update(grads, opt_state[0])",
+     "`opt_state[0]` does not have the structure of `grads`, which `tree_map` needs within `update` of optimizers: "
+     "`opt_state[0]` is a Moments, but `grads` is a dict with the key 'w'.", ()),
+    ("def update(updates, *rest):\n    return jax.tree.map(lambda u, m: u + m, updates, *rest)\n",
+     "update(opt_state[0].mu, {'v': x})",
+     "`rest[0]` does not have the structure of `opt_state[0].mu`, which `tree_map` needs within `update` of optimizers: "
+     "`rest[0]` has the key 'v', which `opt_state[0].mu` lacks; it lacks the key 'w', which `opt_state[0].mu` has.", ()),
+])
+def test_leaves_of_a_package_are_named_by_their_way_in_what_was_passed(source: str, call: str, says: str, notes: Any) -> None:
+    report = report_within("optimizers", "update", "import perspicax as jax\n" + source,
+                           f"from typing import NamedTuple\n{STATES}\n{call}\n")
+    assert (report.says, report.notes) == (says, notes)
 
 
 def test_an_operation_of_a_package_is_told_by_what_was_passed_to_it() -> None:

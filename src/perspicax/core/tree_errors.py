@@ -106,15 +106,25 @@ class PyTreeMismatchError(PerspicaxError, ValueError, TypeError):  # JAX raises 
         there, here = _name(expected, self.expected_name), _name(actual, self.actual_name)
         inside = inside_library(self) if actual is None and self.operands is not None else None
         asked = _asked_by(self.function)
-        if inside is not None:  # the names that a package has for the two trees, or what the user passed for them
+        labelled = None
+        if inside is not None and self.operands is not None:
+            # what the user passed for the two trees, or where they lie in that, or else the names that a package has for them
+            from perspicax.core.passed_trees import argument_inside, passed_as  # as above
+
             trees = _operands(inside.place, self.function, self.operands)
             there, here = [_name(tree, name) for tree, name in zip(trees, (there, here))]
             expected, actual = inside.given.get(there), inside.given.get(here)
             there, here = _name(expected, there), _name(actual, here)
+            found = passed_as(inside, argument_inside(inside, self.operands.actual)) if actual is None else None
+            if found is not None:
+                here, labelled = found
+            if expected is None and self.operands.expected is not None:
+                base = passed_as(inside, argument_inside(inside, self.operands.expected))
+                there = base.name if base is not None else there
             asked += f" within `{inside.called}` of {inside.package}"
         return Report(
             says=_says(f"`{here}` does not have the structure of `{there}`{asked}", self.mismatches, there, here),
-            labels=_labels(expected, there, actual, here),
+            labels=_labels(expected, there, labelled or actual, here),
             why=self.why_expected,
             fixes=(*_fixes(self.mismatches, self.position, there, actual),
                    *(_key_fixes(self.mismatches, there, here, actual) if self.function.endswith("tree_map") else ())),

@@ -10,8 +10,9 @@ import ast
 import inspect
 import itertools
 import re
-from types import CodeType, TracebackType
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from types import CodeType, FrameType, TracebackType
+from typing import Any, NamedTuple
 
 from perspicax.diagnose.expression import Expression, located
 from perspicax.diagnose.files import source_file
@@ -34,6 +35,8 @@ class Inside(NamedTuple):
         given: names of the function at `place` that are still what the user passed, as he wrote it.
         outer: the code of `called`.
         passed: the parameters of `called` with what the user passed for them.
+        held: the names of the function at `place`, with their values.
+        trees: what the user passed in his call: by his name for it, or else the parameter's; as he wrote it; and its value.
     """
 
     place: Position
@@ -42,6 +45,8 @@ class Inside(NamedTuple):
     given: dict[str, Expression]
     outer: CodeType
     passed: dict[str, Expression]
+    held: Mapping[str, Any]
+    trees: tuple[tuple[str, Expression, Any], ...]
 
     def documented(self, name: str) -> str:
         """What the documentation of `called` says of a parameter, by what the user wrote for it; empty if it says nothing."""
@@ -53,11 +58,13 @@ class Inside(NamedTuple):
 def inside_library(error: BaseException) -> Inside | None:
     """Where within a package an error came up; None if it came up in the user's own code, or while it is not raised yet."""
     entries = _entries(error.__traceback__)
-    last_user = max([i for i, (code, _) in enumerate(entries) if kind_of(code.co_filename) == USER], default=-1)
-    inner = [(code, lasti) for code, lasti in entries[last_user + 1:] if kind_of(code.co_filename) == LIBRARY]
-    if last_user < 0 or not inner:
+    last_user = max([i for i, (frame, _) in enumerate(entries) if kind_of(frame.f_code.co_filename) == USER], default=-1)
+    frames = [(frame, lasti) for frame, lasti in entries[last_user + 1:] if kind_of(frame.f_code.co_filename) == LIBRARY]
+    if last_user < 0 or not frames:
         return None
-    chain = [entries[last_user], *inner]
+    users, user_lasti = entries[last_user]
+    inner = [(frame.f_code, lasti) for frame, lasti in frames]
+    chain = [(users.f_code, user_lasti), *inner]
     given: dict[str, Expression] = {}
     passed: dict[str, Expression] = {}
     for step, ((caller, lasti), (callee, _)) in enumerate(itertools.pairwise(chain)):
@@ -65,16 +72,71 @@ def inside_library(error: BaseException) -> Inside | None:
         if step == 0:
             passed = given
     code, lasti = inner[-1]
-    return Inside(Position(code, lasti), function_name(inner[0][0]), _package(inner[0][0].co_filename),
-                  {name: e for name, e in given.items() if not _rebound(code, name)}, inner[0][0], passed)
+    call, outer = located(chain[0]), frames[0][0]
+    bound = _bound(call, outer, passed) if entries[last_user + 1][0] is outer else []
+    return Inside(Position(code, lasti), function_name(outer.f_code), _package(outer.f_code.co_filename),
+                  {name: e for name, e in given.items() if not _rebound(code, name)}, outer.f_code, passed,
+                  frames[-1][0].f_locals, tuple(_values(call, users, bound)))
 
 
-def _entries(entry: TracebackType | None) -> list[tuple[CodeType, int]]:
+def _entries(entry: TracebackType | None) -> list[tuple[FrameType, int]]:
     found = []
     while entry is not None:
-        found.append((entry.tb_frame.f_code, entry.tb_lasti))
+        found.append((entry.tb_frame, entry.tb_lasti))
         entry = entry.tb_next
     return found
+
+
+def _values(call: Expression | None, frame: FrameType,
+            bound: list[tuple[str, Expression, Any]]) -> Iterator[tuple[str, Expression, Any]]:
+    """The arguments of the user's call, and the object whose method he calls, with their values, where these are known.
+
+    Args:
+        call: the call.
+        frame: the user's.
+        bound: what the parameters of the called function have got.
+    """
+    if call is None or not isinstance(call.node, ast.Call):
+        return
+    receiver = [call.node.func.value] if isinstance(call.node.func, ast.Attribute) else []
+    for node in (*call.node.args, *[keyword.value for keyword in call.node.keywords], *receiver):
+        value = _value_of(node, frame)
+        if value is not None:
+            written = call.at(node)
+            yield written.text, written, value
+    yield from bound
+
+
+def _bound(call: Expression | None, frame: FrameType, passed: dict[str, Expression]) -> list[tuple[str, Expression, Any]]:
+    """The parameters of a running function, with what was passed for them and their values."""
+    code, held = frame.f_code, frame.f_locals
+    found = [(name, e, held.get(name)) for name, e in passed.items() if not _rebound(code, name)]
+    if call is not None and isinstance(call.node, ast.Call) and code.co_flags & _VARARGS:
+        name = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+        several = held.get(name)
+        if isinstance(several, tuple) and several and not any(isinstance(node, ast.Starred) for node in call.node.args):
+            nodes = call.node.args[-len(several):]
+            found += [(f"{name}[{i}]", call.at(node), value) for i, (node, value) in enumerate(zip(nodes, several))]
+    return found
+
+
+def _value_of(node: ast.expr, frame: FrameType) -> Any:
+    """What a name stands for, or an attribute (no property) or an entry of what it stands for; None where that is not known."""
+    match node:
+        case ast.Name(id=name):
+            return frame.f_locals.get(name, frame.f_globals.get(name))
+        case ast.Attribute(value=inner, attr=name):
+            owner = _value_of(inner, frame)
+            if isinstance(owner, tuple) and name in getattr(owner, "_fields", ()):
+                return getattr(owner, name)
+            return getattr(owner, "__dict__", {}).get(name)
+        case ast.Subscript(value=inner, slice=ast.Constant(value=key)):
+            owner = _value_of(inner, frame)
+            if isinstance(owner, dict):
+                return owner.get(key)
+            if isinstance(owner, tuple | list) and type(key) is int and key < len(owner):
+                return owner[key]
+    return None
 
 
 def _package(filename: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core.passed_trees import passed_as
 from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.expression import Expression
@@ -122,7 +123,8 @@ def broadcast_report(error: PerspicaxError, operation: str, types: Sequence[Any]
     within = f" within `{inside.called}` of {inside.package}" if inside is not None else ""
     return Report(
         says=f"{_upper(_joined(names))} cannot be {verb}{within}: their shapes do not broadcast.",
-        notes=tuple(filter(None, [inside.documented(o.plain) for o in operands])) if inside is not None else (),
+        notes=tuple(filter(None, [*[inside.documented(o.plain) for o in operands], _parts(inside, operands)]))
+        if inside is not None else (),
         labels=_labels(operands),
         why=f"axes are matched from the right: axis {axis} is {' but '.join(distinct)}; they must be equal, or one of "
             f"them 1.\n{_drawn(operands)}",
@@ -137,9 +139,22 @@ def _operands_inside(inside: Inside, operation: str, types: Sequence[Any]) -> tu
     shown = []
     for operand in operands_of(inside.place, operation, types):
         passed = inside.given.get(operand.plain)
-        shown.append(Operand(operand.name, operand.type) if passed is None else
-                     Operand(f"`{passed.text}`", operand.type, passed.span, passed))
+        part = passed_as(inside, inside.held.get(operand.plain)) if passed is None else None
+        if passed is not None:
+            shown.append(Operand(f"`{passed.text}`", operand.type, passed.span, passed))
+        else:
+            shown.append(Operand(operand.name if part is None else f"`{part.name}`", operand.type, None, operand.expression))
     return tuple(shown)
+
+
+def _parts(inside: Inside, operands: Sequence[Operand]) -> str:
+    """Which of the user's values the names in the operands of a package's operation are."""
+    names = dict.fromkeys([name for o in operands if o.expression is not None for name in o.expression.names()])
+    found = {name: passed_as(inside, inside.held.get(name)) for name in names if name not in inside.given}
+    shown = {o.plain for o in operands}
+    said = [f"`{name}` is `{part.name}`" for name, part in found.items()
+            if part is not None and part.name != name and part.name not in shown]
+    return f"within {inside.package}, {' and '.join(said)}" if said else ""
 
 
 def _broadcasts(*shapes: Shape) -> Shape | None:
