@@ -104,6 +104,14 @@ tell("tree", [sorted(os.listdir(f"{folder}/tree")), np.asarray(again["w"]).tolis
 tell("of its own", error_of(lambda: trees.save([jax.numpy.ones(2)], f"{folder}/own")))
 tell("not there", error_of(lambda: trees.save(tree, f"{folder}/no/such")))
 
+mine = jax.sharding.Mesh(np.array(jax.local_devices()), ("mine",))
+rows, copies = (jax.sharding.NamedSharding(mine, spec) for spec in (P("mine"), P()))
+local = {"w": jax.device_put(np.arange(4.0), rows), "n": np.ones(2)}
+checkpoints.save_checkpoint(f"{folder}/local{me}", local, 1)
+for like in (rows, copies):
+    found = checkpoints.restore_checkpoint(f"{folder}/local{me}", {**local, "w": jax.device_put(np.zeros(4), like)})
+    tell(f"restored {like.spec}", [found["w"].tolist(), found["w"].sharding == like, type(found["n"]).__name__])
+
 # blocks that all complete, or none
 with multihost_utils.live_devices(jax.devices()) as devices:
     tell("live", [d.process_index for d in devices])
@@ -255,6 +263,11 @@ def test_trees_are_saved_by_both(run: Any) -> None:
     place = px.sharding.SingleDeviceSharding(px.devices()[0])
     found = pytree_serialization.load(run[2] / "tree", place)
     assert found["w"].tolist() == X.tolist() and found["none"] is None and found["more"][0].tolist() == [0, 1]
+
+
+def test_arrays_over_the_devices_of_one_process_come_to_where_those_of_the_target_are(run: Any) -> None:
+    for told in run[0]:
+        assert told["restored P('mine',)"] == told["restored P()"] == [[0, 1, 2, 3], True, "ndarray"]
 
 
 def test_a_block_on_live_devices_is_completed_by_both_or_by_none(run: Any) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import perspicax as px
+from perspicax.api.array_file_errors import ArrayFileError
 from perspicax.experimental.array_serialization.serialization import GlobalAsyncCheckpointManager
 from perspicax.flax import errors
 from perspicax.flax.training import shared_arrays
@@ -115,6 +116,7 @@ import os, sys
 import numpy as np
 import perspicax as px
 import tensorstore
+from perspicax.api.array_file_errors import ArrayFileError
 from perspicax.experimental.array_serialization.serialization import GlobalAsyncCheckpointManager
 from perspicax.flax.training import shared_arrays
 from perspicax.flax.training.checkpoints import available_steps, save_checkpoint_multiprocess
@@ -172,3 +174,18 @@ def test_a_writer_killed_at_any_moment_leaves_the_last_complete_checkpoint(tmp_p
     assert acknowledged > 0 and halves > 0, "some were killed between saves and some within"
     print(f"{halves} killed within a save, last step {acknowledged}")
     assert latest_checkpoint(tmp_path) is not None
+
+
+def test_a_part_that_is_lost_is_told_and_zeros_are_no_loss(tmp_path: Path, spread: None) -> None:
+    save(tmp_path, 0)
+    assert restore(tmp_path)["a"].tolist() == [[0, 0]] * 4
+    (tmp_path / "checkpoint_0_gda" / "a" / "0.0").unlink()
+    with pytest.raises(ArrayFileError, match="is missing"):
+        restore(tmp_path)
+
+
+def test_arrays_of_another_shape_than_the_targets_come_whole(tmp_path: Path, spread: None) -> None:
+    save(tmp_path, 1)
+    target = {**state(0), "a": px.numpy.zeros((2, 2), np.int32)}
+    found = restore_checkpoint(tmp_path, target, gda_manager=GlobalAsyncCheckpointManager())
+    assert found["a"].tolist() == [[1, 1]] * 4

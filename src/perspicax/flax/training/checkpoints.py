@@ -31,6 +31,7 @@ from perspicax.flax.training.shared_arrays import (
     FOLDER,
     are_spread,
     folder_of,
+    laid_like,
     restored,
     save_shared,
     sweep_arrays,
@@ -306,7 +307,8 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
         orbax_transforms: passed on to that object.
 
     Returns:
-        The tree, with NumPy arrays (`jax.Array` from a folder of Orbax's). `target` itself, if there is no checkpoint.
+        The tree, with NumPy arrays; arrays over devices as in `target`, where that has some of the same shape, and `jax.Array`
+        from a folder of Orbax's. `target` itself, if there is no checkpoint.
 
     Raises:
         CheckpointNotFoundError: there is none of the step.
@@ -315,6 +317,7 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
         MPACheckpointingRequiredError: it has arrays over several processes, and `gda_manager` is missing.
         MPARestoreTargetRequiredError: `target` has no array in the place of one of these.
         MPARestoreDataCorruptedError: they were not saved completely.
+        ArrayFileError: a part of one is missing, or cannot be read.
         MissingPackageError: the path needs fsspec, or the folder tensorstore, and it is not installed.
     """
     path = _folder(ckpt_dir)
@@ -339,11 +342,11 @@ def restore_checkpoint(ckpt_dir: PathLike, target: Any, step: int | float | None
         state = read_orbax(path)
         if target is not None:
             state = with_empty_parts(to_state_dict(target), state)
-    else:
-        state = unpack(_read(path), source=path)
-        state = restored(state, None if target is None else to_state_dict(target), path, _step_of(path, step), gda_manager,
-                         allow_partial_mpa_restoration)
-    return state if target is None else from_state_dict(target, state)
+        return state if target is None else from_state_dict(target, state)
+    likes = None if target is None else to_state_dict(target)
+    state = unpack(_read(path), source=path)
+    state = restored(state, likes, path, _step_of(path, step), gda_manager, allow_partial_mpa_restoration)
+    return state if target is None else from_state_dict(target, laid_like(state, likes))
 
 
 def _step_of(path: str, step: Any) -> Any:

@@ -13,7 +13,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from perspicax import Array, process_count, process_index
+import numpy as np
+
+from perspicax import Array, device_put, process_count, process_index
 from perspicax.diagnose.frames import warning_level
 from perspicax.experimental.array_serialization.serialization import get_tensorstore_spec
 from perspicax.experimental.multihost_utils import sync_global_devices
@@ -26,13 +28,14 @@ from perspicax.flax.file_errors import (
 from perspicax.flax.storage import join, scheme_of, storage_of
 
 __all__ = [
-    "FOLDER", "are_spread", "folder_of", "leaves_of", "restored", "save_shared", "sweep_arrays", "with_places",
+    "FOLDER", "are_spread", "folder_of", "laid_like", "leaves_of", "restored", "save_shared", "sweep_arrays", "with_places",
 ]
 
 FOLDER = "_gda"  # what the folder of the arrays ends with
 PLACE = "//GDAPlaceholder:"
 COMMITTED = "commit_success.txt"
 WRITER = "written_by.txt"  # tells our folders, which always have the mark, from Flax's on local disks, which never have it
+ALL_CHUNKS = "all chunks are there"  # within that file: also those of zeros, so that one that is missing is a loss
 
 Path = tuple[str, ...]
 
@@ -102,10 +105,11 @@ def save_shared(path: str, arrays: list[tuple[Path, Any]], manager: Any, step: A
         if storage.isdir(unfinished):
             storage.rmtree(unfinished)
         storage.makedirs(unfinished)
-        _write_text(join(unfinished, WRITER), "Perspicax\n")
+        _write_text(join(unfinished, WRITER), f"Perspicax: {ALL_CHUNKS}\n")
     if process_count() > 1:
         sync_global_devices(f"the folder of {os.path.basename(path)} is there")
-    specs = [get_tensorstore_spec(_inner(unfinished, "/".join(where))) for where, _ in arrays]
+    specs = [{**get_tensorstore_spec(_inner(unfinished, "/".join(where))), "store_data_equal_to_fill_value": True}
+             for where, _ in arrays]
 
     def commit() -> None:
         _write_text(join(unfinished, COMMITTED), f"step {step}\n")
@@ -148,6 +152,7 @@ def restored(state: Any, target: Any, path: str, step: Any, manager: Any, allow_
         MPACheckpointingRequiredError: there is no manager.
         MPARestoreDataCorruptedError: the arrays were not saved completely, or are gone.
         MPARestoreTargetRequiredError: `target` does not say where an array shall be.
+        ArrayFileError: a part of an array is missing, or cannot be read.
     """
     places = [(where, name) for where, leaf in leaves_of(state) if (name := _place_of(leaf)) is not None]
     if not places:
@@ -165,10 +170,36 @@ def restored(state: Any, target: Any, path: str, step: Any, manager: Any, allow_
         warnings.warn(f"The arrays {listed(left_out)} were not restored: the target has no array in their places, which would "
                       "say how they are spread.", stacklevel=warning_level())
     likes = [wanted[where] for where, _ in known]
+    strict = {"fill_missing_data_reads": False} if _has_all_chunks(folder) else {}
     arrays = manager.deserialize([like.sharding for like in likes],
-                                 [get_tensorstore_spec(_inner(folder, name)) for _, name in known],
-                                 [tuple(like.shape) for like in likes], [like.dtype for like in likes])
+                                 [{**get_tensorstore_spec(_inner(folder, name)), **strict} for _, name in known],
+                                 None, [like.dtype for like in likes])  # of the shapes that were saved: nothing is cut off
     return _filled(state, dict(zip([where for where, _ in known], arrays)), ())
+
+
+def laid_like(state: Any, target: Any) -> Any:
+    """A state dict whose NumPy arrays are spread over devices, where `target` has an array of that shape which is.
+
+    Args:
+        state: from the file.
+        target: the state dict of what the arrays shall be like.
+    """
+    if isinstance(state, dict):
+        others = target if isinstance(target, dict) else {}
+        return {name: laid_like(value, others.get(name)) for name, value in state.items()}
+    placed = getattr(target, "sharding", None)
+    if placed is None or not isinstance(state, np.ndarray) or state.shape != target.shape:
+        return state
+    return device_put(state, placed) if len(placed.device_set) > 1 and placed.is_fully_addressable else state
+
+
+def _has_all_chunks(folder: str) -> bool:
+    path = join(folder, WRITER)
+    storage = storage_of(path)
+    if not storage.exists(path):
+        return False
+    with storage.open(path, "rb") as file:
+        return ALL_CHUNKS.encode() in file.read()
 
 
 def sweep_arrays(path: str, prefix: str) -> None:
