@@ -23,6 +23,7 @@ from perspicax.random.bits import check_broadcast, parameter, placeable, sample_
 from perspicax.random.discrete import checked_axis, integers, order_of, shuffled
 from perspicax.random.errors import SampleDTypeError, SampleShapeError, SamplingError
 from perspicax.random.keys import single_key
+from perspicax.random.piecewise import Piecewise
 from perspicax.random.sampling import gumbel_mode, gumbel_of, uniform
 from perspicax.random.selection import search, taken
 from perspicax.transform.ahead import ShapeDtypeStruct
@@ -95,10 +96,18 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
     if replace:
         sums = cumsum(p, 0)
         u = uniform(key, shape, dtype)
-        return search(sums, mul(index_in_dim(sums, n - 1, 0, False), sub(np.ones((), dtype)[()], u)))
+        return search(sums, _part(index_in_dim(sums, n - 1, 0, False), u))
     scores = add(gumbel_of(key, (n,), dtype, gumbel_mode(mode)), log(p))
     best = convert_element_type(top_k(scores, math.prod(shape))[1], dtypes.default_dtype("int"))
     return reshape(best, shape)
+
+
+def _share(whole: Any, u: Any) -> Any:
+    """A uniform part of the whole, of (0, 1] of it."""
+    return mul(whole, sub(np.ones((), get_aval(u).dtype)[()], u))  # type: ignore[attr-defined]
+
+
+_part = Piecewise(_share, fast=True)
 
 
 # -- categorical

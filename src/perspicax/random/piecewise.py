@@ -34,12 +34,13 @@ class Piecewise:
 
     Args:
         body: `body(*arrays, **static)` returns one array; the operands have the shape of the result, or none.
+        fast: see `FixedProgram`.
     """
 
     __slots__ = ("body", "program")
 
-    def __init__(self, body: Callable[..., Any]) -> None:
-        self.body, self.program = body, FixedProgram(body.__name__.strip("<>_"), body)
+    def __init__(self, body: Callable[..., Any], fast: bool = False) -> None:
+        self.body, self.program = body, FixedProgram(body.__name__.strip("<>_"), body, fast)
 
     def __call__(self, *operands: Any, **static: Any) -> Any:
         if any(isinstance(x, Tracer) for x in operands) or staged_here():
