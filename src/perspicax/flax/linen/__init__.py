@@ -31,12 +31,13 @@ _FROM = {
         "dot_product_attention_weights", "make_attention_mask", "make_causal_mask"),
     "flax.linen.batch_apply": ("BatchApply",),
     "flax.linen.combinators": ("Sequential",),
+    "flax.linen.conv": ("Conv", "ConvLocal", "ConvTranspose"),
+    "flax.linen.dense": ("Dense", "DenseGeneral", "Einsum"),
+    "flax.linen.embedding": ("Embed",),
     "flax.linen.fp8_ops": (
         "Fp8DirectDotGeneralOp", "Fp8DotGeneral", "Fp8DotGeneralOp", "Fp8Einsum", "NANOOFp8DotGeneralOp"),
     "flax.linen.initializers": ("ones_init", "zeros_init"),
-    "flax.linen.linear": ("Conv", "ConvLocal", "ConvTranspose", "Dense", "DenseGeneral", "Einsum", "Embed"),
-    "flax.linen.normalization": (
-        "BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm", "SpectralNorm", "WeightNorm"),
+    "flax.linen.normalization": ("BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"),
     "flax.linen.pooling": ("avg_pool", "max_pool", "pool"),
     "flax.linen.recurrent": (
         "Bidirectional", "ConvLSTMCell", "GRUCell", "LSTMCell", "MGUCell", "OptimizedLSTMCell", "RNN", "RNNCellBase",
@@ -49,6 +50,7 @@ _FROM = {
     "flax.linen.transforms": (
         "add_metadata_axis", "checkpoint", "cond", "custom_vjp", "fold_rngs", "grad", "jit", "jvp", "map_variables",
         "named_call", "remat", "remat_scan", "scan", "switch", "value_and_grad", "vjp", "vmap", "while_loop"),
+    "flax.linen.weight_norms": ("SpectralNorm", "WeightNorm"),
 }
 
 __getattr__, __dir__ = _on_demand(__name__, modules=(

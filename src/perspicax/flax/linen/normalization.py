@@ -4,15 +4,19 @@ from __future__ import annotations
 from typing import Any
 
 import perspicax.numpy as jnp
+from perspicax.diagnose.facade import on_demand
 from perspicax.diagnose.report import Fix
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.layer_errors import LayerInputError, LayerOptionError, described, layer_at
 from perspicax.flax.linen.module import Module, compact, merge_param, nowrap
 from perspicax.flax.linen.moments import axes_of, moments, normalized
-from perspicax.flax.linen.weight_norms import SpectralNorm, WeightNorm
 from perspicax.flax.typing import Array, Axes, Dtype, Initializer
 
-__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm", "SpectralNorm", "WeightNorm"]
+__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm", "SpectralNorm", "WeightNorm"]  # noqa: F822 (the last two are fetched)
+
+# They stand on the lifted transformations, which few models with a normalization load.
+__getattr__, __dir__ = on_demand(__name__, names=dict.fromkeys(("SpectralNorm", "WeightNorm"),
+                                                               "perspicax.flax.linen.weight_norms"))
 
 
 def _statistics(module: Any, x: Any, axes: tuple[int, ...], mask: Any, use_mean: bool = True) -> tuple[Any, Any]:
