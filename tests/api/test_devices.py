@@ -46,12 +46,20 @@ def refused(f):
     try:
         f()
     except ValueError as error:
-        return [type(error).__name__, str(error).split(chr(10))[0]]
+        return [type(error).__name__, error.report.says.split(chr(10))[0]]
 
 facts["uneven"] = refused(lambda: jax.device_put(np.ones((3, 4)), split))
 facts["rank"] = refused(lambda: jax.device_put(1.0, split))
 facts["too many"] = refused(lambda: jax.make_mesh((5,), ("i",)))
 facts["piece"] = refused(lambda: jax.make_array_from_single_device_arrays((4, 4), halves, pieces[:1]))
+make, ones = jax.make_array_from_single_device_arrays, np.ones((2, 4), np.float32)
+facts["pieces"] = [refused(lambda: f())[1] for f in (
+    lambda: make((4, 4), halves, pieces, dtype=jnp.int32), lambda: make((4, 4), halves, [pieces[0], pieces[1].astype(int)]),
+    lambda: make((4, 4), halves, pieces + pieces[:1]), lambda: make((4, 4), halves, [ones, ones]),
+    lambda: make((4, 4), halves, [jax.device_put(ones, halves), pieces[1]]), lambda: make((4, 4), P("i"), pieces),
+    lambda: make((4, 4), halves, pieces[0]), lambda: jax.make_array_from_callback((4, 4), P("i"), lambda i: ones))]
+keys = jax.make_array_from_callback((2,), halves, lambda i: jax.random.split(jax.random.key(0))[i])
+facts["keys"] = jax.random.key_data(keys).tolist() == jax.random.key_data(jax.random.split(jax.random.key(0))).tolist()
 facts["gradient"] = [sorted(d.id for d in jax.grad(
     lambda v: jax.device_put(v * v, devices[1], src=devices[0]) * 2.0)(jax.device_put(3.0, devices[0])).devices())]
 print(json.dumps(facts))
@@ -94,3 +102,18 @@ def test_what_does_not_fit_is_refused(facts: dict[str, Any]) -> None:
 
 def test_gradients_go_back_to_where_the_value_came_from(facts: dict[str, Any]) -> None:
     assert facts["gradient"] == [[0]]
+
+
+def test_pieces_that_do_not_fit_are_told(facts: dict[str, Any]) -> None:
+    make = "`make_array_from_single_device_arrays` was given"
+    assert facts["pieces"] == [
+        f"{make} a piece of type float32[2,4] for cpu:0, where others, or the array, are int32.",
+        f"{make} a piece of type int32[2,4] for cpu:1, where others, or the array, are float32.",
+        f"{make} 3 pieces for 2 devices.", f"{make} a `ndarray` as piece 0.",
+        f"{make} float32[2,4] as piece 0, which lies on 2 devices itself.",
+        f"{make} a `PartitionSpec` in place of a sharding.", f"{make} pieces as a single array.",
+        "`make_array_from_callback` was given a `PartitionSpec` in place of a sharding."]
+
+
+def test_an_array_of_keys_is_made_piece_by_piece(facts: dict[str, Any]) -> None:
+    assert facts["keys"]

@@ -67,6 +67,9 @@ made = [jax.make_array_from_process_local_data(placed, data, shape) for data, sh
     (np.full((2, 4), me), None), (np.arange(16).reshape(4, 4), (4, 4)), (np.full((2, 4), me), (4, None)))]
 tell("of local data", [multihost_utils.global_array_to_host_local_array(a, mesh, P("data", "model")).tolist() for a in made])
 tell("no part", error_of(lambda: jax.make_array_from_process_local_data(placed, np.zeros((2, 4)), (8, 4))))
+of_one = jax.sharding.SingleDeviceSharding(jax.local_devices(process_index=0)[1])
+elsewhere = jax.make_array_from_callback((3,), of_one, lambda index: np.arange(3)[index], dtype=np.int32)
+tell("of one", [repr(elsewhere), str(elsewhere.dtype), error_of(lambda: np.asarray(elsewhere))[:1]])
 tell("read", error_of(lambda: np.asarray(x)))
 loss = jax.jit(jax.value_and_grad(lambda x: (x @ x.T).sum()))
 value, gradient = loss(x)
@@ -196,6 +199,8 @@ def test_a_barrier_ends_in_a_report(run: Any) -> None:
 def test_an_array_over_both_is_computed_with(run: Any) -> None:
     for me, told in enumerate(run[0]):
         assert told["global"] == [[4, 4], False, 4, 8, "Array(shape=(4, 4), dtype=float32)"]
+        assert told["of one"] == (["Array([0, 1, 2], dtype=int32)", "int32", []] if me == 0 else
+                                  ["Array(shape=(3,), dtype=int32)", "int32", ["NonAddressableArrayError"]])
         assert told["read"][0] == "NonAddressableArrayError" and "process_allgather" in told["read"][1]
         assert told["value"] == (X @ X.T).sum()
         np.testing.assert_array_equal(told["gradient"], np.tile(2 * X.sum(0), (4, 1)))

@@ -105,8 +105,9 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
 
     Attributes:
         kind: `place` (no place at all), `platform` (a platform's name), `tree` (another structure than the arrays),
-            `alias` (memory is to be shared and given away), `value` (what is to be put is no array), `piece` and
-            `pieces` (an array is made of pieces of which one has a wrong shape, or is missing),
+            `alias` (memory is to be shared and given away), `value` (what is to be put is no array), `piece`, `dtype`,
+            `pieces` and `too many` (an array is made of pieces of which one has a wrong shape or dtype, is missing, or is
+            more than there are devices), `list`, `no array` and `spread` (pieces that are none), `sharding` (it is none),
             `space` (no memory in particular), `memory` (one that is not there yet).
         name: the path of the value in question.
         got: what was given.
@@ -146,6 +147,29 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
                 says = f"`{self.name}` was given {self.got} pieces, and none for {self.expected}."
                 why = "each device of this process holds one piece"
                 fixes = (Fix("take them from an array that lies so", code="[shard.data for shard in x.addressable_shards]"),)
+            case "dtype":
+                says = f"`{self.name}` was given a piece of type {self.got}, where others, or the array, are {self.expected}."
+                why = "an array has one dtype"
+                fixes = (Fix(code=f"piece.astype({self.expected!r})"),)
+            case "too many":
+                says = f"`{self.name}` was given {self.got} pieces for {self.expected} devices."
+                why = "each device of this process holds one piece"
+            case "list":
+                says = f"`{self.name}` was given pieces as a {self.got}."
+                why = "they are a list or a tuple of arrays, one for each device of this process"
+                fixes = (Fix(code="[shard.data for shard in x.addressable_shards]"),)
+            case "no array":
+                says = f"`{self.name}` was given {self.got}."
+                why = "a piece is an array that is on its device already"
+                fixes = (Fix("put it there", code="jax.device_put(piece, device)"),)
+            case "spread":
+                says = f"`{self.name}` was given {self.got}, which lies on {self.expected} devices itself."
+                why = "each piece lies on one device"
+                fixes = (Fix(code="[shard.data for shard in x.addressable_shards]"),)
+            case "sharding":
+                says = f"`{self.name}` was given a {self.got} in place of a sharding."
+                why = "it says which piece belongs on which device"
+                fixes = (Fix(code="jax.sharding.NamedSharding(mesh, spec)"),)
             case "space":
                 says = f"`device_put` cannot place `{self.name}` in {self.got}, which is no memory in particular."
                 why = "`Space.Device` and `Space.Host` are"

@@ -10,7 +10,7 @@ import numpy as np
 from perspicax.api.errors import PlacementError
 from perspicax.api.wrapping import public
 from perspicax.binding import runtime
-from perspicax.core import tree
+from perspicax.core import dtypes, tree
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.tracer import Tracer, get_aval
@@ -227,17 +227,23 @@ def make_array_from_callback(shape: Sequence[int], sharding: Any, data_callback:
         dtype: of the array; by default that of the pieces.
 
     Raises:
-        PlacementError: a piece has another shape than the sharding makes.
+        PlacementError: a piece has another shape than the sharding makes, or another dtype than the others; or `sharding` is
+            none.
         ShardingFitError: the sharding cannot split an array of this shape.
+
+    Differs: pieces are converted to `dtype`, where JAX refuses others.
     """
-    shape = tuple(shape)
+    function = "make_array_from_callback"
+    shape = _shape_for(shape, sharding, function)
     pieces, made = [], {}
     for device, index in sharding.addressable_devices_indices_map(shape).items():
         key = tuple((s.start, s.stop) for s in index)
         if key not in made:
-            made[key] = np.asarray(data_callback(index), dtype)
+            piece = data_callback(index)
+            is_keys = isinstance(piece, ArrayImpl) and piece.aval.extended
+            made[key] = piece if is_keys else np.asarray(piece, dtype)
         pieces.append(device_put(made[key], device))
-    return _assembled(shape, sharding, pieces, "make_array_from_callback")
+    return _assembled(shape, sharding, pieces, dtype, function)
 
 
 @public
@@ -252,23 +258,51 @@ def make_array_from_single_device_arrays(shape: Sequence[int], sharding: Any, ar
         dtype: of the array, needed only where there are no pieces.
 
     Raises:
-        PlacementError: there are too few pieces, or one has another shape than the sharding makes.
+        PlacementError: there are too few pieces, or too many; one has another shape than the sharding makes, or another dtype;
+            one is no array, or lies on several devices; or `sharding` is none.
         ShardingFitError: the sharding cannot split an array of this shape.
     """
-    return _assembled(tuple(shape), sharding, list(arrays), "make_array_from_single_device_arrays")
+    function = "make_array_from_single_device_arrays"
+    shape = _shape_for(shape, sharding, function)
+    if not isinstance(arrays, (list, tuple)):
+        shown = "single array" if isinstance(arrays, ArrayImpl) else f"`{type(arrays).__name__}`"
+        raise PlacementError(kind="list", name=function, got=shown)
+    for i, piece in enumerate(arrays):
+        if not isinstance(piece, ArrayImpl):
+            raise PlacementError(kind="no array", name=function, got=f"a `{type(piece).__name__}` as piece {i}")
+        if len(piece.sharding.devices) > 1:
+            raise PlacementError(kind="spread", name=function, got=f"{piece.aval.str_short()} as piece {i}",
+                                 expected=f"{len(piece.sharding.devices)}")
+    return _assembled(shape, sharding, list(arrays), dtype, function)
 
 
-def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any], function: str) -> ArrayImpl:
+def _shape_for(shape: Any, sharding: Any, function: str) -> tuple[int, ...]:
+    if not isinstance(sharding, shardings.Sharding):
+        raise PlacementError(kind="sharding", name=function, got=f"`{type(sharding).__name__}`")
+    return (operator.index(shape),) if hasattr(shape, "__index__") else tuple(shape)
+
+
+def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any], dtype: Any, function: str) -> ArrayImpl:
     by_device = {piece.sharding.devices[0]: piece for piece in pieces}
-    missing = [d for d in sharding.addressable_devices if d not in by_device]
-    if missing or not pieces:
+    here = sharding.addressable_devices
+    missing = [d for d in here if d not in by_device]
+    if missing or (not pieces and dtype is None):
         raise PlacementError(kind="pieces", name=function, got=f"{len(pieces)}",
                              expected=", ".join(map(str, sorted(missing, key=lambda d: d.id))) or "any device")
+    if len(pieces) != len(here):
+        raise PlacementError(kind="too many", name=function, got=f"{len(pieces)}", expected=f"{len(here)}")
     wanted = sharding.shard_shape(shape)
+    asked = None if dtype is None else dtypes.canonicalize_dtype(dtype, allow_extended_dtype=True)
+    expected = asked if asked is not None else pieces[0].dtype
     for piece in pieces:
         if piece.shape != wanted:
             raise PlacementError(kind="piece", name=function, got=f"{piece.aval.str_short()} for {piece.sharding.devices[0]}",
                                  expected=f"{wanted}:\n{shardings.drawn(sharding, shape)}")
+        if piece.dtype != expected:
+            raise PlacementError(kind="dtype", name=function, got=f"{piece.aval.str_short()} for {piece.sharding.devices[0]}",
+                                 expected=dtypes.name_of(expected))
+    if not pieces:
+        return arrays.from_buffers(ShapedArray(shape, expected), sharding, [])
     first = pieces[0].aval
     aval = ShapedArray(shape, first.dtype, first.weak_type)
     if len(sharding.devices) == 1:

@@ -92,6 +92,8 @@ class ArrayImpl(Array):
                 else:
                     found = self._assemble()
             except runtime.RuntimeFailure as error:
+                if not self.sharding.addressable_devices:
+                    raise NonAddressableArrayError(type_text=self.aval.str_short(), sharding=str(self.sharding)) from None
                 raise failure(error, "computing an array") from callback_cause(error)
             except ValueError:
                 if self.aval.ndim <= NUMPY_AXES:
@@ -418,7 +420,7 @@ def array_text(x: ArrayImpl, representation: bool) -> str:
         return f"Array(deleted, {aval.str_short()})" if representation else f"<deleted array {aval.str_short()}>"
     if aval.extended:
         return f"Array({aval.shape}, dtype={dtypes.name_of(aval.dtype)}) overlaying:\n{np.asarray(x.value())}"
-    if not (x.is_fully_addressable or x.is_fully_replicated):  # as JAX shows it
+    if not (x.is_fully_addressable or (x.is_fully_replicated and x.sharding.addressable_devices)):  # as JAX shows it
         return f"Array(shape={aval.shape}, dtype={dtypes.name_of(aval.dtype)})"
     value = x.value()
     if not representation:
