@@ -12,6 +12,7 @@ from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import add, div, integer_pow, log, mul, neg, sqrt, sub
 from perspicax.lax.elementwise import pow as power
 from perspicax.lax.errors import OperationShapeError
+from perspicax.lax.random_bits import Place
 from perspicax.lax.reductions import reduce_sum
 from perspicax.lax.shape import broadcast_shapes
 from perspicax.lax.transcendental import exp, log1p
@@ -32,6 +33,8 @@ from perspicax.random.gammas import sampled, shared_shape, spread
 from perspicax.random.keys import single_key, split_in_two
 from perspicax.random.piecewise import Composite, Piecewise
 from perspicax.random.sampling import exponential_of, normal_of, uniform_of
+from perspicax.random.tries import split_on_host
+from perspicax.xla.array import ArrayImpl
 
 SIGMA = np.float32(1)
 
@@ -244,7 +247,10 @@ _maxwell_samples = Composite(_maxwell)
 
 
 def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    first, second = split_in_two(key)
+    return _two_sides(*split_in_two(key), loc, scale, shape=shape, dtype=dtype)
+
+
+def _two_sides(first: Any, second: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
     length, sign = _maxwell_samples(first, shape=shape, dtype=dtype), signs_of(second, shape, dtype)
     wanted = result_dtype(dtype, loc, scale)
     scale, loc = [spread(convert_element_type(x, wanted), shape) for x in (scale, loc)]
@@ -252,7 +258,18 @@ def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dty
 
 
 _moved = Piecewise(lambda sign, length, scale, loc: add(mul(mul(sign, length), scale), loc))
-_double_sided_samples = Staged(_double_sided)  # whole: where `loc` cancels most of it, a last bit of the length is many
+
+
+# Whole, with the generator in it: where `loc` cancels most of a sample, a last bit of its length is many.
+_sides = Staged(_two_sides, inline=True, fast=True)
+
+
+def _double_sided_on_host(place: Place, key: ArrayImpl, *operands: Any, **static: Any) -> Any:
+    """`_double_sided`, with the keys split before: that spares a fourth of the program."""
+    return _sides(*split_on_host(key, 2, place), *operands, **static)
+
+
+_double_sided_samples = Composite(_double_sided, host=_double_sided_on_host, price=np.inf)
 
 
 @public

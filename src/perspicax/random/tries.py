@@ -45,7 +45,7 @@ def repeated(program: FixedProgram, place: Place, key: ArrayImpl, *, next_key: i
     """
     steps = 0
     while left.size and (most is None or steps < most):
-        keys = _split(key, 2, place)
+        keys = split_on_host(key, 2, place)
         key = keys.pop(next_key)
         bits = _bits_of(keys[0], left, shape, bit_width(dtype), place)
         *found, again = mapped(program, place, [bits, *[x[left] for x in (*constants, *state)]])
@@ -79,7 +79,7 @@ def last_accepted(program: FixedProgram, place: Place, key: ArrayImpl, *, consta
 
     left = np.arange(math.prod(shape))
     while left.size and (most is None or len(steps) < most):
-        key, *keys = _split(key, 3, place)
+        key, *keys = split_on_host(key, 3, place)
         steps.append(keys)
         left = left[~proposed(keys, left)[1]]
     found = np.full(math.prod(shape), -1, dtype)
@@ -90,7 +90,8 @@ def last_accepted(program: FixedProgram, place: Place, key: ArrayImpl, *, consta
     return found
 
 
-def _split(key: ArrayImpl, count: int, place: Place) -> list[ArrayImpl]:
+def split_on_host(key: ArrayImpl, count: int, place: Place) -> list[ArrayImpl]:
+    """Keys of a key, each an array of its own."""
     return [ArrayImpl(key.aval, None, words, *place) for words in split_keys(key, (count,)).value()]
 
 
@@ -102,4 +103,4 @@ def _bits_of(key: ArrayImpl, left: np.ndarray, shape: tuple[int, ...], width: in
     return random_bits_p(key, bit_width=width, shape=shape).value().reshape(-1)[left]
 
 
-__all__ = ["any_of", "last_accepted", "repeated"]
+__all__ = ["any_of", "last_accepted", "repeated", "split_on_host"]
