@@ -50,6 +50,10 @@ def bits(*parts):
     return np.asarray(f(X.random.key(3))).tolist()
 
 
+def pieces(x):
+    return spec(x), [[str(s.index), float(np.asarray(s.data).sum())] for s in x.addressable_shards]
+
+
 def callback_of(parts):
     asked = []
     def ask(index):
@@ -157,6 +161,10 @@ CASES = {
     "put, no mesh": lambda: X.device_put(A, P("x")),
     "put, uneven": lambda: X.device_put(np.ones(6), on("x")),
     "put, rank": lambda: X.device_put(np.ones(8), on("x", None)),
+    "laid otherwise": lambda: [pieces(f(x)) for x in [X.jit(lambda: jnp.arange(2.0**15).reshape(256, 128), out_shardings=NS(
+        free, P("x")))()] for f in (lambda x: X.reshard(x, NS(free, P("y", "x"))), lambda x: X.reshard(x * 2, NS(free, P())),
+                                    lambda x: X.device_put(x + 1, NS(free, P(None, "x"))), lambda x: (x + 3).copy(),
+                                    lambda x: X.device_put(X.reshard(x, NS(free, P())), NS(free, P("x", "y"))))],
     "put in jit": lambda: (lambda x: [len(x.devices()), np.asarray(x).tolist()])(X.jit(lambda a: X.device_put(a,
         on("x")))(A)),
     "eager": lambda: both(A),

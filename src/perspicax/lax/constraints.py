@@ -118,11 +118,7 @@ def _reshard_evaluate(x: Any, *, dst_sharding: Any, **_: Any) -> Any:
     sharding = _over_devices(x, dst_sharding)
     if x._committed and len(x.sharding.devices) > 1 and x.sharding.is_equivalent_to(sharding, x.ndim) and not x.is_deleted():
         return x if x.sharding == sharding else _relabelled(x, sharding)
-    if any(isinstance(s, NamedSharding) and s.spec.unreduced for s in (x.sharding, sharding)):  # a program makes such sums
-        values = reshard_p.pack({"dst_sharding": dst_sharding, "concrete_mesh": None})
-        out = x.aval.laid(splits.part_of_type(dst_sharding, x.ndim))
-        return run_jaxpr(kernel_jaxpr(reshard_p, (x.aval,), values, (out,)), [x], name="reshard", out_shardings=(sharding,))[0]
-    return put(x, sharding, ArrayCopySemantics.REUSE_INPUT)
+    return put(x, sharding, ArrayCopySemantics.REUSE_INPUT, exchanging=True)
 
 
 reshard_p: Primitive = Primitive(

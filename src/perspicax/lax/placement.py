@@ -2,20 +2,24 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, Var
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
 from perspicax.core.tracer import get_aval
+from perspicax.transform.jit_primitive import run_jaxpr
 from perspicax.xla import array as arrays
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dispatch import as_array
 from perspicax.xla.emit import Value
 from perspicax.xla.explicit import part_of_type
+from perspicax.xla.sharding import NamedSharding
 from perspicax.xla.sharding_errors import ShardingFitError
 
 __all__ = ["ArrayCopySemantics", "MemorySpace", "device_put_p", "put"]
@@ -41,13 +45,16 @@ class MemorySpace(enum.Enum):
     __repr__ = enum.Enum.__str__
 
 
-def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
+def put(x: Any, placed: Any, semantics: ArrayCopySemantics, exchanging: bool = False) -> ArrayImpl:
     """A concrete array on the devices of `placed`; `None` leaves it where it is, or on the default device.
 
     A space of memory is that of the devices on which the array is: the one in which they compute, or that of the host.
+
+    Args:
+        exchanging: whether devices rather exchange pieces among themselves than give them to the host.
     """
     always = semantics is ArrayCopySemantics.ALWAYS_COPY
-    if type(x) is np.ndarray and placed is not None and not isinstance(placed, MemorySpace):
+    if type(x) is np.ndarray and placed is not None and not isinstance(placed, MemorySpace) and not splits_sums(placed):
         aval: Any = get_aval(x)
         if x.dtype == aval.dtype:  # the memory is copied on its way to the devices, and need not be before
             return _placed(x, aval, placed)
@@ -60,7 +67,62 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics) -> ArrayImpl:
         raise x._deleted_error("placed")
     if not always and (x.sharding is placed or x.sharding == placed):
         return ArrayImpl(x.aval, x._buf, x._np, x.sharding, True)
+    if splits_sums(placed) and x.sharding.devices != placed.devices:
+        x = _placed(x.value(), x.aval, placed.update(spec=placed.spec.update(unreduced=())))
+    if _by_program(x, placed, exchanging):
+        return moved_between(x, placed)
     return _placed(x.value().copy() if always else x.value(), x.aval, placed)
+
+
+SMALL = 1 << 16  # bytes: for less, making a program costs more than it saves
+
+
+def _by_program(x: ArrayImpl, placed: Any, exchanging: bool) -> bool:
+    """Whether the devices of an array shall move its pieces among themselves, by a program made for it.
+
+    They can between two layouts over the same devices, and must where no process has all pieces. Where the devices are
+    processors, with the memory of the host, XLA's exchange of pieces takes longer than a copy, but for pieces of what each
+    device has whole.
+
+    Args:
+        exchanging: whether the user asked for an exchange: then nothing waits for the array to be computed.
+    """
+    own = x.sharding
+    if not isinstance(placed, NamedSharding) or placed.open or len(own.devices) == 1 or placed.devices != own.devices or (
+            own.memory_kind != placed.memory_kind):
+        return False
+    if splits_sums(own) or splits_sums(placed) or not own.is_fully_addressable:
+        return True
+    if x._buf is None or x._np is not None or x.size * x.dtype.itemsize <= SMALL:
+        return False
+    return exchanging or own.is_fully_replicated or own.devices[0].platform != "cpu"
+
+
+def splits_sums(sharding: Any) -> bool:
+    """Whether arrays that lie so are sums over devices that have not been made yet."""
+    return isinstance(sharding, NamedSharding) and bool(sharding.spec.unreduced)
+
+
+def moved_between(x: ArrayImpl, placed: NamedSharding) -> ArrayImpl:
+    """An array over several devices, laid otherwise over the same devices by a program of theirs.
+
+    Raises:
+        ShardingFitError: it cannot be split so.
+    """
+    try:
+        placed.check_compatible_aval(x.shape)
+        placed.shard_shape(x.shape)
+    except ShardingFitError as error:
+        error.type_text, error.function = x.aval.str_short(), "device_put"
+        raise
+    return run_jaxpr(_identity(x.aval), [x], name="device_put", out_shardings=(placed,))[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _identity(aval: Any) -> ClosedJaxpr:
+    """The jaxpr of one value, handed on."""
+    value = Var(aval)
+    return ClosedJaxpr(Jaxpr([], [value], [value], [], debug_info=DebugInfo("device_put", "device_put")))
 
 
 def _in_memory(sharding: Any, space: MemorySpace) -> Any:

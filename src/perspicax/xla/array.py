@@ -258,6 +258,9 @@ class ArrayImpl(Array):
     def __dlpack__(self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None,
                    copy: bool | None = None) -> Any:
         self._refuse_pieces()
+        own = self.__dlpack_device__()
+        if (dl_device is not None and tuple(dl_device) != own) or (stream is not None and own[0] == 1):
+            raise DLPackError(kind="elsewhere", got=self.aval.str_short())
         several = len(self.sharding.devices) > 1
         if copy:
             buf = ArrayImpl(self.aval, None, self.value().copy(), None if several else self._sharding, self._committed).buffer()
@@ -487,6 +490,12 @@ copies_noted: list[Callable[[ArrayImpl, ArrayImpl], None]] = []
 
 def copy_of(x: ArrayImpl) -> ArrayImpl:
     """A copy in memory of its own, placed alike."""
+    own = x.sharding
+    if len(own.devices) > 1 and x._np is None and not x.is_deleted() and not (own.splits_types and own.spec.unreduced):
+        mine = own.addressable_devices
+        pieces = [runtime.host_view(piece).copy() for piece in x.buffer()._arrays]
+        buf = runtime.put(physical_aval(x.aval), own, pieces, [d for d in own.devices if d in mine], x._committed)
+        return ArrayImpl(x.aval, buf, None, own, x._committed)
     return place(x.value().copy(), x.aval, x.sharding, x._committed)
 
 
@@ -494,7 +503,7 @@ def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) ->
     """Put a NumPy value onto the devices of `placed`."""
     if placed.splits_types or aval.explicit is not None:
         aval = aval.laid(part_of_type(placed, aval.ndim))
-        if placed.splits_types and placed.spec.unreduced:
+        if placed.splits_types and placed.spec.unreduced and len(placed.devices) > 1:
             raise SpecError(kind="placed sum", what=repr(placed.spec), got="")
     physical = physical_aval(aval)
     if len(placed.devices) == 1:
@@ -509,7 +518,8 @@ def spread(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -
     devices, indices = placed.pieces(aval.shape)
     if 0 in value.strides:  # entries that were repeated without a copy: one piece of memory
         value = np.ascontiguousarray(value)
-    shards = [np.array(value[index], order="C") if shared else np.asarray(value[index], order="C")
+    view = value.flags.c_contiguous and value.dtype.kind in "biufc"  # jaxlib reads pieces of such a one where they are
+    shards = [np.array(value[index], order="C") if shared else value[index] if view else np.asarray(value[index], order="C")
               for index, shared in indices]  # jaxlib fails where two shards share their memory
     return runtime.put(aval, placed, shards, devices, committed)
 
