@@ -78,3 +78,11 @@ def test_every_function_that_takes_out_sharding_looks_at_it(module: Any) -> None
                      if i.opname.startswith("LOAD") and i.argval == "out_sharding"]
             assert loads, f"{module.__name__}.{name}"
     assert found > 10
+
+
+@pytest.mark.parametrize("asked", [{"dl_device": (2, 0)}, {"stream": 3}])
+def test_memory_is_handed_out_where_it_is(asked):
+    x = jnp.arange(3.)
+    x.__dlpack__(dl_device=x.__dlpack_device__())
+    with pytest.raises(BufferError, match="not where"):
+        x.__dlpack__(**asked)

@@ -376,3 +376,19 @@ def test_arrays_given_one_by_one_are_proposed_as_a_list(name: str) -> None:
     with pytest.raises(ValueError) as caught:
         getattr(jnp, name)(jnp.ones(3), jnp.ones(3))
     assert f"jnp.{name}([x, y])" in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_corners_of_pad_where_and_counts():
+    assert np.asarray(jnp.pad(jnp.float32(2), 0)) == np.asarray(px.lax.pad(jnp.float32(2), np.float32(0), ())) == 2
+    for mode in ("mean", "edge", "wrap"):
+        assert jnp.pad(jnp.zeros((0, 3)), ((0, 0), (1, 1)), mode=mode).shape == (0, 5)
+    with pytest.raises(ValueError, match="stat_length=0"):
+        jnp.pad(jnp.ones(3), 1, mode="mean", stat_length=0)
+    with px.numpy_rank_promotion("raise"):  # JAX lets these through
+        assert jnp.where(jnp.ones((2, 3), bool), jnp.ones((2, 3)), jnp.zeros(3)).shape == (2, 3)
+    with px.enable_x64(True):
+        assert jnp.bincount(jnp.array([0, 1, 1])).dtype == np.int64
+    assert jnp.unique(jnp.zeros(0), size=0).shape == (0,)
+    with pytest.raises(ValueError, match="size=2"):
+        jnp.unique(jnp.zeros(0), size=2)

@@ -132,6 +132,7 @@ CORNERS: list[tuple[str, tuple, dict]] = [
     ("ndimage.map_coordinates", (np.int32([[1, 2], [4, 8]]), list(HALVES), 1), {}),
     ("signal.fftconvolve", (MATRIX, MATRIX, "same"), {"axes": 0}),
     ("signal.stft", (LONG,), {"nperseg": 8, "window": ("tukey", .3)}), ("signal.welch", (np.float32([]),), {}),
+    ("signal.welch", (np.arange(300, dtype=np.float32),), {}),
     ("linalg.solve", (DEFINITE, X[:4]), {"assume_a": "pos"}),
 ]
 

@@ -454,8 +454,8 @@ def _pad_host(x: np.ndarray, fill: np.ndarray, *, padding_config: tuple) -> np.n
     made[...] = fill
     made[tuple([slice(low, low + max(0, n - 1) * (inner + 1) + (n > 0), inner + 1)
                 for n, (low, _, inner) in zip(x.shape, grown)])] = x
-    return made[tuple([slice(max(-low, 0), size - max(-high, 0))
-                       for size, (low, high, _) in zip(made.shape, padding_config)])]
+    inside: list[Any] = [slice(max(-low, 0), size - max(-high, 0)) for size, (low, high, _) in zip(made.shape, padding_config)]
+    return made[(*inside, ...)]
 
 
 pad_p = Primitive(

@@ -58,7 +58,7 @@ def where3(condition: Any, x: Any, y: Any) -> Any:
 def _plan(condition: Any, x: Any, y: Any) -> Plan:
     a, b, c = [type_of(v) for v in (condition, x, y)]
     dtype, weak = _common(b, c)
-    shape = broadcast_shape_of("where", (a, b, c))
+    shape = broadcast_shape_of("where", (a, b, c), any_rank=True)
     on_host = not b.extended and dtype.kind in "biufc" and not any(t.explicit is not None for t in (a, b, c))
     return (_condition_step(a, shape), _case_step(x, b, dtype, weak, shape), _case_step(y, c, dtype, weak, shape),
             ShapedArray(shape, dtype, weak) if on_host else None)

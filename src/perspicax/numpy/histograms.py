@@ -180,8 +180,8 @@ def histogramdd(sample: Any, bins: Any = 10, range: Sequence[Any] | None = None,
         density: whether the counts are divided by their sum and by the volumes, so that the integral is 1.
 
     Returns:
-        `(counts, edges)`: an array with an axis for each dimension, int32, or of the dtype of the weights; and for each
-        dimension the vector of edges.
+        `(counts, edges)`: an array with an axis for each dimension, int32 (int64 with `jax_enable_x64`), or of the dtype of the
+        weights; and for each dimension the vector of edges.
 
     Raises:
         ConcretizationTypeError: a number of bins is traced; the shape of the result would depend on a value.

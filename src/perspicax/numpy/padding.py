@@ -170,7 +170,7 @@ def _repeated(x: Any, widths: Widths, extend: Callable[[Any, int, int, int], Any
 
 
 def _joined(parts: list[Any], axis: int) -> Any:
-    return lax_shape.concatenate([p for p in parts if p.shape[axis]], axis)
+    return lax_shape.concatenate([p for p in parts if p.shape[axis]] or parts, axis)
 
 
 def _edges(x: Any, axis: int, before: int, behind: int) -> Any:
@@ -228,6 +228,9 @@ def _ramp(x: Any, widths: Widths, end_values: Any) -> Any:
 def _statistic(x: Any, widths: Widths, mode: str, stat_length: Any) -> Any:
     f = _STATISTICS[mode]
     lengths = [(None, None)] * x.ndim if stat_length is None else _pairs(stat_length, x.ndim, "stat_length", True)
+    for length in {n for pair in lengths for n in pair if n is not None and n < 1}:
+        raise ArgumentValueError(says=f"`pad` with mode={mode!r} was given stat_length={length}.",
+                                 why="the border is made of at least one entry")
     for axis, ((before, behind), (head, tail)) in enumerate(zip(widths, lengths)):
         n = x.shape[axis]
         first = f(_part(x, axis, 0, n if head is None else min(head, n)), axis, keepdims=True)

@@ -195,8 +195,11 @@ def _from_numpy(aval: ShapedArray, dtype: Any, weak: bool, rank: int) -> Convert
     return convert
 
 
-def check_broadcast(avals: Sequence[Any], operation: str) -> int:
+def check_broadcast(avals: Sequence[Any], operation: str, any_rank: bool = False) -> int:
     """The rank of the result of broadcasting.
+
+    Args:
+        any_rank: whether operands may differ in rank whatever the user chose, as JAX lets those of some functions.
 
     Raises:
         BroadcastError: the shapes do not broadcast.
@@ -217,7 +220,7 @@ def check_broadcast(avals: Sequence[Any], operation: str) -> int:
             raise BroadcastError.of(operation, avals)
         if broadcasts_watched and len(shape) != len(a.shape):
             broadcasts_watched[0](first, a, operation)
-        if len(shape) != len(a.shape) and config.jax_numpy_rank_promotion != "allow":
+        if len(shape) != len(a.shape) and not any_rank and config.jax_numpy_rank_promotion != "allow":
             problem = RankPromotionError(operation=operation, left=first.str_short(), right=a.str_short())
             if config.jax_numpy_rank_promotion == "raise":
                 raise problem
@@ -235,9 +238,9 @@ def joined_shapes(avals: Sequence[Any]) -> tuple[int, ...] | None:
     return shape
 
 
-def broadcast_shape_of(operation: str, avals: Sequence[Any]) -> tuple[int, ...]:
-    """The shape of the result of broadcasting; for its errors see `check_broadcast`."""
-    rank = check_broadcast(avals, operation)
+def broadcast_shape_of(operation: str, avals: Sequence[Any], any_rank: bool = False) -> tuple[int, ...]:
+    """The shape of the result of broadcasting; for its arguments and errors see `check_broadcast`."""
+    rank = check_broadcast(avals, operation, any_rank)
     sizes = [1] * rank
     for a in avals:
         for i, n in enumerate(a.shape, rank - len(a.shape)):

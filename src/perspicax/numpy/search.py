@@ -572,7 +572,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         length = max(least, int(value.max()) + 1 if value.size else 0, 0)
     else:
         length = max(operator.index(static_value(length, "jnp.bincount", "length")), least)
-    weights = np.ones((), _INT32) if weights is None else \
+    weights = np.ones((), index_dtype()) if weights is None else \
         asarray(of_numbers(array_like(weights, "bincount", 1), "bincount"))
     if weights.ndim and weights.shape != x.shape:
         raise ArgumentValueError(says=f"`bincount` was given weights of shape {weights.shape} for {x.aval.str_short()}.",

@@ -88,7 +88,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         raise ArgumentValueError(says="`select` was given no conditions.", why="there is nothing to choose from")
     choices = promote_dtypes(*[array_like(c, "select", 1) for c in choicelist], array_like(default, "select", 2))
     conditions = [truth(c, "select") for c in condlist]
-    shape = broadcast_shape_of("select", [get_aval(x) for x in (*conditions, *choices)])
+    shape = broadcast_shape_of("select", [get_aval(x) for x in (*conditions, *choices)], any_rank=True)
     found = _spread_to(asarray(choices[-1]), shape)
     for condition, choice in zip(reversed(conditions), reversed(choices[:-1])):
         found = where3(condition, choice, found)
@@ -119,7 +119,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
                                     why="they are a sequence of arrays, or an array whose entries are taken")
         choices = [asarray(choices)[i] for i in range(choices.shape[0])]
     cases = [asarray(c) for c in promote_dtypes(*[array_like(c, "choose", 1) for c in choices])]
-    shape = broadcast_shape_of("choose", [index.aval, *[c.aval for c in cases]])
+    shape = broadcast_shape_of("choose", [index.aval, *[c.aval for c in cases]], any_rank=True)
     index = _bounded(index, len(cases), mode, "choose", "invalid")
     which = convert(_spread_to(index, shape), np.dtype(np.int32), False)
     return select_n(which, *[convert(_spread_to(c, shape), c.dtype, False) for c in cases])

@@ -122,7 +122,8 @@ class DLPackError(PerspicaxError, TypeError, ValueError, BufferError):
     """Another library's array cannot be taken over, or an array cannot be handed out.
 
     Attributes:
-        kind: `protocol` (it does not speak DLPack), `share` (its memory cannot be shared) or `spread` (it is in pieces).
+        kind: `protocol` (it does not speak DLPack), `share` (its memory cannot be shared), `spread` (it is in pieces) or
+            `elsewhere` (it is asked for on another device than its own, or in a stream of one).
         got: its class, or its type.
     """
 
@@ -143,6 +144,10 @@ class DLPackError(PerspicaxError, TypeError, ValueError, BufferError):
                           primary=self.position, why="DLPack hands out one piece of memory",
                           fixes=(Fix("take all its values", code="np.asarray(x)"),
                                  Fix("take one piece", code="x.addressable_data(0)")))
+        if self.kind == "elsewhere":
+            return Report(says=f"The memory of an array of type {self.got} is not where it was asked for.",
+                          primary=self.position, why="DLPack hands memory out where it is; `x.__dlpack_device__()` says where",
+                          fixes=(Fix("put it there first", code="x = jax.device_put(x, device)"),))
         return Report(says=f"The memory of an array of type {self.got} cannot be shared, but copy=False asks for it.",
                       why="shared memory is contiguous in C order, begins at a multiple of 64 bytes, has a dtype that is "
                           "enabled, and is on the first device",

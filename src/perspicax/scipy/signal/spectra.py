@@ -5,6 +5,7 @@ the least squares one of Griffin and Lim, IEEE Trans. ASSP 32, 1984.
 """
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
+from perspicax.diagnose.frames import warning_level
 from perspicax.diagnose.optional import optional
 from perspicax.numpy import fft
 from perspicax.numpy.axes import one_axis
@@ -39,8 +41,10 @@ def _window(function: str, window: Any, length: int | None, available: int | Non
             raise ArgumentValueError(says=f"`{function}` was given a window {weights.aval.str_short()}.",
                                      why="it is a vector of nperseg entries")
         return weights, weights.shape[0]
-    n = 256 if length is None else length
-    n = min(n, available) if available is not None else n
+    n = length or 0 if available is None else available if length is None else min(length, available)
+    if length is not None and n < length:
+        warnings.warn(f"`{function}` was given nperseg={length} for a signal of {n} entries: its segments have {n}.",
+                      UserWarning, stacklevel=warning_level())
     if n < 1:
         raise ArgumentValueError(says=f"`{function}` was given nperseg={n}.", why="a segment has at least one value")
     name = window if isinstance(window, str) else window[0]
@@ -162,7 +166,7 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int = 256, noverl
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)]) if missing else x
     onesided = bool(return_onesided) and x.dtype.kind != "c"
     found = _transformed(x, weights, cut, _trend(function, detrend), onesided)
-    found = found / jnp.sum(weights).astype(x.dtype)
+    found = found / jnp.sum(weights).astype(found.dtype)
     centres = np.arange(length / 2, x.shape[-1] - length / 2 + 1, cut.step) - (length / 2 if boundary is not None else 0)
     moved = jnp.moveaxis(found, -1, axis - 1 if axis < 0 else axis)
     return _frequencies(cut.transform, fs, onesided), jnp.asarray(centres) / fs, moved
@@ -178,7 +182,7 @@ def csd(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None
         y: array; the axes other than that of the signal broadcast, and the shorter signal is padded with zeros.
         fs: as for `stft`.
         window: as for `stft`.
-        nperseg: length of a segment; 256 by default, or that of the window or the signal.
+        nperseg: length of a segment; by default that of the window where weights are given, else that of the signal.
         noverlap: as for `stft`.
         nfft: as for `stft`.
         detrend: as for `stft`.
@@ -235,14 +239,14 @@ def _density(function: str, x: Any, y: Any, fs: Any, window: Any, nperseg: int |
     trend = _trend(function, detrend)
     spectra = [_transformed(v, weights, cut, trend, onesided) for v in both]
     scale = 1 / (fs * jnp.sum(weights * weights)) if scaling == "density" else 1 / jnp.sum(weights) ** 2
-    found = jnp.conj(spectra[0]) * spectra[-1] * jnp.asarray(scale).astype(both[0].dtype)
+    found = jnp.conj(spectra[0]) * spectra[-1] * jnp.asarray(scale).astype(spectra[0].dtype)
     if onesided:  # the negative frequencies count too: all but 0, and the highest of an even transform
         count = found.shape[-1]
         factors = np.full(count, 2.)
         factors[0] = 1
         if cut.transform % 2 == 0:
             factors[-1] = 1
-        found = found * jnp.asarray(factors).astype(both[0].dtype)
+        found = found * jnp.asarray(factors).astype(found.dtype)
     found = _averaged(found, average)
     return _frequencies(cut.transform, fs, onesided), jnp.moveaxis(found, -1, axis)
 
