@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.expression import Expression
+from perspicax.diagnose.expression import Expression, located
+from perspicax.diagnose.place import Place
 from perspicax.diagnose.report import Fix, Label, Report
 from perspicax.diagnose.source import Operands, callee_at, imported_as, operands_at
 from perspicax.lax.errors import operand_labels
@@ -18,6 +19,9 @@ from perspicax.xla.sharding_errors import drawing
 __all__ = ["ConstraintMismatchError", "ShardingTypeError", "SplitRowsError"]
 
 LONGEST_NAME = 30
+_PRODUCTS = frozenset(("dot", "dot_general", "einsum", "inner", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot",
+                       "vecmat"))
+"""Functions whose users say their name, and not that of the operation that makes the product."""
 _TAKES_IT = {"gather": "`{x}.at[...].get(out_sharding=...)`", "dot_general": "`out_sharding=`", "reshape": "`out_sharding=`",
              "conv_general_dilated": "`out_sharding=`"}
 
@@ -185,10 +189,29 @@ def _operation_words(error: ShardingTypeError) -> str:
         return f"at[...].{written.operation}"
     if written.operation == "getitem" and len(written) == 2:
         return f"{written[0].text}[{written[1].text}]" if len(written[0].text) <= LONGEST_NAME else "x[index]"
+    operator = _operator_words(error.position)
+    if operator:
+        return operator
     called = callee_at(error.position) if error.position is not None else None
-    if called is None or called.rpartition(".")[2] == error.operation:
-        return called or error.operation
-    return f"{error.operation}` in `{called}"
+    is_product = error.operation == "dot_general"
+    if called is None:
+        return written.operation if is_product and written.operation in _PRODUCTS else error.operation
+    name = called.rpartition(".")[2]
+    if name == error.operation or (is_product and name in _PRODUCTS):
+        return called
+    return f"{'matmul' if is_product else error.operation}` in `{called}"
+
+
+def _operator_words(position: Place) -> str:
+    """`a @ b`, where the place is that of an operator; the operator alone, where its operands are long; else nothing."""
+    found = located(position) if position is not None else None
+    if found is None or not isinstance(found.node, (ast.BinOp, ast.AugAssign)):
+        return ""
+    text = found.text
+    if len(text) <= LONGEST_NAME and "`" not in text:
+        return text
+    sample = ast.BinOp(ast.Name("x"), found.node.op, ast.Name("y"))
+    return ast.unparse(sample).removeprefix("x ").removesuffix(" y")
 
 
 class SplitRowsError(PerspicaxError, ValueError):
