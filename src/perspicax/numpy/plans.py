@@ -44,9 +44,18 @@ def planned(plan: Callable[..., Act | None], moves: bool = True) -> Callable[[Ca
         moves: whether the result has the dtype and weak type of the first array; else its dtype alone tells its type.
     """
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        plans: dict[tuple, Act | None] = {}
+        plans: dict[Any, Act | None] = {}
 
         def at_once(args: tuple, kwargs: dict[str, Any]) -> Any:
+            if not kwargs and len(args) == 1 and type(args[0]) is ArrayImpl:
+                [x] = args
+                act = plans.get(x.aval, _NEW)
+                if act is not _NEW:
+                    if act is None or x._place is not None:
+                        return NotImplemented
+                    value = x._np
+                    found = act(x.value() if value is None else value)
+                    return found if found is NotImplemented else moved(x, found) if moves else computed(found)
             key: list[Any] = []
             arrays: list[ArrayImpl] = []
             for x in args:
@@ -67,7 +76,7 @@ def planned(plan: Callable[..., Act | None], moves: bool = True) -> Callable[[Ca
             for name, x in kwargs.items():
                 kind = type(x)
                 key += (name, kind, x) if kind is not tuple and kind is not list else (name, kind, _kinds(x), tuple(x))
-            kept = tuple(key)
+            kept = key[0] if len(key) == 1 else tuple(key)
             try:
                 act = plans.get(kept, _NEW)
             except TypeError:  # an argument that cannot be hashed
