@@ -12,6 +12,7 @@ import perspicax.numpy as jnp
 from perspicax import random
 from perspicax.flax import linen as nn
 from perspicax.flax.errors import ScopeParamShapeError
+from perspicax.flax.linen.errors import TransformArgumentError
 from perspicax.flax.linen.layer_errors import LayerCombinationError, LayerInputError, LayerOptionError
 
 KEY = random.key(0)
@@ -158,6 +159,9 @@ MISTAKES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: nn.max_pool(SEQ, (2,), strides=(1, 1)), LayerOptionError, "2 strides"),
     (lambda: nn.BatchApply(lambda x: x)(1.0), LayerInputError, "2 axes"),
     (lambda: nn.RNN(nn.GRUCell(3)).init(KEY, jnp.ones(4)), LayerInputError, "float32[4]"),
+    (lambda: nn.RNN(nn.GRUCell).init(KEY, SEQ), LayerInputError, "is the class GRUCell"),
+    (lambda: nn.LSTMCell(3).init(KEY, jnp.ones((2, 3, 3)).T, jnp.ones((2, 3))), LayerInputError, "must be a pair"),
+    (lambda: nn.while_loop(bool, abs, SEQ, 3), TransformArgumentError, "an array float32[2,5,8]"),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from perspicax import tree_util
 from perspicax.flax.core.packing import distinct_scopes
 from perspicax.flax.core.scope import Variable
+from perspicax.flax.error_base import article
 from perspicax.flax.linen.errors import TransformArgumentError
 from perspicax.flax.linen.module_state import ModuleBase, running
 from perspicax.flax.linen.submodules import map_modules, modules_in
@@ -56,7 +57,7 @@ class Carried:
     def __init__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], transform: str,
                  inner_class: type[Any] | None = None) -> None:
         if not isinstance(module, ModuleBase):
-            raise TransformArgumentError(transform=transform, given=type(module).__name__)
+            raise TransformArgumentError(transform=transform, given=article(module))
         self.module: Any = module
         self._inner_class = inner_class or type(module)
         self.modules: list[Any] = []

@@ -171,7 +171,7 @@ class TransformArgumentError(FlaxError, AttributeError, TypeError):
 
     Attributes:
         transform: the transformation, `vmap`.
-        given: the class of the first argument.
+        given: the first argument: its class, or the type of an array.
     """
 
     transform: str = "vmap"
@@ -180,11 +180,24 @@ class TransformArgumentError(FlaxError, AttributeError, TypeError):
     @property
     def report(self) -> Report:
         name = self.transform
+        called, plain = _CALLED_AT_ONCE.get(name, (f"nn.{name}(lambda module, x: module(x))(self, x)", f"jax.{name}(f)(x)"))
         return Report(
-            says=f"A function that `nn.{name}` has transformed was called with a {self.given} as its first argument.",
+            says=f"A function that `nn.{name}` has transformed was called with {self.given} as its first argument.",
             why="its first argument is the module whose variables it uses: the transformation carries them in and out",
-            fixes=(Fix("pass the module", code=f"nn.{name}(lambda module, x: module(x))(self, x)"),
-                   Fix("for a function without variables, use the transformation of JAX", code=f"jax.{name}(f)(x)")))
+            fixes=(Fix("pass the module", code=called),
+                   Fix("for a function without variables, use the transformation of JAX", code=plain)))
+
+
+_CALLED_AT_ONCE = {
+    "cond": ("nn.cond(pred, true_fun, false_fun, self, x)", "jax.lax.cond(pred, true_fun, false_fun, x)"),
+    "switch": ("nn.switch(index, branches, self, x)", "jax.lax.switch(index, branches, x)"),
+    "while_loop": ("nn.while_loop(cond_fun, body_fun, self, carry)", "jax.lax.while_loop(cond_fun, body_fun, carry)"),
+    "vjp": ("nn.vjp(f, self, x)", "jax.vjp(f, x)"),
+    "jvp": ("nn.jvp(f, self, (x,), (dx,), {})", "jax.jvp(f, (x,), (dx,))"),
+    "grad": ("nn.grad(f, self, x)", "jax.grad(f)(x)"),
+    "value_and_grad": ("nn.value_and_grad(f, self, x)", "jax.value_and_grad(f)(x)"),
+}
+"""How the transformations are written that take the arguments of the function themselves: with a module, and JAX's."""
 
 
 def class_of(module: Any) -> str:

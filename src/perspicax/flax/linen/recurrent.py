@@ -8,8 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 import perspicax.numpy as jnp
 import perspicax.random as random
 from perspicax import tree_util
+from perspicax.diagnose.report import Fix
 from perspicax.flax.core.frozen_dict import FrozenDict
 from perspicax.flax.core.scope import CollectionFilter, PRNGSequenceFilter
+from perspicax.flax.error_base import article
 from perspicax.flax.linen.layer_errors import LayerInputError, described, layer_at
 from perspicax.flax.linen.module import Module
 from perspicax.flax.linen.recurrent_cells import (
@@ -142,6 +144,11 @@ class RNN(Module):
         time_major = self.time_major if time_major is None else time_major
         reverse = self.reverse if reverse is None else reverse
         keep_order = self.keep_order if keep_order is None else keep_order
+        if not isinstance(self.cell, Module):
+            given = self.cell.__name__ if isinstance(self.cell, type) else article(self.cell)
+            fixes = (Fix(code=f"nn.RNN(nn.{given}(features))"),) if isinstance(self.cell, type) else ()
+            raise LayerInputError(says=f"The `cell` of {layer_at(self)} is {'the class ' if fixes else ''}{given}; it must be "
+                                       "a module.", why="the cell knows how many features the carry has", fixes=fixes)
         batch_axes = jnp.ndim(inputs) - self.cell.num_feature_axes - 1
         if batch_axes < 0:
             raise LayerInputError(says=f"The inputs of {layer_at(self)} are {described(inputs)}; they lack an axis.",

@@ -8,11 +8,12 @@ from typing import Any
 import perspicax.nn
 import perspicax.numpy as jnp
 import perspicax.random as random
+from perspicax.diagnose.report import Fix
 from perspicax.flax.linen import initializers
 from perspicax.flax.linen.conv import Conv
 from perspicax.flax.linen.dense import Dense, default_kernel_init
 from perspicax.flax.linen.dtypes import promote_dtype
-from perspicax.flax.linen.layer_errors import parameter
+from perspicax.flax.linen.layer_errors import LayerInputError, described, layer_at, parameter
 from perspicax.flax.linen.module import Module, compact, nowrap
 from perspicax.flax.typing import Array, Dtype, Initializer, PRNGKey
 
@@ -147,7 +148,7 @@ class LSTMCell(_VectorPairCell):
         Returns:
             The new carry, and the output.
         """
-        memory, h = carry
+        memory, h = _memory_and_output(self, carry)
         size = jnp.shape(h)[-1]
         of_h = _dense(self, size, kernel_init=self.recurrent_kernel_init, bias_init=self.bias_init)
         of_inputs = _dense(self, size, kernel_init=self.kernel_init, use_bias=False)
@@ -156,6 +157,22 @@ class LSTMCell(_VectorPairCell):
             return of_inputs(name=f"i{letter}")(inputs) + of_h(name=f"h{letter}")(h)
 
         return _lstm_step(self, memory, gate("i"), gate("f"), gate("g"), gate("o"))
+
+
+def _memory_and_output(cell: Any, carry: Any) -> tuple[Any, Any]:
+    """The two arrays of a carry.
+
+    Raises:
+        LayerInputError: it is no pair.
+    """
+    try:
+        memory, h = carry
+    except (TypeError, ValueError):
+        what = f"has {len(carry)} entries" if isinstance(carry, (tuple, list)) else f"is {described(carry)}"
+        raise LayerInputError(says=f"The carry of {layer_at(cell)} {what}; it must be a pair.",
+                              why="it is (memory, output), two arrays of one shape, as the cell's `initialize_carry` makes it",
+                              fixes=(Fix(code="carry = cell.initialize_carry(jax.random.key(0), inputs.shape)"),)) from None
+    return memory, h
 
 
 def _lstm_step(cell: Any, memory: Any, i: Any, f: Any, g: Any, o: Any) -> tuple[tuple[Any, Any], Any]:
@@ -222,7 +239,7 @@ class OptimizedLSTMCell(_VectorPairCell):
         Returns:
             The new carry, and the output.
         """
-        memory, h = carry
+        memory, h = _memory_and_output(self, carry)
         declare: Any = partial(DenseParams, jnp.shape(h)[-1], param_dtype=self.param_dtype)
         of_inputs, of_h = [], []
         for letter in "ifgo":
@@ -439,7 +456,7 @@ class ConvLSTMCell(RNNCellBase):
         Returns:
             The new carry, and the output.
         """
-        memory, h = carry
+        memory, h = _memory_and_output(self, carry)
         convolve: Any = partial(
             Conv, features=4 * self.features, kernel_size=self.kernel_size, strides=self.strides, padding=self.padding,
             use_bias=self.use_bias, dtype=self.dtype, param_dtype=self.param_dtype)
