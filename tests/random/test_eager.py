@@ -128,6 +128,14 @@ def test_fast_compilation_gives_the_same_samples(samples, parameters):
     assert found[0].tobytes() == found[1].tobytes()
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_vectors_are_those_of_the_program_of_the_whole(n):
+    """Of one axis their last bits would not be, if they were made in steps."""
+    mean, cov = F32([1e-40, 3.])[:n], np.eye(2, dtype=F32)[:n, :n] * F32(2.3) + F32(.3)
+    draw = lambda mean, cov: random.multivariate_normal(KEY, mean, cov, (5, 3))
+    assert np.asarray(draw(mean, cov)).tobytes() == np.asarray(jax.jit(draw)(mean, cov)).tobytes()
+
+
 def of_poisson(rng, n):
     mean = rng.uniform(10, 300, n).astype(F32)
     bits = rng.integers(0, 1 << 32, (2, n), np.uint64).astype(np.uint32)

@@ -36,8 +36,10 @@ from perspicax.random.keys import single_key
 from perspicax.random.piecewise import Composite
 from perspicax.random.sampling import normal_of
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.dispatch import as_array
 
 METHODS = ("cholesky", "eigh", "svd")
+ON_HOST = {dtypes.float32, dtypes.float64}
 
 
 def _factor(cov: Any, method: str) -> Any:
@@ -53,16 +55,33 @@ def _factor(cov: Any, method: str) -> Any:
 
 
 def _multivariate(key: Any, mean: Any, cov: Any, *, shape: tuple[int, ...], dtype: Any, method: str) -> Any:
-    noise = normal_of(key, (*shape, get_aval(mean).shape[-1]), dtype)  # type: ignore[attr-defined]
-    return _correlated(noise, mean, cov, method=method)
+    size = get_aval(mean).shape[-1]  # type: ignore[attr-defined]
+    noise = normal_of(key, (*shape, size), dtype)
+    place = host_place([noise, as_array(mean), as_array(cov)]) if concrete(noise, mean, cov) else None
+    if place is None or not {get_aval(x).dtype for x in (mean, noise)} <= ON_HOST:  # type: ignore[attr-defined]
+        return _correlated(noise, mean, cov, method=method)
+    moved = _mixed(noise, cov, method=method).value()
+    with np.errstate(all="ignore"):
+        made = _flushed(_flushed(as_array(mean).value()).astype(moved.dtype) + moved)
+    return ArrayImpl(ShapedArray(made.shape, made.dtype), None, made, *place)
 
 
 def _correlated_noise(noise: Any, mean: Any, cov: Any, *, method: str) -> Any:
-    moved = einsum("...ij,...j->...i", _factor(cov, method), noise)
+    moved = _mixed_noise(noise, cov, method=method)
     return add(spread(convert_element_type(mean, moved.dtype), moved.shape), moved)
 
 
+def _mixed_noise(noise: Any, cov: Any, *, method: str) -> Any:
+    return einsum("...ij,...j->...i", _factor(cov, method), noise)
+
+
+def _flushed(x: np.ndarray) -> np.ndarray:
+    """What XLA takes a number for: 0 where it is subnormal."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
+
+
 _correlated = Staged(_correlated_noise, inline=True, fast=True)
+_mixed = Staged(_mixed_noise, inline=True, fast=True)
 _multivariate_samples = Composite(_multivariate)
 
 
@@ -110,14 +129,16 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
     for size in leading.values():
         if len(size) > len(shape) or any(m not in (1, n) for m, n in zip(size[::-1], shape[::-1])):
             raise SampleShapeError(function="multivariate_normal", shape=shape, parameters=tuple(leading.items()))
-    return _multivariate_samples(found, mean, cov, shape=shape, dtype=dtype, method=method)
+    # products of one number are contracted with what makes the noise
+    draw = _multivariate_samples.staged if own[-1] == 1 else _multivariate_samples
+    return draw(found, mean, cov, shape=shape, dtype=dtype, method=method)
 
 
 def _orthogonal(key: Any, *, n: int, m: int, shape: tuple[int, ...], dtype: Any) -> Any:
     """The orthogonal factor of a normal matrix, with the signs that make it unique (Mezzadri, Notices AMS 54, 2007)."""
     noise = normal_of(key, (*shape, max(n, m), min(n, m)), dtype)
     place = host_place([noise]) if concrete(noise) else None
-    if place is None or dtype not in (dtypes.float32, dtypes.float64) or not noise.size:
+    if place is None or dtype not in ON_HOST or not noise.size:
         return _orthogonalized(noise, wide=n < m)
     return _orthogonal_on_host(place, noise, n < m)
 
@@ -136,10 +157,8 @@ def _orthogonal_on_host(place: Place, noise: ArrayImpl, wide: bool) -> ArrayImpl
     """`_orthogonal_factor`, with a program of LAPACK's kernels alone: signs cost as much time to compile as these."""
     packed, q = [np.asarray(x.value()) for x in _reflected_program(place, [noise.value()], ())]
     d = np.diagonal(packed, 0, -2, -1)
-    d = np.where(np.abs(d) < np.finfo(d.dtype).tiny, np.copysign(0, d), np.sign(d))  # subnormal numbers are 0 for XLA
-    q = q * d[..., None, :].astype(q.dtype)
-    small = np.abs(q) < np.finfo(q.dtype).tiny
-    q = np.where(small, np.copysign(0, q), q).astype(q.dtype)
+    d = _flushed(d)
+    q = _flushed(q * np.where(d == 0, d, np.sign(d))[..., None, :])
     q = np.ascontiguousarray(np.swapaxes(q, -1, -2)) if wide else q
     return ArrayImpl(ShapedArray(q.shape, q.dtype), None, q, *place)
 
