@@ -413,3 +413,6 @@ def test_static_arguments_of_remat_are_given_by_position() -> None:
     assert lifted.apply({}, 3.0, True) == 6.0
     with pytest.raises(ValueError, match="does not give by position"):
         lifted.apply({}, 3.0, train=True)
+    with pytest.raises(TypeError) as caught:
+        nn.remat(Doubled)().apply({}, 3.0, True, rngs={"dropout": jax.random.key(0)})
+    assert "nn.remat(Doubled, static_argnums=(2,))" in [fix.code for fix in caught.value.report.fixes]  # type: ignore[attr-defined]

@@ -225,6 +225,14 @@ def test_a_condition_on_an_argument_is_reported():
     with pytest.raises(TypeError) as caught:
         px.checkpoint(roll)(X, 2)
     assert "jax.checkpoint(roll, static_argnums=(1,))" in [fix.code for fix in caught.value.report.fixes]
+
+    class Model:
+        def step(self, x, flag):
+            return x if flag else -x
+
+    with pytest.raises(TypeError) as caught:
+        px.checkpoint(Model().step)(1.0, True)
+    assert "jax.checkpoint(step, static_argnums=(1,))" in [fix.code for fix in caught.value.report.fixes]  # without `self`
     assert "jit" not in str(caught.value)
 
 

@@ -115,9 +115,18 @@ def _checkpoint_fix(origin: Provenance, names: Sequence[str], says: str, when: s
     parameters = () if code is None else code.co_varnames[:code.co_argcount]
     if not all(name in parameters for name in names):
         return None
-    numbers = ", ".join(str(parameters.index(name)) for name in names)
     says = says.partition(",")[0]  # what follows speaks of jit
-    return Fix(says, code=f"jax.checkpoint({origin.function}, static_argnums=({numbers}{',' * (len(names) == 1)}))", when=when)
+    lifted = {name.split("[")[0] for name in origin.parameters} & {"variables", "rngs"} - set(parameters)
+    bound = parameters[:1] == ("self",) and not lifted
+    if bound and origin.function == "__call__":  # there is no name for what was given to `checkpoint`
+        return None
+    numbers = ", ".join(str(parameters.index(name) - bound) for name in names)
+    if lifted and code is not None:  # a method of a module, which counts as the first argument; `nn.remat` takes the class
+        owner = code.co_qualname.rpartition(f".{code.co_name}")[0].rpartition(".")[2]
+        text = f"nn.remat({owner or origin.function}, static_argnums=({numbers}{',' * (len(names) == 1)}))"
+        return Fix(says, code=text, when=when)
+    function = "f" if origin.function == "lambda" else origin.function
+    return Fix(says, code=f"jax.checkpoint({function}, static_argnums=({numbers}{',' * (len(names) == 1)}))", when=when)
 
 
 def _is_jit(node: ast.expr) -> bool:
