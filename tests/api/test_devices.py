@@ -60,6 +60,12 @@ facts["pieces"] = [refused(lambda: f())[1] for f in (
     lambda: make((4, 4), halves, pieces[0]), lambda: jax.make_array_from_callback((4, 4), P("i"), lambda i: ones))]
 keys = jax.make_array_from_callback((2,), halves, lambda i: jax.random.split(jax.random.key(0))[i])
 facts["keys"] = jax.random.key_data(keys).tolist() == jax.random.key_data(jax.random.split(jax.random.key(0))).tolist()
+def under(given):
+    with jax.set_mesh(mesh):
+        return jax.jit(lambda v: v * 2)(given)
+
+facts["set mesh"] = [refused(lambda: under(x)), refused(lambda: under(jax.device_put(np.ones((4, 4)), halves))),
+                     under(y).sharding == split, under(np.ones(2)).sharding.is_fully_replicated]
 facts["gradient"] = [sorted(d.id for d in jax.grad(
     lambda v: jax.device_put(v * v, devices[1], src=devices[0]) * 2.0)(jax.device_put(3.0, devices[0])).devices())]
 print(json.dumps(facts))
@@ -117,3 +123,8 @@ def test_pieces_that_do_not_fit_are_told(facts: dict[str, Any]) -> None:
 
 def test_an_array_of_keys_is_made_piece_by_piece(facts: dict[str, Any]) -> None:
     assert facts["keys"]
+
+
+def test_what_lies_elsewhere_than_the_mesh_that_is_set_is_told(facts: dict[str, Any]) -> None:
+    told = ["IncompatibleDevicesError", "`<lambda>` would run on other devices than those of the mesh that is set."]
+    assert facts["set mesh"] == [told, told, True, True]

@@ -52,6 +52,8 @@ mine = {"a": np.arange(3.0) + me, "b": me == 1}
 tell("broadcast", [x.tolist() for x in jax.tree.leaves(multihost_utils.broadcast_one_to_all(mine))])
 tell("from the second", [x.tolist() for x in jax.tree.leaves(multihost_utils.broadcast_one_to_all(mine, is_source=me == 1))])
 tell("two sources", error_of(lambda: multihost_utils.broadcast_one_to_all(mine, is_source=True)))
+with jax.set_mesh(jax.sharding.Mesh(np.array(jax.devices()), ("all",))):  # it has no say in what processes exchange
+    tell("within a mesh", multihost_utils.process_allgather(np.float32(me)))
 tell("stacked", [x.tolist() for x in jax.tree.leaves(multihost_utils.process_allgather(mine))])
 tell("differ", error_of(lambda: multihost_utils.assert_equal({"seed": me, "same": 1}, "before training")))
 tell("crossed", error_of(lambda: multihost_utils.sync_global_devices("saved" if me else "loaded")))
@@ -181,6 +183,7 @@ def test_both_know_all_devices(run: Any) -> None:
 def test_values_are_exchanged(run: Any) -> None:
     for me, told in enumerate(run[0]):
         assert told["broadcast"] == [[0, 1, 2], False] and told["from the second"] == [[1, 2, 3], True]
+        assert told["within a mesh"] == [0, 1]
         assert told["stacked"] == [[[0, 1, 2], [1, 2, 3]], [False, True]]
         assert told["two sources"][0] == "SourceError" and "processes 0, 1" in told["two sources"][1]
         if me == 0:

@@ -14,10 +14,12 @@ from perspicax.api.process_errors import LocalSpecError, ProcessesDifferError, S
 from perspicax.api.wrapping import public
 from perspicax.binding import coordination
 from perspicax.core import tree
+from perspicax.core.option import Override
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.xla import client
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.mesh import current_mesh
 from perspicax.xla.processes import membership
 from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -58,7 +60,13 @@ def _over_processes(values: np.ndarray, combine: Callable[[Any], Any]) -> np.nda
     mine = device_put(values[None], client.local_devices()[0])
     stacked = make_array_from_single_device_arrays((len(firsts), *values.shape),
                                                    NamedSharding(mesh, PartitionSpec("processes")), [mine])
-    return np.asarray(_placing(combine, NamedSharding(mesh, PartitionSpec()))(stacked).addressable_data(0))
+    return np.asarray(_placed(combine, NamedSharding(mesh, PartitionSpec()), stacked).addressable_data(0))
+
+
+def _placed(function: Callable[[Any], Any], where: Any, x: Any) -> Any:
+    """The result of a function, lying as `where` says, whatever mesh the user has set."""
+    with Override(current_mesh, None):
+        return _placing(function, where)(x)
 
 
 @functools.lru_cache(maxsize=64)
@@ -158,7 +166,7 @@ def _collected(x: ArrayImpl) -> np.ndarray:
     if placed.is_fully_replicated:
         return np.asarray(x.addressable_data(0))
     mesh = placed.mesh if isinstance(placed, NamedSharding) else Mesh(np.array(placed.devices, object), ("devices",))
-    return np.asarray(_placing(_same, NamedSharding(mesh, PartitionSpec()))(x).addressable_data(0))
+    return np.asarray(_placed(_same, NamedSharding(mesh, PartitionSpec()), x).addressable_data(0))
 
 
 @public
@@ -275,7 +283,7 @@ def _to_local(x: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
         return x
     whole, local = NamedSharding(mesh, spec), _local(mesh)
     if not x.sharding.is_equivalent_to(whole, x.ndim):
-        x = _placing(_same, whole)(x)
+        x = _placed(_same, whole, x)
     shape = tuple([n // f for n, f in zip(x.shape, _factors(mesh, local, spec, x.ndim))])
     return make_array_from_single_device_arrays(shape, NamedSharding(local, spec),
                                                 [shard.data for shard in x.addressable_shards])

@@ -20,6 +20,7 @@ from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like, with_leading_axis
 from perspicax.xla.errors import IncompatibleDevicesError
+from perspicax.xla.mesh import current_mesh
 from perspicax.xla.sharding import NamedSharding
 from perspicax.xla.sharding_errors import ShardingFitError
 
@@ -247,6 +248,9 @@ def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, dona
     placed, committed = dispatch.common_placement(arrays, name, lambda: argument_names(closed, len(arrays)))
     if explicit:
         placed, committed = _explicit_placement(explicit, arrays, in_shardings, name), True
+    mesh = current_mesh.value
+    if mesh is not None and committed and mesh.device_tuple and placed.devices != mesh.device_tuple:
+        dispatch.refuse_other_devices(arrays, placed, mesh, name, argument_names(closed, len(arrays)))
     if len(placed.devices) > 1:
         _check_result_shardings(closed, out_shardings, name)
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,

@@ -321,18 +321,31 @@ def common_placement(arrays: Sequence[ArrayImpl], what: str,
             if found is None:
                 found = place[0]
             elif found is not place[0] and found.devices != place[0].devices:
-                called = names() if names is not None else ()
-                places = [f"{f'`{called[i]}`, ' if i < len(called) else ''}{a.aval.str_short()} on {_device_text(a)}"
-                          for i, a in enumerate(arrays) if a._committed]
-                raise IncompatibleDevicesError(what=what, placements=tuple(places))
+                raise IncompatibleDevicesError(what=what, placements=_places_of(arrays, names() if names is not None else ()))
     if found is None:
         found = shardings.default_sharding()
         return found, len(found.devices) > 1
     return found, True
 
 
-def _device_text(x: ArrayImpl) -> str:
-    devices = x.sharding.devices
+def refuse_other_devices(arrays: Sequence[ArrayImpl], placed: Any, mesh: Any, what: str, names: Sequence[str]) -> None:
+    """Raise: `what` would run where `placed` says, and not on the devices of the mesh that is set.
+
+    Raises:
+        IncompatibleDevicesError: always.
+    """
+    places = _places_of(arrays, names, placed.devices)
+    raise IncompatibleDevicesError(what=what, placements=places or (f"a sharding asks for {_devices_text(placed.devices)}",),
+                                   mesh=_devices_text(mesh.device_tuple))
+
+
+def _places_of(arrays: Sequence[ArrayImpl], names: Sequence[str], devices: Any = None) -> tuple[str, ...]:
+    """Where the committed ones among arrays are, or those on `devices`."""
+    return tuple([f"{f'`{names[i]}`, ' if i < len(names) else ''}{a.aval.str_short()} on {_devices_text(a.sharding.devices)}"
+                  for i, a in enumerate(arrays) if a._committed and devices in (None, a.sharding.devices)])
+
+
+def _devices_text(devices: Sequence[Any]) -> str:
     names = [f"{d.platform}:{d.id}" for d in devices]
     return ", ".join(names) if len(names) <= 4 else f"{len(names)} devices, {names[0]}, {names[1]}, …, {names[-1]}"
 

@@ -155,14 +155,29 @@ class DLPackError(PerspicaxError, TypeError, ValueError, BufferError):
 
 
 class IncompatibleDevicesError(PerspicaxError, ValueError):
-    """Operands of one operation are committed to different devices."""
+    """Operands of one operation are committed to different devices, or to others than those of the mesh that is set.
+
+    Attributes:
+        what: the function.
+        placements: what lies where.
+        mesh: the mesh that is set, if it is that which does not fit.
+    """
 
     what: str
     placements: tuple[str, ...]
+    mesh: str = ""
 
     @property
     def report(self) -> Report:
         listing = "; ".join(self.placements)
+        if self.mesh:
+            return Report(says=f"`{self.what}` would run on other devices than those of the mesh that is set.",
+                          primary=self.position,
+                          why=f"while a mesh is set, what is compiled runs on its devices, in their order: {self.mesh}; but: "
+                              f"{listing}",
+                          fixes=(Fix("put the arrays there first, here whole on each device",
+                                     code="x = jax.device_put(x, jax.P())"),
+                                 Fix("set the mesh on whose devices they are", code="with jax.set_mesh(mesh):\n    ...")))
         return Report(says=f"`{self.what}` was given arrays that are committed to different devices.",
                       primary=self.position, why=f"one program runs on one set of devices, but: {listing}",
                       fixes=(Fix("put them on the same devices first", code="y = jax.device_put(y, x.sharding)"),))
