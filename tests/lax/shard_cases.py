@@ -120,6 +120,16 @@ CASES["gathered, unchecked"] = _case(lambda n: lambda a: n.np.sin(n.lax.all_gath
 CASES["moved"] = _case(
     lambda n: lambda a: n.np.sin(n.lax.ppermute(n.lax.all_to_all(n.np.cos(a), "y", 0, 1, tiled=True), "x", [(0, 1), (3, 0)])),
     xy, xy, A, outer=grad(1))
+CASES["nested"] = _case(
+    lambda n: lambda a: 2 * n.jax.shard_map(
+        lambda b: n.lax.psum_scatter(n.lax.all_gather(n.np.sin(b), "x", axis=1, tiled=True) * (1. + n.lax.axis_index("x")), "x",
+                                     scatter_dimension=1, tiled=True),
+        in_specs=n.P("x"), out_specs=n.P("x"), axis_names={"x"}, check_vma=False)(a),
+    lambda n: n.P(None, "y"), lambda n: n.P(None, "y"), A, outer=grad(1), axis_names={"y"}, check_vma=False)
+CASES["groups"] = _case(
+    lambda n: lambda a: n.np.sin(n.lax.psum_scatter(n.lax.psum(a, "x", axis_index_groups=[[0, 1], [2, 3]]), "x", tiled=True,
+                                                    axis_index_groups=[[0, 2], [1, 3]])),
+    xy, xy, A, outer=grad(1), check_vma=False)
 for _name, _checks in (("checked", True), ("unchecked", False)):
     CASES[f"whole operand, {_name}"] = _case(
         lambda n: n.jax.checkpoint(lambda w, a: n.lax.psum_scatter(n.np.sin(w * a), "y", scatter_dimension=1, tiled=True)),

@@ -135,8 +135,7 @@ def _in_memory(sharding: Any, space: MemorySpace) -> Any:
 
 def _placed(value: np.ndarray, aval: Any, placed: Any) -> ArrayImpl:
     try:
-        if len(placed.devices) == 1:
-            placed.check_compatible_aval(aval.shape)
+        placed.check_compatible_aval(aval.shape)  # keys have more axes in memory
         return arrays.place(value, aval, placed, True)
     except ShardingFitError as error:
         error.type_text, error.function = aval.str_short(), "device_put"
@@ -148,6 +147,22 @@ def _type(aval: Any, placed: Any) -> Any:
     if placed is None or isinstance(placed, MemorySpace) or not (placed.splits_types or aval.explicit is not None):
         return aval
     return aval.laid(part_of_type(placed, aval.ndim))
+
+
+def _types(*avals: Any, devices: tuple, **_: Any) -> list[Any]:
+    """The types of values that were put.
+
+    Raises:
+        ShardingFitError: a place cannot split one so.
+    """
+    for i, (aval, placed) in enumerate(zip(avals, devices)):
+        if isinstance(placed, NamedSharding) and not placed.open and not aval.symbolic:
+            try:
+                placed.shard_shape(aval.shape)
+            except ShardingFitError as error:
+                error.operand, error.type_text, error.function = i, aval.str_short(), "device_put"
+                raise
+    return [_type(a, s) for a, s in zip(avals, devices)]
 
 
 def _evaluate(*args: Any, devices: tuple, srcs: tuple, copy_semantics: tuple) -> list[ArrayImpl]:
@@ -212,7 +227,7 @@ def _emit(b: Any, *operands: Value, devices: tuple, srcs: tuple, copy_semantics:
 
 device_put_p = Primitive(
     "device_put", params=("devices", "srcs", "copy_semantics"), multiple_results=True,
-    type_rule=lambda *avals, devices, **_: [_type(a, s) for a, s in zip(avals, devices)],
+    type_rule=_types,
     jvp=_jvp, transpose=_transpose, batch=_batch, emit=_emit, evaluate=_evaluate, handles_extended=True,
     source="the placement of a value")
 device_put_p.extra["knows_shardings"] = True
