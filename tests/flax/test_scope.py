@@ -155,6 +155,27 @@ def test_what_is_no_key_is_refused(rngs: Any) -> None:
         init(lambda scope: 1)(rngs)
 
 
+def test_a_stream_whose_name_is_no_text_is_told_by_its_name() -> None:
+    with pytest.raises(InvalidRngTypeError) as error:
+        init(lambda scope: 1)({3: KEY})
+    assert (error.value.kind, error.value.name) == ("not_name", "3")
+
+
+def test_modules_in_frozen_dicts_are_set_in() -> None:
+    class Holder(nn.Module):
+        parts: Any
+
+    inner = repr(nn.Sequential(()))
+    assert "\n" in inner
+    shown = "\n" + " " * 8
+    assert f"a: {inner}".replace("\n", shown) in repr(Holder(freeze({"a": nn.Sequential(())})))
+
+
+def test_lazy_init_of_a_module_returns_sorted_dicts() -> None:
+    made = nn.Dense(2).lazy_init(KEY, jax.ShapeDtypeStruct((2, 3), np.float32))
+    assert list(made["params"]) == ["bias", "kernel"]  # as Flax does, by which checkpoints are compared
+
+
 def test_a_missing_key_in_a_lifted_transformation_names_the_argument() -> None:
     mapped = lift.vmap(dense, {"params": 0}, {})
     with pytest.raises(errors.InvalidRngError) as error:

@@ -70,7 +70,8 @@ class InvalidRngError(AppliedError):
         name: the stream that was asked for, `dropout`.
         scope_path: the module that asked.
         given: the streams that were passed.
-        kind: `missing`, `not_key` (a value in `rngs` is no key), `not_dict` (`rngs` itself is neither), or empty.
+        kind: `missing`, `not_key` (a value in `rngs` is no key), `not_name` (a name there is no string), `not_dict` (`rngs`
+            itself is neither), or empty.
         value: what stands there instead of a key.
     """
 
@@ -106,6 +107,11 @@ class InvalidRngError(AppliedError):
                          f"but {passed}.",
                     why=f"random keys reach a module through `rngs`, one for each stream{only}{inside}",
                     fixes=(*meant_fixes(name, self.given), *carried, fix))
+            case "not_name":
+                return Report(
+                    says=f"`rngs` has a key under {name}, which is no name.",
+                    why="each entry of `rngs` belongs to a stream, whose name is a string",
+                    fixes=(Fix(code="rngs={'params': jax.random.key(0), 'dropout': jax.random.key(1)}"),))
             case "not_key":
                 return Report(
                     says=f"`rngs[{name!r}]` is no random key: {self.value}.",

@@ -68,7 +68,7 @@ def run_lazily(fn: Callable[..., Any], keys: Any, args: Sequence[Any], kwargs: M
             try:
                 trace.debug = DebugInfo("lazy_init", name)
                 shaped: Any = tree_util.tree_map(given, (keys, args))
-                result = _with_values(fn(shaped[0], *shaped[1], **kwargs))
+                result = _mapped(fn(shaped[0], *shaped[1], **kwargs))  # sorted, as an abstract evaluation returns it
             except errors.UnexpectedTracerError:
                 pass
             else:

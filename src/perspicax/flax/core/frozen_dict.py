@@ -212,7 +212,7 @@ def _drawn(entries: Mapping[Any, Any], num_spaces: int, depth: int) -> str:
         elif isinstance(value, dict):
             text = _drawn(value, num_spaces, depth + 1)
         else:
-            text = repr(value)
+            text = repr(value).replace("\n", "\n" + inner)
         lines.append(f"{inner}{key}: {text},\n")
     return "{\n" + "".join(lines) + outer + "}"
 

@@ -80,8 +80,10 @@ def checked_rngs(rngs: Any) -> dict[str, Any]:
     if not isinstance(rngs, Mapping):
         raise InvalidRngTypeError("", kind="not_dict", value=_described(rngs))
     for name, value in rngs.items():
-        if not isinstance(name, str) or not is_key(value):
-            raise InvalidRngTypeError("", kind="not_key", name=str(name), value=_described(value))
+        if not isinstance(name, str):
+            raise InvalidRngTypeError("", kind="not_name", name=repr(name))
+        if not is_key(value):
+            raise InvalidRngTypeError("", kind="not_key", name=name, value=_described(value))
     return dict(rngs)
 
 

@@ -180,24 +180,27 @@ class TransformArgumentError(FlaxError, AttributeError, TypeError):
     @property
     def report(self) -> Report:
         name = self.transform
-        called, plain = _CALLED_AT_ONCE.get(name, (f"nn.{name}(lambda module, x: module(x))(self, x)", f"jax.{name}(f)(x)"))
+        called, plain = _OTHERWISE_WRITTEN.get(name, (
+            f"nn.{name}(lambda module, x: module(x))(self, x)",
+            f"jax.{name}(f)(x)" if name in ("jit", "vmap", "remat", "checkpoint", "custom_vjp") else ""))
         return Report(
             says=f"A function that `nn.{name}` has transformed was called with {self.given} as its first argument.",
             why="its first argument is the module whose variables it uses: the transformation carries them in and out",
-            fixes=(Fix("pass the module", code=called),
-                   Fix("for a function without variables, use the transformation of JAX", code=plain)))
+            fixes=(Fix("pass the module", code=called), *([Fix(
+                "for a function without variables, use the transformation of JAX", code=plain)] if plain else [])))
 
 
-_CALLED_AT_ONCE = {
+_OTHERWISE_WRITTEN = {
     "cond": ("nn.cond(pred, true_fun, false_fun, self, x)", "jax.lax.cond(pred, true_fun, false_fun, x)"),
     "switch": ("nn.switch(index, branches, self, x)", "jax.lax.switch(index, branches, x)"),
+    "scan": ("nn.scan(body)(self, carry, xs)", "jax.lax.scan(body, carry, xs)"),
     "while_loop": ("nn.while_loop(cond_fun, body_fun, self, carry)", "jax.lax.while_loop(cond_fun, body_fun, carry)"),
     "vjp": ("nn.vjp(f, self, x)", "jax.vjp(f, x)"),
     "jvp": ("nn.jvp(f, self, (x,), (dx,), {})", "jax.jvp(f, (x,), (dx,))"),
     "grad": ("nn.grad(f, self, x)", "jax.grad(f)(x)"),
     "value_and_grad": ("nn.value_and_grad(f, self, x)", "jax.value_and_grad(f)(x)"),
 }
-"""How the transformations are written that take the arguments of the function themselves: with a module, and JAX's."""
+"""How the transformations are written that JAX has in another form: with a module, and JAX's."""
 
 
 def class_of(module: Any) -> str:
