@@ -56,6 +56,8 @@ with jax.set_mesh(jax.sharding.Mesh(np.array(jax.devices()), ("all",))):  # it h
     tell("within a mesh", multihost_utils.process_allgather(np.float32(me)))
 tell("stacked", [x.tolist() for x in jax.tree.leaves(multihost_utils.process_allgather(mine))])
 tell("differ", error_of(lambda: multihost_utils.assert_equal({"seed": me, "same": 1}, "before training")))
+tell("shapes", error_of(lambda: multihost_utils.process_allgather({"a": np.ones(3 + me)})))
+tell("names", error_of(lambda: multihost_utils.broadcast_one_to_all({"ab"[me]: np.ones(3)})))
 tell("crossed", error_of(lambda: multihost_utils.sync_global_devices("saved" if me else "loaded")))
 tell("late", error_of(lambda: multihost_utils.sync_global_devices("slow", timeout=0.3) if me else time.sleep(0.8)))
 
@@ -186,6 +188,11 @@ def test_values_are_exchanged(run: Any) -> None:
         assert told["within a mesh"] == [0, 1]
         assert told["stacked"] == [[[0, 1, 2], [1, 2, 3]], [False, True]]
         assert told["two sources"][0] == "SourceError" and "processes 0, 1" in told["two sources"][1]
+        for what, shown in (("shapes", f"['a'] is float64[{3 + me}] here and float64[{4 - me}] there"),
+                            ("names", "['a'] is float64[3] here and missing there" if me == 0 else
+                             "['b'] is float64[3] here and missing there")):
+            assert told[what][0] == "ProcessesDifferError" and shown in told[what][1]
+            assert f"Process {me} has other values than process {1 - me}" in told[what][1]
         if me == 0:
             assert told["differ"] == []
         else:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +30,7 @@ __all__ = [
     "process_allgather", "reached_preemption_sync_point", "sync_global_devices",
 ]
 
+LONGEST_NOTE = 10**5  # characters
 LONGEST = 10.0**8  # seconds; a barrier without a limit of its own ends when a process is lost
 
 
@@ -75,6 +78,31 @@ def _placing(function: Callable[[Any], Any], placed: Any) -> Callable[[Any], Any
     return jit(function, out_shardings=placed)
 
 
+def _check_alike(function: str, in_tree: Any, arrays: list[np.ndarray]) -> None:
+    """Compare the types of what processes exchange: XLA would end a process, or mix up values.
+
+    Raises:
+        ProcessesDifferError: they differ, in structure, shapes or dtypes.
+        BarrierNamesError: another process waits for something else.
+        ProcessLostError: one is gone.
+    """
+    us = membership.current()
+    if us is None:
+        return
+    paths = [keystr(path) for path, _ in tree.tree_flatten_with_path(in_tree)[0]]
+    mine = json.dumps([[path, f"{x.dtype}{list(x.shape)}"] for path, x in zip(paths, arrays)])
+    if len(mine) > LONGEST_NOTE:  # of very many leaves only whether they differ
+        mine = json.dumps([["", f"a tree of {len(arrays)} leaves, {hashlib.sha256(mine.encode()).hexdigest()[:8]}"]])
+    notes = us.link.barrier(f"{function}: what is exchanged", LONGEST, here=True, note=mine)
+    other = next((p for p, note in sorted(notes.items()) if note != mine), None)
+    if other is not None:
+        here, there = dict(json.loads(mine)), dict(json.loads(notes[other]))
+        different = [(path, here.get(path, "missing"), there.get(path, "missing")) for path in {**here, **there}
+                     if here.get(path) != there.get(path)]
+        raise ProcessesDifferError(paths=tuple(different), me=us.process, other=other, message=f"`{function}` needs values of "
+                                   "the same structure, shapes and dtypes in all processes")
+
+
 def _same(x: Any) -> Any:
     return x
 
@@ -110,6 +138,7 @@ def broadcast_one_to_all(in_tree: Any, is_source: bool | None = None) -> Any:
 
     Raises:
         SourceError: no process or several are the source.
+        ProcessesDifferError: the values are of other structures, shapes or dtypes in some processes.
         ProcessLostError: a process is gone.
 
     Bits are kept, and so are dtypes of 64 bits. Differs: JAX computes in its own dtypes.
@@ -118,6 +147,7 @@ def broadcast_one_to_all(in_tree: Any, is_source: bool | None = None) -> Any:
     arrays = [np.asarray(x) for x in leaves]
     if client.process_count() == 1:
         return structure.unflatten(arrays)
+    _check_alike("broadcast_one_to_all", in_tree, arrays)
     chosen = client.process_index() == 0 if is_source is None else bool(is_source)
     flags = np.zeros(client.process_count(), np.uint8)
     flags[client.process_index()] = chosen
@@ -142,12 +172,15 @@ def process_allgather(in_tree: Any, tiled: bool = False) -> Any:
         The tree with NumPy arrays. Numbers get a new axis in any case.
 
     Raises:
+        ProcessesDifferError: the values are of other structures, shapes or dtypes in some processes.
         ProcessLostError: a process is gone.
     """
     leaves, structure = tree.tree_flatten(in_tree)
     own = [i for i, x in enumerate(leaves) if not (isinstance(x, ArrayImpl) and not x.is_fully_addressable)]
     arrays = [np.asarray(leaves[i]) for i in own]
     count = client.process_count()
+    if count > 1 and len(own) == len(leaves):  # those over several processes are of all of them
+        _check_alike("process_allgather", in_tree, arrays)
     rows = [arrays] if count == 1 else [
         _unpacked(row, arrays) for row in _over_processes(_packed(arrays), _same)] if own else []
     found = dict(zip(own, zip(*rows)))

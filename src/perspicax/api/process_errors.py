@@ -18,18 +18,20 @@ class ProcessesDifferError(PerspicaxError, AssertionError):
         paths: where in the tree, with this process's value and that of process 0.
         me: this process.
         message: what the caller says of it.
+        other: the one it is compared with.
     """
 
     paths: tuple[tuple[str, str, str], ...]
     me: int
     message: str = ""
+    other: int = 0
 
     @property
     def report(self) -> Report:
         shown = "; ".join(f"{path or 'the value'} is {mine} here and {theirs} there" for path, mine, theirs in self.paths[:6])
         more = f"; {len(self.paths) - 6} more differ" if len(self.paths) > 6 else ""
         lead = f"{self.message.rstrip('.')}. " if self.message else ""
-        return Report(says=f"{lead}Process {self.me} has other values than process 0: {shown}{more}.",
+        return Report(says=f"{lead}Process {self.me} has other values than process {self.other}: {shown}{more}.",
                       why="all processes must have the same here",
                       fixes=(Fix("take those of process 0", code="multihost_utils.broadcast_one_to_all(values)"),))
 
