@@ -171,7 +171,7 @@ def _reflected(noise: Any) -> tuple[Any, Any]:
 
 _reflected_program = FixedProgram("orthogonal", _reflected, fast=True)
 _orthogonalized = Staged(_orthogonal_factor, inline=True, fast=True)
-_orthogonal_samples = Composite(_orthogonal)
+_orthogonal_samples = Composite(_orthogonal, price=1.)
 
 
 @public
