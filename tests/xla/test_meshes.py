@@ -165,6 +165,8 @@ CASES = {
         free, P("x")))()] for f in (lambda x: X.reshard(x, NS(free, P("y", "x"))), lambda x: X.reshard(x * 2, NS(free, P())),
                                     lambda x: X.device_put(x + 1, NS(free, P(None, "x"))), lambda x: (x + 3).copy(),
                                     lambda x: X.device_put(X.reshard(x, NS(free, P())), NS(free, P("x", "y"))))],
+    "constrained within parts": lambda: X.shard_map(lambda a: lax.with_sharding_constraint(a, on("x")), mesh=mesh,
+                                                    in_specs=P("x"), out_specs=P("x"))(A),
     "put in jit, uneven": lambda: X.jit(lambda a: X.device_put(a, on("x")))(A[:7]),
     "keys put, rank": lambda: X.device_put(X.random.split(X.random.key(0), 8), on("x", "y")),
     "put in jit": lambda: (lambda x: [len(x.devices()), np.asarray(x).tolist()])(X.jit(lambda a: X.device_put(a,

@@ -16,6 +16,7 @@ from perspicax.lax.operand import operand
 from perspicax.lax.placement import ArrayCopySemantics, put
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jit_primitive import run_jaxpr, shardings_asked_for
+from perspicax.transform.mesh_scope import manual_axes
 from perspicax.xla import explicit as splits
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.array_errors import NotADeviceError
@@ -229,8 +230,11 @@ def _check(x: Any, sharding: Any, function: str, allowed: AxisType) -> None:
     """Raise for mesh axes of another type, and for more axes than the array has."""
     aval: Any = get_aval(x)
     if isinstance(sharding, NamedSharding):
-        mesh = sharding.mesh
+        mesh, here = sharding.mesh, manual_axes()
         for name in [n for part in sharding.spec for n in names_in(part)]:
+            if name in here:
+                raise MeshAxisError(kind="manual", spec=repr(sharding.spec), axis=name, mesh=str(mesh), axes=mesh.axis_names,
+                                    function=function)
             if mesh.axis_types[mesh.axis_names.index(name)] is not allowed:
                 raise MeshAxisError(kind="type", spec=repr(sharding.spec), axis=name, mesh=str(mesh), axes=mesh.axis_names,
                                     function=function, wanted=allowed.name)

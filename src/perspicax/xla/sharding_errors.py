@@ -142,7 +142,7 @@ class MeshAxisError(PerspicaxError, ValueError):
     """A specification names an axis that the mesh does not have, or one twice, or one of a type that excludes it.
 
     Attributes:
-        kind: "unknown", "twice", "unreduced" or "type".
+        kind: "unknown", "twice", "unreduced", "manual" (within `shard_map` over it) or "type".
         spec: the specification, as it shows.
         axis: the name.
         mesh: the mesh, as it shows.
@@ -182,6 +182,12 @@ class MeshAxisError(PerspicaxError, ValueError):
                               why="only types can say that an array is a sum that has not been made yet; the mesh is "
                                   f"{self.mesh}",
                               fixes=(Fix(code="jax.make_mesh(sizes, names, axis_types=(AxisType.Explicit,) * n)"),))
+            case "manual":
+                return Report(says=f"`{self.function}` was given {self.spec} where each device runs its own part along "
+                                   f"{self.axis!r}.",
+                              why="within `shard_map` a value is one device's part: it cannot be split again by the axis that "
+                                  "made the parts",
+                              fixes=(Fix("say before or after the call how the whole lies, by `in_specs` and `out_specs`"),))
         other = "jax.reshard" if self.function == "with_sharding_constraint" else "jax.lax.with_sharding_constraint"
         return Report(says=f"`{self.function}` was given {self.spec}; {self.axis!r} is not of the type {self.wanted}.",
                       why=f"the mesh is {self.mesh}. Axes of the type Auto are left to the compiler, which "
