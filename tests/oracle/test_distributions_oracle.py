@@ -85,6 +85,14 @@ def test_samples_under_jit_are_bit_equal(name):
     same(perspicax.jit(lambda k: f(ours, k, (7,)))(ours.key(SEED)), jax.jit(lambda k: f(theirs, k, (7,)))(theirs.key(SEED)))
 
 
+def test_truncated_normal_has_derivatives_by_its_bounds():
+    found = []
+    for lib in (perspicax, jax):
+        f = lambda x, lib=lib: lib.random.truncated_normal(lib.random.key(3), x, x + 3., (4,)).sum()
+        found.append(float(lib.grad(f)(-1.)))
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
 def test_double_sided_maxwell_within_one_ulp_of_the_length():
     """XLA contracts multiplication and sum, in one program and not in the other; then `loc` may cancel most of it."""
     f = lambda r, k: r.double_sided_maxwell(k, 1., 2., (50,))

@@ -16,7 +16,7 @@ from perspicax.lax.elementwise import abs as absolute
 from perspicax.lax.elementwise import add, div, log, mul, neg, sign, sub
 from perspicax.lax.elementwise import max as maximum
 from perspicax.lax.elementwise import min as minimum
-from perspicax.lax.markers import optimization_barrier
+from perspicax.lax.markers import optimization_barrier, stop_gradient
 from perspicax.lax.shape import broadcast_to_rank
 from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.special import erf, erf_inv
@@ -204,7 +204,7 @@ def _truncated_normal(key: Any, lower: Any, upper: Any, *, shape: tuple[int, ...
     u = uniform_of(key, erf(div(lower, root)), erf(div(upper, root)), shape, dtype)
     found = mul(root, erf_inv(u))
     infinity = _number(np.inf, dtype)
-    inside = [broadcast_to_rank(nextafter(x, end), len(shape))
+    inside = [broadcast_to_rank(nextafter(stop_gradient(x), end), len(shape))
               for x, end in ((lower, infinity), (upper, neg(infinity)))]
     return _clip(found, *inside)
 
