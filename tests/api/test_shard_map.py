@@ -301,3 +301,18 @@ def test_checks_tell_the_devices_on_which_they_failed(facts: dict[str, Any]) -> 
     assert again == ["x is 16.0"]  # what is handed on is one error
     assert two == [*[f"{i}: x is 0.0" for i in range(4)], *rows]  # of four devices beside eight, the first that failed
     assert division == ["2: division by zero"] and indices == [f"{i}: {beyond.format(i)}" for i in (3, 4)]
+
+
+def test_the_abstract_mesh_tells_what_is_manual() -> None:
+    seen: list[Any] = []
+
+    def body(a: Any) -> Any:
+        seen.append(jax.sharding.get_abstract_mesh())
+        return a if "y" in seen[-1].manual_axes else lax.with_sharding_constraint(a, P(None, "y"))  # in terms of this mesh
+
+    x = np.ones((2, 2), np.float32)
+    for names in ({"x"}, {"x", "y"}):
+        jax.jit(jax.shard_map(body, mesh=MESH, in_specs=P("x"), out_specs=P("x"), axis_names=names))(x)
+        assert set(seen[-1].manual_axes) == names
+        assert seen[-1].axis_names == MESH.axis_names
+    assert jax.sharding.get_abstract_mesh().empty

@@ -11,6 +11,7 @@ from perspicax.api.wrapping import public
 from perspicax.core.config import local
 from perspicax.core.option import Override
 from perspicax.diagnose.boundary import public_methods
+from perspicax.transform.mesh_scope import manual_axes, mesh_in_scope
 from perspicax.xla import client
 from perspicax.xla import mesh as meshes
 from perspicax.xla.mesh import AbstractMesh, AxisType, Mesh
@@ -118,5 +119,12 @@ def get_mesh() -> Mesh:
 
 @public
 def get_abstract_mesh() -> AbstractMesh:
-    """The axes of the current mesh, also while a function is traced; none where there is no mesh."""
-    return meshes.get_abstract_mesh()
+    """The axes of the current mesh, also while a function is traced; none where there is no mesh.
+
+    Inside `shard_map` that is its mesh; the axes over which the function was mapped are manual.
+    """
+    mesh = mesh_in_scope()
+    if mesh is None:
+        return meshes.get_abstract_mesh()
+    abstract = mesh if isinstance(mesh, AbstractMesh) else mesh.abstract_mesh
+    return abstract.update_axis_types(dict.fromkeys(manual_axes(), AxisType.Manual))

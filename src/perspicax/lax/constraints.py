@@ -16,7 +16,7 @@ from perspicax.lax.operand import operand
 from perspicax.lax.placement import ArrayCopySemantics, put
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jit_primitive import run_jaxpr, shardings_asked_for
-from perspicax.transform.mesh_scope import manual_axes
+from perspicax.transform.mesh_scope import manual_axes, mesh_in_scope
 from perspicax.xla import explicit as splits
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.array_errors import NotADeviceError
@@ -219,7 +219,9 @@ def _each(x: Any, given: Any, function: str, option: str) -> tuple[list, Sequenc
     found = []
     for place in places:
         if isinstance(place, PartitionSpec):
-            place = in_current_mesh(place, function, option, entered=function == "with_sharding_constraint")
+            mesh = mesh_in_scope() if function == "with_sharding_constraint" and current_mesh.value is None else None
+            place = NamedSharding(mesh, place) if mesh is not None else \
+                in_current_mesh(place, function, option, entered=function == "with_sharding_constraint")
         elif place is not None and not isinstance(place, Sharding):
             raise NotADeviceError(value=repr(place)[:60])
         found.append(place)

@@ -69,4 +69,9 @@ def manual_axes() -> frozenset:
     return frozenset([f.name for f in axis_frames() if isinstance(f, MeshAxis)])
 
 
-__all__ = ["MeshAxis", "MeshTrace", "checked_axes", "manual_axes", "mesh_axes"]
+def mesh_in_scope() -> Any:
+    """The mesh whose axes are in scope, innermost; `None` outside of `shard_map`."""
+    return next((f.mesh[0] for f in axis_frames() if isinstance(f, MeshAxis)), None)
+
+
+__all__ = ["MeshAxis", "MeshTrace", "checked_axes", "manual_axes", "mesh_axes", "mesh_in_scope"]
