@@ -16,6 +16,7 @@ from perspicax import random
 from perspicax.flax.linen import errors as linen_errors
 from perspicax.flax.linen import summary
 from perspicax.flax.linen.kw_only_dataclasses import dataclass, field
+from perspicax.flax.tree_errors import LiftError
 
 KEY = random.key(0)
 X = jnp.ones((2, 3))
@@ -416,3 +417,18 @@ def test_static_arguments_of_remat_are_given_by_position() -> None:
     with pytest.raises(TypeError) as caught:
         nn.remat(Doubled)().apply({}, 3.0, True, rngs={"dropout": jax.random.key(0)})
     assert "nn.remat(Doubled, static_argnums=(2,))" in [fix.code for fix in caught.value.report.fixes]  # type: ignore[attr-defined]
+
+
+def test_a_name_may_be_declared_as_what_it_is() -> None:
+    class Named(nn.Module):
+        name: str = ""
+
+    assert Named().name is None
+    assert Named(name="b").name == "b"
+
+
+def test_a_parent_without_variables_and_loops_without_lengths_are_told() -> None:
+    with pytest.raises(ValueError, match="bound to no variables"):
+        nn.Dense(2, parent=nn.Dense(3))
+    with pytest.raises(LiftError, match="no lengths"):
+        nn.remat_scan(nn.Dense, lengths=())(3).init(jax.random.key(0), jnp.ones((1, 3)))

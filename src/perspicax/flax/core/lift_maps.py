@@ -249,6 +249,9 @@ def remat_scan(body_fn: Callable[..., Any], lengths: Sequence[int], policy: Call
     """
     options: dict[str, Any] = {"variable_broadcast": variable_broadcast, "variable_carry": variable_carry,
                                "variable_axes": variable_axes, "split_rngs": split_rngs}
+    if not lengths:
+        raise LiftError(says="`remat_scan` was given no lengths.", why="there is one for each loop, the number of its steps",
+                        fixes=(Fix("say how many steps there are", code="lengths=(10, 100)"),))
     inner = body_fn if len(lengths) == 1 else remat_scan(body_fn, lengths[1:], policy, **options)
     step = remat(inner, policy=policy, prevent_cse=False)
     loop = scan(lambda scope, carry: (step(scope, carry), ()), length=lengths[0], **options)

@@ -141,6 +141,8 @@ class Module(ModuleBase):
         if isinstance(parent, Scope):
             put(self, "scope", parent)
         elif isinstance(parent, Module):
+            if parent.scope is None:
+                raise ModuleParentError(module=class_of(self), given=f"a `{class_of(parent)}` that is bound to no variables")
             if parent._state.in_setup and self.name is None:
                 return  # it gets its name when it is assigned
             self._enter(parent)

@@ -87,7 +87,7 @@ def complete_class(cls: type[Any], kw_only: bool) -> None:
 def make_dataclass(cls: type[Any], kw_only: bool) -> None:
     """Let `dataclasses` write the methods of a class whose fields end with `parent` and `name`."""
     own = inspect.get_annotations(cls)
-    if any(name in own for name in ("parent", "name")):
+    if "parent" in own or own.get("name", str) not in (str, "str", str | None, "str | None", "Optional[str]"):
         raise ReservedModuleAttributeError(dict(own), module=cls.__name__)
     last = (("parent", Any, field(default=unspecified_parent, repr=False, kw_only=True)),
             ("name", "str | None", field(default=None, kw_only=True)))
