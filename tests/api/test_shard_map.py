@@ -316,3 +316,8 @@ def test_the_abstract_mesh_tells_what_is_manual() -> None:
         assert set(seen[-1].manual_axes) == names
         assert seen[-1].axis_names == MESH.axis_names
     assert jax.sharding.get_abstract_mesh().empty
+
+
+def test_nothing_to_map_over_is_told() -> None:
+    with pytest.raises(PmapError, match="`rows` is float32"):
+        jax.pmap(lambda rows: rows)(np.zeros((0, 3), np.float32))

@@ -197,6 +197,9 @@ class PmapFunction:
                 (names[i], avals[i].str_short(), flat[i], n) for i, n in sizes.items()]))
         if self._axis_size is not None and self._axis_size != count:
             raise PmapError(function=self._name, kind="size", count=count, wanted=self._axis_size)
+        if not count:
+            i = next(iter(sizes))
+            raise PmapError(function=self._name, kind="empty", name=names[i], got=avals[i].str_short())
         return self._mesh(count), flat
 
     def _mesh(self, count: int) -> Mesh:

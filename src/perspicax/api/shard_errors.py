@@ -187,7 +187,7 @@ class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
 
     Attributes:
         function: the function that was mapped.
-        kind: "none", "size", "sizes", "devices", "axes", "rank", "static", "hash", "both", "nested" or "callable".
+        kind: "none", "empty", "size", "sizes", "devices", "axes", "rank", "static", "hash", "both", "nested" or "callable".
         got: what was given, as it shows.
         name: the argument in question.
         count: a number that does not fit.
@@ -221,6 +221,10 @@ class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
                               why="one entry of the mapped axis goes to each device; scalars and arguments with in_axes None "
                                   "have no such axis", fixes=(Fix("stack one value for each device",
                                                              code="jnp.stack([x] * jax.local_device_count())"),))
+            case "empty":
+                return Report(says=f"pmap of `{self.function}` maps over an axis without entries: `{self.name}` is {self.got}.",
+                              why="one entry goes to each device, and there would be none",
+                              fixes=(Fix("leave the call out where there is nothing to map over"),))
             case "size":
                 return Report(says=f"pmap of `{self.function}` was given axis_size={self.wanted}, but the mapped axis has "
                                    f"size {self.count}.", why="they are the same number",
