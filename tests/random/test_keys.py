@@ -261,6 +261,7 @@ def test_several_keys_where_one_is_expected():
 
 
 @pytest.mark.parametrize("seed, kind", [(1.5, "dtype"), (np.float32(1), "dtype"), ("a", "dtype"), (None, "dtype"),
+                                        (np.True_, "dtype"),
                                         ([1, 2], "shape"), (np.arange(3), "shape"), (random.key(0), "key")], ids=str)
 def test_what_is_no_seed(seed, kind):
     for make in (random.key, random.PRNGKey):
@@ -274,6 +275,8 @@ def test_ranges_of_seeds_and_of_folded_numbers():
         with pytest.raises(SeedRangeError):
             random.key(seed)
     assert words(random.key(-(1 << 63))).tolist() == [0, 0]
+    with pytest.raises(KeySeedError, match="complex"):
+        random.fold_in(random.key(0), 1j)
     for data in (-1, 1 << 32):
         with pytest.raises(SeedRangeError) as caught:
             random.fold_in(random.key(0), data)

@@ -142,7 +142,7 @@ def _seeded(function: str, seed: Any, generator: Generator) -> Any:
         raise KeySeedError(function=function, type_text=value_type_of(seed), kind="dtype") from None
     if aval.shape:
         raise KeySeedError(function=function, type_text=aval.str_short(), kind="shape")
-    if not dtypes.issubdtype(aval.dtype, np.integer) and aval.dtype != np.dtype(bool):
+    if not dtypes.issubdtype(aval.dtype, np.integer) and type(seed) is not bool:  # which Python takes for an integer
         raise KeySeedError(function=function, type_text=aval.str_short(), kind="dtype")
     offset = random_seed_offset.value
     if type(seed) is int:
@@ -354,6 +354,8 @@ def fold_in(key: Any, data: Any) -> Any:
             raise KeySeedError(function="fold_in", type_text=value_type_of(data), kind="dtype") from None
         if aval.shape or aval.extended:
             raise KeySeedError(function="fold_in", type_text=aval.str_short(), kind="key" if aval.extended else "shape")
+        if dtypes.issubdtype(aval.dtype, np.complexfloating):
+            raise KeySeedError(function="fold_in", type_text=aval.str_short(), kind="dtype")
         number = convert_element_type(data, UINT32)
     made = random_fold_in_p(found, number)
     return random_unwrap_p(made) if words else made
