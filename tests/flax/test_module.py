@@ -421,7 +421,7 @@ def test_static_arguments_of_remat_are_given_by_position() -> None:
 
 def test_a_name_may_be_declared_as_what_it_is() -> None:
     class Named(nn.Module):
-        name: str = ""
+        name: str | None = None
 
     assert Named().name is None
     assert Named(name="b").name == "b"

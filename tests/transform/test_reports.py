@@ -1,6 +1,8 @@
 """What reports of the transformations say: paths on both sides, and the user's own places."""
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -204,7 +206,10 @@ class TestRulesWithinScan:
         assert (error.names, error.function) == (("note",), "<lambda>")
         assert error.report.says.endswith("closes over `note`, whose trace has ended.")
         batched = lambda x: px.vmap(run)(x, np.zeros(3, np.float32)).sum()
+        ended = threading.Event()
+        threading.Thread(target=ended.wait, daemon=True).start()  # a thread that has nothing to do with it changes nothing
         assert "`note`" in str(raised(px.errors.UnexpectedTracerError, lambda: px.grad(batched)(XS)))
+        ended.set()
 
     def test_in_forward_mode(self, kind):
         run = self.loop(kind)

@@ -6,8 +6,10 @@ neither the value nor what keeps it.
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from perspicax.core.provenance import Provenance, provenance, traced_functions
@@ -72,9 +74,21 @@ class LeakedTracerError(UnexpectedTracerError):
 def leak_at_use(tracer: Tracer) -> Exception:
     """The error for a tracer that is used where its trace is not: after the trace, or in another thread."""
     facts = provenance(tracer)
-    if not tracer._trace.dead and threading.active_count() > 1:
+    if not tracer._trace.dead and _in_another_thread(tracer._trace):
         return UnexpectedTracerError(origin=facts, elsewhere=True)
     return UnexpectedTracerError(origin=facts, keeping=_keeping(tracer))
+
+
+def _in_another_thread(trace: Trace) -> bool:
+    """Whether a function is being traced by it in another thread: a frame there has the trace in a variable."""
+    me = threading.get_ident()
+    for thread, top in sys._current_frames().items():
+        frame: FrameType | None = None if thread == me else top
+        while frame is not None:
+            if any(value is trace for value in frame.f_locals.values()):
+                return True
+            frame = frame.f_back
+    return False
 
 
 def _keeping(tracer: Tracer) -> Keeping:

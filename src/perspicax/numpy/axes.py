@@ -70,7 +70,7 @@ def many_axes(axis: Any, ndim: int, function: str) -> tuple[int, ...]:
             found = _reduced.get((axis, ndim))
         except TypeError:  # a tuple of arrays
             found = None
-        if found is not None:
+        if found is not None and (kind is int or set(map(type, axis)) <= {int}):  # 1.0 and 1 are equal
             return found
     given = several(axis)
     if given is not None:

@@ -37,7 +37,7 @@ from perspicax.xla import emit, explicit, sharding
 from perspicax.xla.array import ArrayImpl, callback_cause, failure, made, noting, place, placement
 from perspicax.xla.compiled_sharding import compiled_sharding, replicated_like
 from perspicax.xla.emit import physical_aval
-from perspicax.xla.errors import DeletedArrayError, JaxRuntimeError
+from perspicax.xla.errors import JaxRuntimeError
 from perspicax.xla.pacing import way_to_run
 
 logger = logging.getLogger("jax")
@@ -326,7 +326,7 @@ class Executable:
         """XLA does not donate a buffer with a live NumPy view: drop the array's own.
 
         Raises:
-            DeletedArrayError: a buffer that is donated is also that of another argument; XLA would end the process.
+            JaxRuntimeError: a buffer that is donated is also that of another argument; XLA would end the process.
         """
         if len({id(x._buf) for x in args}) < len(args):
             self._check_given_once(args)
@@ -341,7 +341,8 @@ class Executable:
             if kept and x._buf is not None and before != i and (self.donated[i] or self.donated[before]):
                 known = len(self.arg_names) == len(args)
                 names = tuple([self.arg_names[k] if known else f"argument {k}" for k in (before, i)])
-                raise DeletedArrayError(type_text=x.aval.str_short(), donated_to=self.name.removeprefix("jit_"), twice=names)
+                raise JaxRuntimeError(status="INVALID_ARGUMENT", detail="the same buffer is given twice, and donated",
+                                      program=self.name.removeprefix("jit_"), twice=(*names, x.aval.str_short()))
 
     def _failed(self, error: Exception, args: Sequence[ArrayImpl]) -> Exception:
         for x, kept in zip(args, self.keep):

@@ -67,26 +67,16 @@ class DeletedArrayError(PerspicaxError, RuntimeError, ValueError):
         type_text: its type.
         donated_to, donated_at: the function to which it was donated, and where.
         what: what was done with it afterwards.
-        twice: two arguments of one call that are this same array, where one of them is donated.
     """
 
     type_text: str
     donated_to: str = ""
     what: str = "used"
     donated_at: Any = None
-    twice: tuple[str, ...] = ()
 
     @property
     def report(self) -> Report:
         labels: tuple[Label, ...] = ()
-        if self.twice:
-            one, other = self.twice
-            return Report(says=f"`{self.donated_to}` was given the same array of type {self.type_text} as `{one}` and as "
-                               f"`{other}`, and may overwrite it.", primary=self.position,
-                          why="one of the two is donated (`donate_argnums` / `donate_argnames`): results are written into its "
-                              "memory while the other is still read",
-                          fixes=(Fix("donate a copy", code="x.copy()"),
-                                 Fix("copy the leaves of a tree that has it twice", code="jax.tree.map(jnp.copy, params)")))
         if self.donated_to:
             why = f"it was donated to `{self.donated_to}` (`donate_argnums` / `donate_argnames`), which reused its memory"
             name = _name_in_both(self.position, self.donated_at) or "x"
@@ -194,6 +184,8 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
         where: the user's place of the operation concerned.
         callback: the host function that raised, if one did.
         emitter: the primitive whose lowering rule wrote what does not parse, if that is it.
+        twice: two arguments of one call that are the same array, where one of them is donated, and the array's type; then XLA
+            was not asked at all.
     """
 
     status: str
@@ -203,6 +195,7 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
     where: Any = None
     callback: str = ""
     emitter: str = ""
+    twice: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         if args:  # as jaxlib's own class is made: one message
@@ -213,6 +206,14 @@ class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[m
 
     @property
     def report(self) -> Report:
+        if self.twice:
+            one, other, kind = self.twice
+            return Report(says=f"`{self.program}` was given the same array of type {kind} as `{one}` and as `{other}`, and may "
+                               "overwrite it.", primary=self.position,
+                          why="one of the two is donated (`donate_argnums` / `donate_argnames`): results are written into its "
+                              "memory while the other is still read",
+                          fixes=(Fix("donate a copy", code="x.copy()"),
+                                 Fix("copy the leaves of a tree that has it twice", code="jax.tree.map(jnp.copy, params)")))
         if self.callback:
             during = f" while `{self.program}` ran" if self.program.isidentifier() else ""
             call = self.where or self.position

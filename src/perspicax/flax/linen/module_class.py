@@ -87,7 +87,8 @@ def complete_class(cls: type[Any], kw_only: bool) -> None:
 def make_dataclass(cls: type[Any], kw_only: bool) -> None:
     """Let `dataclasses` write the methods of a class whose fields end with `parent` and `name`."""
     own = inspect.get_annotations(cls)
-    if "parent" in own or own.get("name", str) not in (str, "str", str | None, "str | None", "Optional[str]"):
+    itself = own.get("name") in (str, "str", str | None, "str | None", "Optional[str]") and not cls.__dict__.get("name")
+    if "parent" in own or ("name" in own and not itself):
         raise ReservedModuleAttributeError(dict(own), module=cls.__name__)
     last = (("parent", Any, field(default=unspecified_parent, repr=False, kw_only=True)),
             ("name", "str | None", field(default=None, kw_only=True)))
