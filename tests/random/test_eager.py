@@ -211,18 +211,25 @@ def test_who_draws_the_same_often_gets_the_same_from_a_kernel_of_its_own():
     assert drawn[0].tobytes() == drawn[1].tobytes() == drawn[2].tobytes()
 
 
+@pytest.mark.parametrize("draw", [random.gamma, random.loggamma], ids=lambda f: f.__name__)
+def test_samples_that_are_no_numbers_are_told_where_this_is_asked_for(draw):
+    with jax.debug_nans(True):
+        assert draw(KEY, 2., (3,)).shape == (3,)
+        with pytest.raises(FloatingPointError):
+            draw(KEY, -1.5, (3,))
+
+
 def test_t_has_the_shape_of_its_degrees_of_freedom():
     assert random.t(KEY, np.array([3., 4., 5.], np.float32)).shape == (3,)
 
 
 def test_many_new_keys_of_a_kernel_are_those_of_numpy(monkeypatch):
     n = chunks.SMALL + 5
-    assert n > threefry.FEW_KEYS
     by_numpy = np.asarray(random.key_data(random.split(KEY, n)))
-    monkeypatch.setattr(threefry, "OFTEN", 0)
+    monkeypatch.setattr(threefry, "HOST_BITS", chunks.SMALL)
     by_kernel = np.asarray(random.key_data(random.split(KEY, (n, 1))))[:, 0]
     assert by_kernel.tolist() == by_numpy.tolist()
-    assert threefry._many_keys.program.cut
+    assert threefry._many_keys.cut
 
 
 @pytest.mark.parametrize("draw", [random.pareto, random.lognormal], ids=lambda f: f.__name__)

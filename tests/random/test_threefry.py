@@ -1,4 +1,4 @@
-"""The block function, in its three forms, and the bits made of it."""
+"""The block function, in its four forms, and the bits made of it."""
 from __future__ import annotations
 
 import numpy as np
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import perspicax.lax.hook_table  # noqa: F401  (hands lax to the transformations)
 from perspicax.core.config import enable_x64, threefry_partitionable
 from perspicax.lax.random_bits import generators, random_bits_p, random_fold_in_p, random_split_p, threefry2x32_p
-from perspicax.lax.threefry import block_in_place, block_of_ints
+from perspicax.lax.threefry import block_in_place, block_of_ints, block_of_lanes, lanes_of, words_of_lanes
 from perspicax.random import chunks, key, key_data, normal, split, threefry, wrap_key_data
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
@@ -34,7 +34,7 @@ def u32(x):
 
 
 @pytest.mark.parametrize("keys, counter, result", KNOWN)
-def test_known_answers_in_all_three_forms(keys, counter, result):
+def test_known_answers_in_all_forms(keys, counter, result):
     assert block_of_ints(*keys, *counter) == result
     x0, x1 = u32([counter[0]] * 3), u32([counter[1]] * 3)
     block_in_place(*map(np.uint32, keys), x0, x1)
@@ -48,6 +48,13 @@ def test_numpy_gives_the_bits_of_integers(k0, k1, counters):
     x0, x1 = u32([c[0] for c in counters]), u32([c[1] for c in counters])
     block_in_place(np.uint32(k0), np.uint32(k1), x0, x1)
     assert list(zip(x0.tolist(), x1.tolist())) == [block_of_ints(k0, k1, *c) for c in counters]
+
+
+@given(st.lists(st.tuples(words, words, words, words), min_size=1, max_size=5))
+def test_lanes_of_an_integer_give_the_bits_of_each(operands):
+    made = block_of_lanes(*[lanes_of(u32(x)) for x in zip(*operands)], lanes_of(u32([1] * len(operands))))
+    found = [words_of_lanes(x, len(operands)).tolist() for x in made]
+    assert list(zip(*found)) == [block_of_ints(*x) for x in operands]
 
 
 @pytest.mark.parametrize("axes", [(0, None, 0, None), (None, None, 1, 0), (0, 0, 0, 0), (None, 0, None, None)])

@@ -887,6 +887,37 @@ def copies_that_a_scan_made():
     return draw_each(lax.scan(lambda c, _: (c, key), 0, None, length=4)[1])
 
 
+@wrong
+def words_stacked_by_numpy():
+    key = random.PRNGKey(1)
+    return jax.vmap(random.normal)(np.stack([key, key]))
+
+
+@wrong
+def words_in_a_list():
+    key, other = random.split(random.PRNGKey(0))
+    return jax.vmap(random.normal)(jnp.array([key, other, key]))
+
+
+@wrong
+def words_tiled_by_numpy_and_wrapped():
+    keys = random.wrap_key_data(jnp.asarray(np.tile(random.PRNGKey(1), (2, 1))))
+    return random.normal(keys[0]) + random.normal(keys[1])
+
+
+@right
+def words_stacked_by_numpy_and_folded():
+    keys = np.stack([random.PRNGKey(1)] * 3)
+    return jax.vmap(lambda key, i: random.normal(random.fold_in(key, i)))(keys, jnp.arange(3))
+
+
+@right
+def keys_of_a_padded_batch():
+    keys = np.zeros((4, 2), np.uint32)
+    keys[:2] = random.split(random.PRNGKey(0))
+    return jax.vmap(random.normal)(keys)
+
+
 @right
 def copies_folded_with_numbers():
     keys = jnp.broadcast_to(random.key(0), (3,))

@@ -206,6 +206,8 @@ def host_place(arrays: Sequence[ArrayImpl]) -> Place | None:
         placed = shardings.default_sharding()
         if len(placed.devices) > 1:  # the host computes, and the buffer is made on each device
             return Place(placed, True)
+    if placed is not None and placed.chosen_kind is not None:
+        placed = shardings.in_computing_memory(placed)
     where = shardings.default_sharding() if placed is None else placed
     if len(where.devices) > 1 or where.devices[0].platform != "cpu":
         return None

@@ -32,7 +32,8 @@ from perspicax.lax.errors import OperationShapeError
 from perspicax.lax.random_bits import BITS_DTYPES, Place, host_place, random_bits_p
 from perspicax.lax.result_sharding import placed_as
 from perspicax.lax.shape import broadcast_shapes
-from perspicax.random.chunks import FEW, SMALL, FixedProgram, in_single_precision, mapped, run_counted
+from perspicax.random.chunks import FEW, FixedProgram, in_single_precision, mapped, run_counted
+from perspicax.random.draws import drawn
 from perspicax.random.errors import (
     ParameterTypeError,
     SampleDTypeError,
@@ -41,14 +42,14 @@ from perspicax.random.errors import (
     value_type_of,
 )
 from perspicax.random.keys import single_key
-from perspicax.random.threefry import HOST_BITS, counted_bits, counts
+from perspicax.random.threefry import FEW_BLOCKS, HOST_BITS, counted_bits, counts
 from perspicax.transform.jit_primitive import jit_p
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compile import FAST_COMPILE
 from perspicax.xla.dispatch import as_array, check_results, checking
 
 MAX_STAGED = 2048
-KERNEL = 0.25  # seconds that XLA takes to compile a kernel for one shape, with its generator inside
+KERNEL = 0.1  # seconds of the processor that XLA takes to compile a kernel for one shape, with its generator inside
 MAX_RENTS = 1024
 OFTEN = 400  # calls of one distribution; then a kernel that makes its own bits pays, which takes 0.1 s to compile
 NUMBERS = (np.ndarray, np.generic, int, float, complex)
@@ -297,7 +298,7 @@ class Distribution:
         That one is the quickest for whoever draws the same again and again: it takes one call, and makes no more than is
         asked for. Who buys when he has paid the price in rent never pays more than twice what was best.
         """
-        if math.prod(shape) > SMALL:
+        if math.prod(shape) > FEW:
             return self._eager(key, operands, shape, dtype, static)
         kind = (key.aval, shape, dtype, *static.items(), *[get_aval(x) for x in operands])
         spent = self.spent.get(kind, 0.)
@@ -305,9 +306,9 @@ class Distribution:
             return None
         if len(self.spent) >= MAX_RENTS:
             self.spent.clear()
-        started = time.perf_counter()
+        started = time.process_time()
         found = self._eager(key, operands, shape, dtype, static)
-        now = time.perf_counter()
+        now = time.process_time()
         if spent or now - started < KERNEL:  # else it was the compilation of what was rented
             self.spent[kind] = spent + now - started
         return found
@@ -340,6 +341,8 @@ class Distribution:
         Where NumPy makes the samples, that needs many of them. Else there is a kernel anyway, and one for everything is
         enough: whoever wants many samples, wants some more of other shapes.
         """
+        if self.host is not None and n <= FEW_BLOCKS:
+            return False  # whose bits take less than a run of any kernel
         many = HOST_BITS if self.host is not None else FEW
         return n > many or self.calls > OFTEN or (self.host is None and bool(self.counted.cut))
 
@@ -389,6 +392,7 @@ def bit_width(dtype: Any) -> int:
 # -- the bits themselves
 
 @public
+@drawn()
 @placeable
 def bits(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Random bits, as unsigned integers that are uniform over all values of their dtype.

@@ -21,6 +21,7 @@ from perspicax.lax.slicing import index_in_dim, slice_in_dim
 from perspicax.lax.sorting import top_k
 from perspicax.random.bits import check_broadcast, parameter, placeable, sample_shape, staged_here
 from perspicax.random.discrete import checked_axis, integers, order_of, shuffled
+from perspicax.random.draws import drawn
 from perspicax.random.errors import SampleDTypeError, SampleShapeError, SamplingError
 from perspicax.random.keys import single_key
 from perspicax.random.piecewise import Piecewise
@@ -32,6 +33,7 @@ from perspicax.xla.array import ArrayImpl
 # -- choice
 
 @public
+@drawn(arrays="a p")
 def choice(key: Any, a: Any, shape: Any = (), replace: bool = True, p: Any = None, axis: int = 0,
            mode: str | None = None) -> Any:
     """Entries of an array at random.
@@ -113,6 +115,7 @@ _part = Piecewise(_share, fast=True)
 # -- categorical
 
 @public
+@drawn(arrays="logits")
 @placeable
 def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None, replace: bool = True, mode: str | None = None,
                 *, out_sharding: Any = None) -> Any:

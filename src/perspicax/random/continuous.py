@@ -28,6 +28,7 @@ from perspicax.random.bits import (
     sample_shape,
 )
 from perspicax.random.discrete import signs_of
+from perspicax.random.draws import drawn
 from perspicax.random.errors import SampleShapeError
 from perspicax.random.gammas import sampled, shared_shape, spread
 from perspicax.random.keys import single_key, split_in_two
@@ -94,6 +95,7 @@ def _single(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any, 
 
 
 @public
+@drawn("b")
 @placeable
 def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Pareto distribution of shape `b` and scale 1.
@@ -114,6 +116,7 @@ def pareto(key: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_shardi
 
 
 @public
+@drawn("scale")
 @placeable
 def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Rayleigh distribution, `scale * sqrt(-2 log(u))`. The rest is as for `pareto`."""
@@ -121,6 +124,7 @@ def rayleigh(key: Any, scale: Any, shape: Any = None, dtype: Any = None, *, out_
 
 
 @public
+@drawn("scale concentration")
 def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype: Any = None) -> Any:
     """Samples of the Weibull distribution, `scale * (-log(1 - u)) ** (1 / concentration)`.
 
@@ -151,6 +155,7 @@ def weibull_min(key: Any, scale: Any, concentration: Any, shape: Any = (), dtype
 
 
 @public
+@drawn("sigma")
 @placeable
 def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None, *,
               out_sharding: Any = None) -> Any:
@@ -177,6 +182,7 @@ def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None
 
 
 @public
+@drawn("left mode right")
 @placeable
 def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Any = None, dtype: Any = None, *,
                out_sharding: Any = None) -> Any:
@@ -224,6 +230,7 @@ _wald_samples = Composite(_wald, single=False)
 
 
 @public
+@drawn("mean")
 @placeable
 def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Wald (inverse Gaussian) distribution of scale 1.
@@ -292,6 +299,7 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
 
 
 @public
+@drawn("loc scale")
 def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype: Any = None) -> Any:
     """Maxwell samples with a random sign, times `scale`, plus `loc`.
 

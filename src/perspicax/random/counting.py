@@ -22,6 +22,7 @@ from perspicax.lax.while_loops import while_loop
 from perspicax.numpy.promote import promote_dtypes
 from perspicax.random.bits import Distribution, GivenBits, parameter, placeable, sample_dtype
 from perspicax.random.chunks import FixedProgram, mapped
+from perspicax.random.draws import LOOPS, drawn
 from perspicax.random.errors import GeneratorError
 from perspicax.random.gammas import shared_shape, spread
 from perspicax.random.keys import parts_of, single_key, split_in_two
@@ -51,6 +52,7 @@ _geometric_samples = Distribution(_geometric, fast=True)
 
 
 @public
+@drawn("p")
 @placeable
 def geometric(key: Any, p: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """How many coins it takes until the first success, which has probability `p` each time: 1 or more.
@@ -214,6 +216,7 @@ _poisson_samples = Composite(_poisson, host=_poisson_on_host)
 
 
 @public
+@drawn("lam", price=LOOPS)
 @placeable
 def poisson(key: Any, lam: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Poisson distribution: how many events there are when `lam` are expected.

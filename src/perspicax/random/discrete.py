@@ -33,6 +33,7 @@ from perspicax.random.bits import (
     staged_here,
 )
 from perspicax.random.chunks import FEW
+from perspicax.random.draws import drawn
 from perspicax.random.errors import SampleDTypeError, SamplingError, SamplingIndexError
 from perspicax.random.keys import single_key, split_in_two, split_keys
 from perspicax.random.sampling import two_uniforms, uniform_of
@@ -60,6 +61,7 @@ _coins = Distribution(_bernoulli, draws=lambda *, mode: 2 if mode == "high" else
 
 
 @public
+@drawn("p")
 @placeable
 def bernoulli(key: Any, p: Any = 0.5, shape: Any = None, mode: str = "low", *, out_sharding: Any = None) -> Any:
     """Booleans that are true with probability `p`.
@@ -107,6 +109,7 @@ def signs_of(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 @public
+@drawn()
 @placeable
 def rademacher(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples that are 1 or -1, equally likely.
@@ -207,6 +210,7 @@ def _nearest(x: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 @public
+@drawn("minval maxval")
 @placeable
 def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Integers from `minval` to below `maxval`, all equally likely.
@@ -301,8 +305,8 @@ def shuffled(key: Any, x: Any, axis: int) -> Any:
         array = as_array(x)
         place = host_place([key, array])
         if place is not None and not array.aval.extended:
-            return ArrayImpl(array.aval.strong, None, _shuffle_on_host(key, np.array(array.value()), axis), place.sharding,
-                             place.committed)
+            found = _shuffle_on_host(key, np.array(array.value()), axis)
+            return ArrayImpl(array.aval.strong.in_memory(None), None, found, place.sharding, place.committed)
     return _staged_shuffle(key, x, axis=axis)
 
 
@@ -326,6 +330,7 @@ def checked_axis(axis: Any, rank: int) -> int:
 
 
 @public
+@drawn(arrays="x")
 @placeable
 def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False, *, out_sharding: Any = None) -> Any:
     """The entries of an array in random order along an axis.

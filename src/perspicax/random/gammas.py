@@ -45,6 +45,7 @@ from perspicax.random.bits import (
     sample_shape,
 )
 from perspicax.random.chunks import FixedProgram, mapped
+from perspicax.random.draws import LOOPS, drawn
 from perspicax.random.keys import parts_of, single_key, split_in_two, split_keys
 from perspicax.random.piecewise import Composite, Rental, rental
 from perspicax.random.sampling import exponential_of, normal_of, uniform_of
@@ -341,10 +342,14 @@ def _checked_gamma(name: str, key: Any, a: Any, shape: Any, dtype: Any) -> Any:
     dtype = sample_dtype(name, dtype)
     a = parameter(name, "a", a)
     shape = shared_shape(name, shape, a=a)
-    return gamma_of(found, a, shape, dtype, name == "loggamma")
+    made = gamma_of(found, a, shape, dtype, name == "loggamma")
+    if dispatch.checking.nans and concrete(made):
+        dispatch.check_results([made], _staged_gamma.name)
+    return made
 
 
 @public
+@drawn("a", price=LOOPS)
 @placeable
 def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the gamma distribution of shape `a` and scale 1.
@@ -369,6 +374,7 @@ def gamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_shardin
 
 
 @public
+@drawn("a", price=LOOPS)
 @placeable
 def loggamma(key: Any, a: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Logarithms of samples of the gamma distribution, accurate for small `a` too.

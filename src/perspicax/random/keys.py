@@ -28,6 +28,7 @@ from perspicax.lax.random_bits import (
     random_wrap_p,
 )
 from perspicax.random import hardware, threefry  # noqa: F401  (they register the generators)
+from perspicax.random.draws import drawn
 from perspicax.random.errors import (
     KeyBatchError,
     KeyCountError,
@@ -41,6 +42,7 @@ from perspicax.random.errors import (
 )
 from perspicax.xla.array import ArrayImpl
 
+FEW_KEYS = 1 << 8  # new keys, up to which NumPy is as fast as a program
 SEED_LOW, SEED_HIGH = -(1 << 63), (1 << 63) - 1
 UINT32 = np.dtype(np.uint32)
 
@@ -290,9 +292,16 @@ def split(key: Any, num: Any = 2) -> Any:
     >>> split(jax.random.key(0)).shape
     (2,)
     """
+    return (_split_into_many if type(num) is int and num > FEW_KEYS else _split)(key, num)
+
+
+def _split(key: Any, num: Any) -> Any:
     found, words = single_key("split", key)
     made = split_keys(found, _count(num))
     return random_unwrap_p(made) if words else made
+
+
+_split_into_many = drawn()(_split)
 
 
 def _count(num: Any) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from perspicax.random.bits import (
     sample_shape,
 )
 from perspicax.random.chunks import FixedProgram
+from perspicax.random.draws import drawn
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import spread
 from perspicax.random.keys import single_key
@@ -86,6 +87,7 @@ _multivariate_samples = Composite(_multivariate)
 
 
 @public
+@drawn(arrays="mean cov")
 @placeable
 def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype: Any = None, method: str = "cholesky", *,
                         out_sharding: Any = None) -> Any:
@@ -175,6 +177,7 @@ _orthogonal_samples = Composite(_orthogonal, price=1.)
 
 
 @public
+@drawn()
 @placeable
 def orthogonal(key: Any, n: int, shape: Any = (), dtype: Any = None, m: int | None = None, *,
                out_sharding: Any = None) -> Any:

@@ -32,6 +32,7 @@ from perspicax.random.bits import (
 )
 from perspicax.random.chunks import mapped
 from perspicax.random.discrete import signs_of
+from perspicax.random.draws import LOOPS, drawn
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import accepted_on_host, gamma_of, log_scale_program, logarithm, sampled, spread
 from perspicax.random.keys import single_key, split_in_two, split_keys
@@ -163,6 +164,7 @@ _dirichlet_samples = Composite(_dirichlet, price=1.)
 
 
 @public
+@drawn("a b", price=LOOPS)
 @placeable
 def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the beta distribution, from (0, 1).
@@ -183,6 +185,7 @@ def beta(key: Any, a: Any, b: Any, shape: Any = None, dtype: Any = None, *, out_
 
 
 @public
+@drawn("df", price=LOOPS)
 @placeable
 def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the chi-square distribution of `df` degrees of freedom. The rest is as for `beta`."""
@@ -190,6 +193,7 @@ def chisquare(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sh
 
 
 @public
+@drawn("dfnum dfden", price=LOOPS)
 @placeable
 def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the F distribution, a ratio of two chi-square samples, each by its degrees of freedom.
@@ -201,6 +205,7 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Any = None, dtype: Any = None, *,
 
 
 @public
+@drawn("df", price=LOOPS)
 @placeable
 def t(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of Student's t distribution of `df` degrees of freedom. The rest is as for `beta`."""
@@ -208,6 +213,7 @@ def t(key: Any, df: Any, shape: Any = None, dtype: Any = None, *, out_sharding: 
 
 
 @public
+@drawn("p", price=LOOPS)
 @placeable
 def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the generalised normal distribution, whose density is proportional to `exp(-|x| ** p)`.
@@ -255,6 +261,7 @@ def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, ou
 
 
 @public
+@drawn("alpha", price=LOOPS)
 @placeable
 def dirichlet(key: Any, alpha: Any, shape: Any = None, dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Dirichlet distribution: weights that sum to 1.

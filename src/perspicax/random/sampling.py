@@ -36,6 +36,7 @@ from perspicax.random.bits import (
     sample_dtype,
     sample_shape,
 )
+from perspicax.random.draws import drawn
 from perspicax.random.errors import SamplingError
 from perspicax.random.keys import single_key, split_in_two
 from perspicax.random.piecewise import Composite, Piecewise
@@ -103,6 +104,7 @@ def uniform_apart(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 @public
+@drawn("minval maxval")
 @placeable
 def uniform(key: Any, shape: Any = (), dtype: Any = None, minval: Any = 0., maxval: Any = 1., *,
             out_sharding: Any = None) -> Any:
@@ -163,6 +165,7 @@ _normal_samples, _complex_samples = Distribution(_normal, fast=True), Composite(
 
 
 @public
+@drawn()
 @placeable
 def normal(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the standard normal distribution, of mean 0 and variance 1.
@@ -213,6 +216,7 @@ _truncated_samples = Distribution(_truncated_normal, fast=True)
 
 
 @public
+@drawn("lower upper")
 @placeable
 def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype: Any = None, *,
                      out_sharding: Any = None) -> Any:
@@ -278,6 +282,7 @@ _gumbel_samples = Distribution(_gumbel, draws=_two_draws, fast=True)
 
 
 @public
+@drawn()
 @placeable
 def gumbel(key: Any, shape: Any = (), dtype: Any = None, mode: str | None = None, *, out_sharding: Any = None) -> Any:
     """Samples of the standard Gumbel distribution, `-log(-log(u))`.
@@ -343,6 +348,7 @@ def _plain(name: str, samples: Distribution, key: Any, shape: Any, dtype: Any) -
 
 
 @public
+@drawn()
 @placeable
 def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the exponential distribution of rate 1, `-log(1 - u)`.
@@ -360,6 +366,7 @@ def exponential(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: A
 
 
 @public
+@drawn()
 @placeable
 def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Laplace distribution of location 0 and scale 1. Arguments and errors are those of `exponential`."""
@@ -367,6 +374,7 @@ def laplace(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
 
 
 @public
+@drawn()
 @placeable
 def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the logistic distribution, `log(u / (1 - u))`. Arguments and errors are those of `exponential`."""
@@ -374,6 +382,7 @@ def logistic(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any 
 
 
 @public
+@drawn()
 @placeable
 def cauchy(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Cauchy distribution, `tan(π (u - 1/2))`. Arguments and errors are those of `exponential`."""

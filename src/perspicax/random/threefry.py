@@ -23,14 +23,22 @@ from perspicax.lax import shape as shapes
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.random_bits import BITS_DTYPES, Generator, Place, register, threefry2x32_p
 from perspicax.lax.slicing import index_in_dim
-from perspicax.lax.threefry import MASK, UINT32, block_in_place, block_of_ints, emit_block
+from perspicax.lax.threefry import (
+    MASK,
+    UINT32,
+    block_in_place,
+    block_of_ints,
+    block_of_lanes,
+    emit_block,
+    lanes_of,
+    words_of_lanes,
+)
 from perspicax.random.chunks import FixedProgram, mapped, run_counted
 from perspicax.xla.array import on_host
 
-FEW_BLOCKS = 12  # up to so many, Python's integers are faster than NumPy
+FEW_BLOCKS = 96  # up to so many, lanes of one of Python's integers are faster than NumPy
 IN_CACHE = 1 << 12  # counters that NumPy works on at a time
 HOST_BITS = 1 << 15  # blocks; above it a compiled kernel pays, which takes 60 ms to compile
-FEW_KEYS = 1 << 8  # new keys, up to which NumPy is as fast as a kernel
 MANY_KEYS = 1 << 15  # blocks under different keys; above it a compiled kernel pays
 OFTEN = 400  # calls for blocks under different keys; then it pays for fewer too
 HALF = np.uint64(32)
@@ -43,22 +51,55 @@ Words = tuple[np.ndarray, np.ndarray]
 def blocks(k0: np.ndarray, k1: np.ndarray, n: int) -> Words:
     """Blocks of the counters `0 … n - 1` under each key, both words of shape `keys.shape + (n,)`."""
     if k0.size * n <= FEW_BLOCKS:
-        return _few_blocks(k0, k1, n)
-    first, second = np.empty((*k0.shape, n), UINT32), np.empty((*k0.shape, n), UINT32)
-    if first.size <= IN_CACHE:
-        first[...] = 0
-        second[...] = np.arange(n, dtype=UINT32)
+        words = _few_blocks(k0, k1, n)
+        return words[..., 0], words[..., 1]
+    if k0.size * n <= IN_CACHE:
+        first, second = _counters(k0.shape, n)
         block_in_place(k0[..., None], k1[..., None], first, second)
         return first, second
+    first, second = np.empty((*k0.shape, n), UINT32), np.empty((*k0.shape, n), UINT32)
     for at in np.ndindex(k0.shape):
         _count(k0[at], k1[at], 0, first[at], second[at])
     return first, second
 
 
-def _few_blocks(k0: np.ndarray, k1: np.ndarray, n: int) -> Words:
-    made = [block_of_ints(int(a), int(b), 0, i) for a, b in zip(k0.reshape(-1), k1.reshape(-1)) for i in range(n)]
-    words = np.array(made, UINT32).reshape((*k0.shape, n, 2))
-    return words[..., 0], words[..., 1]
+def new_keys(words: np.ndarray, n: int) -> np.ndarray:
+    """The words `keys.shape + (n, 2)` of `n` new keys of each key."""
+    k0, k1 = words[..., 0], words[..., 1]
+    if k0.size * n <= FEW_BLOCKS:
+        return _few_blocks(k0, k1, n).copy()
+    if k0.size * n > IN_CACHE:
+        return np.stack(blocks(k0, k1, n), -1)
+    made = np.empty((*k0.shape, n, 2), UINT32)
+    block_in_place(k0[..., None], k1[..., None], *_counters(k0.shape, n), made)
+    return made
+
+
+def _counters(keys: tuple[int, ...], n: int) -> Words:
+    """The counters `0 … n - 1` for each key, in two words."""
+    first, second = np.zeros((*keys, n), UINT32), np.empty((*keys, n), UINT32)
+    second[...] = np.arange(n, dtype=UINT32)
+    return first, second
+
+
+def _few_blocks(k0: np.ndarray, k1: np.ndarray, n: int) -> np.ndarray:
+    """`blocks` by integers of Python, both words beside one another: `keys.shape + (n, 2)`."""
+    ones, counters = _lanes(k0.size, n)
+    a, b = (k0, k1) if k0.size == 1 else [np.repeat(k, n) for k in (k0, k1)]
+    return _in_lanes(a, b, 0, counters, ones, k0.size * n).reshape((*k0.shape, n, 2))
+
+
+def _in_lanes(k0: np.ndarray, k1: np.ndarray, x0: int, x1: int, ones: int, n: int) -> np.ndarray:
+    """`block_of_lanes` of one key, or of one for each of `n` counters; both words beside one another: `[n, 2]`."""
+    a, b = [k.item() * ones if k.size == 1 else lanes_of(k) for k in (k0, k1)]
+    first, second = block_of_lanes(a, b, x0, x1, ones)
+    return words_of_lanes(first | second << 32, n).view("<u4").reshape((n, 2))
+
+
+@functools.lru_cache(maxsize=256)
+def _lanes(keys: int, n: int) -> tuple[int, int]:
+    """Ones, and the numbers `0 … n - 1` for each key, as lanes."""
+    return lanes_of(np.ones(keys * n)), lanes_of(np.tile(np.arange(n), keys))
 
 
 def _count(k0: Any, k1: Any, start: int, first: np.ndarray, second: np.ndarray) -> None:
@@ -115,6 +156,10 @@ def blocks_at(k0: np.ndarray, k1: np.ndarray, counters: np.ndarray, place: Place
     """
     first = (counters >> HALF).astype(UINT32) if counters.dtype.itemsize == 8 else np.zeros(counters.size, UINT32)
     second = counters.astype(UINT32)
+    if counters.size <= FEW_BLOCKS:
+        ones, _ = _lanes(1, counters.size)
+        words = _in_lanes(k0, k1, lanes_of(first), lanes_of(second), ones, counters.size)
+        return words[:, 0], words[:, 1]
     _one_block.calls += 1
     if counters.size > MANY_KEYS or _one_block.calls > OFTEN:
         made = mapped(_one_block.program, place, [k0, k1, first, second])
@@ -142,11 +187,6 @@ class _Counted:
     def __init__(self, program: FixedProgram) -> None:
         self.program, self.calls = program, 0
 
-    def pays(self, n: int) -> bool:
-        """Whether it pays for `n` elements, after one more call."""
-        self.calls += 1
-        return n > HOST_BITS or self.calls > OFTEN
-
 
 def _numbered_keys(words: Any, *, size: int) -> Any:
     """Traceable: the words `[size, 2]` of the new keys number `start …`, for `words` of the key and of `start`."""
@@ -155,7 +195,7 @@ def _numbered_keys(words: Any, *, size: int) -> Any:
 
 
 _one_block = _Counted(FixedProgram("threefry_block", lambda *words: tuple(threefry2x32_p(*words))))
-_many_keys = _Counted(FixedProgram("threefry_keys", _numbered_keys))
+_many_keys = FixedProgram("threefry_keys", _numbered_keys)
 _many_bits = FixedProgram("threefry_bits", lambda words, *, size, bit_width: counted_bits(words, size, bit_width))
 
 
@@ -260,9 +300,9 @@ class Threefry(Generator):
     def split(self, words: np.ndarray, shape: tuple[int, ...], place: Place) -> np.ndarray:
         n, keys = math.prod(shape), words.shape[:-1]
         if threefry_partitionable.value:
-            if not keys and n > FEW_KEYS and _many_keys.pays(n):
-                return run_counted(_many_keys.program, place, words, n, (), ()).reshape((*shape, 2))
-            made = on_host(ShapedArray((*keys, n, 2), UINT32), lambda: np.stack(blocks(words[..., 0], words[..., 1], n), -1))
+            if not keys and n > HOST_BITS:
+                return run_counted(_many_keys, place, words, n, (), ()).reshape((*shape, 2))
+            made = on_host(ShapedArray((*keys, n, 2), UINT32), lambda: new_keys(words, n))
             return made.reshape((*keys, *shape, 2))
         found = np.empty((*keys, 2 * n), UINT32)
         for at in np.ndindex(keys):
@@ -270,10 +310,12 @@ class Threefry(Generator):
         return found.reshape((*keys, *shape, 2))
 
     def fold_in(self, words: np.ndarray, data: np.ndarray) -> np.ndarray:
+        if data.size == 1:
+            k0, k1 = words.reshape(2).tolist()
+            return np.array(block_of_ints(k0, k1, 0, data.item()), UINT32).reshape(words.shape)
         if data.size <= FEW_BLOCKS:
-            made = [block_of_ints(int(k[0]), int(k[1]), 0, int(d))
-                    for k, d in zip(words.reshape(-1, 2), data.reshape(-1))]
-            return np.array(made, UINT32).reshape(words.shape)
+            ones, _ = _lanes(1, data.size)
+            return _in_lanes(words[..., 0], words[..., 1], 0, lanes_of(data), ones, data.size).reshape(words.shape).copy()
         x0, x1 = np.zeros(data.shape, UINT32), data.astype(UINT32)
         block_in_place(words[..., 0], words[..., 1], x0, x1)
         return np.stack([x0, x1], -1)

@@ -33,6 +33,7 @@ from perspicax.random.bits import (
     sample_shape,
 )
 from perspicax.random.chunks import FixedProgram, mapped
+from perspicax.random.draws import LOOPS, drawn
 from perspicax.random.errors import SampleShapeError, SamplingError
 from perspicax.random.gammas import shared_shape, spread
 from perspicax.random.keys import parts_of, single_key, split_in_two, split_keys
@@ -215,6 +216,7 @@ _binomial_samples = Composite(_binomial, inline=True, host=_binomial_on_host)
 
 
 @public
+@drawn("n p", price=LOOPS)
 def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = None) -> Any:
     """Samples of the binomial distribution: how many of `n` trials succeed, each with probability `p`.
 
@@ -245,6 +247,7 @@ def binomial(key: Any, n: Any, p: Any, shape: Any = None, dtype: Any = None) -> 
 # -- multinomial
 
 @public
+@drawn("n p", price=LOOPS)
 def multinomial(key: Any, n: Any, p: Any, *, shape: Any = None, dtype: Any = None, unroll: int | bool = 1) -> Any:
     """Samples of the multinomial distribution: how `n` trials fall into categories.
 

@@ -83,6 +83,7 @@ class Ledger:
             if found is None and isinstance(x, (Array, np.ndarray)) and not isinstance(x, Tracer):
                 found = fresh(get_aval(x))
                 if found is not None:
+                    _tell_copies(x, found)
                     self.enter(x, found)
             return found
 
@@ -111,6 +112,23 @@ class Ledger:
         if isinstance(x, ArrayImpl) and x.is_deleted():
             return Flow(cells)
         return Flow(cells, None, x.value() if type(x) is ArrayImpl else np.asarray(x, aval.dtype))
+
+
+def _tell_copies(x: Any, cells: Cells) -> None:
+    """Let equal rows of an array of words be copies of one key: so NumPy makes them (`np.stack([key, key])`).
+
+    Seeds and splits give no rows twice. Rows of one number are padding, and what lies on several devices is one key for each.
+    """
+    if x.ndim < 2 or not 0 < x.size <= SMALL or not isinstance(cells.flat[0], Word):
+        return
+    if isinstance(x, ArrayImpl) and (x._place is not None or x.is_deleted()):
+        return
+    rows = cells.reshape((-1, x.shape[-1]))
+    first: dict[tuple[int, ...], int] = {}
+    for i, words in enumerate(np.asarray(x).reshape(rows.shape).tolist()):
+        j = first.setdefault(tuple(words), i)
+        if j != i and len(set(words)) > 1:
+            rows[i] = _array([copy_of(word) for word in rows[j]])
 
 
 # -- jitted functions
@@ -357,7 +375,7 @@ class LedgerTrace(WatchingTrace):
         first, second = meeting(found.first, found.second)
         copies = None if found.copied is None else KeyCopies(use_at(found.copied.place, "", "").place, found.copied.number)
         if debug_key_reuse.value:
-            raise KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one, copies=copies)
+            raise KeyReuseError(first=first, second=second, twice_in_one=found.twice_in_one, copies=copies) from None
         tell(KeyReuse(first=first, second=second, twice_in_one=found.twice_in_one, copies=copies))
 
 
