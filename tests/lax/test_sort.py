@@ -71,6 +71,13 @@ def test_lexicographic_order_of_several_keys(rows: list) -> None:
         np.testing.assert_array_equal(np.asarray(got), np.asarray(column, np.asarray(got).dtype))
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_empty_arrays_are_sorted(axis: int) -> None:
+    x = np.zeros((3, 0), np.float32)
+    a, b = laws.jit(lambda x: sort_key_val(x, x, axis))(x)
+    assert a.shape == b.shape == sort(x, axis).shape == (3, 0)
+
+
 def test_unbatched_operands_go_along() -> None:
     keys, values = np.float32([[3, 1, 2], [1, 2, 3]]), np.int32([10, 20, 30])
     a, b = vmap(lambda k: sort_key_val(k, values))(keys)

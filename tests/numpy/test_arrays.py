@@ -12,6 +12,7 @@ from perspicax.core.trace import stage_flat
 from perspicax.core.tracer import get_aval
 from perspicax.core.tracer_errors import ConcretizationTypeError
 from perspicax.diagnose.facade import UnknownNameError
+from perspicax.lax.convert import convert_element_type_p
 from perspicax.numpy.errors import NotArrayLikeError, NotConvertibleError
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
@@ -173,3 +174,9 @@ def test_names_that_are_not_there() -> None:
     with pytest.raises(UnknownNameError):
         _ = jnp.kaisers
     assert not hasattr(jnp, "kaisers")
+
+
+def test_what_has_the_dtype_already_is_returned_as_it_is() -> None:
+    x = jnp.ones(3)
+    convert_element_type_p(x, new_dtype=np.dtype(np.float32), weak_type=False)  # so that there is a kernel
+    assert x.astype("float32") is x and jnp.astype(x, np.float32) is x and x.astype("int32").dtype == np.int32

@@ -392,3 +392,124 @@ def test_corners_of_pad_where_and_counts():
     assert jnp.unique(jnp.zeros(0), size=0).shape == (0,)
     with pytest.raises(ValueError, match="size=2"):
         jnp.unique(jnp.zeros(0), size=2)
+
+
+def test_complex_logarithms_of_zero_and_infinity_keep_their_angle():
+    z = np.array([0j, complex("inf"), complex("-inf"), 3 - 4j], np.complex64)
+    for ours, numpys in ((jnp.log2, np.log2), (jnp.log10, np.log10)):
+        with np.errstate(divide="ignore"):
+            np.testing.assert_allclose(np.asarray(ours(z)), numpys(z), rtol=1e-6)
+
+
+def test_floats_of_8_bits_without_infinity_have_extremes_and_spacings():
+    x = jnp.array([1., 2., -3., np.nan]).astype("float8_e4m3fn")
+    assert [float(jnp.nanmax(x)), float(jnp.nanmin(x))] == [2., -3.]
+    assert jnp.spacing(x).astype(float)[:3].tolist() == [.125, .25, .25]
+    largest = jnp.finfo(x.dtype).max
+    assert np.isnan(float(jnp.spacing(jnp.asarray(largest, x.dtype))))
+
+
+@pytest.mark.parametrize("dtype", ["int4", "uint4"])
+def test_medians_of_integers_of_4_bits(dtype):
+    found = jnp.median(jnp.array([1, 4, 2, 7]).astype(dtype))
+    assert (found.dtype, float(found)) == (np.float32, 3.)
+
+
+def test_views_as_complex_numbers_take_pairs():
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert np.array_equal(jnp.asarray(x).view("complex64"), x.view(np.complex64))
+    assert jnp.asarray(x.view(np.int8)).view("complex64").shape == (3, 2)
+
+
+def test_means_in_integers():
+    x = np.array([[250, 3, 7], [1, 2, 255]], np.uint8)
+    assert np.asarray(jnp.mean(x, dtype="int8")) == np.mean(x, dtype=np.int8) == 1
+    assert jnp.mean(jnp.array([-3, -4]), dtype="int32").tolist() == -3
+    assert jnp.mean(x, 1, dtype="int16", where=x > 2).tolist() == [86, 255]
+
+
+def test_conditions_longer_than_the_axis():
+    x = jnp.arange(3.)
+    assert jnp.compress(jnp.array([True, False, True, False, False]), x).tolist() == [0., 2.]
+    with pytest.raises(ValueError, match="5 entries for an axis of size 3"):
+        jnp.compress(jnp.ones(5, bool), x)
+
+
+def test_complex_numbers_become_real_with_a_word():
+    x = jnp.array([1 + 2j, 2j])
+    with pytest.warns(DeprecationWarning, match="imaginary"):
+        assert x.astype(float).tolist() == [1., 0.]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert x.astype(bool).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(("call", "says"), [
+    (lambda x: jnp.expand_dims(x, None), "None as an axis"),
+    (lambda x: jnp.permute_dims(x, None), "None as an axis"),
+    (lambda x: jnp.tril(x, 2.), "2.0"),
+    (lambda x: jnp.eye(3, k=2.), "2.0"),
+    (lambda x: jnp.trace(x, .5), "0.5"),
+    (lambda x: jnp.diagonal(x, jnp.float32(1)), r"float32\[\]"),
+    (lambda x: jnp.take_along_axis(x, jnp.zeros((2, 2), int), 1), "x"),
+    (lambda x: jnp.lexsort((x[0], jnp.arange(2))), r"float32\[3\], int32\[2\]"),
+    (lambda x: jnp.mgrid[0:3:0], "jnp.mgrid"),
+    (lambda x: jnp.fft.fft(x, axis=3), "jnp.fft.fft"),
+    (lambda x: jnp.vectorize(lambda a, b: a, signature="(n),(m)->(n)")(x, None), "None as argument 1"),
+    (lambda x: px.test_util.check_grads(lambda i: 2 * i, (jnp.arange(3),), 1), "no argument of floating"),
+    (lambda x: x.__dlpack__(max_version=(0, 1)), "version 0.1"),
+])
+def test_what_is_refused(call, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        call(jnp.ones((3, 3)))
+
+
+def test_axes_named_twice_are_shifted_twice():
+    x = np.arange(6).reshape(2, 3)
+    assert np.array_equal(jnp.fft.ifftshift(x, (1, 1)), np.fft.ifftshift(x, (1, 1)))
+
+
+def test_nothing_is_taken_along_an_axis_without_entries():
+    assert jnp.take_along_axis(jnp.zeros((0,)), jnp.array([0, 1]), 0).shape == (2,)
+
+
+@pytest.mark.parametrize(("call", "fix"), [
+    (lambda x: px.jit(jnp.roots)(x), "jnp.roots(x, strip_zeros=False)"),
+    (lambda x: px.jit(lambda n: jnp.linalg.matrix_power(jnp.eye(2), n))(2), 'static_argnames=("n",)'),
+    (lambda x: px.jit(lambda n: jnp.linalg.norm(x, n))(2), 'static_argnames=("n",)'),
+    (lambda x: px.jit(lambda ids: px.ops.segment_sum(x, ids))(jnp.array([0, 1, 0])), "num_segments=n"),
+    (lambda x: px.jit(lambda b: jnp.ix_(b, b))(x > 0), "jnp.nonzero(b, size=3)"),
+])
+def test_fixes_of_what_needs_values_can_be_run(call, fix):
+    with pytest.raises(TypeError) as caught:
+        call(jnp.array([1., 2., 3.]))
+    assert fix in str(caught.value)
+
+
+def test_covariances_without_observations_and_with_weights_below_zero():
+    x = np.array([[1., 2., 4., 3.], [0., 5., 2., 2.]], np.float32)
+    assert np.isnan(np.asarray(jnp.cov(jnp.zeros((3, 0))))).all()
+    for name, weights in (("fweights", np.array([1, -2, 1, 1])), ("aweights", np.array([1., -2., 1., 1.], np.float32))):
+        np.testing.assert_allclose(jnp.cov(x, **{name: weights}), np.cov(x, **{name: abs(weights)}), rtol=1e-5)
+
+
+def test_the_entries_of_an_array_are_conditions():
+    x = jnp.arange(12.).reshape(3, 4) - 5
+    assert jnp.piecewise(x, [x > 0], [1, 2]).tolist() == np.where(x > 0, 1., 2.).tolist()
+    with pytest.raises(ValueError, match="3 conditions and 2 functions"):
+        jnp.piecewise(x, x > 0, [1, 2])
+
+
+X4 = RANDOM.standard_normal((3, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x: jnp.polyfit(x[0], x.T, 1), lambda x: jnp.cov(x, aweights=x[0] * x[0]),
+    lambda x: px.scipy.special.multigammaln(x + 9, 2), lambda x: px.scipy.linalg.sqrtm(x @ x.T + jnp.eye(3)),
+    lambda x: px.scipy.signal.detrend(x), lambda x: px.scipy.signal.welch(x, nperseg=4)[1],
+    lambda x: px.scipy.stats.mode(x)[0], lambda x: px.scipy.stats.gaussian_kde(x).pdf(x[:, :2]),
+], ids=["polyfit", "cov", "multigammaln", "sqrtm", "detrend", "welch", "mode", "kde"])
+def test_nothing_within_the_library_changes_ranks_by_itself(call):
+    with px.numpy_rank_promotion("raise"):
+        found = call(jnp.asarray(X4))
+    np.testing.assert_allclose(found, call(jnp.asarray(X4)), rtol=1e-5)

@@ -17,6 +17,9 @@ CALLS = {
     "argmin kept": lambda x: jnp.argmin(x, 1, None, True),
     "argmax all kept": lambda x: jnp.argmax(x, keepdims=True),
     "argsort": lambda x: jnp.argsort(x, 1),
+    "astype": lambda x: jnp.astype(x, jnp.float32),
+    "astype number": lambda x: jnp.astype(x, int),
+    "astype truth": lambda x: jnp.astype(x, "bool"),
     "argsort dtype": lambda x: jnp.argsort(x, dtype="int16", descending=True),
     "broadcast_to": lambda x: jnp.broadcast_to(x, (2, 2, 3, 4)),
     "broadcast_to list": lambda x: jnp.broadcast_to(x, [1, 2, 3, 4]),
@@ -46,6 +49,8 @@ CALLS = {
     "tril": lambda x: jnp.tril(x, -1),
     "triu": lambda x: jnp.triu(x, k=1),
     "where": lambda x: jnp.where(x > 0, x, 0.0),
+    "where mixed": lambda x: jnp.where(x, x, 2.5),
+    "where broadcast": lambda x: jnp.where(x[0] > 0, x, x[:, :1]),
     "where zero": lambda x: jnp.where(x > 0, x, -0.0),
     "where integers": lambda x: jnp.where(x > 0, 1, 0),
 }
@@ -94,10 +99,21 @@ def test_a_plan_does_not_let_mistakes_pass(call, right, wrong):
 
 def test_what_options_choose_is_no_part_of_a_plan():
     x = jnp.asarray(X)
-    assert jnp.argmax(x, 2).dtype == jnp.argsort(x).dtype == np.int32
+    made = lambda: {f(x).dtype for f in (lambda x: jnp.argmax(x, 2), jnp.argsort, lambda x: x.astype(int)) for _ in range(3)}
+    assert made() == {np.dtype(np.int32)}
     with jax.enable_x64(True):
-        assert jnp.argmax(x, 2).dtype == jnp.argsort(x).dtype == np.int64
-    assert jnp.argmax(x, 2).dtype == np.int32
+        assert made() == {np.dtype(np.int64)}
+    assert made() == {np.dtype(np.int32)}
+
+
+def test_each_cast_to_what_is_not_to_be_had_is_told():
+    x = jnp.asarray(X)
+    for _ in range(3):
+        with pytest.warns(UserWarning, match="float64"):
+            assert x.astype("float64").dtype == np.float32
+    for _ in range(3):
+        with pytest.raises(TypeError, match="flot"):
+            x.astype("flot")
 
 
 def test_what_was_put_somewhere_stays_there():
@@ -113,3 +129,21 @@ def test_derivatives_go_the_general_way():
     grad = jax.grad(lambda x: (jnp.roll(x, 3) * x).sum())(x)
     assert np.asarray(grad).tolist() == (np.roll(X, 3) + np.roll(X, -3)).tolist()
     assert "rev" in str(jax.make_jaxpr(jnp.flip)(x))
+
+
+@pytest.mark.parametrize("index", [1, -1, (slice(None), 2), (slice(0, 2), slice(None, None, -2)), (1, None, Ellipsis, 0)])
+def test_parts_are_updated_to_the_bits_of_the_compiled_function(index):
+    m = np.resize(V, (2, 5)).astype(np.float32)
+    for method, value in (("add", -1e-40), ("multiply", np.float32(.1)), ("max", jnp.asarray(m[0, 1:2])), ("min", .25)):
+        update = lambda m: getattr(m.at[index], method)(value)
+        found = update(jnp.asarray(m))
+        staged = jax.jit(update)(m)
+        assert found.aval is staged.aval
+        assert np.asarray(found).tobytes() == np.asarray(staged).tobytes()
+
+
+def test_parts_refuse_values_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"float32\[3\]|\(3,\)"):
+        jnp.asarray(X).at[1, 1].add(jnp.ones(3))
+    with pytest.raises(ValueError, match=r"\(1, 1\)|\[1,1\]"):
+        jnp.asarray(X).at[1, 1].add(jnp.ones((1, 1)))

@@ -5,16 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import agreement as same
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
 from jax import lax
 
 from perspicax.lax.sorting import sort, sort_key_val, top_k
+from perspicax.transform.jit import JitFunction, JitOptions
 
 pytestmark = pytest.mark.oracle
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((3, 4)).astype(np.float32)
+PACKED = ("float32", "bfloat16", "bool")  # are sorted by other operations than JAX's
 STRANGE = np.float32([[np.nan, 1, -0.0, 0.0], [-np.nan, np.inf, -np.inf, np.nan], [1e-40, -1e-40, 0, 1]])
 
 
@@ -23,7 +26,29 @@ def test_dtypes(dtype: str) -> None:
     x = (X * 10).astype(np.dtype(getattr(ml_dtypes, dtype, dtype)))
     same.check_values(sort, lax.sort, x, rtol=0)
     same.check_equations(sort, lax.sort, x)
-    same.check_operations(sort, lax.sort, x)
+    if dtype not in PACKED:
+        same.check_operations(sort, lax.sort, x)
+
+
+def strange_entries(dtype: np.dtype) -> np.ndarray:
+    """16 entries with everything in which an order can go wrong."""
+    if dtype.kind in "biu":
+        return RANDOM.integers(0, 2**32, 16, np.uint32).astype(dtype)
+    subnormal = np.float32([1, -1, 0, 2]) * np.float32(ml_dtypes.finfo(dtype).smallest_subnormal)
+    return np.append(STRANGE, subnormal).astype(dtype)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "bool", "int8", "uint32"])
+def test_packed_entries_come_out_with_jaxs_bits(dtype: str, axis: int) -> None:
+    strange = strange_entries(np.dtype(getattr(ml_dtypes, dtype, dtype)))
+    x = np.stack([strange, RANDOM.permutation(strange)])
+    places = np.broadcast_to(np.arange(16, dtype=np.int32), x.shape)
+    program = JitFunction(lambda x, p: [*sort((x, p, x), axis), sort(x, axis)], JitOptions())
+    assert "TOTALORDER" not in program.lower(x, places).as_text()
+    wanted = jax.jit(lambda x, p: lax.sort((x, p, x), axis))(x, places)
+    for a, b in zip(program(x, places), [*wanted, wanted[0]], strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 def test_the_order_of_floats() -> None:
@@ -39,7 +64,8 @@ def test_several_keys() -> None:
         ours, theirs = lambda a, b: sort((a, b), **options), lambda a, b: lax.sort((a, b), **options)
         same.check_values(ours, theirs, keys, X, rtol=0)
         same.check_equations(ours, theirs, keys, X)
-        same.check_operations(ours, theirs, keys, X)
+        if options["num_keys"] == 2:
+            same.check_operations(ours, theirs, keys, X)
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -12,6 +12,7 @@ from perspicax.api.wrapping import check_callable, public
 from perspicax.core import dtypes, tree
 from perspicax.core.tracer import get_aval
 from perspicax.core.tree_paths import keystr
+from perspicax.numpy.errors import ArgumentKindError
 from perspicax.transform.grad import jvp, linearize, vjp
 from perspicax.transform.stage import function_name
 from perspicax.xla.dispatch import as_array
@@ -41,11 +42,17 @@ def check_grads(f: Callable[..., Any], args: Sequence[Any], order: int, modes: S
 
     Raises:
         DerivativeCheckError: they do not agree.
+        ArgumentKindError: no argument can be varied.
+
+    Differs: JAX refuses integers beside floating numbers too.
 
     >>> check_grads(jnp.sin, (1.0,), order=2)
     """
     check_callable("check_grads", f)
     args = tuple(args)
+    if not any(map(_moves, tree.tree_leaves(args))):
+        raise ArgumentKindError(says="`check_grads` was given no argument of floating or complex numbers.",
+                                why="a derivative is compared with what changes when an argument does, by a little")
     _check_order(f, args, order, tuple(modes), atol, rtol, eps or _step(args), "")
 
 

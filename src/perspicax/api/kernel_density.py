@@ -119,7 +119,7 @@ class gaussian_kde:
         """The logarithm of the density at points `[d, m]`, or one point `[d]`."""
         points = self._points(x, "gaussian_kde.logpdf")
         factor = jnp.linalg.cholesky(self.covariance)
-        return logsumexp(_gaussian(points[:, :, None] - self.dataset[:, None, :], factor), axis=1, b=self.weights)
+        return logsumexp(_gaussian(points[:, :, None] - self.dataset[:, None, :], factor), axis=1, b=self.weights[None, :])
 
     def evaluate(self, points: Any) -> Array:
         """The density at points `[d, m]`, or one point `[d]`."""
@@ -165,7 +165,7 @@ class gaussian_kde:
                 why="both have the same")
         factor = jnp.linalg.cholesky(self.covariance + other.covariance)
         logs = _gaussian(self.dataset[:, :, None] - other.dataset[:, None, :], factor)
-        return jnp.exp(logsumexp(logs, b=self.weights[:, None] * other.weights))
+        return jnp.exp(logsumexp(logs, b=self.weights[:, None] * other.weights[None, :]))
 
     def resample(self, key: Any, shape: tuple[int, ...] = ()) -> Array:
         """Samples of the density, `[d, *shape]`."""

@@ -24,6 +24,7 @@ from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, g
 from perspicax.lax.host_order import ordered
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.operand import shape_of
+from perspicax.lax.packed_sort import can_pack, packed_sort
 from perspicax.lax.reduce_errors import SortKeysError, SortOperandsError, TopKError
 from perspicax.transform.batch import BatchAxis, to_axis
 from perspicax.xla.dispatch import checking
@@ -78,6 +79,8 @@ def _key(b: Any, x: Any) -> list[Any]:
 
 
 def _sort_emit(b: Any, *xs: Any, dimension: int, is_stable: bool, num_keys: int) -> list[Any]:
+    if can_pack(b.module, xs, dimension, num_keys):
+        return packed_sort(b, xs, dimension)
     scalars = [ShapedArray((), x.dtype) for x in xs for _ in (0, 1)]
 
     def before(inner: Any, *args: Any) -> list[Any]:

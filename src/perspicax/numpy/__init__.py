@@ -346,6 +346,7 @@ from perspicax.numpy.shapes import (
     matrix_transpose,
     moveaxis,
     ndim,
+    permute_dims,
     ravel,
     reshape,
     rollaxis,
@@ -355,9 +356,6 @@ from perspicax.numpy.shapes import (
     squeeze,
     swapaxes,
     transpose,
-)
-from perspicax.numpy.shapes import (
-    transpose as permute_dims,
 )
 from perspicax.numpy.ufunc_class import (
     frompyfunc,

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,16 @@ from perspicax.lax.compare import ne, select_n_p
 from perspicax.lax.convert import convert
 from perspicax.numpy.hosted import host_value
 from perspicax.numpy.promote import SCALARS, array_like, broadcast_shape_of, constant_maker, of_numbers, type_of
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import ArrayImpl, beyond_numpy
+from perspicax.xla.dispatch import HOST_LIMIT
 from perspicax.xla.kept import KeptArrays
 
 MAX_PLANS = 8192
 MAX_SPREAD = 16
 
 Step = Callable[[Any], Any] | None
-Plan = tuple[Step, Step, Step, ShapedArray | None]  # the steps of the operands; the type of what NumPy can choose
+Hosted = tuple[ShapedArray, Step, Step]  # the type of what NumPy can choose, and what it needs of the two cases
+Plan = tuple[Step, Step, Step, Hosted | None]
 
 _plans: dict[Any, dict[tuple, Plan]] = {}
 _EVALUATOR = evaluator()
@@ -45,13 +47,17 @@ def where3(condition: Any, x: Any, y: Any) -> Any:
             if len(plans) >= MAX_PLANS:
                 plans.clear()
             plans[key] = plan
-    c, first, second, out = plan
+    c, first, second, hosted = plan
+    if hosted is not None and local.trace is _EVALUATOR:  # in one step what the primitive would do on the host
+        out, before, after = hosted
+        a = host_value(condition)
+        b = host_value(x) if before is None else before(x)
+        d = host_value(y) if after is None else after(y)
+        if a is not None and b is not None and d is not None:
+            found = np.where(a, b, d)
+            return ArrayImpl(out, None, found if type(found) is np.ndarray else np.asarray(found))
     which = condition if c is None else c(condition)
     yes, no = x if first is None else first(x), y if second is None else second(y)
-    if out is not None and local.trace is _EVALUATOR:  # in one step what the primitive would do on the host
-        a, b, d = host_value(which), host_value(yes), host_value(no)
-        if a is not None and b is not None and d is not None:
-            return ArrayImpl(out, None, np.asarray(np.where(a, b, d)))
     return local.trace.process(select_n_p, (which, no, yes), ())
 
 
@@ -59,9 +65,35 @@ def _plan(condition: Any, x: Any, y: Any) -> Plan:
     a, b, c = [type_of(v) for v in (condition, x, y)]
     dtype, weak = _common(b, c)
     shape = broadcast_shape_of("where", (a, b, c), any_rank=True)
-    on_host = not b.extended and dtype.kind in "biufc" and not any(t.explicit is not None for t in (a, b, c))
     return (_condition_step(a, shape), _case_step(x, b, dtype, weak, shape), _case_step(y, c, dtype, weak, shape),
-            ShapedArray(shape, dtype, weak) if on_host else None)
+            _hosted(((condition, a), (x, b), (y, c)), ShapedArray(shape, dtype, weak)))
+
+
+def _hosted(operands: Sequence[tuple[Any, Any]], out: ShapedArray) -> Hosted | None:
+    """How NumPy chooses, which broadcasts by itself; `None` where XLA has to."""
+    if out.extended or out.symbolic or out.dtype.kind not in "biufc" or out.size > HOST_LIMIT or beyond_numpy(out):
+        return None
+    if any(t.explicit is not None for _, t in operands):
+        return None
+    (condition, of_condition), *cases = operands
+    if not isinstance(condition, Array) or of_condition.dtype.kind not in "biu":
+        return None
+    first, second = [_host_case(v, t, out) for v, t in cases]
+    return out, first, second
+
+
+def _host_case(v: Any, aval: Any, out: ShapedArray) -> Step:
+    """What brings a case to the dtype of the result; `None` where it has it."""
+    if type(v) in SCALARS:
+        return _host_number(out)
+    if isinstance(v, Array) and aval.dtype == out.dtype:
+        return None
+    return lambda x: host_value(convert(x, out.dtype, out.weak_type))
+
+
+def _host_number(out: ShapedArray) -> Callable[[Any], np.ndarray]:
+    constant = constant_maker(out.dtype, out.weak_type)
+    return lambda v: constant(v).value()
 
 
 def _common(b: Any, c: Any) -> tuple[Any, bool]:

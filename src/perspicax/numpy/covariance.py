@@ -18,7 +18,7 @@ from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.joining import concatenate
 from perspicax.numpy.logic import kind
-from perspicax.numpy.operators import sqrt
+from perspicax.numpy.operators import absolute, sqrt
 from perspicax.numpy.products import matmul
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.numpy.reductions import average
@@ -76,11 +76,11 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
         bias: whether to divide by the number of observations n, not by n - 1.
         ddof: what is taken from the number of observations before dividing; counts more than `bias`.
         fweights: vector of integers: how often each observation occurs.
-        aweights: vector: how much each observation counts.
+        aweights: vector: how much each observation counts. Of weights below 0 the sizes are taken.
         dtype: floating or complex dtype to compute in.
 
     Returns:
-        Matrix `[variables, variables]`; a scalar for one variable.
+        Matrix `[variables, variables]`; a scalar for one variable; NaN without observations.
 
     Raises:
         ArgumentValueError: an array has more than two axes, or `dtype` has no fractions.
@@ -97,21 +97,24 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
     less: Any = (0 if bias else 1) if ddof is None else ddof
     if x.shape[0] == 0:
         return asarray(np.zeros((0, 0), dtypes.default_dtype("float")))
+    if n == 0:
+        return asarray(np.full((x.shape[0],) * 2 if x.shape[0] > 1 else (), np.nan, x.dtype))
     return fused_call(_cov, (x, less, *weights), names=names)
 
 
 def _cov(x: Any, ddof: Any, *weights: Any, names: tuple[str, ...]) -> Any:
     w: Any = None
     for v in weights:
+        v = absolute(v)
         w = v if w is None else w * v
     mean, total = average(x, axis=1, weights=w, returned=True)
     total = total[0]
     if names == ("f", "a") or names == ("a",):
-        factor = total - ddof * sum_(w * weights[-1]) / total
+        factor = total - ddof * sum_(w * absolute(weights[-1])) / total
     else:
         factor = total - ddof
     x = x - mean[:, None]
-    other = lax_shape.transpose(x if w is None else x * w, (1, 0))
+    other = lax_shape.transpose(x if w is None else x * w[None, :], (1, 0))
     found = matmul(x, conj(other) if kind(other) == "complex" else other) / factor
     return lax_shape.reshape(found, ()) if found.shape == (1, 1) else found
 

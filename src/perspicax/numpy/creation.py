@@ -165,15 +165,15 @@ def broadcast_to(x: Any, shape: tuple[int, ...], function: str = "full") -> Any:
 def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any = None, out_sharding: Any = None) -> Any:
     if not hasattr(a, "shape") or not hasattr(a, "dtype"):
         a = array_like(a, function)
-    aval: Any = a.aval if isinstance(a, Array) else _described(a)
-    if dtype is not None:
-        aval = ShapedArray(aval.shape, dtypes.requested_dtype(dtype, function))
+    own: Any = a.aval if isinstance(a, Array) else _described(a)
+    aval = own if dtype is None else ShapedArray(own.shape, dtypes.requested_dtype(dtype, function))
     if shape is not None:
         aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
-    made = filled(aval.laid(None), value)
-    if aval.explicit is not None and device is None and out_sharding is None and not isinstance(made, ArrayImpl):
-        return lax().laid_as(made, aval.explicit)
-    if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and shape is None \
+    made = filled(aval.laid(None).in_memory(None), value)
+    alike = aval.shape == own.shape  # then it lies alike, too
+    if own.explicit is not None and alike and device is None and out_sharding is None and not isinstance(made, ArrayImpl):
+        return lax().laid_as(made, own.explicit)
+    if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and alike \
             and a._sharding is not None and (a._committed or len(a._sharding.devices) > 1):
         return put(made, a._sharding)
     return _put(made, device, out_sharding)
@@ -246,8 +246,13 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, 
             look_at(made, "full_like")
         return made
     like = _like(a, 0, dtype, shape, "full_like")
-    return _put(broadcast_to(convert(fill_value, like.aval.dtype, like.aval.weak_type), like.aval.shape, "full_like"),
-                device, out_sharding)
+    made = broadcast_to(convert(fill_value, like.aval.dtype, like.aval.weak_type), like.aval.shape, "full_like")
+    if device is None and out_sharding is None and np.ndim(fill_value) == 0:
+        if type(made) is not ArrayImpl:
+            return made if like.aval.explicit is None else lax().laid_as(made, like.aval.explicit)
+        if type(like) is ArrayImpl and like._committed:
+            return put(made, like._sharding)
+    return _put(made, device, out_sharding)
 
 
 # -- counting
@@ -496,10 +501,28 @@ def _checked_size(n: Any, function: str) -> int:
 
 def diagonal_mask(rows: int, columns: int, k: Any, lower: bool) -> Any:
     """Where a matrix has its diagonal number `k`, or, with `lower`, all that lies on and below it."""
+    k = diagonal_number(k)
     i = lax_shape.broadcasted_iota(np.int32, (rows, columns), 0)
     j = lax_shape.broadcasted_iota(np.int32, (rows, columns), 1)
     i = elementwise.add(i, convert(k, np.dtype(np.int32), False))
     return compare.ge(i, j) if lower else compare.eq(i, j)
+
+
+def diagonal_number(k: Any) -> Any:
+    """Which diagonal is meant: an integer, or an array of one.
+
+    Raises:
+        ArgumentKindError: it is a fraction, or no number.
+    """
+    aval: Any = k.aval if isinstance(k, Array) else None
+    if aval is None:
+        whole, given = hasattr(k, "__index__"), repr(k)
+    else:
+        whole, given = aval.shape == () and dtypes.kind_of(aval.dtype) in ("int", "uint", "bool"), aval.str_short()
+    if not whole:
+        raise ArgumentKindError(says=f"A diagonal was asked for by the number {given}.",
+                                why="diagonals are counted in integers, from the main one, which is 0")
+    return k
 
 
 @public
@@ -544,10 +567,11 @@ def _triangle(m: Any, k: Any, function: str, lower: bool) -> Any:
     if len(shape) < 2:
         raise ArgumentValueError(says=f"`{function}` was given {x.aval.str_short()}.",  # type: ignore[attr-defined]
                                  why="only matrices, and stacks of them, have triangles")
+    k = diagonal_number(k)
     mask = diagonal_mask(shape[-2], shape[-1], k if lower else elementwise.sub(k, 1) if isinstance(k, Array) else k - 1, True)
     if len(shape) > 2:
         mask = lax_shape.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
-    zeros_ = filled(x.aval, 0) if x.aval.explicit is None else lax().zeros(x.aval)  # type: ignore[attr-defined]
+    zeros_ = filled(x.aval, 0) if x.aval.explicit is x.aval.memory is None else lax().zeros(x.aval)  # type: ignore[attr-defined]
     return compare.select(mask, x, zeros_) if lower else compare.select(mask, zeros_, x)
 
 

@@ -20,7 +20,7 @@ from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, g
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
-from perspicax.numpy.creation import diagonal_mask, filled
+from perspicax.numpy.creation import diagonal_mask, diagonal_number, filled
 from perspicax.numpy.errors import ArgumentValueError, AxisError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.indexing import at
@@ -51,7 +51,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     if i == j:
         raise AxisError(function="diagonal", axis=(axis1, axis2), ndim=x.ndim, kind="repeated")
     x = moveaxis(x, (i, j), (-2, -1))
-    k = int(static_value(offset, "jnp.diagonal", "offset"))
+    k = int(static_value(diagonal_number(offset), "jnp.diagonal", "offset"))
     return _diagonal(x, k)
 
 
@@ -127,7 +127,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
     of_numbers(x, "trace")
     dtype = promoted_integer(x.dtype) if dtype is None else dtypes.requested_dtype(dtype, "trace")
     x = moveaxis(x, (i, j), (-2, -1))
-    if isinstance(offset, Array):
+    if isinstance(diagonal_number(offset), Array):
         return fused_call(_trace, (x, offset), dtype=dtype)
     return fused_call(_trace, (x,), offset=int(offset), dtype=dtype)
 

@@ -21,18 +21,19 @@ class BroadcastError(PerspicaxError, TypeError, ValueError):  # JAX raises one f
 
     operation: str
     avals: tuple[Any, ...]
+    aside: int = 0
 
     @classmethod
-    def of(cls, operation: str, avals: Sequence[Any]) -> BroadcastError:
-        """The error of an operation on operands of these types."""
-        return cls(operation=operation, avals=tuple(avals))
+    def of(cls, operation: str, avals: Sequence[Any], aside: int = 0) -> BroadcastError:
+        """The error of an operation on operands of these types; an axis `aside`, counted from the right, may differ."""
+        return cls(operation=operation, avals=tuple(avals), aside=aside)
 
     @property
     def axis(self) -> int:
         """The last axis, counted from the right, along which the sizes disagree."""
         rank = max([len(a.shape) for a in self.avals])
         for i in range(1, rank + 1):
-            if len({a.shape[-i] for a in self.avals if len(a.shape) >= i} - {1}) > 1:
+            if -i != self.aside and len({a.shape[-i] for a in self.avals if len(a.shape) >= i} - {1}) > 1:
                 return -i
         return -1
 

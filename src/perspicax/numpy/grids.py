@@ -12,7 +12,7 @@ from perspicax.core.tracer_errors import static_value
 from perspicax.diagnose.boundary import public, public_methods
 from perspicax.lax import shape as lax_shape
 from perspicax.numpy.construct import asarray
-from perspicax.numpy.creation import arange, linspace, meshgrid
+from perspicax.numpy.creation import ZeroStepError, arange, linspace, meshgrid
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.joining import concatenate, stack
 from perspicax.numpy.logic import kind
@@ -29,6 +29,8 @@ def _points(part: slice, name: str) -> Any:
         start, stop = None, 0 if start is None else start
     if np.iscomplexobj(step) and not isinstance(step, Array):
         return linspace(0 if start is None else start, stop, int(abs(step)))
+    if isinstance(step, (int, float)) and step == 0:
+        raise ZeroStepError(says=f"`jnp.{name}` was given the step 0.", why="then there is no end")
     return arange(0 if start is None else start, stop, 1 if step is None else step)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from types import EllipsisType, NoneType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -40,7 +41,7 @@ from perspicax.lax.scattering import (
 from perspicax.lax.symbolic_sizes import size_in
 from perspicax.numpy import arithmetic, operators
 from perspicax.numpy.dynamic_slices import SlicedUpdateRef, has_slices, read_slices
-from perspicax.numpy.hosted import type_at
+from perspicax.numpy.hosted import computed, type_at
 from perspicax.numpy.index_errors import ContainsError, ItemAssignmentError, UpdateCallError, UpdateShapeError, type_text
 from perspicax.numpy.index_plan import Plan, Scattered, parse, plan_of, size_of
 from perspicax.numpy.promote import array_like
@@ -344,7 +345,7 @@ def _host_value(values: Any, x: ArrayImpl) -> Any:
 def _host_update(x: ArrayImpl, index: Any, values: Any, how: _Update) -> ArrayImpl | None:
     """The update by NumPy; `None` where the plan has to decide."""
     aval = x.aval
-    if aval.extended or aval.size > HOST_LIMIT or (how.ufunc is not None and aval.dtype.kind not in "iu"):
+    if aval.extended or aval.size > HOST_LIMIT:
         return None
     where = _host_index(x, index)
     if where is None:
@@ -352,6 +353,8 @@ def _host_update(x: ArrayImpl, index: Any, values: Any, how: _Update) -> ArrayIm
     new = _host_value(values, x)
     if new is None:
         return None
+    if how.ufunc is not None and aval.dtype.kind not in "iu":
+        return _box_update(x, where, new, how) if aval.dtype.kind in "fc" else None
     result = x.value().copy()
     try:
         if new.ndim and new.ndim > result[where].ndim:
@@ -363,6 +366,27 @@ def _host_update(x: ArrayImpl, index: Any, values: Any, how: _Update) -> ArrayIm
     except (IndexError, ValueError):  # an index outside, or a mistake: the plan knows what to do
         return None
     return _placed(ArrayImpl(aval, None, result), x)
+
+
+_BASIC = frozenset((int, slice, NoneType, EllipsisType))
+
+
+def _box_update(x: ArrayImpl, where: tuple, new: Any, how: _Update) -> ArrayImpl | None:
+    """The update of a part in which no entry occurs twice: XLA combines it with the values, NumPy puts it back."""
+    if x._place is not None or checking.careful or how.combine is None or not _BASIC.issuperset(map(type, where)):
+        return None
+    value = x.value()
+    try:
+        part = value[where]
+        wide = np.empty(part.shape, part.dtype)
+        wide[...] = new
+    except (IndexError, ValueError):
+        return None
+    if np.ndim(new) > part.ndim:  # NumPy drops leading axes of size 1
+        return None
+    result = value.copy()
+    result[where] = how.combine(computed(part), computed(wide)).value()
+    return ArrayImpl(x.aval, None, result)
 
 
 def _write(x: Any, index: Any, values: Any, how: _Update, mode: Any, is_sorted: bool, unique: bool, wrap: bool) -> Any:

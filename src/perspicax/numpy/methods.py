@@ -1,6 +1,7 @@
 """The methods and properties of arrays, in a table: concrete arrays and tracers alike have them."""
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +9,14 @@ import numpy as np
 
 from perspicax.core import dtypes
 from perspicax.core.array import Array
+from perspicax.core.config import local, state_key
+from perspicax.core.context import evaluator
 from perspicax.diagnose.boundary import public, trim
 from perspicax.diagnose.errors import ReportedError
+from perspicax.diagnose.frames import warning_level
 from perspicax.diagnose.report import Fix
 from perspicax.lax import compare
-from perspicax.lax.convert import bitcast_convert_type, convert
+from perspicax.lax.convert import bitcast_convert_type, convert, convert_element_type_p
 from perspicax.lax.convert import complex as complex_of
 from perspicax.numpy import shapes
 from perspicax.numpy.arithmetic import operator_methods
@@ -36,7 +40,10 @@ from perspicax.numpy.rounding import around
 from perspicax.numpy.search import argmax, argmin, argpartition, argsort, nonzero, partition, searchsorted, sort
 from perspicax.numpy.selection import choose, clip, compress, take
 from perspicax.numpy.ufuncs import conjugate, imag, real
+from perspicax.xla.array import ArrayImpl
 
+MAX_NAMES = 256
+_EVALUATOR = evaluator()
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Array:
     """The elements as another dtype.
@@ -51,9 +58,16 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
         Array of the dtype; floating numbers become integers by rounding towards zero, booleans by `!= 0`.
     """
     try:
+        if type(x) is ArrayImpl and not copy and device is None and local.trace is _EVALUATOR:
+            kernel = _cast(x.aval, dtype)
+            if kernel is not None:
+                return kernel(x)
         x = asarray(array_like(x, "astype"))
         wanted = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "astype")
-        found = _as_truth(x) if wanted == np.dtype(bool) and x.dtype.kind == "c" else convert(x, wanted, False)
+        if x.dtype.kind == "c" and dtypes.kind_of(wanted) != "complex":
+            found = _of_complex(x, wanted)
+        else:
+            found = convert(x, wanted, False)
         if found is x and copy:
             found = duplicate(x)
         return found if device is None else put(found, device)
@@ -62,9 +76,36 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
         raise
 
 
-def _as_truth(x: Any) -> Any:
-    """Which complex numbers are not zero: `convert` looks at their real parts alone, as `lax.convert_element_type` does."""
-    return compare.ne(x, np.zeros((), x.dtype))
+_asked: dict[Any, dict[Any, Any]] = {}  # by the state of the options, for what names a dtype: the one that arrays get
+
+
+def _cast(aval: Any, dtype: Any) -> Any:
+    """What has made such arrays of that dtype before; `None` where nothing has, or there is something to tell the user."""
+    state = state_key()
+    try:
+        known = _asked.setdefault(state, {})
+        wanted = known.get(dtype)
+    except TypeError:  # what names the dtype has no hash
+        return None
+    if wanted is None:
+        wanted = dtypes.default_dtype("float") if dtype is None else dtypes.jax_dtype(dtype)
+        if dtype is not None and dtype not in dtypes.python_scalar_dtypes and wanted is not dtypes.to_dtype(dtype):
+            return None
+        if len(known) >= MAX_NAMES:
+            known.clear()
+        known[dtype] = wanted
+    if wanted == aval.dtype or aval.mlir_element[0] == "c":  # what has the dtype already is returned as it is
+        return None
+    return convert_element_type_p.kernels.get(((aval,), (wanted, False)))
+
+
+def _of_complex(x: Any, dtype: Any) -> Any:
+    """Complex numbers as real ones, of which the user is told, or whether they are not zero: both parts decide."""
+    if dtype == np.dtype(bool):
+        return compare.ne(x, np.zeros((), x.dtype))
+    warnings.warn("complex numbers become real: their imaginary parts are discarded; take `.real` to say so",
+                  DeprecationWarning, stacklevel=warning_level())
+    return convert(real(x), dtype, False)
 
 
 @public
@@ -131,6 +172,8 @@ def _bits_as(x: Any, dtype: Any) -> Any:
     if before > after:
         found = _whole(x, dtype)
         return shapes.reshaped(found, (*x.shape[:-1], x.shape[-1] * (before // after)))
+    if dtypes.kind_of(dtype) == "complex":
+        return _whole(x, dtype)
     return _whole(shapes.reshaped(x, (*x.shape[:-1], x.shape[-1] * before // after, after // before)), dtype)
 
 

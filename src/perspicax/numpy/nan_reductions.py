@@ -44,6 +44,14 @@ def _has_nan(x: Any) -> bool:
     return kind(x) in ("float", "complex")
 
 
+def _extreme(start: float, dtype: Any) -> np.ndarray:
+    """What is beyond all numbers of a dtype, or its last where it has no infinity."""
+    found = np.asarray(start, dtype)
+    if found != found:
+        found = np.asarray(dtypes.finfo(dtype).max if start > 0 else dtypes.finfo(dtype).min, dtype)
+    return found
+
+
 def _reduction(name: str, reduce: Callable[..., Any], start: float, missing: float | None, doc: str) -> Callable[..., Any]:
     """A reduction for which NaN is replaced by `start`; with `missing`, the result where there is nothing but NaN."""
     if missing is None:
@@ -64,7 +72,7 @@ def _reduction(name: str, reduce: Callable[..., Any], start: float, missing: flo
             if not _has_nan(x):
                 return reduce(x, axis, keepdims=keepdims, initial=initial, where=where)
             gone = compare.ne(x, x)
-            found = reduce(where3(gone, np.asarray(start, x.dtype), x), axis, keepdims=keepdims, initial=initial, where=where)
+            found = reduce(where3(gone, _extreme(start, x.dtype), x), axis, keepdims=keepdims, initial=initial, where=where)
             if initial is not None:
                 return found
             return where3(all_(gone, axis, keepdims=keepdims), np.asarray(missing, x.dtype), found)

@@ -456,9 +456,9 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
         left = left * weights[:, None]
         right = right * (weights[:, None] if right.ndim == 2 else weights)
     scale = sqrt(sum_(left * left, 0))
-    left = left / scale
+    left = left / scale[None, :]
     found, residuals, rank, singular = lstsq(left, right, limit)
-    found = (found.T / scale).T
+    found = found / (scale[:, None] if found.ndim == 2 else scale)
     if full:
         return found, residuals, rank, singular, asarray(limit)
     if cov is False:

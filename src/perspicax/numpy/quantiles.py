@@ -27,8 +27,10 @@ from perspicax.numpy.errors import ArgumentValueError, NoValuesError, UfuncDtype
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract
-from perspicax.numpy.promote import array_like, promote_dtypes, shortened, to_inexact
+from perspicax.numpy.promote import array_like, default_floating, promote_dtypes, shortened, to_inexact
 from perspicax.numpy.shapes import expand_dims, moveaxis, reshaped
+
+_FOUR_BITS = (dtypes.to_dtype("int4"), dtypes.to_dtype("uint4"))
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf")
 
@@ -117,7 +119,10 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
     if method not in METHODS:
         raise ArgumentValueError(says=f"`{function}` was given method={method!r}.",
                                  why=f"it is one of {', '.join(map(repr, METHODS))}")
-    given = promote_dtypes(array_like(a, function, 0), array_like(q, function, 1), inexact=True)
+    a, q = array_like(a, function, 0), array_like(q, function, 1)
+    if isinstance(a, Array) and a.dtype in _FOUR_BITS:  # they do not combine with the shares
+        a = default_floating(a)
+    given = promote_dtypes(a, q, inexact=True)
     x, share = [shortened(asarray(v)) for v in given]
     wanted = dtypes.canonicalize_dtype(to_inexact(get_aval(a).dtype))  # type: ignore[attr-defined]  # that of the shares makes no difference
     if kind(x) == "complex":

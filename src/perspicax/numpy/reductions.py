@@ -331,7 +331,8 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     Args:
         a: array.
         axis: an axis, or several; all by default.
-        dtype: of the result; by default that of `a`, floating for integers. Floating numbers of 16 bits are summed in 32.
+        dtype: of the result; by default that of `a`, floating for integers. Floating numbers of 16 bits are summed in 32,
+            what becomes an integer in that dtype, and divided towards zero.
         out: is not supported.
         keepdims: whether the axes stay, with size 1.
         where: boolean array that broadcasts to `a`: which elements count.
@@ -371,6 +372,11 @@ def _mean(x: Any, axis: Any, dtype: Any, keepdims: bool, where: Any) -> Any:
     out_dtype = to_inexact(x.dtype) if dtype is None else dtypes.requested_dtype(dtype, "mean")
     if out_dtype == _BOOL:
         raise ArgumentKindError(says="`mean` was asked for a result of dtype bool.", why="a mean is a number")
+    if dtypes.issubdtype(out_dtype, np.integer):  # then all of it is computed in integers
+        total = convert(sum(convert(x, out_dtype, False), axes, keepdims=keepdims, where=where), out_dtype, False)
+        number = size_in(math.prod([x.shape[i] for i in axes]), _INT32) if where is None else \
+            count_of(where, x.shape, axes, _INT32, keepdims)
+        return div(total, convert(number, out_dtype, False))
     work = computed_in(to_inexact(out_dtype))
     total = sum(convert(x, work, False), axes, keepdims=keepdims, where=where)
     if where is None:

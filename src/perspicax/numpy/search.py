@@ -25,6 +25,7 @@ from perspicax.lax import shape as lax_shape
 from perspicax.lax.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
 from perspicax.lax.convert import bitcast_convert_type, convert, imag, real
 from perspicax.lax.cumulative import cumsum as lax_cumsum
+from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather
 from perspicax.lax.host_order import extreme_index, ordered, sorting_order
 from perspicax.lax.reductions import argmax as lax_argmax
 from perspicax.lax.reductions import argmin as lax_argmin
@@ -41,6 +42,7 @@ from perspicax.numpy.errors import (
     ArgumentValueError,
     AxisError,
     ReductionError,
+    ShapeMismatchError,
     UnsupportedArgumentError,
 )
 from perspicax.numpy.fusion import fused_call
@@ -381,6 +383,10 @@ def lexsort(keys: Any, axis: int = -1) -> Array:
         axis: the axis along which they are ordered.
     """
     xs = [asarray(x) for x in sequence_of(keys, "lexsort")]
+    if any(x.shape != xs[0].shape for x in xs):
+        raise ShapeMismatchError(says=f"`lexsort` was given keys of different shapes: "
+                                    f"{', '.join([x.aval.str_short() for x in xs])}.",
+                                 why="an entry has one place in each of them")
     if xs[0].ndim == 0:
         return wrap(np.zeros((), index_dtype()))
     place = one_axis(axis, xs[0].ndim, "lexsort")
@@ -398,7 +404,7 @@ def sort_complex(a: Any) -> Array:
     x = sort(a, 0 if asarray(a).ndim == 1 else -1)
     if kind(x) == "complex":
         return x
-    return convert(x, np.dtype(np.complex128 if x.dtype == np.dtype(np.float64) else np.complex64), False)
+    return convert(x, np.dtype(np.complex128 if x.dtype.itemsize == 8 else np.complex64), False)
 
 
 @public
@@ -480,25 +486,35 @@ def _searchsorted(x: Any, values: Any, *, side: str) -> Any:
     """
     n, shape = x.shape[0], values.shape
     dtype = _place_dtype(n)
-    precedes: Callable[[Any, Any], Any] = less
-    if kind(x) == "float":  # compared once as what they are, to be compared as integers in every step
-        x, values, precedes = _ordered_bits(x), _ordered_bits(values), compare.lt
+    left = side == "left"
+    before: Callable[[Any], Any] = lambda entry: less(entry, values) if left else bitwise_not(less(values, entry))
+    if kind(x) == "float":
+        x, values = [convert(v, np.dtype(np.float32), False) if v.dtype.itemsize == 1 else v for v in (x, values)]
+        missing = compare.ne(values, values)
+        before = (lambda entry: bitwise_and(compare.eq(entry, entry), bitwise_not(compare.ge(entry, values)))) if left else (
+            lambda entry: bitwise_or(compare.le(entry, values), missing))
     elif kind(x) == "complex":
         x, values = [lax_shape.concatenate([_ordered_bits(part(v))[..., None] for part in (real, imag)], v.ndim)
                      for v in (x, values)]
-        precedes = _first_then_second
+        before = lambda entry: _first_then_second(entry, values) if left else bitwise_not(_first_then_second(values, entry))
     found = lax_shape.broadcast_in_dim(np.zeros((), dtype), shape, ())
     known = type(n) is not SymbolicSize
     step = 1 << (max(n.bit_length() - 1, 0) if known else 29)  # as many entries as fit into memory
     while step:  # `found` entries are known to come before; are `step` more?
         further = elementwise.add(found, np.asarray(step, dtype))
-        entry = at(x)[elementwise.sub(further, np.ones((), dtype))].get(mode="clip")
-        before = precedes(entry, values) if side == "left" else bitwise_not(precedes(values, entry))
+        more = before(_entries(x, elementwise.sub(further, np.ones((), dtype))))
         if not known or n & (n + 1):  # unless it is one less than a power of two, a step can lead behind the end
-            before = bitwise_and(before, compare.le(further, size_in(n, dtype)))
-        found = where3(before, further, found)
+            more = bitwise_and(more, compare.le(further, size_in(n, dtype)))
+        found = where3(more, further, found)
         step >>= 1
     return found
+
+
+def _entries(x: Any, places: Any) -> Any:
+    """The entries of `x` along its first axis at places that are not negative; the last one for places behind the end."""
+    offset = tuple(range(places.ndim, places.ndim + x.ndim - 1))
+    return gather(x, places[..., None], GatherDimensionNumbers(offset, (0,), (0,)), (1, *x.shape[1:]),
+                  mode=GatherScatterMode.CLIP)
 
 
 def _first_then_second(p: Any, q: Any) -> Any:

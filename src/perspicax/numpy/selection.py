@@ -23,13 +23,13 @@ from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import spread, where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, UfuncDtypeError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, BroadcastError, UfuncDtypeError
 from perspicax.numpy.hosted import host_value, moved
 from perspicax.numpy.indexing import at
 from perspicax.numpy.logic import kind, refuse, truth
 from perspicax.numpy.operators import maximum, minimum
 from perspicax.numpy.plans import axis_of, planned
-from perspicax.numpy.promote import array_like, broadcast_shape_of, promote_dtypes
+from perspicax.numpy.promote import array_like, broadcast_shape_of, joined_shapes, promote_dtypes
 from perspicax.numpy.repeating import resize
 from perspicax.numpy.search import index_dtype, known_value, nonzero
 from perspicax.numpy.shapes import ravel, reshaped
@@ -77,7 +77,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     """For each element the choice whose condition holds first, or the default.
 
     Args:
-        condlist: boolean arrays.
+        condlist: a sequence of boolean arrays, or one array whose entries along the first axis they are.
         choicelist: as many arrays; all broadcast.
         default: array.
     """
@@ -112,7 +112,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
     refuse("choose", out=out)
     index = asarray(array_like(a, "choose", 0))
     if kind(index) not in ("int", "uint"):
-        raise ArgumentKindError(says=f"`choose` was given {index.aval.str_short()} as indices.", why="they are integers")
+        raise ArgumentValueError(says=f"`choose` was given {index.aval.str_short()} as indices.", why="they are integers")
     if isinstance(choices, (Array, np.ndarray)):
         if choices.ndim == 0:
             raise ArgumentKindError(says=f"`choose` was given {get_aval(choices).str_short()} as choices.",  # type: ignore[attr-defined]
@@ -162,7 +162,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     All functions are computed on all elements.
     """
     x = asarray(array_like(x, "piecewise"))
-    conditions = [truth(c, "piecewise") for c in _conditions(condlist, x.ndim)]
+    conditions = [truth(c, "piecewise") for c in _conditions(condlist)]
     if len(funclist) not in (len(conditions), len(conditions) + 1):
         raise ArgumentValueError(says=f"`piecewise` was given {len(conditions)} conditions and {len(funclist)} functions.",
                                  why="there are as many functions as conditions, or one more")
@@ -175,12 +175,15 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     return found
 
 
-def _conditions(condlist: Any, ndim: int) -> Sequence[Any]:
-    """The conditions: a sequence of arrays, the entries of one array, or a single condition."""
-    if isinstance(condlist, (list, tuple)) and len(condlist) and np.ndim(condlist[0]) >= min(ndim, 1):
+def _conditions(condlist: Any) -> Sequence[Any]:
+    """The conditions: a sequence of arrays, or the entries of one array."""
+    if isinstance(condlist, (list, tuple)):
         return condlist
     stacked = asarray(condlist)
-    return [stacked] if stacked.ndim == ndim else [stacked[i] for i in range(stacked.shape[0])]
+    if not stacked.ndim:
+        raise ArgumentKindError(says="`piecewise` was given a single truth value as conditions.",
+                                why="there is one condition for each function, in a sequence")
+    return [stacked[i] for i in range(stacked.shape[0])]
 
 
 def _applied(f: Any, x: Any, args: tuple, kw: dict) -> Any:
@@ -326,8 +329,13 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: Any = N
     if wrap_negative_indices is not False:
         index = wrapped(index, x.shape[place])
     chosen = GatherScatterMode.from_any(mode)
-    shape = broadcast_shape_of("take_along_axis", [_without(v.aval, place) for v in (x, index)])
+    beside = [_without(v.aval, place) for v in (x, index)]
+    if joined_shapes(beside) is None:
+        raise BroadcastError.of("take_along_axis", (x.aval, index.aval), place - x.ndim)
+    shape = broadcast_shape_of("take_along_axis", beside)
     sizes = (*shape[:place], index.shape[place], *shape[place + 1:])
+    if not x.shape[place]:  # there is nothing to take
+        return lax_shape.broadcast_in_dim(np.zeros((), x.dtype), sizes, ())
     return _along(x, index, place, sizes, chosen, fill_value)
 
 
@@ -449,6 +457,11 @@ def compress(condition: Any, a: Any, axis: int | None = None, *, size: int | Non
     if axis is None:
         x, axis = ravel(x), 0
     where = one_axis(axis, x.ndim, "compress")
+    known = known_value(mask)
+    if known is not None and known[x.shape[where]:].any():
+        raise ArgumentValueError(says=f"`compress` was given a condition of {mask.shape[0]} entries for an axis of size "
+                                      f"{x.shape[where]}, and one of those beyond its end is true.",
+                                 why="the entries of the condition say which of those along the axis are taken")
     index = nonzero(mask[:x.shape[where]], size=size, fill_value=x.shape[where])[0]
     return _take(x, index, where, None, False, True, fill_value) if index.size or x.shape[where] else \
         lax_shape.broadcast_in_dim(np.zeros((), x.dtype), tuple([0 if i == where else n for i, n in enumerate(x.shape)]), ())

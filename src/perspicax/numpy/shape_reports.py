@@ -412,11 +412,17 @@ def _matmul_fixes(left: Operand, right: Operand) -> Iterator[Fix]:
 
 # -- axes and reshaping
 
+ARRAY_AT = {"apply_along_axis": 2}
+"""Where functions take the array whose axis is meant, if not first."""
+
+
 def axis_report(error: PerspicaxError, function: str, axis: Any, ndim: int) -> Report:
     """An axis that an array does not have."""
     found = operands_at(error.position) if error.position is not None else Operands()
     own = found.operation == function.rpartition(".")[2]
-    name = f"`{found[0].text}`" if own and found and len(found[0].text) <= LONGEST_NAME else "the array"
+    place = ARRAY_AT.get(function, 0)
+    array = found[place].text if own and len(found) > place else ""
+    name = f"`{array}`" if array and len(array) <= LONGEST_NAME else "the array"
     given = found.keyword("axis") if own else None
     if given is None and own:
         given = next((o for o in found[1:] if o.text == str(axis)), None)

@@ -35,6 +35,7 @@ from perspicax.xla.array import NUMPY_AXES, ArrayImpl, beyond_numpy
 from perspicax.xla.dispatch import HOST_LIMIT, checking
 
 MAX_PLANS = 16384
+_ALL = (-1,)
 _EVALUATOR = evaluator()
 _reshapes: dict[tuple, Any] = {}
 _transposes: dict[tuple, tuple[int, ...] | None] = {}
@@ -192,6 +193,8 @@ def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Array:
         order: "C" for the last axis to vary fastest, "F" for the first.
         out_sharding: how the result lies over explicit axes of a mesh: a `PartitionSpec` or `NamedSharding`.
     """
+    if type(a) is ArrayImpl and order == "C" and out_sharding is None and a.aval.size:
+        return reshaped(a, _ALL)
     x = asarray(array_like(a, "ravel"))
     if out_sharding is not None:
         return _placed_reshape(x, (x.size,), order, out_sharding)
@@ -219,6 +222,20 @@ def transpose(a: Any, axes: Any = None) -> Array:
     except Exception as error:
         trim(error)
         raise
+
+
+@public
+def permute_dims(a: Any, /, axes: Any) -> Array:
+    """The axes of an array in another order, all of which are named; see `transpose`.
+
+    Args:
+        a: array.
+        axes: axis `i` of the result is axis `axes[i]` of `a`.
+    """
+    x = asarray(array_like(a, "permute_dims"))
+    if axes is None:
+        raise AxisError(function="permute_dims", axis=axes, ndim=x.ndim, kind="type")
+    return transposed(x, axes)
 
 
 def transposed(x: Any, axes: Any) -> Any:
@@ -377,6 +394,8 @@ def expand_dims(a: Any, axis: Any) -> Array:
     """
     x = asarray(array_like(a, "expand_dims"))
     given = several(axis)
+    if axis is None:
+        raise AxisError(function="expand_dims", axis=axis, ndim=x.ndim, kind="type")
     places = many_axes(axis if given is None else given, x.ndim + (1 if given is None else len(given)), "expand_dims")
     value = host_value(x) if x.ndim + len(places) <= NUMPY_AXES else None
     if value is not None:

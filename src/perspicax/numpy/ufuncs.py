@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,21 @@ def _scaled(x: Any, factor: float) -> Any:
 @public
 def log2(x: Any, /) -> Array:
     """The logarithm to the base 2; integers become floating."""
-    x = _one("log2", x)
-    if kind(x) == "complex":
-        real: Any = lax_convert.PART_OF[x.dtype]
-        return elementwise.div(elementwise.log(x), np.asarray(np.log(np.asarray(2, real)), x.dtype))
-    return fused_call(_log2, (x,))
+    return fused_call(_log2, (_one("log2", x),))
 
 
 def _log2(x: Any) -> Any:
-    return elementwise.div(elementwise.log(x), elementwise.log(np.asarray(2, x.dtype)))
+    def quotient(part: Any) -> Any:
+        return elementwise.div(part, elementwise.log(np.asarray(2, part.dtype)))
+
+    return _of_parts(quotient, elementwise.log(x))
+
+
+def _of_parts(f: Callable[[Any], Any], x: Any) -> Any:
+    """`f` of a real array, and of each part of a complex one: complex division would make NaN of 0 beside infinity."""
+    if kind(x) != "complex":
+        return f(x)
+    return lax_convert.complex(f(lax_convert.real(x)), f(lax_convert.imag(x)))
 
 
 @public
@@ -62,7 +69,7 @@ def log10(x: Any, /) -> Array:
 
 
 def _log10(x: Any) -> Any:
-    return convert(_scaled(elementwise.log(x), 1 / math.log(10)), x.dtype, False)
+    return convert(_of_parts(lambda part: _scaled(part, 1 / math.log(10)), elementwise.log(x)), x.dtype, False)
 
 
 @public
@@ -288,7 +295,11 @@ def spacing(x: Any, /) -> Array:
 
 def _spacing(x: Any) -> Any:
     if x.dtype.itemsize < 2 or x.dtype == np.dtype(np.float16):  # upwards even where negative, as in NumPy
-        distance = elementwise.sub(compare.nextafter(x, np.asarray(math.inf, x.dtype)), x)
+        top = np.asarray(math.inf, x.dtype)
+        if not np.isinf(top):  # some floating numbers of 8 bits have no infinity: NaN follows their largest
+            top = np.asarray(dtypes.finfo(x.dtype).max, x.dtype)
+        distance = elementwise.sub(compare.nextafter(x, top), x)
+        distance = where3(compare.lt(x, top), distance, np.asarray(math.nan, x.dtype))
     else:
         distance = _unit_of_last_place(x)
     return where3(compare.is_finite(x), distance, np.asarray(math.nan, x.dtype))

@@ -60,8 +60,8 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Collection[int | str] = f
             these, are broadcast. By default all are scalars.
 
     Returns:
-        Function of arrays; `None` and arguments by name are handed on as they are. It raises `SignatureError` where axes do
-        not fit.
+        Function of arrays; `None` (where the signature has no axes for it) and arguments by name are handed on as they are.
+        It raises `SignatureError` where axes do not fit.
 
     Raises:
         ArgumentValueError: the signature is none.
@@ -91,6 +91,11 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Collection[int | str] = f
             raise SignatureError(says=f"`{name}`, vectorised with signature={signature!r}, was given {taking} arguments.",
                                  why=f"the signature has {len(inputs)}")
         order = [i for i in range(len(args)) if i not in excluded]
+        missing = [i for i in order if args[i] is None and cores is not None and inputs[order.index(i)]]
+        if missing:
+            raise SignatureError(says=f"`{name}`, vectorised with signature={signature!r}, was given None as argument "
+                                      f"{missing[0]}.",
+                                 why="the signature says which axes it has; what is no array is named by `excluded`")
         mine: list[Core] = [() if cores is None else inputs[order.index(i)] for i in places]
 
         def applied(*ys: Any) -> Any:

@@ -11,7 +11,7 @@ import perspicax.numpy as jnp
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.tracer import Tracer
-from perspicax.core.tracer_errors import static_value
+from perspicax.core.tracer_errors import sized_by_values, static_value
 from perspicax.diagnose.boundary import public
 from perspicax.lax.errors import OperandDtypeError
 from perspicax.lax.gathering import GatherScatterMode
@@ -20,6 +20,7 @@ from perspicax.lax.shape import broadcasted_iota
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError, ShapeMismatchError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.promote import array_like
+from perspicax.numpy.search import known_value
 
 _DOC = """
 
@@ -82,8 +83,10 @@ def _count(name: str, given: Any, ids: Any) -> int:
         if not ids.size:
             raise ReductionError(says=f"`{name}` was given no entries, and not how many segments there are.",
                                  why="without `num_segments` it is one more than the largest number")
-        largest = static_value(jnp.max(ids), f"jax.ops.{name}", "num_segments")
-        return int(largest) + 1
+        known = known_value(ids)
+        if known is None:
+            raise sized_by_values(ids, f"jax.ops.{name}", "num_segments")
+        return int(known.max()) + 1
     if isinstance(given, Tracer):
         given = static_value(given, f"jax.ops.{name}", "num_segments")
     try:

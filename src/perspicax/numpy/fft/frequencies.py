@@ -9,7 +9,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.diagnose.boundary import public
-from perspicax.numpy.axes import many_axes
+from perspicax.numpy.axes import many_axes, one_axis, several
 from perspicax.numpy.construct import asarray, put
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
 from perspicax.numpy.promote import array_like
@@ -93,7 +93,9 @@ def ifftshift(x: Any, axes: int | Sequence[int] | None = None) -> Array:
 
 def _shifted(function: str, x: Any, axes: Any, sign: int) -> Any:
     v = asarray(array_like(x, f"fft.{function}"))
-    places = many_axes(axes, v.ndim, f"fft.{function}")
+    given = several(axes)  # one that is named twice is moved twice, as in NumPy
+    places = many_axes(axes, v.ndim, f"fft.{function}") if given is None else \
+        tuple([one_axis(axis, v.ndim, f"fft.{function}") for axis in given])
     return roll(v, tuple([sign * (v.shape[i] // 2) if sign > 0 else -(v.shape[i] // 2) for i in places]), places) \
         if places else v
 

@@ -40,9 +40,9 @@ def _check_norm(function: str, norm: Any) -> None:
                                  why='it is "backward", "ortho" or "forward": which direction is divided by the length')
 
 
-def _lengths(s: Any, function: str) -> tuple[int, ...]:
+def _lengths(s: Any, function: str, argument: str = "s") -> tuple[int, ...]:
     try:
-        found = tuple([operator.index(static_value(n, f"jnp.fft.{function}", "s")) for n in s])
+        found = tuple([operator.index(static_value(n, f"jnp.fft.{function}", argument)) for n in s])
     except TypeError as error:
         if type(error) is not TypeError:  # a traced length has its own report
             raise
@@ -183,7 +183,7 @@ def _along(function: str, kind_of: FftType, a: Any, n: Any, axis: Any, norm: Any
         raise ArgumentValueError(says=f"`fft.{function}` was given axis={axis!r}.",
                                  why=f"it transforms one axis; `jnp.fft.{function}n` takes several")
     place = one_axis(axis, x.ndim, f"fft.{function}")
-    return _transform(function, x, kind_of, None if n is None else _lengths((n,), function), (place,), norm)
+    return _transform(function, x, kind_of, None if n is None else _lengths((n,), function, "n"), (place,), norm)
 
 
 def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
@@ -209,7 +209,7 @@ def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
     _check_norm("hfft", norm)
     x = asarray(array_like(a, "fft.hfft"))
     place = one_axis(axis, x.ndim, "fft.hfft")
-    lengths = _lengths((2 * (x.shape[place] - 1) if n is None else n,), "hfft")
+    lengths = _lengths((2 * (x.shape[place] - 1) if n is None else n,), "hfft", "n")
     return _transform("hfft", conj(_floating(x, "hfft")), FftType.IRFFT, lengths, (place,), _OPPOSITE[norm])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
+from perspicax.core.tracer_errors import static_value
 from perspicax.lax import linalg as lax_linalg
 from perspicax.lax.linalg.errors import MatrixShapeError
 from perspicax.numpy.axes import many_axes
@@ -44,6 +45,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def _norm(function: str, x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     [x] = inexact(function, x)
     axes = many_axes(axis, x.ndim, function)
+    ord = static_value(ord, function, "ord")
     if ord is not None or axis is not None:
         if len(axes) not in (1, 2):
             raise ArgumentValueError(says=f"`{function}` was given {len(axes)} axes, {axes}.",
@@ -110,6 +112,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     function = "jnp.linalg.vector_norm"
     [x] = inexact(function, default_floating(array_like(x, function)))
     axes = many_axes(axis, x.ndim, function)
+    ord = static_value(ord, function, "ord")
     if isinstance(ord, str):
         raise ArgumentValueError(says=f"`{function}` was given ord={ord!r}.",
                                  why="of vectors there are the numbers, inf and -inf")

@@ -8,6 +8,7 @@ from typing import Any
 
 import perspicax.numpy as jnp
 from perspicax.core.array import Array
+from perspicax.core.tracer_errors import static_value
 from perspicax.lax.linalg.errors import MatrixShapeError
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
@@ -104,8 +105,10 @@ def matrix_power(a: Any, n: int) -> Array:
     [x] = _arrays(function, a)
     check_square(function, x.aval)
     try:
-        n = operator.index(n)
-    except TypeError:
+        n = operator.index(static_value(n, function, "n"))
+    except TypeError as error:
+        if type(error) is not TypeError:  # a traced one has its own report
+            raise
         raise ArgumentKindError(says=f"`{function}` was given the exponent {n!r}.",
                                 why="it multiplies a whole number of times") from None
     if n < 0:

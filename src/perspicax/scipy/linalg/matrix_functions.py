@@ -92,13 +92,19 @@ def _pade_quotient(u: Any, v: Any, upper_triangular: bool) -> Any:
     return solve_general(v - u, v + u)
 
 
+_USUAL = 2  # squarings; a longer loop is only run where more are needed
+
+
 def _squared(x: Any, times: Any, at_most: int) -> Any:
-    """`x` squared so often; the loop has a fixed length, so that it has a derivative in reverse."""
+    """`x` squared so often; the loops have fixed lengths, so that they have a derivative in reverse."""
     def square_once(r: Any, i: Any) -> Any:
         return cond(i < times, lambda y: product(y, y), lambda y: y, r), None
 
-    found, _ = scan(square_once, x, jnp.arange(at_most, dtype=times.dtype))
-    return found
+    for first, end in ((0, _USUAL), (_USUAL, at_most)):
+        if first < end:
+            steps = jnp.arange(first, min(end, at_most), dtype=times.dtype)
+            x = cond(times > first, lambda y: scan(square_once, y, steps)[0], lambda y: y, x)
+    return x
 
 
 def _pade(degree: int) -> Callable[[Any], Any]:
@@ -198,7 +204,7 @@ def _sqrtm(x: Any) -> Any:
         return x
     t, z = lax_linalg.schur(x)
     roots = jnp.sqrt(jnp.diagonal(t))
-    sums = roots[:, None] + roots
+    sums = roots[:, None] + roots[None, :]
     root = _by_superdiagonals(t, roots, lambda r: _quotient(t - product(r, r), sums))
     return product(product(z, root), adjoint(z))
 
@@ -229,7 +235,7 @@ def funm(A: Any, func: Callable[[Array], Array], disp: bool = True) -> Any:
 def _funm(x: Any, func: Callable[[Any], Any]) -> Any:
     t, z = lax_linalg.schur(x)
     w = jnp.diagonal(t)
-    gaps = w - w[:, None]
+    gaps = w[None, :] - w[:, None]
     made = _by_superdiagonals(t, jnp.asarray(func(w)).astype(x.dtype),
                               lambda f: _quotient(product(t, f) - product(f, t), gaps))
     found = product(product(z, made), adjoint(z))

@@ -112,6 +112,14 @@ def _trend(function: str, detrend: Any) -> Callable[[Any], Any]:
                              why="it is False, 'constant', 'linear', or a function")
 
 
+def _onesided(function: str, wanted: bool, x: Any) -> bool:
+    """Whether the negative frequencies are left out; those of complex signals say something of their own."""
+    if wanted and x.dtype.kind == "c":
+        warnings.warn(f"`{function}` was given complex numbers: the negative frequencies are there too; return_onesided=False "
+                      "says so.", UserWarning, stacklevel=warning_level())
+    return bool(wanted) and x.dtype.kind != "c"
+
+
 def _frequencies(n: int, fs: Any, onesided: bool) -> Any:
     return (fft.rfftfreq if onesided else fft.fftfreq)(n, 1 / fs)
 
@@ -120,7 +128,8 @@ def _transformed(x: Any, weights: Any, cut: _Segments, trend: Callable[[Any], An
     """Transforms of the windowed segments, `[..., segment, frequency]`."""
     count = (x.shape[-1] - cut.length) // cut.step + 1
     places = np.arange(count)[:, None] * cut.step + np.arange(cut.length)
-    pieces = trend(x[..., places]) * weights.astype(x.dtype)
+    pieces = trend(x[..., places])
+    pieces = pieces * weights.astype(x.dtype).reshape((1,) * (pieces.ndim - 1) + (-1,))
     return (fft.rfft if onesided else fft.fft)(pieces, n=cut.transform, axis=-1)
 
 
@@ -164,7 +173,7 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int = 256, noverl
     if padded:
         missing = -(x.shape[-1] - length) % cut.step % length
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)]) if missing else x
-    onesided = bool(return_onesided) and x.dtype.kind != "c"
+    onesided = _onesided(function, return_onesided, x)
     found = _transformed(x, weights, cut, _trend(function, detrend), onesided)
     found = found / jnp.sum(weights).astype(found.dtype)
     centres = np.arange(length / 2, x.shape[-1] - length / 2 + 1, cut.step) - (length / 2 if boundary is not None else 0)
@@ -235,17 +244,17 @@ def _density(function: str, x: Any, y: Any, fs: Any, window: Any, nperseg: int |
         both = [jnp.pad(v, [(0, 0)] * (v.ndim - 1) + [(0, longest - v.shape[-1])]) for v in both]
     weights, length = _window(function, window, nperseg, both[0].shape[-1])
     cut = _segments(function, length, noverlap, nfft)
-    onesided = bool(return_onesided) and both[0].dtype.kind != "c"
+    onesided = _onesided(function, return_onesided, both[0])
     trend = _trend(function, detrend)
     spectra = [_transformed(v, weights, cut, trend, onesided) for v in both]
     scale = 1 / (fs * jnp.sum(weights * weights)) if scaling == "density" else 1 / jnp.sum(weights) ** 2
     found = jnp.conj(spectra[0]) * spectra[-1] * jnp.asarray(scale).astype(spectra[0].dtype)
     if onesided:  # the negative frequencies count too: all but 0, and the highest of an even transform
         count = found.shape[-1]
-        factors = np.full(count, 2.)
-        factors[0] = 1
+        factors = np.full((1,) * (found.ndim - 1) + (count,), 2.)
+        factors[..., 0] = 1
         if cut.transform % 2 == 0:
-            factors[-1] = 1
+            factors[..., -1] = 1
         found = found * jnp.asarray(factors).astype(found.dtype)
     found = _averaged(found, average)
     return _frequencies(cut.transform, fs, onesided), jnp.moveaxis(found, -1, axis)
@@ -306,13 +315,14 @@ def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: int | None = N
     count = pieces.shape[-2]
     size = length + (count - 1) * cut.step
     places = np.arange(count)[:, None] * cut.step + np.arange(length)
-    total = jnp.zeros((*pieces.shape[:-2], size), pieces.dtype).at[..., places].add(pieces * weights * jnp.sum(weights))
+    total = jnp.zeros((*pieces.shape[:-2], size), pieces.dtype).at[..., places].add(
+        pieces * (weights * jnp.sum(weights)).reshape((1,) * (pieces.ndim - 1) + (-1,)))
     norm = jnp.zeros(size, weights.dtype).at[places].add(jnp.broadcast_to(weights * weights, (count, length)))
     if boundary:
         inner = slice(length // 2, size - length // 2)
         total, norm = total[..., inner], norm[inner]
-    found = total / jnp.where(norm > 1e-10, norm, 1)
-    return strong(jnp.arange(found.shape[-1]) / fs), found
+    found = total / jnp.where(norm > 1e-10, norm, 1).reshape((1,) * (total.ndim - 1) + (-1,))
+    return strong(jnp.arange(0., found.shape[-1]) / fs), found
 
 
 __all__ = ["csd", "istft", "stft", "welch"]

@@ -63,7 +63,7 @@ def without_line(x: Any) -> Any:
     if n < 2:
         return centred
     ramp = np.arange(n) - (n - 1) / 2
-    unit = jnp.asarray((ramp / np.sqrt((ramp * ramp).sum())).astype(x.dtype))
+    unit = jnp.asarray((ramp / np.sqrt((ramp * ramp).sum())).astype(x.dtype).reshape((1,) * (x.ndim - 1) + (n,)))
     return centred - jnp.sum(centred * unit, axis=-1, keepdims=True) * unit
 
 

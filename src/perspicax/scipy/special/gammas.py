@@ -286,7 +286,7 @@ def multigammaln(a: Any, d: Any) -> Array:
 
 def _multigammaln(a: Any, *, d: float) -> Any:
     constant = np.asarray(d * (d - 1) / 4 * math.log(math.pi), a.dtype)
-    halves = np.arange(0, d) / 2
+    halves = (np.arange(0, d) / 2).reshape((1,) * a.ndim + (-1,))
     shifted = jnp.expand_dims(a, -1) - asarray(halves.astype(a.dtype))
     return jnp.sum(lax_special.lgamma(shifted), axis=-1) + constant
 

@@ -82,7 +82,7 @@ def _mode(x: Any, *, axis: int) -> tuple[Any, Any]:
         same = same | (jnp.isnan(ordered[..., 1:]) & jnp.isnan(ordered[..., :-1]))
     edge = jnp.ones((*ordered.shape[:-1], 1), bool)
     starts = jnp.concatenate([edge, ~same], axis=-1)
-    places = jnp.arange(n, dtype=np.int32)
+    places = jnp.arange(n, dtype=np.int32).reshape((1,) * (ordered.ndim - 1) + (n,))
     # where the run of equal values began, and so how long it is at each place
     began = jnp.maximum.accumulate(jnp.where(starts, places, 0), axis=-1)
     length = places - began + 1
