@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -518,3 +520,11 @@ def test_linearize_takes_references_whose_tangents_are_references() -> None:
     assert float(push(moved, 0.5)) == 6.0 and values(moved) == [1.0, 2.5]
     with pytest.raises(TangentError):
         push(jnp.ones(2), 0.5)
+
+
+def test_a_type_of_references_is_enough_for_a_new_process() -> None:
+    program = ("import perspicax as jax, perspicax.numpy as jnp\n"
+               "def f(ref):\n    ref[...] += 1\n"
+               "print(jax.make_jaxpr(f)(jax.ShapeDtypeStruct((2,), jnp.float32, is_ref=True)))")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0 and "Ref{f32[2]}" in done.stdout, done.stderr

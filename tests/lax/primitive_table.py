@@ -315,5 +315,6 @@ ELSEWHERE = {
 FAMILIES_ELSEWHERE = {
     "perspicax.lax.linalg": "decompositions are unique up to signs and have tests of their own",
     "perspicax.lax.collective": "collectives need a named axis, which these laws do not give them: test_collectives.py",
+    "perspicax.lax.partial_sums": "parts of sums are within shard_map: tests/xla/test_explicit.py",
 }
 """Modules whose primitives have a table of their own."""

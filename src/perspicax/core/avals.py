@@ -6,10 +6,11 @@ cache of Perspicax (type rules, promotion plans, kernels, jit's dispatch) is key
 from __future__ import annotations
 
 import collections
+import enum
 import math
 import operator
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,16 @@ from perspicax.core.symbolic_errors import SymbolicSizeConversionError
 
 Shape = tuple[int, ...]
 _NOWHERE: frozenset = frozenset()
+
+
+class MemorySpace(enum.Enum):
+    """A memory of whatever device an array is on."""
+
+    Device = 1
+    Host = 2
+    Any = 3  # where it is
+
+    __repr__ = enum.Enum.__str__
 
 
 class AbstractValue:
@@ -37,6 +48,8 @@ class AbstractValue:
     """The axes of a mesh along which the values may differ, inside of `shard_map`; none elsewhere."""
     explicit: Any = None
     """How the value is split over the explicit axes of a mesh, where it is: a sharding over the mesh's axes alone."""
+    memory: Any = None
+    """The memory that the value is in, a `MemorySpace`; `None` for that in which devices compute."""
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         raise NotImplementedError(type(self).__name__)
@@ -65,6 +78,7 @@ class ShapedArray(AbstractValue):
         sharding: `None`, or the sharding that is part of the type: what it says of explicit axes of its mesh is kept, as
             `explicit`.
         vma: names of the axes of a mesh along which the values may differ ("varying manual axes").
+        memory_space: the memory that the values are in, by default that in which devices compute. Keys are in that one.
     """
 
     __slots__ = (
@@ -76,6 +90,7 @@ class ShapedArray(AbstractValue):
         "dtype",
         "explicit",
         "extended",
+        "memory",
         "mlir",
         "mlir_element",
         "ndim",
@@ -103,7 +118,10 @@ class ShapedArray(AbstractValue):
     _varied: dict[frozenset, ShapedArray]
 
     def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: Any = None, vma: frozenset = _NOWHERE,
-                **_ignored: Any) -> ShapedArray:
+                memory_space: Any = None, **_ignored: Any) -> ShapedArray:
+        if memory_space is not None and memory_space is not MemorySpace.Device:
+            return _make(cls, canonical_shape(shape), dtypes.to_dtype(dtype), bool(weak_type), sharding, frozenset(vma),
+                         memory_space)
         try:
             found = _lookup.get((shape, dtype, weak_type, sharding, vma))
         except TypeError:  # a list for a shape
@@ -116,7 +134,7 @@ class ShapedArray(AbstractValue):
                      frozenset(vma))
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (self.shape, self.dtype, self.weak_type, self.explicit, self.vma)
+        return _rebuild, (self.shape, self.dtype, self.weak_type, self.explicit, self.vma, self.memory)
 
     def __copy__(self) -> ShapedArray:
         return self
@@ -127,7 +145,7 @@ class ShapedArray(AbstractValue):
     def update(self, **changes: Any) -> ShapedArray:
         """The same type with some fields changed."""
         fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.explicit,
-                      vma=self.vma)
+                      vma=self.vma, memory_space=self.memory)
         if self.explicit is not None and len(changes.get("shape", self.shape)) != self.ndim:
             fields["sharding"] = None
         fields.update(changes)
@@ -135,7 +153,18 @@ class ShapedArray(AbstractValue):
 
     def at_shape(self, shape: Shape) -> ShapedArray:
         """This dtype and weak type at another shape."""
-        return ShapedArray(shape, self.dtype, self.weak_type, vma=self.vma)
+        return ShapedArray(shape, self.dtype, self.weak_type, vma=self.vma, memory_space=self.memory)
+
+    @property
+    def memory_space(self) -> MemorySpace:
+        """The memory that such a value is in."""
+        return self.memory or MemorySpace.Device
+
+    def in_memory(self, memory: MemorySpace | None) -> ShapedArray:
+        """This type, in a memory of the devices; `None` for that in which they compute."""
+        if memory is self.memory or self.extended:
+            return self
+        return ShapedArray(self.shape, self.dtype, self.weak_type, sharding=self.explicit, vma=self.vma, memory_space=memory)
 
     @property
     def sharding(self) -> Any:
@@ -150,16 +179,27 @@ class ShapedArray(AbstractValue):
         """This type, split over explicit axes of a mesh as `explicit` says (as `xla.explicit.part_of_type` returns it)."""
         if explicit is self.explicit:
             return self
-        return ShapedArray(self.shape, self.dtype, self.weak_type, sharding=explicit, vma=self.vma)
+        return ShapedArray(self.shape, self.dtype, self.weak_type, sharding=explicit, vma=self.vma, memory_space=self.memory)
 
     def varying(self, axes: frozenset) -> ShapedArray:
-        """This type for values that may differ along just these axes of a mesh."""
+        """This type for values that may differ along just these axes of a mesh, along which it is not "reduced" then."""
         if axes == self.vma:
             return self
         found = self._varied.get(axes)
         if found is None:
-            found = self._varied[axes] = self.update(vma=axes)
+            explicit = self.explicit
+            if explicit is not None and axes:
+                explicit = _sharding_hooks[0].not_reduced(explicit, axes)
+            found = self._varied[axes] = self.update(vma=axes, sharding=explicit)
         return found
+
+    @property
+    def manual_axis_type(self) -> Any:
+        """Of which kind such a value is along the axes over which `shard_map` maps here: a `ManualAxisType`."""
+        here = frozenset().union(*[axes() for axes in manual_scope])
+        return _sharding_hooks[0].manual_axis_type(self.vma, self.explicit, here)
+
+    mat = manual_axis_type
 
     @property
     def strong(self) -> ShapedArray:
@@ -211,9 +251,12 @@ class ShapedArray(AbstractValue):
 
     def str_short(self, short_dtypes: bool = False, **_: Any) -> str:
         name = dtypes.short_name(self.dtype) if short_dtypes else dtypes.name_of(self.dtype)
+        if self.memory is not None:
+            name += f"<{self.memory.name.lower()}>"
         sizes = map(str, self.shape) if self.explicit is None else _sharding_hooks[0].sizes_text(self.shape, self.explicit)
         sums = "" if self.explicit is None else _sharding_hooks[0].sums_text(self.explicit)
-        return f"{name}[{','.join(sizes)}]{sums}{_varying_text(self.vma) if self.vma else ''}"
+        varying = _varying_text(self.vma) if self.vma else ""
+        return f"{name}[{','.join(sizes)}]{f'{varying[:-1]}, {sums[1:]}' if varying and sums else varying or sums}"
 
     def __repr__(self) -> str:
         return f"ShapedArray({self.str_short()}{', weak_type=True' if self.weak_type else ''})"
@@ -230,19 +273,23 @@ class ShapedArray(AbstractValue):
         return self.shape[0]
 
 
-def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset) -> ShapedArray:
+def _make(cls: type[ShapedArray], shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset,
+          memory: MemorySpace | None = None) -> ShapedArray:
     if sharding is not None:
         sharding = _sharding_hooks[0].part_of_type(sharding, len(shape))
-    key = (shape, dtype, weak_type, sharding, vma)
+    extended = isinstance(dtype, dtypes.ExtendedDType)
+    key: tuple = (shape, dtype, weak_type, sharding, vma)
+    if memory is not None and not extended:
+        key = (*key, memory)
     found = _interned.get(key)
     if found is not None:
         return found
     self = object.__new__(cls)
     self.shape, self.dtype, self.weak_type, self.explicit = shape, dtype, weak_type, sharding
-    self.vma = vma
+    self.vma, self.memory = vma, None if extended else memory
     self.ndim = len(shape)
     self.size = math.prod(shape)
-    self.extended = isinstance(dtype, dtypes.ExtendedDType)
+    self.extended = extended
     self._tangent = self._strong = None
     self._batched, self._unbatched, self._varied = {}, {}, {}
     if self.extended:
@@ -277,9 +324,13 @@ class ShardingHooks(Protocol):
     def sizes_text(self, shape: Shape, explicit: Any) -> list[str]: ...
     def sums_text(self, explicit: Any) -> str: ...
     def dual(self, explicit: Any) -> Any: ...
+    def not_reduced(self, explicit: Any, axes: frozenset) -> Any: ...
+    def manual_axis_type(self, vma: frozenset, explicit: Any, here: frozenset) -> Any: ...
 
 
 _sharding_hooks: list[ShardingHooks] = []
+manual_scope: list[Callable[[], frozenset]] = []
+"""Filled by transform: `manual_scope[0]()` has the axes over which `shard_map` maps what is traced."""
 
 
 def set_sharding_hooks(hooks: ShardingHooks) -> None:
@@ -304,8 +355,9 @@ def _check_size(self: ShapedArray, shape: Shape) -> None:
         oversized.add(self)
 
 
-def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset = _NOWHERE) -> ShapedArray:
-    return ShapedArray(shape, dtype, weak_type, sharding=sharding, vma=vma)
+def _rebuild(shape: Shape, dtype: Any, weak_type: bool, sharding: Any, vma: frozenset = _NOWHERE,
+             memory: Any = None) -> ShapedArray:
+    return ShapedArray(shape, dtype, weak_type, sharding=sharding, vma=vma, memory_space=memory)
 
 
 def canonical_shape(shape: Any) -> Shape:

@@ -38,10 +38,14 @@ _KNOWS_SHARDINGS = frozenset(("knows_shardings", "user"))  # marks of primitives
 _NOWHERE: frozenset = frozenset()
 _varies = operator.attrgetter("vma")
 _split = operator.attrgetter("explicit")
+_memory = operator.attrgetter("memory")
 
 split_results: list[Callable[[Primitive, Sequence[Any], Any, dict[str, Any]], Any]] = []
 """Filled by lax: `split_results[0](primitive, avals, found, params)` splits the result types `found` as the
 operands' types say."""
+
+common_memory: list[Callable[[Primitive, Sequence[Any]], Any]] = []
+"""Filled by lax: `common_memory[0](primitive, avals)` is the memory that the results of operands of these types are in."""
 
 primitives: weakref.WeakSet[Primitive] = weakref.WeakSet()
 
@@ -307,9 +311,16 @@ class Primitive:
     def _typed(self, avals: tuple, values: tuple) -> Any:
         """The result type. The type rule knows nothing of axes of a mesh: a result varies along those that any operand
         varies along, unless the rule `varying` says otherwise, or jaxprs within do, which the type rule then reads. How
-        explicit axes split the result is said by the rule of its family (`lax/explicit_rules.py`)."""
+        explicit axes split the result is said by the rule of its family (`lax/explicit_rules.py`), and the memory that it is in
+        follows from those of the operands."""
         params = self.unpack(values)
         reads_jaxprs = self.inside is not None or not (self.cache_types or "callback" in self.extra)
+        if any(map(_memory, avals)) and not reads_jaxprs and "knows_memories" not in self.extra:
+            found = self._typed(tuple([a if a.memory is None else a.in_memory(None) for a in avals]), values)
+            memory = None if "callback" in self.extra else common_memory[0](self, avals)
+            if memory is None:
+                return found
+            return [a.in_memory(memory) for a in found] if self.multiple_results else found.in_memory(memory)
         if not reads_jaxprs and not _KNOWS_SHARDINGS.intersection(self.extra) and (
                 any(map(_split, avals)) or ("lays" in self.extra and params[self.extra["lays"]] is not None)):
             plain = self._varied(tuple([a if a.explicit is None else a.laid(None) for a in avals]), params, reads_jaxprs)

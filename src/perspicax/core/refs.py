@@ -58,7 +58,7 @@ class AbstractRef(AbstractValue):
 
 
 class Recording(NamedTuple):
-    """What makes equations of references, filled in once, at import (`api/refs.py`).
+    """What makes equations of references (`api/refs.py` does).
 
     Attributes:
         cell: what users hold, of a value, or of a traced one whose type is an `AbstractRef`.
@@ -71,6 +71,15 @@ class Recording(NamedTuple):
 
 
 recording: list[Recording] = []
+load_rules: list[Callable[[], None]] = []
+"""Fills `recording`; set by `api`, whose module few programs need."""
+
+
+def recording_rules() -> Recording:
+    """What makes equations of references; loaded by the first of them, which may be no more than a type."""
+    if not recording:
+        load_rules[0]()
+    return recording[0]
 
 
 class _Lent(threading.local):
@@ -107,7 +116,7 @@ class RefCell:
             raise RefValueError(kind="done", operation="get", expected="", got=self._done)
         if recorder is not None:
             with use_trace(recorder):
-                return recording[0].read(self)
+                return recording_rules().read(self)
         return self._value
 
     def write(self, value: Any) -> None:
@@ -124,7 +133,7 @@ class RefCell:
             raise OuterRefError(type_text=self._type(), kind="write")
         if recorder is not None:
             with use_trace(recorder):
-                recording[0].write(self, value)
+                recording_rules().write(self, value)
         else:
             self._value = value
 
@@ -226,7 +235,7 @@ def lent(cells: Sequence[RefCell], transform: str, function: str) -> Iterator[No
 def with_cells(fun: Callable[..., Any]) -> Callable[..., Any]:
     """`fun`, which gets a reference in place of each operand whose type is an `AbstractRef`."""
     def call(*flat: Any) -> Any:
-        return fun(*[recording[0].cell(x) if type(get_aval(x)) is AbstractRef else x for x in flat])
+        return fun(*[recording_rules().cell(x) if type(get_aval(x)) is AbstractRef else x for x in flat])
 
     return call
 
@@ -266,5 +275,7 @@ def taking_refs(attempt: Callable[[tuple[RefCell, ...]], T]) -> T:
             cells = (*cells, cell)
 
 
-__all__ = ["AbstractRef", "Recording", "RefCell", "carried", "lent", "outer_cell", "read_all", "recording", "taking_refs",
-           "with_cells", "write_all"]
+__all__ = [
+    "AbstractRef", "Recording", "RefCell", "carried", "lent", "load_rules", "outer_cell", "read_all", "recording",
+    "recording_rules", "taking_refs", "with_cells", "write_all",
+]

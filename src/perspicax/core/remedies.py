@@ -261,7 +261,8 @@ def _selected_fixes(asked: Question, found: Expression, base: str, grouped: str,
               when="when the entries must be moved together; `size` is the most there can be")
 
 
-_SIZES_BY_VALUE = {"total_repeat_length": ("total", "the sum of `{}`"), "length": ("n", "one more than the largest of `{}`")}
+_SIZES_BY_VALUE = {"total_repeat_length": ("total", "the sum of `{}`"), "length": ("n", "one more than the largest of `{}`"),
+                   "num_segments": ("n", "one more than the largest of `{}`")}
 """Sizes that the number of entries does not bound: what to call them, and what they are."""
 
 
@@ -272,17 +273,27 @@ def _size_fixes(asked: Question) -> Iterator[Fix]:
     call = found.node
     name = ast.unparse(call.func).rpartition(".")[2]
     size = math.prod(asked.origin.shape)
+    callee = asked.error.callee
+    if option and option not in _SIZES_BY_VALUE and callee and name != callee.rpartition(".")[2]:  # within what was called
+        value = asked.value.text if asked.value is not None else "values"
+        yield Fix("say it where it is asked for", code=f"{callee}({value}, {option if '=' in option else f'{option}={size}'})")
+        yield from _static(asked, first=False)
+        return
     mask = ast.unparse(call.args[0]) if call.args else (asked.value.text if asked.value is not None else "mask")
     compare = call.args[0] if call.args else None
     if name in ("where", "nonzero", "argwhere", "flatnonzero"):
-        data = ast.unparse(compare.left) if isinstance(compare, ast.Compare) else "x"
+        data = ast.unparse(compare.left) if isinstance(compare, ast.Compare) else "values"
         yield Fix("if the positions only select entries, keep all of them, with a neutral value in place of the others",
-                  code=f"{asked.jnp}.where({mask}, {data}, 0)")
+                  code=f"{asked.jnp}.where({mask}, {data}, 0)",
+                  when="" if isinstance(compare, ast.Compare) else "where they select from `values`")
     if option in _SIZES_BY_VALUE:
         size_name, meaning = _SIZES_BY_VALUE[option]
         text = f"{ast.unparse(call)[:-1]}, {option}={size_name})"
         argument = asked.value.text if asked.value is not None else "the argument"
         yield Fix(f"say the size of the result; `{size_name}` is a plain number, {meaning.format(argument)} or more", code=text)
+    elif "=" in option:
+        yield Fix("keep the size, whatever the values are", edits=(Edit(
+            found.span, f"{ast.unparse(call)[:-1]}{', ' if call.args or call.keywords else ''}{option})"),))
     elif option:
         text = f"{ast.unparse(call)[:-1]}{', ' if call.args or call.keywords else ''}{option}={size})"
         yield Fix("say the size of the result; what is missing is filled up (`fill_value=` says with what)",

@@ -1,4 +1,4 @@
 """`jax.experimental.pjit`: the older name of `jit`."""
-from perspicax.api.jit import jit as pjit
+from perspicax.api.jit import pjit as pjit
 
 __all__ = ["pjit"]

@@ -19,6 +19,7 @@ from perspicax.lax.branch_errors import BranchCallError, BranchOutputError, NoBr
 from perspicax.lax.branch_rules import Branches, by_platform, cond_p
 from perspicax.lax.control_errors import NotAFunctionError
 from perspicax.lax.forwarding import branches_around
+from perspicax.lax.marks import refuse_parts_of_sums
 from perspicax.lax.operand import operand as as_operand
 from perspicax.lax.parameters import calling
 from perspicax.lax.ref_threads import branches_with_refs
@@ -175,6 +176,7 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     closed, handed_on = branches_around(closed)
     along = get_aval(index).vma
     if along:
+        refuse_parts_of_sums(transform, [*map(get_aval, [*consts, *leaves]), *closed[0].out_avals], along)
         closed = tuple([_varied(branch, along) for branch in closed])
     given = [*consts, *leaves]
     outs = iter(cond_p(index, *given, branches=closed, **by_platform(platforms)))

@@ -252,6 +252,8 @@ def full_like(x: Any, value: Any) -> Any:
         return constant_like(x, value)
     made = lax().full_like(x, value, aval.dtype)  # type: ignore[attr-defined]
     made = lax().convert(made, aval) if aval.weak_type else made
+    if aval.memory is not None:
+        made = lax().in_memory(made, aval.memory)
     if aval.explicit is None or not (aval.explicit.spec.unreduced or aval.explicit.spec.reduced):
         return made  # where `x` is split alone, the operation in which both meet says how its result lies
     return lax().laid_as(made, aval.explicit)

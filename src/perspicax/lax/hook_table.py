@@ -11,13 +11,15 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local
 from perspicax.core.dtypes import MeetingDType
 from perspicax.core.jaxpr import SpreadPlace
-from perspicax.core.primitive import split_results
+from perspicax.core.primitive import common_memory, split_results
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.source import user_place
 from perspicax.lax import compare, convert, elementwise, filling, shape
 from perspicax.lax.reductions import reduce_sum
 from perspicax.transform import hooks
+from perspicax.transform.mesh_scope import checked_axes
 from perspicax.xla.array import from_numpy
+from perspicax.xla.explicit import in_use
 
 UINT32 = np.dtype(np.uint32)
 
@@ -89,10 +91,10 @@ def _vary_over(x: Any, axes: frozenset) -> Any:
     return vary_over(x, axes)
 
 
-def _laid_as(x: Any, explicit: Any) -> Any:
+def _laid_as(x: Any, explicit: Any, varying: frozenset | None = None) -> Any:
     from perspicax.lax.constraints import laid_as  # for its weight: few programs need it
 
-    return laid_as(x, explicit)
+    return laid_as(x, explicit, varying)
 
 
 def _split_types(primitive: Any, avals: Any, found: Any, params: dict[str, Any]) -> Any:
@@ -114,7 +116,26 @@ def _ones(aval: ShapedArray) -> Any:
 
 def _of_type(made: Any, aval: ShapedArray) -> Any:
     made = convert.convert_to(made, aval) if aval.weak_type else made
-    return made if aval.explicit is None else _laid_as(made, aval.explicit)
+    made = made if aval.explicit is None else _laid_as(made, aval.explicit)
+    if aval.vma and in_use:  # where types are marked, what varies goes with a mark, and what does not is refused
+        axes = checked_axes(tuple(aval.vma)) - get_aval(made).vma  # type: ignore[attr-defined]
+        made = _vary_over(made, axes) if axes else made
+    return made if aval.memory is None else _in_memory(made, aval.memory)
+
+
+def _in_memory(x: Any, memory: Any) -> Any:
+    from perspicax.lax.placement import in_memory  # for its weight: few programs need it
+
+    return in_memory(x, memory)
+
+
+def _common_memory(primitive: Any, avals: Any) -> Any:
+    from perspicax.lax.memory_spaces import memory_of_results  # for its weight: few programs need it
+
+    return memory_of_results(primitive, avals)
+
+
+common_memory[:] = [_common_memory]
 
 
 hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
@@ -122,4 +143,5 @@ hooks.fill(SimpleNamespace(  # type: ignore[arg-type]
     convert=convert.convert_to, expand=_expand, broadcast_to=_broadcast_to, sum=lambda x, axis: reduce_sum(x, (axis,)),
     sum_all=_sum_all, reduce_sum=reduce_sum, reshape=shape.reshape, subtract=elementwise.sub,
     stop_gradient=_stop_gradient, psum_over=_psum_over, vary_over=_vary_over, laid_as=_laid_as, select=compare.select,
+    in_memory=_in_memory,
     full_like=lambda x, value, dtype: _full(ShapedArray(get_aval(x).shape, dtype), value)))  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from perspicax.core.avals import MemorySpace
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, Jaxpr, Var
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
@@ -22,7 +23,7 @@ from perspicax.xla.explicit import part_of_type
 from perspicax.xla.sharding import NamedSharding
 from perspicax.xla.sharding_errors import ShardingFitError
 
-__all__ = ["ArrayCopySemantics", "MemorySpace", "device_put_p", "put"]
+__all__ = ["ArrayCopySemantics", "MemorySpace", "device_put_p", "in_memory", "put"]
 
 
 class ArrayCopySemantics(enum.Enum):
@@ -35,14 +36,10 @@ class ArrayCopySemantics(enum.Enum):
     __repr__ = enum.Enum.__str__
 
 
-class MemorySpace(enum.Enum):
-    """A memory of whatever device an array is on."""
-
-    Device = 1
-    Host = 2
-    Any = 3  # where it is
-
-    __repr__ = enum.Enum.__str__
+def in_memory(x: Any, memory: MemorySpace | None) -> Any:
+    """`x`, in the memory that a type tells."""
+    return device_put_p(x, devices=(memory or MemorySpace.Device,), srcs=(None,),
+                        copy_semantics=(ArrayCopySemantics.REUSE_INPUT,))[0]
 
 
 def put(x: Any, placed: Any, semantics: ArrayCopySemantics, exchanging: bool = False) -> ArrayImpl:
@@ -59,6 +56,7 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics, exchanging: bool = F
         if x.dtype == aval.dtype:  # the memory is copied on its way to the devices, and need not be before
             return _placed(x, aval, placed)
     x = as_array(x)
+    free = isinstance(placed, MemorySpace) and not x._committed  # a space names no device
     if placed is None:
         return arrays.copy_of(x) if always else x
     if isinstance(placed, MemorySpace):
@@ -66,12 +64,21 @@ def put(x: Any, placed: Any, semantics: ArrayCopySemantics, exchanging: bool = F
     if x.is_deleted():
         raise x._deleted_error("placed")
     if not always and (x.sharding is placed or x.sharding == placed):
-        return ArrayImpl(x.aval, x._buf, x._np, x.sharding, True)
+        return ArrayImpl(x.aval, x._buf, x._np, x.sharding, not free)
     if splits_sums(placed) and x.sharding.devices != placed.devices:
         x = _placed(x.value(), x.aval, placed.update(spec=placed.spec.update(unreduced=())))
     if _by_program(x, placed, exchanging):
         return moved_between(x, placed)
-    return _placed(x.value().copy() if always else x.value(), x.aval, placed)
+    if not x.is_fully_addressable and not x.is_fully_replicated and x.sharding.has_addressable_devices:
+        x = _collected(x)  # by all processes that have a part; none of them could read it
+    return _placed(x.value().copy() if always else x.value(), x.aval, placed, not free)
+
+
+def _collected(x: ArrayImpl) -> ArrayImpl:
+    """What an array over several processes holds, in each of them."""
+    own = x.sharding
+    mesh = own.mesh if isinstance(own, NamedSharding) else shardings.Mesh(np.array(own.devices, object), ("devices",))
+    return moved_between(x, NamedSharding(mesh, shardings.PartitionSpec())).addressable_data(0)
 
 
 SMALL = 1 << 16  # bytes: for less, making a program costs more than it saves
@@ -127,26 +134,30 @@ def _identity(aval: Any) -> ClosedJaxpr:
 
 def _in_memory(sharding: Any, space: MemorySpace) -> Any:
     """The same pieces on the same devices, in the memory of a space."""
-    kind = "pinned_host" if space is MemorySpace.Host else shardings.default_memory_kind(sharding.devices[0])
+    kind = shardings.HOST_KIND if space is MemorySpace.Host else shardings.default_memory_kind(sharding.devices[0])
     if sharding.memory_kind == kind or not hasattr(sharding, "with_memory_kind"):  # what the compiler chose has one memory
         return sharding
     return sharding.with_memory_kind(kind)
 
 
-def _placed(value: np.ndarray, aval: Any, placed: Any) -> ArrayImpl:
+def _placed(value: np.ndarray, aval: Any, placed: Any, committed: bool = True) -> ArrayImpl:
     try:
         placed.check_compatible_aval(aval.shape)  # keys have more axes in memory
-        return arrays.place(value, aval, placed, True)
+        return arrays.place(value, aval, placed, committed)
     except ShardingFitError as error:
         error.type_text, error.function = aval.str_short(), "device_put"
         raise
 
 
 def _type(aval: Any, placed: Any) -> Any:
-    """The type of a value that was put: split as its place says; one that stays where it is stays as it is."""
-    if placed is None or isinstance(placed, MemorySpace) or not (placed.splits_types or aval.explicit is not None):
+    """The type of a value that was put: split, and in the memory, as its place says; what stays where it is stays as it is."""
+    if placed is None:
         return aval
-    return aval.laid(part_of_type(placed, aval.ndim))
+    if isinstance(placed, MemorySpace):
+        return aval.in_memory(placed if placed is MemorySpace.Host else None)
+    if placed.splits_types or aval.explicit is not None:
+        aval = aval.laid(part_of_type(placed, aval.ndim))
+    return aval.in_memory(placed.memory)
 
 
 def _types(*avals: Any, devices: tuple, **_: Any) -> list[Any]:
@@ -230,6 +241,6 @@ device_put_p = Primitive(
     type_rule=_types,
     jvp=_jvp, transpose=_transpose, batch=_batch, emit=_emit, evaluate=_evaluate, handles_extended=True,
     source="the placement of a value")
-device_put_p.extra["knows_shardings"] = True
+device_put_p.extra["knows_shardings"] = device_put_p.extra["knows_memories"] = True
 device_put_p.extra["shardings"] = lambda devices, **_: [
     s for s in devices if s is not None and not isinstance(s, MemorySpace) and len(s.devices) > 1]

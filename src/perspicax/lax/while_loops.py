@@ -41,6 +41,7 @@ from perspicax.lax.carry import (
 )
 from perspicax.lax.control_errors import LoopEffectError, WhileTransposeError
 from perspicax.lax.loop_emission import emit_while, run_body
+from perspicax.lax.marks import refuse_parts_of_sums
 from perspicax.lax.operand import operand
 from perspicax.lax.parameters import calling
 from perspicax.lax.ref_threads import while_with_refs
@@ -265,12 +266,18 @@ def _while_inside(cond_nconsts: int, cond_jaxpr: ClosedJaxpr, body_nconsts: int,
     return Inside("loop", (Inner(cond_jaxpr, test), Inner(body_jaxpr, body)), word="while_loop")
 
 
+def _while_type(*avals: Any, body_jaxpr: ClosedJaxpr, cond_jaxpr: ClosedJaxpr, **_: Any) -> list:
+    """The types of the results; they vary along all axes of a mesh along which the number of rounds does."""
+    along = cond_jaxpr.out_avals[0].vma
+    refuse_parts_of_sums("while_loop", body_jaxpr.out_avals, along)
+    return [a.varying(a.vma | along) for a in body_jaxpr.out_avals]
+
+
 while_p = Primitive(
     "while",
     params=("cond_nconsts", "cond_jaxpr", "body_nconsts", "body_jaxpr"),
     multiple_results=True, cache_types=False, handles_extended=True,
-    type_rule=lambda *avals, body_jaxpr, cond_jaxpr, **_: [
-        a.varying(a.vma | cond_jaxpr.out_avals[0].vma) for a in body_jaxpr.out_avals],
+    type_rule=_while_type,
     jvp=_while_jvp, linearize=_while_linearize, transpose=_while_transpose, batch=_while_batch,
     emit=_while_emit, evaluate=_while_evaluate, effects=_while_effects, inside=_while_inside,
     source="StableHLO specification, `while`",
