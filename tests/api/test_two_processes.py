@@ -81,6 +81,37 @@ tell("value", float(value))
 tell("gradient", multihost_utils.process_allgather(gradient, tiled=True))
 tell("back", multihost_utils.global_array_to_host_local_array(x, mesh, P("data", "model")))
 
+# what is the same in all is compared, what is each process's own is not taken for the whole
+everywhere = jax.sharding.NamedSharding(mesh, P())
+tell("agreed", jax.device_put({"w": np.arange(3.0), "key": jax.random.key(1)}, everywhere)["w"].addressable_data(0))
+same = jax.device_put([np.full(2, 3.0, np.float32), 3] if me else [np.full(2, 3.0), np.int32(3)], everywhere)
+reversed_ = jax.sharding.Mesh(np.array(jax.devices()[::-1]).reshape(2, 4), ("data", "model"))
+tell("turned", [float(same[0].sum()), jax.device_put(x, jax.sharding.NamedSharding(reversed_, P("data"))).addressable_data(0)
+                .tolist()])
+tell("not agreed", error_of(lambda: jax.device_put({"w": np.full(2, 1.0 * me), "b": np.ones(9)}, everywhere)))
+double = jax.jit(lambda batch: 2 * batch, in_shardings=placed)
+tell("whole or part", error_of(lambda: double(np.ones((4, 4)))))
+tell("doubled", [double(x).addressable_data(0).tolist(), float(jax.jit(lambda a: a + 1, in_shardings=everywhere)(
+    np.float32(me)).addressable_data(0))])
+
+# pmap: each process has the rows of its own devices, collectives are over all
+rows = np.arange(4, dtype=np.float32) + 10 * me
+sums = jax.pmap(lambda a: jax.lax.psum(a, "all") + a, "all")
+tell("summed", [sums(rows).tolist(), sums(sums(rows)).tolist(), sums(rows).is_fully_addressable])
+who = jax.pmap(lambda a: (jax.lax.axis_index("all"), jax.lax.axis_size("all"), jax.lax.pmean(a, "all")), "all",
+               out_axes=(0, 0, None), axis_size=8)
+tell("who", [x.tolist() for x in who(rows)])
+tell("slope", jax.grad(lambda a: sums(a).sum())(rows))
+tell("batched", jax.vmap(sums, 1, 1)(np.stack([rows, -rows], 1))[:, 1])
+tell("of one process", jax.pmap(lambda a: jax.lax.psum(a, "i"), "i", devices=jax.local_devices())(rows))
+given = jax.numpy.asarray(sums(rows))
+tell("donated", [jax.pmap(lambda a: -a, donate_argnums=0)(given).tolist(), given.is_deleted()])
+tell("lowered", [str(a) for a in jax.tree.leaves(sums.lower(rows).out_info)])
+tell("refused", [error_of(call) for call in (
+    lambda: sums(rows[:2]), lambda: jax.pmap(lambda a: a, axis_size=4)(rows), lambda: jax.jit(sums)(rows),
+    lambda: jax.pmap(lambda a: a, devices=jax.local_devices(process_index=1 - me))(rows),
+    lambda: jax.pmap(lambda a: a, devices=jax.devices()[:6])(rows[:4 - 2 * me]))])
+
 # on disk
 manager = serialization.GlobalAsyncCheckpointManager(timeout_secs=60)
 manager.serialize_with_paths([x], [f"{folder}/plain"], on_commit_callback=lambda: open(f"{folder}/committed", "w").close())
@@ -194,7 +225,8 @@ def test_values_are_exchanged(run: Any) -> None:
             assert told[what][0] == "ProcessesDifferError" and shown in told[what][1]
             assert f"Process {me} has other values than process {1 - me}" in told[what][1]
         if me == 0:
-            assert told["differ"] == []
+            assert "['seed'] is 0 here and another value there" in told["differ"][1]
+            assert "Process 0 has other values than process 1" in told["differ"][1]
         else:
             assert told["differ"][0] == "ProcessesDifferError" and "['seed'] is 1 here and 0 there" in told["differ"][1]
             assert told["differ"][1].startswith("before training.")
@@ -222,6 +254,34 @@ def test_arrays_are_made_of_each_processs_data(run: Any) -> None:
         mine, whole, also = told["of local data"]
         assert mine == also == [[me] * 4] * 2 and whole == np.arange(16).reshape(4, 4)[2 * me:2 * me + 2].tolist()
         assert told["no part"][0] == "LocalShapeError" and "this process's part, (4, 4)" in told["no part"][1]
+
+
+def test_values_that_shall_be_one_array_are_compared(run: Any) -> None:
+    for me, told in enumerate(run[0]):
+        assert told["agreed"] == [0, 1, 2] and told["doubled"] == [(2 * X[2 * me:2 * me + 2, :1]).tolist(), me + 1]
+        assert told["turned"] == [6, X[2 - 2 * me:4 - 2 * me].tolist()]
+        kind, text = told["not agreed"]
+        assert kind == "ProcessesDifferError"
+        assert f"x['w'] is float32[2] [{me}.0, {me}.0] here and float32[2] [{1 - me}.0, {1 - me}.0] there." in text
+        assert "make_array_from_process_local_data" in text and "['b']" not in text
+        assert told["whole or part"][0] == "HostValueError" and "`batch`" in told["whole or part"][1]
+
+
+def test_pmap_is_over_the_devices_of_all(run: Any) -> None:
+    rows = np.array([[0, 1, 2, 3], [10, 11, 12, 13]])
+    for me, told in enumerate(run[0]):
+        once = rows + rows.sum()
+        assert told["summed"] == [once[me].tolist(), (once + once.sum())[me].tolist(), True]
+        assert told["who"] == [list(range(4 * me, 4 * me + 4)), [8] * 4, rows.mean()]
+        assert told["slope"] == [9] * 4 and told["batched"] == (-once[me]).tolist()
+        assert told["of one process"] == [rows[me].sum()] * 4
+        assert told["donated"] == [(-once[me]).tolist(), True]
+        assert told["lowered"] == ["ShapeDtypeStruct(shape=(8,), dtype=float32)"]
+        few, size, staged, others, uneven = told["refused"]
+        assert uneven[0] == "PmapError" and "not equally many of each" in uneven[1]
+        assert few[0] == size[0] == others[0] == "PmapError" and staged[0] == "StagedPartError"
+        assert "8 devices of all processes, 4 of them here, and the mapped axis has size 2" in few[1]
+        assert "has none of its devices" in others[1] and "call what `pmap` made outside of `jit`" in staged[1]
 
 
 def test_each_writes_its_part_and_reads_it_onto_another_mesh(run: Any) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from perspicax.xla.processes import severing
+from perspicax.xla.processes import link as links_module
+from perspicax.xla.processes import severing, stalls
 from perspicax.xla.processes.clusters import Found, detect, first_host, kubernetes_job
 from perspicax.xla.processes.errors import (
     BarrierNamesError,
@@ -186,6 +187,54 @@ def test_processes_that_wait_at_different_barriers_are_told() -> None:
     assert [type(e) for e in errors] == [BarrierNamesError] * 2
     assert errors[0].places == {0: "saved", 1: "loaded"}
     assert "process 0 at 'saved'; process 1 at 'loaded'" in " ".join(str(errors[1]).split())
+
+
+def test_processes_that_wait_at_different_places_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, dict[int, str]]] = []
+    apart = iter(["train.py:3", "train.py:9"])
+
+    class Waiting:
+        def __init__(self) -> None:
+            self._here = next(apart)
+
+        def place(self) -> str:
+            return self._here
+
+    monkeypatch.setattr(links_module, "Stall", Waiting)
+    monkeypatch.setattr(links_module, "notice", lambda me, places: told.append((me, places)))
+    first, second = Meeting(2, silence=0.4).links()
+    deadline = time.monotonic() + 5
+    while len(told) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert sorted(me for me, _ in told) == [0, 1] and set(told[0][1].values()) == {"train.py:3", "train.py:9"}
+    assert set(first.places().values()) == {"train.py:3", "train.py:9"}
+    together(lambda: first.leave(), lambda: second.leave())
+
+
+def test_where_the_main_thread_waits_is_seen_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stalls, "LONG", 0.2)
+    first, second = Meeting(2).links()
+    stall = stalls.Stall()
+    seen: list[str] = []
+
+    def look() -> None:
+        while not seen:
+            time.sleep(0.05)
+            place = stall.place()
+            if place is not None:
+                seen.append(place)
+        second.barrier("both", 5)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    time.sleep(0.4)  # waits, but not within a call of ours
+    assert seen == []
+    first.barrier("both", 5, here=True)
+    looking.join(5)
+    name = "test_where_the_main_thread_waits_is_seen_from_another"
+    assert len(seen) == 1 and seen[0].startswith("test_processes.py:") and f"in `{name}`" in seen[0]
+    together(lambda: first.leave(), lambda: second.leave())
 
 
 @pytest.mark.parametrize(("process", "count", "fault"), [(0, 2, "twice"), (1, 3, "count"), (5, 2, "range")])

@@ -13,7 +13,8 @@ class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
     Attributes:
         kind: "bucket" or "database" (the path lacks a part), "array" (it is none), "keys", "sharding" (it is none), "rank",
             "lengths" (of the arguments), "read", "write", "local" (each process has one of its own), "leaves" (of a tree are
-            no arrays), "description" (of a tree cannot be read), "remote" (a tree can only be saved in a file system).
+            no arrays), "description" (of a tree cannot be read), "remote" (tensorstore cannot go to an address), "folder read"
+            or "folder write" (of a folder at an address).
         path: where the array is, or would be.
         detail: what was given (of an object its class), or what tensorstore says.
         leaves: of "leaves", the places of those that are no arrays, and their classes.
@@ -65,10 +66,14 @@ class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"The description of a tree at {self.path!r} cannot be read: {self.detail.rstrip('.')}.",
                               why="it says which structure the arrays are put into; it is damaged, or of another program")
             case "remote":
-                return Report(says=f"A tree cannot be saved to, or loaded from, {self.path!r}.",
-                              why="Perspicax has this for folders of a file system only",
-                              fixes=(Fix("save its leaves", code="GlobalAsyncCheckpointManager().serialize_with_paths("
-                                         "jax.tree.leaves(data), paths)"), Fix("mount the bucket as a folder")))
+                return Report(says=f"A tree cannot be saved to, or loaded from, {self.path!r}: {self.detail.rstrip('.')}.",
+                              why="addresses are those of tensorstore's key-value stores: `gs://bucket/path`, "
+                                  "`s3://bucket/path`, `memory://path`, or a path of the file system")
+            case "folder read" | "folder write":
+                doing = "loaded from" if self.kind == "folder read" else "saved to"
+                return Report(says=f"A tree cannot be {doing} {self.path!r}: {self.detail.rstrip('.')}.",
+                              why="tensorstore cannot read or write there; it looks for credentials where the storage's own "
+                                  "tools do")
         doing = "read" if self.kind == "read" else "written"
         return Report(says=f"The array at {self.path!r} cannot be {doing}: {self.detail}.")
 

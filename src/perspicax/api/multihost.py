@@ -1,27 +1,24 @@
 """What processes tell each other beside their computations: `jax.experimental.multihost_utils`."""
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from perspicax.api.jit import jit
+from perspicax.api.agreement import LONGEST, LONGEST_NOTE
 from perspicax.api.placement import device_put, make_array_from_single_device_arrays
 from perspicax.api.process_errors import LocalSpecError, ProcessesDifferError, SourceError
+from perspicax.api.process_parts import part_of_whole, placed_by, same_values, whole_of_parts
 from perspicax.api.wrapping import public
 from perspicax.binding import coordination
 from perspicax.core import tree
-from perspicax.core.option import Override
 from perspicax.core.tree_paths import keystr
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.xla import client
 from perspicax.xla.array import ArrayImpl
-from perspicax.xla.mesh import current_mesh
 from perspicax.xla.processes import membership
 from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -29,9 +26,6 @@ __all__ = [
     "assert_equal", "broadcast_one_to_all", "global_array_to_host_local_array", "host_local_array_to_global_array",
     "process_allgather", "reached_preemption_sync_point", "sync_global_devices",
 ]
-
-LONGEST_NOTE = 10**5  # characters
-LONGEST = 10.0**8  # seconds; a barrier without a limit of its own ends when a process is lost
 
 
 @public
@@ -63,19 +57,7 @@ def _over_processes(values: np.ndarray, combine: Callable[[Any], Any]) -> np.nda
     mine = device_put(values[None], client.local_devices()[0])
     stacked = make_array_from_single_device_arrays((len(firsts), *values.shape),
                                                    NamedSharding(mesh, PartitionSpec("processes")), [mine])
-    return np.asarray(_placed(combine, NamedSharding(mesh, PartitionSpec()), stacked).addressable_data(0))
-
-
-def _placed(function: Callable[[Any], Any], where: Any, x: Any) -> Any:
-    """The result of a function, lying as `where` says, whatever mesh the user has set."""
-    with Override(current_mesh, None):
-        return _placing(function, where)(x)
-
-
-@functools.lru_cache(maxsize=64)
-def _placing(function: Callable[[Any], Any], placed: Any) -> Callable[[Any], Any]:
-    """The jitted form of a function whose result lies as `placed` says; one for each, so that nothing is traced twice."""
-    return jit(function, out_shardings=placed)
+    return np.asarray(placed_by(combine, NamedSharding(mesh, PartitionSpec()), stacked).addressable_data(0))
 
 
 def _check_alike(function: str, in_tree: Any, arrays: list[np.ndarray]) -> None:
@@ -101,10 +83,6 @@ def _check_alike(function: str, in_tree: Any, arrays: list[np.ndarray]) -> None:
                      if here.get(path) != there.get(path)]
         raise ProcessesDifferError(paths=tuple(different), me=us.process, other=other, message=f"`{function}` needs values of "
                                    "the same structure, shapes and dtypes in all processes")
-
-
-def _same(x: Any) -> Any:
-    return x
 
 
 def _sum(x: Any) -> Any:
@@ -182,7 +160,7 @@ def process_allgather(in_tree: Any, tiled: bool = False) -> Any:
     if count > 1 and len(own) == len(leaves):  # those over several processes are of all of them
         _check_alike("process_allgather", in_tree, arrays)
     rows = [arrays] if count == 1 else [
-        _unpacked(row, arrays) for row in _over_processes(_packed(arrays), _same)] if own else []
+        _unpacked(row, arrays) for row in _over_processes(_packed(arrays), same_values)] if own else []
     found = dict(zip(own, zip(*rows)))
     return structure.unflatten([
         _collected(x) if i not in found else _joined(found[i], tiled, alone=count == 1) for i, x in enumerate(leaves)])
@@ -199,7 +177,7 @@ def _collected(x: ArrayImpl) -> np.ndarray:
     if placed.is_fully_replicated:
         return np.asarray(x.addressable_data(0))
     mesh = placed.mesh if isinstance(placed, NamedSharding) else Mesh(np.array(placed.devices, object), ("devices",))
-    return np.asarray(_placed(_same, NamedSharding(mesh, PartitionSpec()), x).addressable_data(0))
+    return np.asarray(placed_by(same_values, NamedSharding(mesh, PartitionSpec()), x).addressable_data(0))
 
 
 @public
@@ -211,14 +189,20 @@ def assert_equal(in_tree: Any, fail_message: str = "") -> None:
         fail_message: what the error begins with.
 
     Raises:
-        ProcessesDifferError: in each process that has others than process 0. A NaN equals nothing, as in JAX.
+        ProcessesDifferError: in process 0, and in each that has others. A NaN equals nothing, as in JAX.
     """
+    leaves = tree.tree_leaves(in_tree)
     expected = tree.tree_leaves(broadcast_one_to_all(in_tree))
-    paths = tree.tree_flatten_with_path(in_tree)[0]
-    different = tuple([(keystr(path), _shown(mine), _shown(theirs)) for (path, mine), theirs in zip(paths, expected)
-                       if not np.all(np.equal(mine, theirs))])
+    paths = [keystr(path) for path, _ in tree.tree_flatten_with_path(in_tree)[0]]
+    me = client.process_index()
+    apart = np.array([not np.all(np.equal(mine, theirs)) for mine, theirs in zip(leaves, expected)], bool)
+    others = _over_processes(apart, same_values) if client.process_count() > 1 and leaves else apart[None]
+    other = next((p for p in range(len(others)) if others[p].any()), 0) if me == 0 else 0
+    different = tuple([(path, _shown(mine), _shown(theirs) if me or other == 0 else "another value")
+                       for path, mine, theirs, differs in zip(paths, leaves, expected, others[other if me == 0 else me])
+                       if differs])
     if different:
-        raise ProcessesDifferError(paths=different, me=client.process_index(), message=str(fail_message))
+        raise ProcessesDifferError(paths=different, me=me, message=str(fail_message), other=other)
 
 
 def _shown(value: Any) -> str:
@@ -230,28 +214,6 @@ def _specs(given: Any, values: Any) -> list[PartitionSpec]:
     if given is None:
         raise LocalSpecError(kind="none")
     return list(broadcast_prefix(given, values, is_leaf=lambda x: x is None or isinstance(x, PartitionSpec)))
-
-
-def _local(mesh: Mesh) -> Mesh:
-    """The block of a mesh that this process has."""
-    index = client.process_index(mesh.devices.flat[0].platform)
-    mine = np.vectorize(lambda d: d.process_index == index, otypes=[bool])(mesh.devices)
-    where = np.argwhere(mine)
-    if not len(where):
-        raise LocalSpecError(kind="cube", mesh=str(mesh))
-    block = tuple([slice(low, high + 1) for low, high in zip(where.min(0), where.max(0))])
-    if not mine[block].all():
-        raise LocalSpecError(kind="cube", mesh=str(mesh))
-    return Mesh(mesh.devices[block], mesh.axis_names)
-
-
-def _factors(mesh: Mesh, local: Mesh, spec: PartitionSpec, ndim: int) -> list[int]:
-    """For each axis of an array how many times as long it is in the whole mesh as in this process's part."""
-    factors = [1] * ndim
-    for i, part in enumerate(spec):
-        names = () if part is None or part is PartitionSpec.UNCONSTRAINED else (part,) if isinstance(part, str) else part
-        factors[i] = math.prod([mesh.shape[n] // local.shape[n] for n in names])
-    return factors
 
 
 @public
@@ -279,12 +241,7 @@ def host_local_array_to_global_array(local_inputs: Any, global_mesh: Mesh, pspec
 def _to_global(x: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
     if spec is None:
         raise LocalSpecError(kind="none")
-    if isinstance(x, ArrayImpl) and not x.is_fully_addressable:
-        return x
-    whole, local = NamedSharding(mesh, spec), _local(mesh)
-    part = device_put(x, NamedSharding(local, spec))
-    shape = tuple([n * f for n, f in zip(part.shape, _factors(mesh, local, spec, part.ndim))])
-    return make_array_from_single_device_arrays(shape, whole, [shard.data for shard in part.addressable_shards])
+    return whole_of_parts(x, mesh, spec)
 
 
 @public
@@ -311,15 +268,7 @@ def global_array_to_host_local_array(global_inputs: Any, global_mesh: Mesh, pspe
 def _to_local(x: Any, mesh: Mesh, spec: PartitionSpec) -> Any:
     if spec is None:
         raise LocalSpecError(kind="none")
-    if isinstance(x, ArrayImpl) and x.is_fully_addressable and all(
-            d.process_index == client.process_index() for d in mesh.devices.flat):
-        return x
-    whole, local = NamedSharding(mesh, spec), _local(mesh)
-    if not x.sharding.is_equivalent_to(whole, x.ndim):
-        x = _placed(_same, whole, x)
-    shape = tuple([n // f for n, f in zip(x.shape, _factors(mesh, local, spec, x.ndim))])
-    return make_array_from_single_device_arrays(shape, NamedSharding(local, spec),
-                                                [shard.data for shard in x.addressable_shards])
+    return part_of_whole(x, mesh, spec)
 
 
 _preemption: list[Any] = []

@@ -8,6 +8,7 @@ from perspicax.diagnose.report import Fix, Report
 
 __all__ = [
     "DeviceGridError", "LiveDevicesError", "LocalSpecError", "ProcessFailureError", "ProcessesDifferError", "SourceError",
+    "StagedPartError",
 ]
 
 
@@ -19,12 +20,14 @@ class ProcessesDifferError(PerspicaxError, AssertionError):
         me: this process.
         message: what the caller says of it.
         other: the one it is compared with.
+        placed: whether they were to become one array.
     """
 
     paths: tuple[tuple[str, str, str], ...]
     me: int
     message: str = ""
     other: int = 0
+    placed: bool = False
 
     @property
     def report(self) -> Report:
@@ -32,8 +35,11 @@ class ProcessesDifferError(PerspicaxError, AssertionError):
         more = f"; {len(self.paths) - 6} more differ" if len(self.paths) > 6 else ""
         lead = f"{self.message.rstrip('.')}. " if self.message else ""
         return Report(says=f"{lead}Process {self.me} has other values than process {self.other}: {shown}{more}.",
-                      why="all processes must have the same here",
-                      fixes=(Fix("take those of process 0", code="multihost_utils.broadcast_one_to_all(values)"),))
+                      why="each device takes its piece from its own process, and the pieces would be of different arrays"
+                          if self.placed else "all processes must have the same here",
+                      fixes=(Fix("take those of process 0", code="multihost_utils.broadcast_one_to_all(values)"),
+                             *((Fix("where each process has its own part",
+                                    code="jax.make_array_from_process_local_data(sharding, part)"),) if self.placed else ())))
 
 
 class SourceError(PerspicaxError, ValueError):
@@ -119,6 +125,30 @@ class LocalSpecError(PerspicaxError, ValueError):
         return Report(says=f"The devices of this process form no block of {self.mesh}.",
                       why="only then is the part of an array that it has an array, too",
                       fixes=(Fix("give each device its part", code="jax.make_array_from_callback(shape, sharding, get_part)"),))
+
+
+class StagedPartError(PerspicaxError, ValueError):
+    """A program was to be compiled in which a process has its own part of an array over several processes.
+
+    Attributes:
+        program: the function that is compiled.
+        type_text: the type of the part.
+        mesh: the devices, as they show.
+    """
+
+    program: str
+    type_text: str
+    mesh: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.program}` is compiled, and in it {self.type_text} is one process's part of an array over "
+                           f"the devices of several, {self.mesh}.",
+                      why="all processes run one program, whose arrays are whole; `pmap` over the devices of several "
+                          "processes, and `host_local_array_to_global_array`, give each process its own part",
+                      fixes=(Fix("call what `pmap` made outside of `jit`: it is compiled already"),
+                             Fix("within `jit`, write it for whole arrays", code="jax.shard_map(f, mesh=mesh, in_specs=..., "
+                                                                                 "out_specs=...)")))
 
 
 class DeviceGridError(PerspicaxError, ValueError):

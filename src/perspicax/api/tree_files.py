@@ -24,7 +24,6 @@ from perspicax.api.array_file_manager import AsyncManager, fault_of
 from perspicax.api.array_files import (
     first_words,
     get_tensorstore_spec,
-    is_remote_storage,
     new_context,
     parts_of,
     path_of,
@@ -33,6 +32,7 @@ from perspicax.api.array_files import (
     tensorstore,
 )
 from perspicax.api.tree_file_format import read_description, write_description
+from perspicax.api.tree_stores import StoreFolder, address_of
 from perspicax.api.wrapping import public
 from perspicax.core import dtypes, tree
 from perspicax.core.tree_paths import keystr
@@ -117,11 +117,12 @@ def _type_of(x: Any) -> Any:
     return ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, ArrayImpl) else x
 
 
-def _folder(directory: str | os.PathLike[str]) -> str:
+def _folder(directory: str | os.PathLike[str]) -> str | StoreFolder:
+    address = address_of(directory)
+    if address is not None:
+        return StoreFolder(address)
     text = os.fspath(directory)
-    if is_remote_storage(text):
-        raise ArrayFileError(kind="remote", path=text)
-    return os.path.realpath(text)
+    return os.path.realpath(text.removeprefix("file://") if isinstance(text, str) else text)
 
 
 # -- saving
@@ -130,7 +131,7 @@ def _folder(directory: str | os.PathLike[str]) -> str:
 class _Save:
     """What a save writes; the parts stay as they are, whatever becomes of the arrays."""
 
-    path: str
+    path: str | StoreFolder
     overwrite: bool
     description: bytes
     arrays: tuple[tuple[int, ArrayImpl, Any], ...]  # number of the leaf, array, specification
@@ -141,10 +142,11 @@ class _Save:
     def run(self) -> None:
         """Write all, together with the other processes."""
         with _saving:
-            made, first = f"{self.path}.saving", client.process_index() == 0
+            made: Any = self.path if isinstance(self.path, StoreFolder) else f"{self.path}.saving"
+            first = client.process_index() == 0
             self._step("begin", lambda: _prepare(self.path, made, self.overwrite) if first else None)
-            context = new_context()
-            self._step("arrays", lambda: self._write(f"{made}/{STORE}", context))
+            context = _context_for(made)
+            self._step("arrays", lambda: self._write(made, context))
             self._step("end", lambda: self._complete(made, context) if first else None)
 
     def _step(self, name: str, call: Callable[[], Any]) -> None:
@@ -154,9 +156,9 @@ class _Save:
         else:
             self.together.meet(f"a tree is saved ({self.number}): {name}", fault_of(call))
 
-    def _write(self, store: str, context: Any) -> None:
+    def _write(self, made: Any, context: Any) -> None:
         own = None if self.together is None else client.process_index()
-        specs = [_spec_of(f"{store}/{name}", said, own, x) for i, x, given in self.arrays
+        specs = [_spec_of(made, name, said, own, x) for i, x, given in self.arrays
                  for name, said in (_place_of(str(i), given, self.path),)]
         opening = [_tried(lambda: start_open(x, spec, context=context), spec) for (_, x, _), spec in zip(self.arrays, specs)]
         writes = []
@@ -167,11 +169,13 @@ class _Save:
         for write, spec in writes:
             _tried(write.result, spec)
 
-    def _complete(self, made: str, context: Any) -> None:
-        store = f"{made}/{STORE}"
+    def _complete(self, made: Any, context: Any) -> None:
         if self.together is not None and self.arrays:
-            _join(store, [part for i in range(client.process_count()) if os.path.isdir(part := f"{store}/process_{i}")],
-                  context)
+            parts = [f"{STORE}/process_{i}" for i in range(client.process_count())]
+            _join(made, [part for part in parts if _holds_database(made, part)], context)
+        if isinstance(self.path, StoreFolder):
+            self.path.write(DESCRIPTION, self.description)
+            return
         with open(f"{made}/{DESCRIPTION}", "wb") as file:
             file.write(self.description)
         if os.path.isdir(self.path):
@@ -195,7 +199,7 @@ def _said(given: Any) -> dict[str, Any]:
     return {} if given is None else given if isinstance(given, dict) else given.to_json()
 
 
-def _place_of(name: str, given: Any, path: str) -> tuple[str, dict[str, Any]]:
+def _place_of(name: str, given: Any, path: str | StoreFolder) -> tuple[str, dict[str, Any]]:
     """An array's name in the database, and the rest of what is said of it.
 
     Args:
@@ -207,6 +211,14 @@ def _place_of(name: str, given: Any, path: str) -> tuple[str, dict[str, Any]]:
     if "kvstore" not in said:
         return name, said
     store = tensorstore().KvStore.Spec(said["kvstore"]).to_json()
+    if isinstance(path, StoreFolder):
+        inner = store.get("base", store)
+        if store["driver"] == "ocdbt" and inner == path.base(STORE):
+            return store.get("path", name), {key: value for key, value in said.items() if key != "kvstore"}
+        if path.lies_in(inner):
+            raise ArrayFileError(kind="write", path=path_of({"kvstore": store}),
+                                 detail="it would lie within the folder that the save replaces")
+        return name, said
     where = os.path.realpath(path_of({"kvstore": store.get("base", store)}))
     if store["driver"] == "ocdbt" and where == f"{path}/{STORE}":
         return store.get("path", name), {key: value for key, value in said.items() if key != "kvstore"}
@@ -215,11 +227,21 @@ def _place_of(name: str, given: Any, path: str) -> tuple[str, dict[str, Any]]:
     return name, said
 
 
-def _spec_of(place: str, given: Any, process: int | None = None, array: Any = None) -> dict[str, Any]:
-    """The specification of an array in the database, with what the user says of it."""
+def _spec_of(folder: str | StoreFolder, name: str, given: Any, process: int | None = None, array: Any = None) -> dict[str, Any]:
+    """The specification of an array in the database of a saved tree, with what the user says of it."""
     said = _said(given)
-    found = get_tensorstore_spec(place, ocdbt=True, process_idx=process, arr=array, driver=said.get("driver", "zarr3"))
+    found = get_tensorstore_spec(f"/{STORE}/{name}", ocdbt=True, arr=array, driver=said.get("driver", "zarr3"))
+    inner = STORE if process is None else f"{STORE}/process_{process}"
+    found["kvstore"]["base"] = _base(folder, inner)
     return _merged(found, said)
+
+
+def _base(folder: str | StoreFolder, inner: str) -> dict[str, Any]:
+    return folder.base(inner) if isinstance(folder, StoreFolder) else {"driver": "file", "path": f"{folder}/{inner}/"}
+
+
+def _context_for(folder: str | StoreFolder) -> Any:
+    return folder.context() if isinstance(folder, StoreFolder) else new_context()
 
 
 def _merged(found: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
@@ -227,22 +249,30 @@ def _merged(found: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
     return {**found, **said, **{key: _merged(found[key], said[key]) for key in both}}
 
 
-def _database(folder: str, context: Any) -> Any:
-    spec = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
-    return tensorstore().KvStore.open(spec, context=context).result()
+def _database(folder: str | StoreFolder, inner: str, context: Any) -> Any:
+    return tensorstore().KvStore.open({"driver": "ocdbt", "base": _base(folder, inner)}, context=context).result()
 
 
-def _join(store: str, parts: list[str], context: Any) -> None:
+def _holds_database(folder: str | StoreFolder, inner: str) -> bool:
+    if isinstance(folder, StoreFolder):
+        return folder.holds(inner, "manifest.ocdbt")
+    return os.path.isdir(f"{folder}/{inner}")
+
+
+def _join(folder: str | StoreFolder, parts: list[str], context: Any) -> None:
     """Make the databases of all processes one, which refers to their files: nothing is copied."""
     transaction = tensorstore().Transaction()
-    whole = _database(store, context).with_transaction(transaction)
+    whole = _database(folder, STORE, context).with_transaction(transaction)
     for part in parts:
-        _database(part, context).experimental_copy_range_to(whole).result()
+        _database(folder, part, context).experimental_copy_range_to(whole).result()
     transaction.commit_async().result()
 
 
-def _prepare(path: str, made: str, overwrite: bool) -> None:
+def _prepare(path: str | StoreFolder, made: str, overwrite: bool) -> None:
     """Make an empty folder to save in, once it is sure that the save may take its place."""
+    if isinstance(path, StoreFolder):
+        path.prepare(overwrite, _OURS, DESCRIPTION)
+        return
     replaced = f"{path}.replaced"
     if os.path.isdir(replaced) and not os.path.exists(path):
         os.rename(replaced, path)  # a process was killed between the two
@@ -303,7 +333,8 @@ def save(data: Any, directory: str | os.PathLike[str], *, overwrite: bool = True
     Args:
         data: a pytree of arrays and `None`. Its classes are those known to `jax.export`, and those registered there by
             `register_pytree_node_serialization` or `register_namedtuple_serialization`.
-        directory: the folder; it is made, or what was saved there before is replaced. Several processes name the same one.
+        directory: the folder; it is made, or what was saved there before is replaced. Several processes name the same one. An
+            address of a key-value store of tensorstore's will do, too: `gs://bucket/path`, `s3://bucket/path`.
         overwrite: whether something may be replaced.
         ts_specs: a specification of tensorstore's for each array, or a pytree prefix of them, which says what it wants
             otherwise than by default (zarr3, a chunk for each shard, compressed by zstd); `None` for the default.
@@ -317,8 +348,8 @@ def save(data: Any, directory: str | os.PathLike[str], *, overwrite: bool = True
         ProcessLostError, ProcessesMissingError: another process is gone, or does not come.
         MissingPackageError: tensorstore is not installed.
 
-    The format is JAX's: each reads what the other saves. Differs: what was there before stays readable until the new one is
-    complete, and paths of remote storage (`gs://`) are refused.
+    The format is JAX's: each reads what the other saves. Differs: in a file system, what was there before stays readable until
+    the new one is complete; at an address it is gone once the save has begun, and there is nothing to load before its end.
     """
     planned = _planned(data, directory, overwrite, ts_specs)
     _worker.submit(int).result()  # the saves that were begun before
@@ -347,9 +378,11 @@ def nonblocking_save(data: Any, directory: str | os.PathLike[str], *, overwrite:
 
 # -- loading
 
-def _described(directory: str | os.PathLike[str]) -> tuple[str, list[ShapeDtypeStruct | None], Any]:
+def _described(directory: str | os.PathLike[str]) -> tuple[str | StoreFolder, list[ShapeDtypeStruct | None], Any]:
     """The folder of a saved tree, the types of its leaves, and its structure."""
     path = _folder(directory)
+    if isinstance(path, StoreFolder):
+        return path, *read_description(path.read(DESCRIPTION), f"{path}/{DESCRIPTION}")
     found = path
     if not os.path.isdir(path):
         found = f"{path}.replaced"  # a process was killed, or is, as it puts a new one in its place
@@ -372,11 +405,12 @@ class _Load:
     shardings: tuple[Any, ...]
     types: tuple[Any, ...]
     structure: Any
+    folder: str | StoreFolder
 
     def run(self) -> Any:
         found: Sequence[Any] = ()
         if self.wanted:
-            found = read_arrays(self.shardings, self.specs, None, self.types, _AT_ONCE_GB, new_context())
+            found = read_arrays(self.shardings, self.specs, None, self.types, _AT_ONCE_GB, _context_for(self.folder))
         leaves: list[Any] = [None] * self.structure.num_leaves
         for i, x in zip(self.wanted, found):
             leaves[i] = x
@@ -391,8 +425,8 @@ def _to_load(directory: str | os.PathLike[str], shardings: Any, mask: Any, ts_sp
     specs = _specs_for(structure, ts_specs, _SAVED)
     wanted = tuple([i for i, x in enumerate(leaves) if x is not None and kept[i]])
     types = tuple([_asked_type(leaves[i], places[i]) for i in wanted])
-    load = _Load(wanted, tuple([_spec_of(f"{path}/{STORE}/{i}", specs[i]) for i in wanted]),
-                 tuple([places[i] for i in wanted]), types, structure)
+    load = _Load(wanted, tuple([_spec_of(path, str(i), specs[i]) for i in wanted]),
+                 tuple([places[i] for i in wanted]), types, structure, path)
     return load, structure.unflatten([x if i in set(wanted) else None for i, x in enumerate(leaves)])
 
 
@@ -406,7 +440,7 @@ def load(directory: str | os.PathLike[str], shardings: Any, *, mask: Any = None,
     """A tree of arrays that was saved in a folder.
 
     Args:
-        directory: the folder.
+        directory: the folder, or an address; see `save`.
         shardings: where the arrays shall be: a sharding for all, or a pytree prefix of them. In place of a sharding, a
             `ShapeDtypeStruct` that has one also says the dtype; its shape is not looked at.
         mask: a bool, or a pytree prefix of them: where it is false, there is `None` in the result.

@@ -7,7 +7,7 @@ from perspicax.xla.errors import JaxRuntimeError
 
 __all__ = [
     "BarrierNamesError", "CoordinatorError", "DistributedStateError", "ProcessConflictError", "ProcessLostError",
-    "ProcessSettingError", "ProcessesMissingError",
+    "ProcessSettingError", "ProcessesApartError", "ProcessesMissingError",
 ]
 
 
@@ -198,6 +198,39 @@ class ProcessLostError(JaxRuntimeError):
                           + (f": {self.during}" if self.during else ""),
                       fixes=(Fix(f"look at the log of process {self.process} for the cause"),
                              Fix("start all processes again, from the last checkpoint")))
+
+
+class ProcessesApartError(JaxRuntimeError):
+    """Processes wait for each other at different places of the program.
+
+    Attributes:
+        me: the process that tells it.
+        places: for each process that is known to wait, where it does.
+        waited: how many seconds; 0 where XLA has given up.
+    """
+
+    status: str = "DEADLINE_EXCEEDED"
+    detail: str = ""
+    me: int
+    places: dict[int, str]
+    waited: float = 0
+
+    @property
+    def report(self) -> Report:
+        places = "; ".join([f"process {p} at {where}" for p, where in sorted(self.places.items())[:8]])
+        why = ("all processes run the same computations, in the same order, on arrays over the devices of all; each waits "
+               "until all have come")
+        fixes = (Fix("let all processes take one way; the others do not compute what stands within `if jax.process_index() == "
+                     "0:`",
+                     code="value = f(x)                      # in all processes\n"
+                          "if jax.process_index() == 0:\n    print(value)"),)
+        if self.waited:
+            return Report(says=f"The processes have waited for {self.waited:g} s, at different places: {places}.",
+                          why=f"{why}; if these places belong together, this is no mistake, and they will go on", fixes=fixes)
+        others = {p: where for p, where in self.places.items() if p != self.me}
+        where = "; ".join([f"process {p} is at {where}" for p, where in sorted(others.items())[:8]])
+        return Report(says=f"Process {self.me} waited in vain for the others in a computation over the devices of all"
+                           + (f": {where}." if where else "."), why=why, fixes=fixes)
 
 
 def _processes(indices: tuple[int, ...]) -> str:

@@ -24,6 +24,7 @@ class _Member:
     unread: bytes = b""
     process: int | None = None
     seen: float = 0.0  # when it last gave a sign of life
+    place: str | None = None  # where in its program it has waited for long
     leaving: bool = False
 
 
@@ -66,6 +67,7 @@ class Hub:
         self._members: dict[int, _Member] = {}
         self._barriers: dict[str, _Barrier] = {}
         self._lost: dict[int, str] = {}
+        self._apart: dict[str, str | None] = {}
         self._complete = self._failed = False
         self._begun = time.monotonic()
         self._next_beat = 0.0
@@ -127,6 +129,10 @@ class Hub:
                 self._greet(member, message["process"], message["count"])
             case "barrier" if member.process is not None:
                 self._arrive(member.process, message)
+            case "alive":
+                member.place = message.get("place")
+            case "where" if member.process is not None:
+                self._send(member, {"is": "places", "name": message["name"], "places": self._places()})
             case "bye":
                 member.leaving = True
             case "failed" if member.process is not None:
@@ -190,6 +196,7 @@ class Hub:
             return
         self._next_beat = now + min(self._silence / 4, 10)
         self._tell_all({"is": "alive"})
+        self._look_for_apart()
         for process, member in list(self._members.items()):
             if not member.leaving and process not in self._lost and now > member.seen + self._silence:
                 self._lose(process, f"it gave no sign of life for {self._silence:g} s")
@@ -203,6 +210,21 @@ class Hub:
             for name, barrier in waiting:
                 barrier.over = True
                 self._tell(barrier.arrived, {"is": "crossed", "name": name, "places": places})
+
+    def _places(self) -> dict[str, str]:
+        """Where processes wait, of those that do: at a barrier, or at a place in the program."""
+        found = {str(p): m.place for p, m in self._members.items() if m.place is not None}
+        for name, barrier in self._barriers.items():
+            if barrier.here and not barrier.over:
+                found |= {str(p): f"the barrier {name.rpartition('#')[0]!r}" for p in barrier.arrived}
+        return found
+
+    def _look_for_apart(self) -> None:
+        """Processes that all have waited for long, at different places, are told of it; once for the same places."""
+        places = {str(p): m.place for p, m in self._members.items() if p not in self._lost and not m.leaving}
+        if None not in places.values() and len(set(places.values())) > 1 and places != self._apart:
+            self._apart = places
+            self._tell_all({"is": "apart", "places": places})
 
     def _lose(self, process: int, reason: str) -> None:
         if process in self._lost:

@@ -17,10 +17,12 @@ from perspicax.xla.processes.errors import (
     ProcessLostError,
 )
 from perspicax.xla.processes.severing import Address, sever
+from perspicax.xla.processes.stalls import Stall, notice
 from perspicax.xla.processes.watch import PATIENCE, end_if_stuck
 
 __all__ = ["Link"]
 
+ANSWER_WITHIN = 5.0  # seconds, that the hub has for an answer
 GRACE = 0.3  # seconds in which computations fail by themselves, with better words
 LONG_PATIENCE = 30.0  # seconds in place of `PATIENCE`, in a program that is prepared to lose processes
 
@@ -180,8 +182,7 @@ class Link:
 
     def _look_for_crossing(self, answer: dict[str, Any] | None) -> None:
         if answer is not None and answer["is"] == "crossed":
-            raise BarrierNamesError(me=self.process, places={int(p): n.rpartition("#")[0]
-                                                             for p, n in answer["places"].items()})
+            raise BarrierNamesError(me=self.process, places={p: n.rpartition("#")[0] for p, n in _by_process(answer).items()})
 
     @property
     def lost(self) -> tuple[int, str] | None:
@@ -193,6 +194,14 @@ class Link:
         with self._news:
             self._news.wait_for(lambda: self.lost is not None, seconds)
         return self.lost or next(iter(self._gone.items()), None)
+
+    def places(self) -> dict[int, str]:
+        """Where processes wait that have done so for long, or at a barrier."""
+        use = f"where#{self._uses['where']}"
+        self._uses["where"] += 1
+        self._send({"is": "where", "name": use})
+        answer = self._wait(use, time.monotonic() + ANSWER_WITHIN)
+        return {} if answer is None else _by_process(answer)
 
     def leave(self, error: str = "") -> None:
         """Say goodbye, so that the end of this process is no loss; or what it ends with, which is one."""
@@ -282,6 +291,8 @@ class Link:
                 self._lose(message["process"], message["reason"])
             case "alive":
                 return
+            case "apart":
+                notice(self.process, _by_process(message))
             case _:
                 with self._news:
                     self._answers[message.get("name", "")] = message
@@ -290,13 +301,18 @@ class Link:
     def _beat(self) -> None:
         """Give signs of life, and look for those of the hub."""
         pause = min(self._silence / 4, 10)
+        stall = Stall()
         while not self._leaving:
             time.sleep(pause)
             if self._leaving:
                 return
-            self._send({"is": "alive"})
+            self._send({"is": "alive", "place": stall.place()})
             if time.monotonic() > self._heard + self._silence:
                 self._lose(0, f"it gave no sign of life for {self._silence:g} s")
+
+
+def _by_process(answer: dict[str, Any]) -> dict[int, str]:
+    return {int(process): place for process, place in answer["places"].items()}
 
 
 def _notes(answer: dict[str, Any]) -> dict[int, str]:

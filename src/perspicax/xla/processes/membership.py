@@ -15,6 +15,7 @@ from perspicax.xla.processes.errors import (
     BarrierNamesError,
     CoordinatorError,
     DistributedStateError,
+    ProcessesApartError,
     ProcessesMissingError,
     ProcessLostError,
 )
@@ -103,13 +104,19 @@ class Membership:
         self.link.ports = listening() - before
         return made
 
-    def loss_behind(self, message: str) -> ProcessLostError | None:
-        """The loss that makes XLA fail with `message`; `None` if it is no failure of the network, or nobody is lost."""
+    def loss_behind(self, message: str) -> ProcessLostError | ProcessesApartError | None:
+        """The loss that makes XLA fail with `message`; `None` if it is no failure of the network, or nobody is lost.
+
+        When XLA has waited in vain for processes that live, they wait elsewhere, and that is told.
+        """
         if not any(word in message for word in ("gloo", "Gloo", "coordination", "UNAVAILABLE")):
             return None
         lost = self.link.wait_for_loss(HEARD_WITHIN)
-        return None if lost is None else ProcessLostError(process=lost[0], reason=lost[1],
-                                                          during="a computation that it takes part in")
+        if lost is not None:
+            return ProcessLostError(process=lost[0], reason=lost[1], during="a computation that it takes part in")
+        if "DEADLINE_EXCEEDED" in message and "loo" in message:
+            return ProcessesApartError(me=self.process, places=self.link.places())
+        return None
 
     def leave(self) -> None:
         """Wait for all others to leave as well, and end the connections.
