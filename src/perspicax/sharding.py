@@ -7,6 +7,7 @@ from perspicax.api.meshes import set_mesh as set_mesh
 from perspicax.api.meshes import use_abstract_mesh as use_abstract_mesh
 from perspicax.diagnose.facade import on_demand as _on_demand
 from perspicax.lax.constraints import reshard as reshard
+from perspicax.xla.manual_axis_type import ManualAxisType as ManualAxisType
 from perspicax.xla.mesh import AbstractDevice as AbstractDevice
 from perspicax.xla.mesh import AbstractMesh as AbstractMesh
 from perspicax.xla.mesh import AxisType as AxisType
@@ -17,10 +18,10 @@ from perspicax.xla.sharding import Sharding as Sharding
 from perspicax.xla.sharding import SingleDeviceSharding as SingleDeviceSharding
 from perspicax.xla.sharding import on_device as make_single_device_sharding
 
-__getattr__, __dir__ = _on_demand(__name__, absent=("ManualAxisType",))
+__getattr__, __dir__ = _on_demand(__name__)
 
 __all__ = [
-    "AbstractDevice", "AbstractMesh", "AxisType", "Mesh", "NamedSharding", "PartitionSpec", "Sharding",
-    "SingleDeviceSharding", "auto_axes", "explicit_axes", "get_abstract_mesh", "get_mesh",
+    "AbstractDevice", "AbstractMesh", "AxisType", "ManualAxisType", "Mesh", "NamedSharding", "PartitionSpec",
+    "Sharding", "SingleDeviceSharding", "auto_axes", "explicit_axes", "get_abstract_mesh", "get_mesh",
     "make_single_device_sharding", "reshard", "set_mesh", "use_abstract_mesh",
 ]

@@ -1,6 +1,7 @@
 """`shard_map`, `smap` and `pmap`: types that tell what varies, what does not fit, and eight devices against NumPy."""
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -17,7 +18,13 @@ from perspicax import P, lax, shard_map
 from perspicax.api.shard_errors import PmapAxisError, PmapError, ShardMapMeshError, ShardOutputError, ShardSpecError
 from perspicax.core.printer import check_jaxpr
 from perspicax.experimental.shard_map import shard_map as earlier_shard_map
-from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet, ReductionAxesVaryError, UnboundAxisError
+from perspicax.lax.collective_errors import (
+    CollectiveError,
+    CollectiveNotThereYet,
+    PartialSumError,
+    ReductionAxesVaryError,
+    UnboundAxisError,
+)
 from perspicax.sharding import AbstractMesh, Mesh
 from perspicax.xla.sharding_errors import MeshAxisError, ShardingFitError
 
@@ -50,7 +57,9 @@ def seen(f: Callable[..., Any], given: Any = ALONG_X, **options: Any) -> Any:
     (lambda x: x * 2, "x"), (lambda x: jnp.ones(2), ""), (lambda x: x + lax.axis_index("y"), "xy"),
     (lambda x: lax.psum(x, "x"), ""), (lambda x: lax.pmax(x, "x"), ""), (lambda x: lax.all_gather(x, "x"), "x"),
     (lambda x: lax.all_gather(x, "x", to="invarying"), ""), (lambda x: lax.ppermute(x, "y", [(0, 1)]), "xy"),
-    (lambda x: lax.pcast(x, "y", to="varying"), "xy"), (lambda x: jax.jit(lambda v: v + lax.psum(v, "x"))(x), "x"),
+    (lambda x: lax.pcast(x, "y", to="varying"), "xy"),
+    (lambda x: lax.psum(x, "x", axis_index_groups=[[0, 1], [2, 3]]), "x"),
+    (lambda x: jax.jit(lambda v: v + lax.psum(v, "x"))(x), "x"),
     (lambda x: lax.scan(lambda c, v: (c + v, None), jnp.zeros(4), x)[0], "x"),
     (lambda x: lax.cond(lax.axis_index("y") > 0, lambda: 1.0, lambda: 2.0), "y"),
     (lambda x: jax.vmap(lambda v: lax.psum(v, ("i", "x")), axis_name="i")(x), ""),
@@ -98,7 +107,13 @@ def test_one_device_is_a_mesh_too() -> None:
 def test_pmap_over_one_device() -> None:
     assert jax.pmap(lambda x, y: x * lax.axis_size("i") + y, "i", in_axes=(0, None))(A[:1], 1.0).tolist() == [[1, 2, 3, 4]]
     assert jax.pmap(lambda k, x: x + k, static_broadcasted_argnums=0)(2, A[:1]).tolist() == [[2, 3, 4, 5]]
-    assert "all_reduce" in jax.pmap(lambda x: lax.psum(x, "i"), "i").lower(A[:1]).as_text()
+    assert "tensor<1x4xf32>" in jax.pmap(lambda x: lax.psum(x, "i"), "i").lower(A[:1]).as_text()
+
+
+def test_sums_of_several_ranks_over_one_device() -> None:
+    """XLA fails where it puts them together."""
+    found = jax.jit(over(lambda x: (lax.psum(x, "x"), lax.psum(x[None], "x")), P("x"), P(), MESH))(A)
+    assert [x.shape for x in found] == [(8, 4), (1, 8, 4)]
 
 
 # -- what does not fit
@@ -152,11 +167,18 @@ def test_results_that_vary_are_not_taken_for_one() -> None:
 def test_collectives_that_do_not_fit() -> None:
     fails(UnboundAxisError, lambda: over(lambda x: lax.psum(x, "z"))(A), axis="z", known=("x", "y"))
     fails(ReductionAxesVaryError, lambda: over(lambda x: lax.psum(x, ("x", "y")))(A), varying=("x",), invariant=("y",))
-    fails(CollectiveNotThereYet, lambda: over(lambda x: lax.psum(x, "x", axis_index_groups=[[0, 1], [2, 3]]))(A))
+    fails(CollectiveNotThereYet, lambda: over(lambda x: lax.pbroadcast(x, ("x", "y"), 0))(A))
     for groups in ([[0, 1]], [[0, 1, 2], [3]], 3):
         fails(CollectiveError, lambda: over(lambda x: lax.all_gather(x, "x", axis_index_groups=groups))(A))
-    fails(CollectiveError, lambda: over(lambda x: lax.pcast(x, "x", to="varying"))(A))
-    fails(CollectiveNotThereYet, lambda: over(lambda x: lax.pcast(x, "y", to="reduced"))(A))
+    fails(PartialSumError, lambda: over(lambda x: lax.pcast(x, "x", to="varying"))(A), kind="cast", source="varying")
+    cast = functools.partial(lax.pcast, axis_name="x")
+    for f, kind in ((lambda x: cast(x, to="reduced"), "cast"), (lambda x: lax.pmax(cast(x, to="unreduced"), "x"), "unreduced"),
+                    (lambda x: lax.psum(cast(x, to="unreduced"), ("x", "y")), "mixed"),
+                    (lambda x: lax.psum(lax.pcast(x, "y", to="reduced"), "y"), "reduced"),
+                    (lambda x: lax.all_gather(x, "y", to="reduced"), "same"),
+                    (lambda x: lax.cond(x.sum() > 0, lambda u: u, lambda u: u + u, cast(x, to="unreduced")), "unreduced")):
+        fails(PartialSumError, lambda: over(f)(A), kind=kind)
+    fails(CollectiveError, lambda: over(lambda x: cast(x, to="unreduced"), check_vma=False)(A))
 
 
 def test_pmaps_that_do_not_fit() -> None:

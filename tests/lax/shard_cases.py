@@ -53,6 +53,17 @@ def _moves(n: Any) -> Callable[..., Any]:
     return f
 
 
+def _keys_moved(n: Any) -> Callable[..., Any]:
+    lax, words = n.lax, n.jax.random.key_data
+
+    def f(a: Any) -> Any:
+        keys = n.jax.random.split(n.jax.random.fold_in(n.jax.random.key(3), lax.axis_index("x")), 4)
+        return [words(k) for k in (
+            lax.all_gather(keys, "x", tiled=True), lax.ppermute(keys, "x", [(0, 1), (2, 0)]), lax.all_to_all(keys, "x", 0, 0))]
+
+    return f
+
+
 def _sums(n: Any) -> Callable[..., Any]:
     lax = n.lax
     return lambda a: (lax.psum(a, "x"), lax.pmean(a, ("x", "y")), lax.pmax(a, "x"), lax.pmin(a, "y"),
@@ -115,6 +126,10 @@ CASES: dict[str, tuple] = {
         lambda n: lambda w, a: n.jax.value_and_grad(lambda v: n.lax.psum(n.np.sin(v * a).sum(), ("x", "y")))(w), w_and(xy),
         whole, TWO, A),
 }
+CASES["keys moved"] = _case(_keys_moved, x, x, A)
+CASES["groups of several sizes"] = _case(
+    lambda n: lambda a: [f(a * (1 + n.lax.axis_index("x")), "x", axis_index_groups=[[0, 3, 1], [2]])
+                         for f in (n.lax.psum, n.lax.pmax, n.lax.pmin)], xy, xy, A, check_vma=False)
 CASES["gathered, unchecked"] = _case(lambda n: lambda a: n.np.sin(n.lax.all_gather(n.np.cos(a), "x", tiled=True)), xy, xy, A,
                                      outer=grad(1), check_vma=False)
 CASES["moved"] = _case(

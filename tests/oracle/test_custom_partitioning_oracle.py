@@ -87,6 +87,7 @@ def raises(*_):
 
 
 double = lambda a: a * 2
+matrices = lambda *axes: X.device_put(np.tile(np.eye(3, dtype=np.float32) + 1, (8, 2, 1, 1)), NS(mesh, P(*axes)))
 rows = put(A, "x")
 total = lambda a: X.lax.psum(a.sum(1), "y")
 tree = lambda t: {"twice": t["a"] * 2, "sum": t["a"].sum(1)}
@@ -113,10 +114,16 @@ CASES = {
         rule_of(lambda a, b: a @ b, "...i j, ...j k -> ...i k", x[None], x.T[None]),
         rule_of(lambda a, b: a @ b, "i j, j k -> i k", x, x.T, reduction_factors=("j",)),
         rule_of(lambda *a: a[0], ",".join(f"a{i} b{i}" for i in range(11)) + "->a0 b0", *[x] * 11)],
+    "matrices stay where they are": lambda: [
+        [moves(f, stack), repr(X.jit(f)(stack).sharding.spec)] for stack in (matrices("x"), matrices("x", "y")) for f in (
+            jnp.linalg.cholesky, lambda a: jnp.linalg.eigh(a)[1], lambda a: jnp.linalg.solve(a, a[..., :1]),
+            lambda a: jnp.linalg.svd(a)[1], jnp.linalg.det)],
     "raises": lambda: X.jit(made(double, double, "a b -> a b", )) and X.jit(
         (lambda f: (f.def_partition(raises, sharding_rule="a b -> a b"), f)[1])(custom_partitioning(double)))(x),
     "wrong types": lambda: X.jit(made(double, lambda a: a[0], "a b -> a b"))(rows),
     "no rule": lambda: X.jit(made(double, double, None))(rows),
+    "functions in place of a rule": lambda: (lambda f: (f.def_partition(double, infer_sharding_from_operands=double), f)[1])(
+        custom_partitioning(double))(x),
     "undefined": lambda: custom_partitioning(double)(x),
     "no function": lambda: custom_partitioning(3),
     "gradient": lambda: X.grad(lambda a: made(double, double, "a b -> a b")(a).sum())(x),
@@ -146,5 +153,7 @@ def test_rows_that_are_whole_need_not_move() -> None:
     found = results(PROGRAM, "perspicax", 8)
     assert found["nothing moves"][0] == [False] * 4
     assert any(found["nothing moves"][1])
+    for (gathers, _, reduces, exchanges), spec in found["matrices stay where they are"]:
+        assert not (gathers or reduces or exchanges) and spec in ("P('x',)", "P('x', 'y')")
     assert found["raises"]["text"].startswith("PartitionerError: `raises`, which says how")
     assert "test" not in found["raises"]["text"] and "KeyError: 'mine'" in found["raises"]["text"]

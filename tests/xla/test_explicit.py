@@ -11,9 +11,11 @@ import perspicax as jax
 import perspicax.numpy as jnp
 from perspicax import lax
 from perspicax.api.shard_errors import ShardSpecError
+from perspicax.lax.collective_errors import CollectiveNotThereYet, PartialSumError
 from perspicax.lax.explicit_errors import ConstraintMismatchError, ShardingTypeError, SplitRowsError
 from perspicax.xla import explicit
 from perspicax.xla.mesh import AbstractMesh, AxisType
+from perspicax.xla.sharding_errors import MeshAxisError
 
 P = jax.P
 
@@ -75,6 +77,21 @@ def made(f, *args):
     """The types of results, and of each the sum, once it is made."""
     whole = X.jit(lambda *args: [X.reshard(v, P()) for v in X.tree.leaves(f(*args))])
     return types(f, *args), [round(float(np.asarray(v, "float64").sum()), 3) for v in whole(*args)]
+
+
+MARKED, UNMADE = P(reduced={"x"}), P(unreduced={"x"})
+
+
+def within(f, in_specs, out_specs):
+    return X.shard_map(f, in_specs=in_specs, out_specs=out_specs)
+
+
+def cast(x, to, axis="x"):
+    return lax.pcast(x, axis, to=to)
+
+
+def slope(w, r, mark=lambda w: w, spec=MARKED):
+    return numpy.sum(within(lambda w, r: lax.psum(numpy.tanh(r * mark(w)[:2]) * mark(w)[2:], "x"), (spec, P("x")), P())(w, r))
 
 
 def auto(f, **options):
@@ -196,6 +213,40 @@ CASES = {
     + made(X.grad(X.checkpoint(lambda w, r: lax.cond(r.sum() > 0, lambda w: numpy.sum(r @ w), lambda w: 0., w))), marked(w4), r)
     + made(X.grad(lambda w, r: numpy.sum(r @ marked(w))), w4, r)
     + made(X.grad(lambda p, r: numpy.sum(r @ p["w"])), {"w": marked(w4), "unused": marked(w4)}, r),
+    "parts of sums": lambda: made(lambda r: within(lambda r: (
+        lax.psum(cast(r, "unreduced"), "x"), lax.psum_scatter(cast(numpy.tile(r, (2, 1)), "unreduced"), "x"),
+        lax.all_gather(r, "x", to="reduced", tiled=True), r), P("x"), (P(), P("x"), MARKED, UNMADE))(r), r)
+    + made(lambda m, r: within(lambda m, u, r: (
+        numpy.sin(m) * m, m[:2] * r, (u + u).T * m, lax.pmean(u, "x"), cast(m, "varying"), cast(u, "varying", "y"),
+        m[0] @ m[1]), (MARKED, UNMADE, P("x")),
+        (MARKED, P("x"), UNMADE, P(), P("x"), P("y", unreduced={"x"}), P()))(m, summed(r), r), marked(w4), r)
+    + types(lambda r: X.shard_map(lambda u: lax.psum(u, "x"), out_specs=P())(summed(r)), r),
+    "gradients by parts of sums": lambda: made(X.grad(slope), marked(w4), r) + made(X.grad(slope, argnums=1), marked(w4), r)
+    + made(X.grad(lambda w, r: slope(w, r, lambda w: cast(w, "reduced"), P())), w4, r)
+    + made(X.grad(lambda r: numpy.sum(within(lambda r: lax.psum(numpy.sin(lax.all_gather(r, "x", to="reduced")) * (
+        1. + lax.axis_index("x")), "x"), P("x"), P())(r))), r),
+    "kinds of parts": lambda: types(lambda m, u, r: within(lambda m, u, r: tuple([numpy.zeros((), str(
+        X.typeof(v).manual_axis_type == X.sharding.ManualAxisType(**k)) == "True" and "int8" or "int32") for v, k in (
+            (m, {"reduced": {"x"}}), (u, {"unreduced": {"x"}}), (r, {"varying": {"x"}}))]),
+        (MARKED, UNMADE, P("x")), (P(), P(), P()))(m, u, r), marked(w4), X.jit(summed)(r), r) + [repr(k) for k in (
+            X.sharding.ManualAxisType(unreduced={"x"}).to_ct_mat(), X.sharding.ManualAxisType(varying={"x"}).update(
+                varying={"y"}), X.typeof(X.jit(summed)(r)).mat)],
+    "kinds that exclude each other": lambda: X.sharding.ManualAxisType(varying={"x"}, unreduced={"x"}),
+    "kind of no kind": lambda: X.ShapeDtypeStruct((2,), "float32", manual_axis_type=3),
+    "kinds of no set": lambda: X.sharding.ManualAxisType(varying="x"),
+    "cast of a part": lambda: types(lambda u: within(lambda u: cast(u, "varying"), UNMADE, P("x"))(u), summed(r)),
+    "cast of a whole": lambda: types(lambda w: within(lambda w: cast(w, "unreduced"), P(), P())(w), w4),
+    "cast of what varies": lambda: types(lambda r: within(lambda r: cast(r, "reduced"), P("x"), P())(r), r),
+    "sum of a mark": lambda: types(lambda m: within(lambda m: lax.psum(m, "x"), MARKED, P())(m), marked(w4)),
+    "part that is whole": lambda: types(lambda u: within(lambda u: u, UNMADE, P())(u), summed(r)),
+    "mark that is gone": lambda: types(lambda m: within(lambda m: m, MARKED, P())(m), marked(w4)),
+    "parts of a whole": lambda: types(lambda w: within(lambda w: w, UNMADE, UNMADE)(w), w4),
+    "parts over some axes": lambda: types(lambda u: X.shard_map(
+        lambda u: u, in_specs=UNMADE, out_specs=UNMADE, axis_names={"x"})(u), summed(r)),
+    "told ahead": lambda: [str(v.sharding) for v in X.tree.leaves(X.jit(lambda r: (r * 2, r.sum())).lower(r).out_info)]
+    + [str(X.jit(lambda r: r, out_shardings=Named(mesh, P("y"))).trace(r).out_info.sharding),
+       Named(mesh, UNMADE).is_equivalent_to(Named(mesh, P(None, unreduced={"x"})), 2)]
+    + types(X.jit(lambda u: u + u, in_shardings=Named(mesh, UNMADE)), X.jit(summed)(r)),
     "run sums eagerly": lambda: run(lambda: (lambda u: X.reshard(u.T + u * marked(w4), P()))(summed(r))),
     "run gradients": lambda: run(X.jit(X.grad(loss, argnums=(0, 1))), w, a) + run(X.grad(loss), w, r),
     "run eagerly": lambda: run(lambda: [r * 2, r + n[0], a.sum(1), X.reshard(a, P()), r.at[0].get(out_sharding=P("y"))]),
@@ -264,12 +315,45 @@ def test_a_sum_that_was_not_made_goes_into_further_sums_alone(split):
     with pytest.raises(ShardingTypeError) as told:
         jnp.matmul(product, product, out_sharding=P())
     assert told.value.kind == "sum"
-    with pytest.raises(ShardingTypeError) as told:
+    with pytest.raises(ShardingTypeError, match="makes no such sum") as told:
         jnp.matmul(jnp.ones((4, 4)), jnp.ones((4, 4)), out_sharding=P(unreduced={"x"}))
     assert told.value.kind == "asked"
+    assert float(jax.shard_map(lambda u: lax.psum(u, "x"), out_specs=P())(product).sum()) == 128
     with pytest.raises(ShardSpecError) as spec:
-        jax.shard_map(lambda u: lax.psum(u, "x"), out_specs=P())(product)
-    assert spec.value.kind == "sums"
+        jax.shard_map(lambda u: u, out_specs=P())(product)
+    assert (spec.value.kind, spec.value.wanted) == ("marks", "P(unreduced={'x'})")
+    with pytest.raises(ShardSpecError) as spec:
+        jax.shard_map(lambda u: u, in_specs=P(), out_specs=P())(product)
+    assert spec.value.kind == "explicit"
+    with pytest.raises(ShardingTypeError) as told:
+        jax.shard_map(jnp.sin, out_specs=P())(product)
+    assert (told.value.kind, told.value.within) == ("sum", ("x",))
+    for f, error in ((lambda u: jax.reshard(u, P()), PartialSumError),
+                     (lambda u: jnp.matmul(u.T, u, out_sharding=P("x")), MeshAxisError),
+                     (lambda u: lax.psum(u, "x", axis_index_groups=[[0]]), CollectiveNotThereYet)):
+        with pytest.raises(error):
+            jax.shard_map(f, out_specs=P())(product)
+
+
+def test_parts_of_sums_go_through_loops_branches_and_batches(split):
+    """JAX refuses these."""
+    w, rows = jax.reshard(jnp.arange(1., 4), P(reduced={"x"})), jax.reshard(jnp.ones((2, 3)), P("x"))
+
+    times = jax.custom_jvp(lambda v, w: v * w)
+    times.defjvp(lambda xs, ts: (xs[0] * xs[1], ts[0] * xs[1] + xs[0] * ts[1]))
+
+    def turns(w, rows):
+        summed = lax.scan(lambda c, row: (c + row * w, None), jnp.zeros(3), rows)[0]
+        return lax.psum(lax.cond(rows[0, 0] > 0, lambda: times(summed, w), lambda: summed).sum() + jnp.dot(w, w), "x")
+
+    f = jax.shard_map(turns, in_specs=(P(reduced={"x"}), P("x")), out_specs=P())
+    slope = jax.grad(f)(w, rows)
+    assert str(jax.typeof(slope)) == "float32[3]{U:x}"
+    np.testing.assert_array_equal(jax.reshard(slope, P()), 6 * np.arange(1., 4))  # of 2 w² + w²
+    batch = jax.reshard(jnp.stack([w, 2 * w]), P(reduced={"x"}))
+    np.testing.assert_array_equal(jax.vmap(f, in_axes=(0, None))(batch, rows), [42, 168])
+    cubes = jax.shard_map(lambda w: (lax.pcast(w, "x", to="reduced") ** 3).sum(), in_specs=P(), out_specs=P(reduced={"x"}))
+    np.testing.assert_array_equal(jax.hessian(lambda w: jax.reshard(cubes(w), P()))(jnp.ones(2)), 6 * np.eye(2))
 
 
 def test_what_the_cotangent_of_is_a_sum_meets_its_like_alone(split):

@@ -11,6 +11,7 @@ import numpy as np
 X = importlib.import_module(sys.argv[1])
 warnings.simplefilter("ignore")
 jnp, lax = X.numpy, X.lax
+pjit = importlib.import_module(sys.argv[1] + ".experimental.pjit").pjit
 S = X.sharding
 P, NS, Mesh, AbstractMesh, AxisType = S.PartitionSpec, S.NamedSharding, S.Mesh, S.AbstractMesh, S.AxisType
 A = np.arange(32, dtype=np.float32).reshape(8, 4)
@@ -23,6 +24,8 @@ put = lambda *parts: X.device_put(A, on(*parts))
 free_put = lambda *parts: X.device_put(A, NS(free, P(*parts)))
 spec = lambda *arrays: [repr(a.sharding.spec) for a in arrays]
 lines = []
+in_memory = lambda x: [str(X.typeof(x)), str(X.typeof(x).memory_space), x.sharding.memory_kind, np.asarray(x).tolist()]
+over_x = lambda f, **more: X.shard_map(f, **{"mesh": mesh, "in_specs": P("x"), "out_specs": P("x"), **more})
 
 
 def within(context, call):
@@ -147,6 +150,24 @@ CASES = {
                              X.device_put(X.device_put(A, on("x").with_memory_kind(kind)), on("x"))]],
     "spaces": lambda: [repr(space) + x.sharding.memory_kind for space in (X.memory.Space.Host, X.memory.Space.Device)
                        for x in X.device_put([A, put("x")], space)],
+    "memories in types": lambda: within(X.set_mesh(free), lambda: [in_memory(x) for h in [
+        X.device_put(np.arange(8, dtype="float32"), NS(free, P("x"), memory_kind="pinned_host"))] for x in (
+            h, h * 2, h.reshape(4, 2), -h[1:5], h.astype(int), h.sum(), h + jnp.float32(1), h.at[0].set(1), h @ h, h.sum() + 1,
+            X.device_put(h, X.memory.Space.Device) + 1, jnp.ones(3), X.device_put(1.0, X.memory.Space.Host),
+            X.grad(lambda v: (X.device_put(v, X.memory.Space.Device) ** 2).sum())(h), X.vmap(lambda v: v + 1)(h))]),
+    "memories in traced types": lambda: [str(X.make_jaxpr(f)(X.device_put(A, X.memory.Space.Host))) for f in (
+        lambda x: X.device_put(X.device_put(x * 2, X.memory.Space.Device) + 1, X.memory.Space.Host),
+        lambda x: lax.scan(lambda c, r: (c + 1, r * 2), 0.0, x))],
+    "memories in jit": lambda: [in_memory(x) for h in [X.device_put(A, X.memory.Space.Host)] for x in (
+        X.jit(lambda v: v * 2)(h), X.jit(lambda v: X.device_put(v, X.memory.Space.Device))(h), X.jit(lambda v: X.device_put(
+            v, X.memory.Space.Host))(A), X.jit(lambda v, w: v.sum() + w)(h, A), X.jit(lambda v: v + 1, out_shardings=NS(
+                free, P(), memory_kind="pinned_host"))(A))],
+    "memories of two operands": lambda: X.device_put(A, X.memory.Space.Host) + A,
+    "memories of two operands in jit": lambda: X.jit(lambda x: x @ X.device_put(x.T, X.memory.Space.Host))(A),
+    "memories of two branches": lambda: X.jit(lambda x: lax.cond(x[0, 0] > 0, lambda: x, lambda: X.device_put(
+        x, X.memory.Space.Host)))(A),
+    "memory of an argument on one device": lambda: X.jit(lambda a: a, in_shardings=S.SingleDeviceSharding(
+        devices[0], memory_kind="pinned_host"))(X.device_put(A, devices[0])),
     "memory of an argument": lambda: X.jit(lambda a: a, in_shardings=on("x").with_memory_kind("pinned_host"))(put("x")),
     "no such memory": lambda: NS(mesh, P("x"), memory_kind="disk"),
     "no such axis": lambda: on("z"),
@@ -167,6 +188,23 @@ CASES = {
                                     lambda x: X.device_put(X.reshard(x, NS(free, P())), NS(free, P("x", "y"))))],
     "constrained within parts": lambda: X.shard_map(lambda a: lax.with_sharding_constraint(a, on("x")), mesh=mesh,
                                                     in_specs=P("x"), out_specs=P("x"))(A),
+    "put within parts": lambda: over_x(lambda a: X.device_put(a, on("x")))(A),
+    "put on a device within parts": lambda: over_x(lambda a: X.device_put(a, devices[1]))(A),
+    "jit within parts": lambda: over_x(lambda a: X.jit(lambda v: v, in_shardings=on("x"))(a))(A),
+    "results of jit within parts": lambda: X.jit(over_x(lambda a: X.jit(lambda v: v, out_shardings=on("x"))(a)))(A),
+    "jit on a device within parts": lambda: X.jit(over_x(lambda a: X.jit(lambda v: v, device=devices[1])(a)))(A),
+    "a batch split as the parts": lambda: X.jit(X.vmap(over_x(lambda a: a), spmd_axis_name="x"))(A[None]),
+    "parts left open": lambda: over_x(lambda a: a, in_specs=P(P.UNCONSTRAINED))(A),
+    "parts of no devices": lambda: over_x(lambda a: a, mesh=mesh.abstract_mesh)(A),
+    "a letter for a name": lambda: over_x(lambda a: a, axis_names="x")(A),
+    "under a mesh, other devices": lambda: within(X.set_mesh(mesh), lambda: -X.device_put(A, NS(Mesh(devices[:4], "x"), P()))),
+    "under a mesh, one device": lambda: within(X.set_mesh(mesh), lambda: -X.device_put(A, devices[0])),
+    "under a mesh, moved": lambda: within(X.set_mesh(mesh), lambda: [
+        np.asarray(X.device_put(X.device_put(A, devices[0]), devices[1])).sum().tolist(),
+        spec(X.device_put(X.device_put(A, NS(Mesh(devices[:4], "x"), P())), NS(Mesh(devices[:4], "x"), P("x"))))]),
+    "operands of two meshes": lambda: free_put("x") + X.device_put(A, NS(X.make_mesh((2, 4), ("x", "y")), P("x"))),
+    "a format": lambda: [spec(X.device_put(A, form), X.jit(lambda a: a + 1, in_shardings=form, out_shardings=form)(A))
+                         for form in [put("x").format]],
     "put in jit, uneven": lambda: X.jit(lambda a: X.device_put(a, on("x")))(A[:7]),
     "keys put, rank": lambda: X.device_put(X.random.split(X.random.key(0), 8), on("x", "y")),
     "put in jit": lambda: (lambda x: [len(x.devices()), np.asarray(x).tolist()])(X.jit(lambda a: X.device_put(a,
@@ -197,6 +235,14 @@ CASES = {
     "constraint, no mesh": lambda: X.jit(lambda a: lax.with_sharding_constraint(a, P("x")))(A),
     "constraint under a mesh": lambda: within(X.set_mesh(mesh), lambda: spec(X.jit(lambda a: lax.with_sharding_constraint(a,
         P("x")))(A))),
+    "pjit in a mesh": lambda: within(mesh, lambda: (lambda f: [spec(f(A)), spec(f.lower(A).compile()(A)), spec(pjit(
+        lambda a: a * 2, in_shardings=P("y"))(A))])(pjit(lambda a: a * 2, in_shardings=P("x"), out_shardings=P(None, "y")))),
+    "jit in a mesh": lambda: within(mesh, lambda: X.jit(lambda a: a * 2, in_shardings=P("x"))(A)),
+    "like others": lambda: [spec(*[f(put("x")) for f in (lambda a: jnp.full_like(a, np.float32(3)), lambda a: jnp.full_like(
+        a, jnp.float32(3)), lambda a: jnp.ones_like(a, shape=a.shape), lambda a: jnp.zeros_like(a, dtype=int))]),
+        within(X.set_mesh(free), lambda: [str(X.typeof(g(free_put("x", "y")))) for f in (
+            lambda a: jnp.zeros_like(a, dtype=int), lambda a: jnp.full_like(a, a.sum()), lambda a: jnp.full_like(
+                a, np.float32(2)), lambda a: jnp.ones_like(a, shape=(4, 8))) for g in (f, X.jit(f))])],
     "constraint in a mesh": lambda: within(mesh, lambda: spec(X.jit(lambda a: lax.with_sharding_constraint(a, P("x")))(A))),
     "constraint of free axes": lambda: lax.with_sharding_constraint(free_put("x"), NS(free, P("x"))),
     "constraint, gradient": lambda: spec(X.jit(X.grad(lambda a: (lax.with_sharding_constraint(a, on("x")) ** 2).sum()))(A)),

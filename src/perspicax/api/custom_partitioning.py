@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perspicax.api.partitioning_errors import PartitionerError, PartitionerMissingError, ShardingRuleError
+from perspicax.api.partitioning_errors import PartitionerError, PartitionerMissingError, PartitionerRuleError, ShardingRuleError
 from perspicax.api.sharding_rules import SdyShardingRule, parse_rule, rule_text
 from perspicax.binding import runtime
 from perspicax.core.avals import ShapedArray
@@ -34,7 +34,7 @@ from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import compiled_sharding
 from perspicax.xla.emit import Module, Value, emit_main
-from perspicax.xla.mesh import empty_mesh
+from perspicax.xla.mesh import current_mesh, empty_mesh
 from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 __all__ = ["custom_partitioning", "custom_partitioning_p"]
@@ -104,7 +104,7 @@ class custom_partitioning(BoundArguments):
             decode_shardings: whether proposed shardings are told as `NamedSharding`s where the program's mesh says them.
             sharding_rule: which axes belong together: a text like `"... i -> ... i"`, an `SdyShardingRule`, or
                 `rule(*static, mesh, operand_types, result_types)` that returns one of these, or a text and a dict of the
-                parameters below. Without it, results are whole on each device.
+                parameters below. Without it, and without these functions, results are whole on each device.
             reduction_factors: factors of a text that are summed over.
             need_replication_factors: factors of a text that cannot be split.
             permutation_factors: factors of a text along which devices must tell each other parts.
@@ -135,6 +135,10 @@ class custom_partitioning(BoundArguments):
         name = function_name(self.fun)
         if self._definition is None:
             raise PartitionerMissingError(function=name)
+        how = self._definition
+        if how.rule is None and (how.infer is not None or how.propagate is not None):
+            raise PartitionerRuleError(function=name, callback="propagate_user_sharding" if how.infer is None else
+                                       "infer_sharding_from_operands")
         args = self.resolve(args, kwargs)
         at = {i % len(args) for i in self.static_argnums} if args else set()
         static = tuple([x for i, x in enumerate(args) if i in at])
@@ -151,8 +155,8 @@ class custom_partitioning(BoundArguments):
         outside = next((c for c in closed.consts if isinstance(c, Tracer)), None)
         if outside is not None:
             raise PartitionerError(kind="closure", function=name, got=outside.aval.str_short())
-        how = _Call(name, self._definition, static, tree.flatten(given)[1], flat.out_tree)
-        outs = custom_partitioning_p(*leaves, call=closed, how=how)
+        asked = _Call(name, how, static, tree.flatten(given)[1], flat.out_tree)
+        outs = custom_partitioning_p(*leaves, call=closed, how=asked)
         return flat.out_tree.unflatten(outs)
 
 
@@ -329,7 +333,7 @@ def _emit(b: Any, *operands: Value, call: ClosedJaxpr, how: _Call) -> list[Value
     manual = module.manual[-1] if module.manual else None
     if module.num_partitions == 1 or (manual is not None and manual[1].issuperset(manual[0].axis_names)):
         return b.call(call, operands, how.name)
-    meshes = [s.mesh for s in module.spoken_of if isinstance(s, NamedSharding)]
+    meshes = [s.mesh for s in module.spoken_of if isinstance(s, NamedSharding)] + [current_mesh.value]
     mesh = next((m for m in meshes if isinstance(m, Mesh) and m.device_tuple == module.devices), None)
     _register()
     request = _Request(how, module.devices, mesh or empty_mesh(), module.platform)

@@ -108,7 +108,8 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
             `alias` (memory is to be shared and given away), `value` (what is to be put is no array), `piece`, `dtype`,
             `pieces` and `too many` (an array is made of pieces of which one has a wrong shape or dtype, is missing, or is
             more than there are devices), `list`, `no array` and `spread` (pieces that are none), `sharding` (it is none),
-            `space` (no memory in particular), `memory` (one that is not there yet).
+            `space` (no memory in particular), `memory` (one that is not there yet), `within` (one device, where all of a mesh
+            run the function), `compute` (`compute_on` was given no part of a machine), `computer` (one that is not there yet).
         name: the path of the value in question.
         got: what was given.
         expected: what would fit.
@@ -170,6 +171,16 @@ class PlacementError(PerspicaxError, ValueError, TypeError):
                 says = f"`{self.name}` was given a {self.got} in place of a sharding."
                 why = "it says which piece belongs on which device"
                 fixes = (Fix(code="jax.sharding.NamedSharding(mesh, spec)"),)
+            case "compute":
+                says = f"`compute_on` was given {self.got}."
+                why = "it is 'device', 'device_host', 'tpu_sparsecore' or 'gpu_stream:' and a number"
+            case "computer":
+                says = f"`compute_on` was given {self.got}, which is not there yet on this platform."
+                why = "on a processor it is the processor itself"
+            case "within":
+                says = f"`device_put` was to place `{self.name}` on {self.got} inside of `shard_map`."
+                why = f"each device of {self.expected} runs this function for its own part, and holds what it computes"
+                fixes = (Fix("leave it out, and place the result of the call"),)
             case "space":
                 says = f"`device_put` cannot place `{self.name}` in {self.got}, which is no memory in particular."
                 why = "`Space.Device` and `Space.Host` are"

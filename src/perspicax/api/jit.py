@@ -10,7 +10,7 @@ from perspicax.api.wrapping import check_callable, public
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
 
-__all__ = ["jit"]
+__all__ = ["jit", "pjit"]
 
 _NOT_GIVEN: Any = type("NotGiven", (), {"__repr__": lambda self: "<not given>"})()
 
@@ -66,6 +66,26 @@ def jit(fun: Callable[..., Any] = _NOT_GIVEN, /, *, in_shardings: Any = None, ou
     if fun is _NOT_GIVEN:
         return public(lambda fun: _wrap(fun, options))
     return _wrap(fun, options)
+
+
+@public
+def pjit(fun: Callable[..., Any] = _NOT_GIVEN, /, **options: Any) -> Any:
+    """`jit`, to which a `PartitionSpec` may be given in terms of the mesh of `with mesh:`, too.
+
+    Args:
+        fun: the function. Left out, `pjit` returns a decorator.
+        options: as of `jit`.
+
+    Raises:
+        MeshContextError: when the function is called: a `PartitionSpec` was given, and there is no mesh; and as `jit`.
+
+    Differs: the mesh of `jax.set_mesh` serves as well.
+    """
+    if fun is _NOT_GIVEN:
+        return public(lambda fun: pjit(fun, **options))
+    made = jit(fun, **options)
+    made._options.entered = True
+    return made
 
 
 def _wrap(fun: Any, options: JitOptions) -> JitFunction:

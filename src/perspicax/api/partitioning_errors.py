@@ -4,6 +4,7 @@ from __future__ import annotations
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Report
 from perspicax.diagnose.source import error_position
+from perspicax.transform.errors import callable_name
 from perspicax.xla.errors import JaxRuntimeError
 
 
@@ -39,7 +40,27 @@ class PartitionerMissingError(PerspicaxError, AttributeError):
         return Report(says=f"`{self.function}` was called, and nobody has said how it is partitioned.",
                       why="`custom_partitioning` asks the user what each device does",
                       fixes=(Fix("say it before the first call",
-                                 code=f'{self.function}.def_partition(partition, sharding_rule="…")'),))
+                                 code=f'{callable_name(self.function)}.def_partition(partition, sharding_rule="…")'),))
+
+
+class PartitionerRuleError(PerspicaxError, NotImplementedError):
+    """A function of `custom_partitioning` has functions that tell how arrays lie, and no `sharding_rule`.
+
+    Attributes:
+        function: its name.
+        callback: the parameter by which such a function was given.
+    """
+
+    function: str
+    callback: str
+
+    @property
+    def report(self) -> Report:
+        return Report(says=f"`{self.function}` has `{self.callback}`, and no `sharding_rule`.",
+                      why="Shardy partitions all programs, which asks no functions how arrays lie: without a rule each device "
+                          "would get all of them whole",
+                      fixes=(Fix("say which axes belong together",
+                                 code=f'{callable_name(self.function)}.def_partition(partition, sharding_rule="... -> ...")'),))
 
 
 class PartitionerError(JaxRuntimeError):

@@ -20,11 +20,13 @@ from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.lax.placement import ArrayCopySemantics, MemorySpace, device_put_p
 from perspicax.transform import trees
 from perspicax.transform.jit_primitive import shardings_asked_for
+from perspicax.transform.mesh_scope import other_devices_within, refuse_manual
 from perspicax.xla import array as arrays
 from perspicax.xla import client, compile
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import without_kept
+from perspicax.xla.layouts import Format
 from perspicax.xla.sharding import in_current_mesh
 from perspicax.xla.sharding_errors import ShardingFitError
 
@@ -42,9 +44,9 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
 
     Args:
         x: a pytree of arrays and numbers.
-        device: a device, a sharding, a `PartitionSpec` in terms of the current mesh, a `jax.memory.Space`, or a pytree
-            prefix of `x` of these; `None` leaves an array
-            where it is, and puts numbers and NumPy arrays onto the default device.
+        device: a device, a sharding, a `PartitionSpec` in terms of the current mesh, a `jax.memory.Space`, a `Format` (of which
+            the sharding counts), or a pytree prefix of `x` of these; `None` leaves an array where it is, and puts numbers and
+            NumPy arrays onto the default device.
         src: where `x` is, for values that are being traced: gradients go back there.
         donate: whether `x` is not used afterwards (a bool, or a prefix of bools).
         may_alias: whether the result may share memory with `x`; `False` makes a copy (a bool, or a prefix of bools).
@@ -53,9 +55,12 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
         A pytree like `x` of arrays. Those that were given a place are committed there: operations follow them.
 
     Raises:
-        PlacementError: `device` is no place, or has another structure than `x`, or a leaf of `x` is no array.
+        PlacementError: `device` is no place, or has another structure than `x`, or a leaf of `x` is no array; or it is one
+            device, within `shard_map`.
+        MeshAxisError: within `shard_map`, a sharding names an axis that is mapped over.
         ShardingFitError: an axis cannot be split as the sharding says.
         MeshContextError: a `PartitionSpec` was given, and no mesh is set.
+        ProcessesDifferError: an array over the devices of several processes shall be made of values that differ in them.
     """
     flat, structure = tree.tree_flatten(x)
     for i, leaf in enumerate(flat):
@@ -67,25 +72,39 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
         return x
     places = [_place(p, x, i) for i, p in enumerate(places)]
     sources = [_place(p, x, i) for i, p in enumerate(sources)]
-    if not local.trace.base and not shardings_asked_for:
-        shardings_asked_for.append(True)  # the program in which this is runs on these devices
+    if not local.trace.base:
+        shardings_asked_for[:] = [True]  # the program in which this is runs on these devices
+        for i, place in enumerate(places):
+            refuse_manual(place, "device_put")
+            mesh = other_devices_within(place, eager=True)
+            if mesh is not None:
+                raise PlacementError(kind="within", name=_path(x, i), got=str(place.device), expected=str(mesh))
+    if client.several_processes():
+        from perspicax.api.agreement import check_agreement  # few programs need it
+
+        check_agreement(flat, places, lambda i: _path(x, i))
     try:
         outs = device_put_p(*flat, devices=tuple(places), srcs=tuple(sources),
                             copy_semantics=tuple([_semantics(d, a) for d, a in zip(given, alias)]))
     except ShardingFitError as error:
         error.name = _path(x, error.operand)
         raise
-    return structure.unflatten(outs)
+    return structure.unflatten([_committed(out) if isinstance(place, MemorySpace) else out for out, place in zip(outs, places)])
+
+
+def _committed(x: Any) -> Any:
+    """An array that a space was asked for stays on its device, too; where a rule moves one, it is as free as before."""
+    return ArrayImpl(x.aval, x._buf, x._np, x.sharding, True) if type(x) is ArrayImpl and not x._committed else x
 
 
 def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
     """One entry of an option for each leaf of `x`."""
-    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding, MemorySpace)):
+    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding, MemorySpace, Format)):
         return [given] * structure.num_leaves
     if isinstance(given, (str, shardings.PartitionSpec)):
         return [given] * structure.num_leaves
     try:
-        return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None))
+        return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None or isinstance(leaf, Format)))
     except PrefixMismatchError as error:
         from perspicax.core.tree_mismatch import sentence  # only a report needs it
 
@@ -93,6 +112,8 @@ def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
 
 
 def _place(given: Any, x: Any, index: int) -> Any:
+    if isinstance(given, Format):
+        given = given.sharding  # arrays lie row by row, whatever order is asked for
     if given is None or isinstance(given, shardings.Sharding):
         return given
     if isinstance(given, shardings.PartitionSpec):
@@ -306,5 +327,5 @@ def _assembled(shape: tuple[int, ...], sharding: Any, pieces: list[Any], dtype: 
     first = pieces[0].aval
     aval = ShapedArray(shape, first.dtype, first.weak_type)
     if len(sharding.devices) == 1:
-        return ArrayImpl(aval, pieces[0].buffer(), None, sharding, True)
+        return ArrayImpl(arrays.type_there(aval, sharding), pieces[0].buffer(), None, sharding, True)
     return arrays.from_buffers(aval, sharding, [by_device[d] for d in sharding.devices if d in by_device])

@@ -12,7 +12,7 @@ class ShardMapMeshError(PerspicaxError, ValueError, TypeError):  # JAX raises th
 
     Attributes:
         function: what was called: `shard_map` or `smap`.
-        kind: "none", "type", "other", "names" or "manual".
+        kind: "none", "type", "other", "set", "names" or "manual".
         got: what was given, as it shows.
         mesh: the mesh, or the one that is set, as it shows.
         axes: the axes in question.
@@ -44,6 +44,9 @@ class ShardMapMeshError(PerspicaxError, ValueError, TypeError):  # JAX raises th
                 return Report(says=f"`{self.function}` was given {self.got}, but the mesh that is set here is {self.mesh}.",
                               why="a function that runs under a mesh names the axes of that one",
                               fixes=(Fix("leave out `mesh=`"),))
+            case "set":
+                return Report(says=f"`{self.function}` was given axis_names={self.got}.", why="it is a set of names",
+                              fixes=(Fix(code=f"axis_names={{{self.got}}}"),))
             case "names":
                 known = ", ".join(map(repr, self.known)) or "none"
                 near = _near(self.axes[0], self.known)
@@ -71,13 +74,16 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
     Attributes:
         function: the function that was mapped.
         option: `in_specs`, `out_specs`, or those of `smap` and `pmap`.
-        kind: "tree", "type", "manual", "rank", "keyword", "infer", "explicit" or "sums" (not there yet).
+        kind: "tree", "type", "open", "manual", "rank", "keyword", "infer", "explicit" or "marks" (a result is
+            marked otherwise).
         got: what was given, as it shows.
         name: the argument or result in question.
         type_text: its type.
         axes: for "manual", the axes that are mapped over; for "rank", what the fix may name.
         mismatches: for "tree", every place where the structures differ.
         transform: what was called.
+        wanted: for "marks", what would fit.
+        sums: for "marks", how the result is marked: "unreduced", "reduced" or not.
     """
 
     function: str
@@ -89,6 +95,8 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
     axes: tuple[Any, ...] = ()
     mismatches: tuple[Any, ...] = ()
     transform: str = "shard_map"
+    wanted: str = ""
+    sums: str = ""
 
     @property
     def report(self) -> Report:
@@ -117,6 +125,10 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} where the number of an axis "
                                    "belongs.", why="it is an integer, or None for what is the same on all devices",
                               fixes=(Fix(code=f"{self.option}=0"),))
+            case "open":
+                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got}.",
+                              why="P.UNCONSTRAINED leaves an axis to the compiler; here the parts are what the function gets, "
+                                  "or returns", fixes=(Fix("say that the axis is whole", code="None"),))
             case "manual":
                 return Report(says=f"`{self.option}` {of} under {self.transform} names {self.got}, over which it is not "
                                    "mapped.",
@@ -134,12 +146,8 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"`{self.function}` under {self.transform} was given the keyword argument `{self.name}`.",
                               why="`in_specs` has one entry for each positional argument, and none for keywords",
                               fixes=(Fix("pass it by position"),))
-            case "sums":
-                return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got}, a sum over devices that is "
-                                   "not made yet: such parts are not there yet.",
-                              why="within the function types do not tell parts of a sum from other values that vary",
-                              fixes=(Fix("make the sum before the call", code=f"jax.reshard({self.name.strip('`')}, jax.P())")
-                                     if self.name else Fix("make the sum within the function", code="lax.psum(x, axis_name)"),))
+            case "marks":
+                return self._marks_report(of)
             case "explicit":
                 return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} for {self.name}, of type "
                                    f"{self.type_text}.",
@@ -150,6 +158,23 @@ class ShardSpecError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
         return Report(says=f"{self.transform} was given no `in_specs` for `{self.function}`.",
                       why="how arguments are split is known of their types along axes of the mesh that are of the type "
                           "Explicit, and this mesh has none", fixes=(Fix("name them", code="in_specs=P('x')"),))
+
+
+    def _marks_report(self, of: str) -> Report:
+        axes = ", ".join(map(repr, self.axes))
+        axis = repr(self.axes[0] if len(self.axes) == 1 else self.axes)
+        why = {"unreduced": f"along {axes} it is a part of a sum that has not been made yet, and `out_specs` says the same",
+               "reduced": f"along {axes} its cotangent is a sum that is not made yet, and `out_specs` says the same"}.get(
+                   self.sums, f"along {axes} the value is the same for all and has no such mark")
+        fixes = {"unreduced": (Fix("make the sum", code=f"jax.lax.psum(x, {axis})"),
+                               Fix("hand its parts on", code=f"out_specs={self.wanted}")),
+                 "reduced": (Fix("hand the mark on", code=f"out_specs={self.wanted}"),)}.get(
+                     self.sums, (Fix("leave it out", code=f"out_specs={self.wanted}"),
+                                 *((Fix("mark it", code=f'jax.lax.pcast(x, {axis}, to="reduced")'),)
+                                   if "unreduced=" not in self.got else
+                                   (Fix("count the value of each device", code=f'jax.lax.pcast(x, {axis}, to="varying")'),))))
+        return Report(says=f"`{self.option}` {of} under {self.transform} has {self.got} for {self.name}, of type "
+                           f"{self.type_text}.", why=why, fixes=fixes)
 
 
 class ShardOutputError(PerspicaxError, ValueError):
@@ -182,12 +207,33 @@ class ShardOutputError(PerspicaxError, ValueError):
                    Fix("if it is the same though its type cannot tell", code="check_vma=False")))
 
 
+class ShardSumsError(ShardSpecError, NotImplementedError):
+    """Specifications speak of sums that are not made yet, and not all axes of the mesh are mapped over; JAX has none there.
+
+    The attributes are those of `ShardSpecError`; `axes` are those that are not mapped over.
+    """
+
+    kind: str = "sums"
+
+    @property
+    def report(self) -> Report:
+        axes = ", ".join(map(repr, self.axes))
+        return Report(says=f"`{self.option}` of `{self.function}` under {self.transform} has {self.got}"
+                           f"{f' for {self.name}' if self.name else ''}, and it is not mapped over {axes}.",
+                      why="sums over devices that are not made yet are told by types, along axes of a mesh all of which are "
+                          "mapped over; along the others the compiler splits arrays",
+                      fixes=(Fix("make the sum before the call", code=f"jax.reshard({self.name.strip('`')}, jax.P())")
+                             if self.name else Fix("map over all axes of the mesh: leave `axis_names` out"),))
+
+
 class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
     """`pmap` was asked for something that it cannot do.
 
     Attributes:
         function: the function that was mapped.
-        kind: "none", "empty", "size", "sizes", "devices", "axes", "rank", "static", "hash", "both", "nested" or "callable".
+        kind: "none", "empty", "size", "sizes", "devices", "processes" (of several processes), "others" (devices are of other
+            processes alone), "uneven" (some processes have more devices than others), "axes", "rank", "static", "hash",
+            "both", "nested" or "callable".
         got: what was given, as it shows.
         name: the argument in question.
         count: a number that does not fit.
@@ -241,6 +287,24 @@ class PmapError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or
                                          code=f"jax.config.update('jax_num_cpu_devices', {self.count})"),
                                      Fix(f"let each of {self.wanted} devices have several entries, and map over these by "
                                          "vmap")))
+            case "processes":
+                return Report(says=f"pmap of `{self.function}` runs on {self.got} of all processes, {self.wanted} of them "
+                                   f"here, and the mapped axis has size {self.count}.",
+                              why="each process has one entry for each of its own devices; collectives are over those of all "
+                                  "processes",
+                              fixes=(Fix(f"give it {self.wanted} {'entry' if self.wanted == 1 else 'entries'}"),
+                                     Fix("to run on devices of this process alone, name them",
+                                         code=f"jax.pmap({self.function}, devices=jax.local_devices()[:{self.count}])")))
+            case "uneven":
+                return Report(says=f"pmap of `{self.function}` was given devices of several processes, and not equally many of "
+                                   f"each: {self.got}.",
+                              why="each process has an equal part of the mapped axis",
+                              fixes=(Fix("take all devices, or those of one process", code="devices=jax.local_devices()"),))
+            case "others":
+                return Report(says=f"pmap of `{self.function}` was called in a process that has none of its devices, "
+                                   f"{self.got}.",
+                              why="each process has one entry for each of its own devices",
+                              fixes=(Fix("call it in the processes whose devices these are"),))
             case "rank":
                 axes = f"{self.count} {'axis' if self.count == 1 else 'axes'}"
                 return Report(says=f"pmap of `{self.function}` was to map over axis {self.got} of `{self.name}`, which has "
@@ -273,4 +337,4 @@ class PmapAxisError(PmapError, IndexError):
     """`in_axes` of `pmap` names an axis that the argument does not have."""
 
 
-__all__ = ["PmapAxisError", "PmapError", "ShardMapMeshError", "ShardOutputError", "ShardSpecError"]
+__all__ = ["PmapAxisError", "PmapError", "ShardMapMeshError", "ShardOutputError", "ShardSpecError", "ShardSumsError"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from typing import Any
 
-from perspicax.api.shard_errors import ShardMapMeshError, ShardOutputError, ShardSpecError
-from perspicax.core.config import state_key
+from perspicax.api.shard_errors import ShardMapMeshError, ShardOutputError, ShardSpecError, ShardSumsError
+from perspicax.core.config import local, state_key
 from perspicax.core.effects import ordered
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.core.trace import stage_flat
@@ -13,14 +13,14 @@ from perspicax.core.tracer import Tracer
 from perspicax.diagnose.boundary import public
 from perspicax.lax.bodies import check_callable
 from perspicax.lax.control_errors import LoopEffectError
-from perspicax.lax.shard_map import apply_shards, names_of, part_type
+from perspicax.lax.marks import marks_of
+from perspicax.lax.shard_map import apply_shards, names_of, part_type, with_parts_of_sums
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import axes_key, axis_frames
-from perspicax.transform.mesh_scope import MeshAxis, mesh_axes
+from perspicax.transform.mesh_scope import MeshAxis, manual_axes, mesh_axes
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, result_path, short_repr, wraps
-from perspicax.xla.explicit import sums_of
 from perspicax.xla.mesh import AbstractMesh, Mesh, get_abstract_mesh, get_concrete_mesh
-from perspicax.xla.partition import names_in
+from perspicax.xla.partition import UNCONSTRAINED, names_in
 from perspicax.xla.sharding import NamedSharding, PartitionSpec
 from perspicax.xla.sharding_errors import ShardingFitError
 
@@ -55,7 +55,8 @@ def shard_map(f: Callable[..., Any] | None = None, /, *, out_specs: Any, in_spec
         f: a function of arrays of shape `[n / k, ...]`: parts of arguments of shape `[n, ...]` of which an axis of the mesh of
             size `k` splits the first axis. Left out, `shard_map` is a decorator.
         out_specs: a PartitionSpec for each result, or a prefix of their tree. What the devices return is put together along the
-            axes that it names; along the other axes it is the same on all devices.
+            axes that it names; along those in `unreduced` it is parts of a sum that is made later; along the other axes it is
+            the same on all devices, and along those in `reduced` its cotangent is such a sum.
         in_specs: likewise for the positional arguments; `None` for one that is whole on each device. Left out, over a mesh of
             explicit axes, as the types of the arguments say.
         mesh: the devices; by default the mesh that `jax.set_mesh` has set.
@@ -153,10 +154,11 @@ def _mapped(f: Callable[..., Any], transform: str, in_specs: Any, out_specs: Any
         over, manual = _mesh_here(transform, mesh, axis_names)
         leaves, in_tree = tree.flatten((args, {}))
         avals = check_arguments(leaves, in_tree, f, transform)
-        key = (state_key(), in_tree, tuple(avals), over, manual, axes_key())
+        eager = local.trace.base
+        key = (state_key(), in_tree, tuple(avals), over, manual, axes_key(), eager)
         staged = kept.get(key)
         if staged is None:
-            staged = _stage(f, transform, in_specs, out_specs, over, manual, check_vma, args, in_tree, avals)
+            staged = _stage(f, transform, in_specs, out_specs, over, manual, check_vma, args, in_tree, avals, eager)
             if not any(isinstance(c, Tracer) for c in staged.closed.consts):
                 if len(kept) >= MAX_STAGED:
                     kept.clear()
@@ -187,6 +189,8 @@ def _mesh_here(transform: str, mesh: Any, axis_names: Any) -> tuple[Any, frozens
         raise ShardMapMeshError(function=transform, kind="other", got=str(mesh), mesh=str(here))
     if isinstance(mesh, AbstractMesh) and isinstance(here, Mesh):
         mesh = here
+    if isinstance(axis_names, str):  # its letters would be taken for names
+        raise ShardMapMeshError(function=transform, kind="set", got=repr(axis_names))
     named = frozenset(axis_names)
     unknown = tuple([n for n in axis_names if n not in mesh.axis_names])
     if unknown:
@@ -216,7 +220,9 @@ def _flat_specs(f: Any, transform: str, option: str, specs: Any, full: Any, mesh
             raise ShardSpecError(function=name, option=option, kind="type", got=short_repr(spec), transform=transform)
         NamedSharding(mesh, spec)  # raises for names that the mesh does not have, or that stand there twice
         if spec.unreduced or spec.reduced:
-            raise ShardSpecError(function=name, option=option, kind="sums", got=repr(spec), transform=transform)
+            _check_all_manual(name, transform, option, spec, mesh, manual)
+        if UNCONSTRAINED in spec.partitions:
+            raise ShardSpecError(function=name, option=option, kind="open", got=repr(spec), transform=transform)
         beyond = [n for part in spec for n in names_in(part) if n not in manual]
         if beyond:
             raise ShardSpecError(function=name, option=option, kind="manual", got=repr(beyond[0]), transform=transform,
@@ -232,20 +238,23 @@ def _flat_specs(f: Any, transform: str, option: str, specs: Any, full: Any, mesh
 
 
 def _stage(f: Any, transform: str, in_specs: Any, out_specs: Any, mesh: Any, manual: frozenset, check_vma: bool, args: tuple,
-           in_tree: Any, avals: Sequence[Any]) -> _Staged:
+           in_tree: Any, avals: Sequence[Any], eager: bool) -> _Staged:
     debug = debug_info(transform, f, in_tree)
     if in_specs is Infer:
         if not mesh.explicit_axes:
             raise ShardSpecError(function=function_name(f), option="in_specs", kind="infer", transform=transform)
         for i, a in enumerate(avals):
-            if sums_of(a) & manual:
-                raise ShardSpecError(function=function_name(f), option="in_specs", kind="sums", transform=transform,
-                                     got=repr(a.explicit.spec), name=f"`{(debug.arg_names or ())[i]}`")
+            if any(marks_of(a)):
+                _check_all_manual(function_name(f), transform, "in_specs", a.explicit.spec, mesh, manual,
+                                  f"`{(debug.arg_names or ())[i]}`")
         specs = tuple([_told_by(a, manual) for a in avals])
     else:
         specs = _flat_specs(f, transform, "in_specs", in_specs, args, mesh, manual)
     for i, (aval, spec) in enumerate(zip(avals, specs)):
-        if aval.explicit is not None and _parts(spec, aval.ndim) != _parts(_told_by(aval, manual), aval.ndim):
+        told = _told_by(aval, manual)
+        split = aval.explicit is not None and any(map(names_in, aval.explicit.spec.partitions))
+        if (split and _parts(spec, aval.ndim) != _parts(told, aval.ndim)) or (
+                (spec.unreduced, spec.reduced) != (told.unreduced, told.reduced)):
             raise ShardSpecError(function=function_name(f), option="in_specs", kind="explicit", got=repr(spec),
                                  name=f"`{(debug.arg_names or ())[i]}`", type_text=aval.str_short(), transform=transform)
         try:
@@ -254,13 +263,16 @@ def _stage(f: Any, transform: str, in_specs: Any, out_specs: Any, mesh: Any, man
             error.name, error.function, error.type_text = (debug.arg_names or ())[i], function_name(f), aval.str_short()
             raise
     flat = FlatFunction(f, in_tree, transform)
-    with mesh_axes(mesh, manual, check_vma):
+    with mesh_axes(mesh, manual, check_vma, eager):
         closed = stage_flat(flat, [part_type(a, spec, mesh, check_vma) for a, spec in zip(avals, specs)], debug)
     for effect in ordered(closed.effects):
         raise LoopEffectError(function=function_name(f), transform=transform, effect=repr(effect))
     result = flat.out_tree.unflatten(closed.out_avals)
     outs = _flat_specs(f, transform, "out_specs", out_specs, result, mesh, manual)
     _check_results(f, transform, closed, outs, result, mesh, manual, check_vma)
+    if check_vma and any(spec.unreduced - marks_of(a)[0] for a, spec in zip(closed.out_avals, outs)):
+        with mesh_axes(mesh, manual, check_vma, eager):
+            closed = with_parts_of_sums(closed, outs)
     return _Staged(closed, specs, outs, flat.out_tree)
 
 
@@ -268,11 +280,22 @@ def _told_by(aval: Any, manual: frozenset) -> PartitionSpec:
     """The specification that a type says by itself, in terms of the axes that are mapped over."""
     if aval.explicit is None:
         return WHOLE
-    return PartitionSpec(*[tuple([n for n in names_in(part) if n in manual]) for part in aval.explicit.spec])
+    spec = aval.explicit.spec
+    return PartitionSpec(*[tuple([n for n in names_in(part) if n in manual]) for part in spec.partitions],
+                         unreduced=spec.unreduced & manual, reduced=spec.reduced & manual)
 
 
 def _parts(spec: PartitionSpec, ndim: int) -> list[tuple]:
     return [names_in(p) for p in (*spec, *[None] * (ndim - len(spec)))]
+
+
+def _check_all_manual(name: str, transform: str, option: str, spec: PartitionSpec, mesh: Any, manual: frozenset,
+                      argument: str = "") -> None:
+    """Raise for sums that are not made yet where the compiler splits along some axes of the mesh."""
+    left = frozenset(mesh.axis_names) - manual - manual_axes()
+    if left:
+        raise ShardSumsError(function=name, option=option, got=repr(spec), transform=transform, name=argument,
+                             axes=tuple([n for n in mesh.axis_names if n in left]))
 
 
 def _check_results(f: Any, transform: str, closed: ClosedJaxpr, specs: tuple, result: Any, mesh: Any, manual: frozenset,
@@ -282,7 +305,16 @@ def _check_results(f: Any, transform: str, closed: ClosedJaxpr, specs: tuple, re
         if len(spec) > len(aval.shape):
             raise ShardSpecError(function=function_name(f), option="out_specs", kind="rank", got=repr(spec),
                                  name=f"`{result_path(result, i)}`", type_text=aval.str_short(), transform=transform)
-        along = tuple([n for n in mesh.axis_names if n in (aval.vma & manual) - names_of(spec)])
+        unreduced, reduced = [marks & manual for marks in marks_of(aval)]
+        if check_vma and (reduced != spec.reduced or unreduced - spec.unreduced or spec.unreduced - unreduced - aval.vma):
+            raise ShardSpecError(function=function_name(f), option="out_specs", kind="marks", got=repr(spec),
+                                 name=f"`{result_path(result, i)}`", type_text=aval.str_short(), transform=transform,
+                                 wanted=repr(spec.update(partitions=tuple([p for p in spec if not (unreduced | reduced)
+                                                                           .intersection(names_in(p))]),
+                                                         unreduced=unreduced, reduced=reduced)),
+                                 axes=tuple(sorted(unreduced or reduced or spec.unreduced or spec.reduced, key=str)),
+                                 sums="unreduced" if unreduced else "reduced" if reduced else "")
+        along = tuple([n for n in mesh.axis_names if n in (aval.vma & manual) - names_of(spec) - spec.unreduced])
         if check_vma and along:
             wrong.append((f"`{result_path(result, i)}`", aval.str_short(), repr(spec), along))
     if wrong:

@@ -12,7 +12,7 @@ from perspicax.api.wrapping import check_callable, public
 from perspicax.core import tree
 from perspicax.core.config import local
 from perspicax.core.context import use_trace
-from perspicax.core.refs import AbstractRef, RefCell, lent
+from perspicax.core.refs import AbstractRef, RefCell, lent, load_rules
 from perspicax.core.tracer import get_aval, valid_jaxtype
 from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.batch import BatchAxis, BatchTrace
@@ -22,6 +22,13 @@ from perspicax.transform.ref_calls import passed_for, with_arguments
 from perspicax.transform.stage import function_name, wraps
 
 __all__ = ["clear_caches", "eval_shape", "make_jaxpr", "named_call", "named_scope", "typeof"]
+
+
+def _load_rules_of_refs() -> None:
+    import perspicax.api.refs  # noqa: F401  # it fills them in
+
+
+load_rules[:] = [_load_rules_of_refs]
 
 
 @public

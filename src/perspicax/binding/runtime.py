@@ -220,6 +220,8 @@ def prepare_native(family: str) -> None:
 
     for name, handler, version in lapack.registrations()["cpu"]:
         xla_client.register_custom_call_target(name, handler, platform="cpu", api_version=version)
+    for name in lapack.batch_partitionable_targets():  # what says which axes are the stack's
+        _jax.register_custom_call_as_batch_partitionable(name)
     with scipy_kernels():
         lapack._lapack.initialize()
     _lapack.append(lapack)

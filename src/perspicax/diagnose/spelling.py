@@ -19,7 +19,7 @@ __all__ = ["spelled"]
 ROOMS = frozenset(("numpy", "scipy", "lax", "nn", "image", "ops", "random"))
 """The rooms whose functions users call by many names."""
 
-_MODULE = r"(?:(?:jax|jnp|jsp|lax)\.(?:\w+\.)*)?"
+_MODULE = r"(?:(?:jax|jnp|jsp|lax)\.(?:\w+\.)*|(?:fft|linalg|signal)\.)?"
 _FIRST = re.compile(r"`([A-Za-z_]\w*)`(?= |:)")
 LONGEST = 40
 

@@ -62,12 +62,71 @@ class CollectiveNotThereYet(PerspicaxError, NotImplementedError):
     @property
     def report(self) -> Report:
         why = "collectives work over one whole axis of `vmap` at a time" if "vmap" in self.place else \
-            "it is served along the axes of a mesh alone for which `shard_map` was given check_vma=False" \
-            if "types" in self.place else 'along the axes of a mesh values are "varying" or the same for all'
+            "sums that are made later are made along whole axes" if "groups" in self.option else "it works along one axis"
         return Report(says=f"`{self.function}` does not serve {self.option} {self.place} yet.", why=why,
                       fixes=(Fix("nest two `vmap`s: the inner one has the axis within a group",
                                  code='jax.vmap(jax.vmap(f, axis_name="i"))(x)'),)
                       if "groups" in self.option and "vmap" in self.place else ())
+
+
+class PartialSumError(PerspicaxError, ValueError):
+    """A collective over axes of a mesh was given a value of another kind along them than it takes.
+
+    Along such an axis a value varies, is the same for all ("invarying"), is a part of a sum that has not been made yet
+    ("unreduced"), or is the same for all and has such a cotangent ("reduced").
+
+    Attributes:
+        function: the collective.
+        type_text: the type of the operand.
+        axes: the axes in question.
+        kind: "unreduced", "reduced", "mixed" (of several kinds along the axes), or, of `pcast`, "cast"; of `all_gather`,
+            "same" (it is the same for all).
+        source: for "cast", of which kind the value is.
+        to: for "cast", of which kind it was to be.
+    """
+
+    function: str
+    type_text: str
+    axes: tuple[Any, ...]
+    kind: str
+    source: str = ""
+    to: str = ""
+
+    @property
+    def report(self) -> Report:
+        along = ", ".join(map(repr, self.axes))
+        name = operand_name(self.position, 0) or "x"
+        axes = repr(self.axes[0] if len(self.axes) == 1 else self.axes)
+        code = name if name.isidentifier() else "x"
+        summed = Fix("make the sum first", code=f"lax.psum({code}, {axes})")
+        match self.kind:
+            case "unreduced":
+                return Report(says=f"`{self.function}` was given {name}, {self.type_text}, a sum over devices that has not "
+                                   "been made yet.", why=f"each device along {along} has a part of it, and only `psum` and "
+                              "`psum_scatter` over these axes make the sum of the parts", fixes=(summed,))
+            case "reduced":
+                return Report(says=f"`{self.function}` was given {name}, {self.type_text}, whose cotangent is a sum over "
+                                   "devices that is not made yet.",
+                              why=f"it is the same for all along {along}, and keeps its mark until it is cast",
+                              fixes=(Fix("let it vary", code=f'lax.pcast({code}, {axes}, to="varying")'),))
+            case "mixed":
+                return Report(says=f"`{self.function}` was given {name}, {self.type_text}, which is not of one kind along "
+                                   f"{along}.",
+                              why='along all of the axes a value is varying, the same for all, "unreduced" or "reduced"',
+                              fixes=(Fix("name axes of one kind in each call"),))
+            case "same":
+                return Report(says=f'`{self.function}` with to="reduced" was given {name}, {self.type_text}, which is not '
+                                   f"known to vary along {along}.", why="it puts together what varies",
+                              fixes=(Fix("where it is the same for all", code=f'lax.pcast({code}, {axes}, to="varying")'),))
+        allowed = {"invarying": '"varying" or "reduced"', "varying": '"unreduced"', "reduced": '"varying"'}.get(self.source)
+        what = {"invarying": "is the same for all", "varying": "varies"}.get(self.source, f"is {self.source}")
+        fixes = {"unreduced": (summed,), "invarying": (Fix("let it vary first", code=f'lax.pcast(lax.pcast({code}, {axes}, '
+                                                           f'to="varying"), {axes}, to="unreduced")'),)}
+        return Report(says=f"`pcast` was asked to make {name}, {self.type_text}, {self.to} along {along}, along which it {what}"
+                           f"{' already' if self.to == self.source else ''}.",
+                      why=f"such a value can be cast to {allowed}" if allowed else
+                      "the parts of a sum are no value: `psum` or `psum_scatter` makes one",
+                      fixes=fixes.get(self.source, ()) if self.source == "unreduced" or self.to == "unreduced" else ())
 
 
 class CollectivePlatformError(PerspicaxError, NotImplementedError):

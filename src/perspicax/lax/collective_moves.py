@@ -16,9 +16,11 @@ from perspicax.core.avals import ShapedArray
 from perspicax.core.primitive import Primitive
 from perspicax.core.tracer import get_aval
 from perspicax.lax import compare, elementwise
-from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet
-from perspicax.lax.collectives import axis_index, psum
-from perspicax.lax.families import constant_like, zeros_like
+from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet, PartialSumError
+from perspicax.lax.collectives import axis_index, kind_along, psum, vary_over
+from perspicax.lax.errors import OperandDtypeError
+from perspicax.lax.families import NUMBER, constant_like, kind, kinds_text, zeros_like
+from perspicax.lax.marks import marked_along
 from perspicax.lax.mesh_collectives import emit_broadcast, emit_exchange, emit_gather, emit_permute, emit_scatter
 from perspicax.lax.named_axes import array_axis, collective, groups_within, listed, size_of, sizes_of, without
 from perspicax.lax.operand import operand, shape_of
@@ -90,7 +92,8 @@ def _gather_transpose(ct: Any, x: Any, *, all_gather_dimension: int, **params: A
 
 all_gather_p: Primitive = collective(
     "all_gather", params=("all_gather_dimension", "axis_index_groups", "axis_name", "axis_size", "tiled"), over="axis_name",
-    type_rule=_gather_type, jvp=LINEAR, transpose=_gather_transpose, batch=_gather_batch, emit=emit_gather,
+    type_rule=_gather_type, jvp=LINEAR, transpose=_gather_transpose, batch=_gather_batch, handles_extended=True,
+    emit=emit_gather,
     source="the values along a named axis, side by side; transposed, `reduce_scatter`")
 
 
@@ -114,7 +117,8 @@ def _invariant_batch(axis: BatchAxis, args: tuple, axes: tuple, *, all_gather_di
 all_gather_invariant_p: Primitive = collective(
     "all_gather_invariant", params=("all_gather_dimension", "axis_index_groups", "axis_name", "axis_size", "tiled"),
     over="axis_name", function="all_gather", type_rule=_gather_type, jvp=LINEAR, transpose=_invariant_transpose,
-    batch=_invariant_batch, emit=emit_gather, varying=lambda avals, *, axis_name, **_: avals[0].vma.difference(axis_name),
+    handles_extended=True, batch=_invariant_batch, emit=emit_gather,
+    varying=lambda avals, *, axis_name, **_: avals[0].vma.difference(axis_name),
     source="`all_gather` over axes of a mesh, of a type that is the same along them")
 
 
@@ -130,7 +134,8 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
         axis: where the new axis stands in the result; the axis that grows, where `tiled`.
         tiled: whether the values are put one behind the other along an axis that they have.
         to: `"varying"`; over axes of the mesh of `shard_map` also `"invarying"`: the result is the same for all, and of a type
-            that says so.
+            that says so; or `"reduced"`: besides, its cotangent is a sum over these axes that is made in pieces, as by
+            `psum_scatter`.
 
     Returns:
         Array with a new axis of size `n`, that of the named axis; with `tiled` an array whose axis is `n` times as long. It
@@ -139,6 +144,7 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     Raises:
         UnboundAxisError: there is no axis of such a name.
         CollectiveError: `x` has no such axis.
+        PartialSumError: the result is to be reduced, and `x` does not vary; or `x` is a part of a sum.
 
     >>> jax.vmap(lambda x: lax.all_gather(x, "i"), axis_name="i")(jnp.array([1, 2]))
     Array([[1, 2],
@@ -152,8 +158,10 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     gather: Primitive = all_gather_p
     if to == "invarying" and manual_axes().issuperset(names) and groups is None:
         gather = all_gather_invariant_p if checked_axes(names) == frozenset(names) else all_gather_p
-    elif to == "reduced" and checked_axes(names):
-        raise CollectiveNotThereYet(function="all_gather", option="to='reduced'", place="along an axis of a mesh")
+    elif to == "reduced" and names and checked_axes(names) == frozenset(names):
+        if groups is not None:
+            raise CollectiveNotThereYet(function="all_gather", option="`axis_index_groups`", place='with to="reduced"')
+        return tree.tree_map(lambda leaf: _gather_reduced(operand(leaf), names, axis, size, bool(tiled)), x)
     elif to != "varying":
         raise CollectiveError(says=f"`all_gather` was given to={to!r}.",
                               why='what is not told to vary is told by the types inside of `shard_map`, over whole axes of its '
@@ -168,10 +176,28 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     return tree.tree_map(one, x)
 
 
+def _gather_reduced(x: Any, names: tuple, axis: Any, size: int, tiled: bool) -> Any:
+    from perspicax.lax.partial_sums import all_gather_reduced_p  # for its weight: few programs need it
+
+    aval: Any = get_aval(x)
+    d = array_axis("all_gather", "axis", axis, aval.ndim, extra=not tiled)
+    kind = kind_along(aval, frozenset(names))
+    if kind == "invarying" or (kind == "mixed" and not aval.vma.issuperset(names) and not marked_along(aval, frozenset(names))):
+        along = tuple([n for n in names if n not in aval.vma])
+        if kind == "invarying":
+            raise PartialSumError(function="all_gather", type_text=aval.str_short(), axes=along, kind="same")
+        x = vary_over(x, frozenset(along))
+    elif kind != "varying":
+        raise PartialSumError(function="all_gather", type_text=aval.str_short(), axes=names, kind=kind)
+    return all_gather_reduced_p(x, all_gather_dimension=d, axis_name=names, axis_size=size, tiled=tiled)
+
+
 # -- psum_scatter
 
 def _scatter_type(x: ShapedArray, *, scatter_dimension: int, axis_name: tuple, axis_index_groups: Any, axis_size: int,
                   tiled: bool) -> ShapedArray:
+    if kind(x.dtype) not in NUMBER:
+        raise OperandDtypeError(operation="psum_scatter", type_text=x.str_short(), accepts=kinds_text(NUMBER), index=0)
     d, shape = scatter_dimension, x.shape
     if tiled:
         return x.at_shape((*shape[:d], shape[d] // axis_size, *shape[d + 1:]))
@@ -236,6 +262,13 @@ def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0, axis_ind
         leaf = operand(leaf)
         d = array_axis("psum_scatter", "scatter_dimension", scatter_dimension, len(shape_of(leaf)))
         _check_cut("psum_scatter", leaf, d, axis_name, size, tiled)
+        aval: Any = get_aval(leaf)
+        if marked_along(aval, frozenset(names)) and kind_along(aval, frozenset(names)) == "unreduced":
+            if groups is not None:
+                raise CollectiveNotThereYet(function="psum_scatter", option="`axis_index_groups`", place="of parts of a sum")
+            from perspicax.lax.partial_sums import unreduced_reduce_scatter_p  # for its weight: few programs need it
+
+            return unreduced_reduce_scatter_p(leaf, scatter_dimension=d, axis_name=names, axis_size=size, tiled=bool(tiled))
         return reduce_scatter_p(leaf, scatter_dimension=d, axis_name=names, axis_index_groups=groups, axis_size=size,
                                 tiled=bool(tiled))
 
@@ -294,7 +327,7 @@ def _exchange_transpose(ct: Any, x: Any, *, split_axis: int, concat_axis: int, *
 all_to_all_p: Primitive = collective(
     "all_to_all", params=("axis_index_groups", "axis_name", "axis_size", "concat_axis", "split_axis", "tiled"),
     over="axis_name", type_rule=_exchange_type, jvp=LINEAR, transpose=_exchange_transpose, batch=_exchange_batch,
-    emit=emit_exchange,
+    handles_extended=True, emit=emit_exchange,
     source="each sends one piece to each; transposed, the pieces go back")
 
 
@@ -361,7 +394,17 @@ def _permute_batch(axis: BatchAxis, args: tuple, axes: tuple, *, axis_name: tupl
     found = index_take(x, (source,), (0,))
     if arrives.all():
         return found, 0
-    return compare.select(broadcast_in_dim(arrives, shape_of(found), (0,)), found, zeros_like(found)), 0
+    return compare.select(broadcast_in_dim(arrives, shape_of(found), (0,)), found, _nothing(found)), 0
+
+
+def _nothing(x: Any) -> Any:
+    """Zeros of the type of `x`; keys of zeros, where it has keys."""
+    aval: Any = get_aval(x)
+    if not aval.extended:
+        return zeros_like(x)
+    from perspicax.lax.filling import full_of_elements  # for its weight: few programs need it
+
+    return full_of_elements(aval.shape, 0, aval.dtype)
 
 
 def _permute_transpose(ct: Any, x: Any, *, axis_name: tuple, perm: tuple) -> list[Any]:
@@ -370,7 +413,7 @@ def _permute_transpose(ct: Any, x: Any, *, axis_name: tuple, perm: tuple) -> lis
 
 ppermute_p: Primitive = collective(
     "ppermute", params=("axis_name", "perm"), over="axis_name", type_rule=lambda x, **_: x, jvp=LINEAR,
-    transpose=_permute_transpose, batch=_permute_batch, emit=emit_permute,
+    transpose=_permute_transpose, batch=_permute_batch, handles_extended=True, emit=emit_permute,
     source="values moved along a named axis; transposed, they move back")
 
 
@@ -464,7 +507,7 @@ def _broadcast_transpose(ct: Any, x: Any, *, axis_name: Any, source: int) -> lis
 
 pbroadcast_p: Primitive = collective(
     "pbroadcast", params=("axis_name", "source"), over="axis_name", type_rule=lambda x, **_: x, jvp=LINEAR,
-    transpose=_broadcast_transpose, batch=_broadcast_batch, emit=emit_broadcast,
+    transpose=_broadcast_transpose, batch=_broadcast_batch, handles_extended=True, emit=emit_broadcast,
     source="the value at one index of a named axis; transposed, the sum, at that index alone")
 
 
@@ -484,7 +527,7 @@ def pbroadcast(x: Any, axis_name: Any, source: int) -> Any:
     names = listed(axis_name)
     size = size_of("pbroadcast", names)
     if len(names) > 1:
-        raise CollectiveNotThereYet(function="pbroadcast", option="several axes at once")
+        raise CollectiveNotThereYet(function="pbroadcast", option="several axes", place="at once")
     if not hasattr(source, "__index__") or not 0 <= operator.index(source) < size:
         raise CollectiveError(says=f"`pbroadcast` was given source={source!r} along the axis {names[0]!r} of size {size}.",
                               why=f"it is an index from 0 to {size - 1}")

@@ -16,16 +16,19 @@ from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.primitive import NotDifferentiable, NotLinear, Primitive
 from perspicax.core.tracer import Tracer, get_aval
+from perspicax.diagnose.report import Fix
 from perspicax.lax import elementwise
-from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet, ReductionAxesVaryError
+from perspicax.lax.collective_errors import CollectiveError, CollectiveNotThereYet, PartialSumError, ReductionAxesVaryError
 from perspicax.lax.convert import convert_element_type
 from perspicax.lax.errors import OperandDtypeError
-from perspicax.lax.families import NUMBER, constant_like, kind, kinds_text
+from perspicax.lax.families import ANY, NUMBER, constant_like, kind, kinds_text
+from perspicax.lax.marks import marked_along, marks_of
 from perspicax.lax.mesh_collectives import emit_index, reducing
-from perspicax.lax.named_axes import collective, groups_within, listed, size_of, sizes_of, without
+from perspicax.lax.named_axes import collective, groups_within, listed, refuse_vmap, size_of, sizes_of, without
 from perspicax.lax.operand import operand, shape_of
 from perspicax.lax.reductions import reduce_max, reduce_min, reduce_sum
-from perspicax.lax.shape import broadcasted_iota
+from perspicax.lax.shape import broadcast_in_dim, broadcasted_iota, reshape
+from perspicax.lax.taking import index_take
 from perspicax.transform import trees as tree
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jvp import FLAT, LINEAR
@@ -107,8 +110,8 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
         x: array, or pytree of arrays. Of a number, which is the same for all, the result is a number: `psum(1, "i")` is the
             size of the axis.
         axis_name: the name of an axis, or several; an integer among them stands for an axis of `x`.
-        axis_index_groups: lists of places along the axis (or axes, counted as one): the sum is taken within each. They are all
-            of one size, and name each place once. Not served over an axis of `vmap`, nor where types tell what varies.
+        axis_index_groups: lists of places along the axis (or axes, counted as one): the sum is taken within each. They name
+            each place once. Not served over an axis of `vmap`.
 
     Returns:
         Arrays of the shape of `x` less the axes given by integers, the same for all along the named ones. Booleans are
@@ -118,30 +121,33 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
         UnboundAxisError: there is no axis of such a name.
         CollectiveError: an axis is named twice, or an integer is no axis of `x`.
 
+    Differs: where groups are of several sizes, a number is counted as often as the own group has places, and the result is an
+    array; JAX takes the size of the first group for all. Where types tell what varies, JAX serves no groups.
+
     >>> jax.vmap(lambda x: x / lax.psum(x, "i"), axis_name="i")(jnp.array([1., 3.]))
     Array([0.25, 0.75], dtype=float32)
     """
     return _mapped("psum", x, axis_name, axis_index_groups, psum_p, reduce_sum, _constant_sum)
 
 
-def _constant_sum(x: Any, size: int) -> Any:
-    """The sum of what is the same for all; of a Python number a Python number, which can be a shape or a divisor."""
+def _constant_sum(x: Any, size: Any) -> Any:
+    """The sum of what is the same for all; of a Python number a Python number, which can be a shape or a divisor, unless groups
+    have several sizes."""
+    if not isinstance(size, int):
+        aval: Any = get_aval(x)
+        return elementwise.mul(broadcast_in_dim(convert_element_type(size, aval.dtype), aval.shape, ()), x)
     if isinstance(x, (int, float, complex)):
         return x * size
     return _times(x, size)
 
 
 def _mapped(function: str, x: Any, axis_name: Any, groups: Any, primitive: Primitive, reduce: Callable[..., Any],
-            constant: Callable[[Any, int], Any]) -> Any:
+            constant: Callable[[Any, Any], Any]) -> Any:
     positions = tuple([a for a in listed(axis_name) if isinstance(a, (int, np.integer))])
     names = tuple([a for a in listed(axis_name) if not isinstance(a, (int, np.integer))])
-    size = size_of(function, names)
-    groups = groups_within(function, names, groups)
+    size: Any = size_of(function, names)
+    groups = groups_within(function, names, groups, uneven=True, over_vmap=True)
     checked = checked_axes(names)
-    if groups is not None:
-        size = len(groups[0])
-        if checked and function == "psum":
-            raise CollectiveNotThereYet(function=function, option="`axis_index_groups`", place="where types tell what varies")
 
     def one(leaf: Any) -> Any:
         leaf = operand(leaf)
@@ -152,7 +158,9 @@ def _mapped(function: str, x: Any, axis_name: Any, groups: Any, primitive: Primi
         if not names:
             return leaf
         if not isinstance(leaf, Tracer):
-            return constant(leaf, size)
+            return constant(leaf, size if groups is None else _own_size(names, groups))
+        if groups is not None:
+            refuse_vmap(function, names)
         if checked:
             return _over_checked(function, leaf, names, checked, primitive, groups)
         return primitive(leaf, axes=names, axis_index_groups=groups)
@@ -160,10 +168,27 @@ def _mapped(function: str, x: Any, axis_name: Any, groups: Any, primitive: Primi
     return tree.tree_map(one, x)
 
 
+def _own_size(names: tuple, groups: Any) -> Any:
+    """How many places the own group has: a number, where all have as many, else an array."""
+    if len({len(group) for group in groups}) == 1:
+        return len(groups[0])
+    table = np.zeros(sum(map(len, groups)), np.int32)
+    for group in groups:
+        table[list(group)] = len(group)
+    return reshape(index_take(table, (reshape(axis_index(names), (1,)),), (0,)), ())
+
+
 def _over_checked(function: str, x: Any, names: tuple, checked: frozenset, primitive: Primitive, groups: Any) -> Any:
     """A reduction over axes, some of them of a mesh along which types tell what varies."""
     aval = get_aval(x)
     along = aval.vma & checked  # type: ignore[attr-defined]
+    if marked_along(aval, checked):
+        if groups is not None:
+            raise CollectiveNotThereYet(function=function, option="`axis_index_groups`", place="of parts of a sum")
+        return _over_parts(function, x, names, checked)
+    if groups is not None and function == "psum":  # the sums of groups vary
+        alike = checked - along
+        return psum_p(vary_over(x, alike) if alike else x, axes=names, axis_index_groups=groups)
     if function != "psum":
         return primitive(x, axes=names, axis_index_groups=groups)
     if along and along != checked:
@@ -173,6 +198,20 @@ def _over_checked(function: str, x: Any, names: tuple, checked: frozenset, primi
     if others:
         x = primitive(x, axes=others, axis_index_groups=None)
     return psum_invariant_p(x, axes=tuple([n for n in names if n in checked]))
+
+
+def _over_parts(function: str, x: Any, names: tuple, checked: frozenset) -> Any:
+    """A reduction of what is a part of a sum that has not been made yet, or has such a cotangent."""
+    from perspicax.lax.partial_sums import unreduced_psum_p  # for its weight: few programs need it
+
+    aval: Any = get_aval(x)
+    unreduced, reduced = marks_of(aval)
+    axes = tuple([n for n in names if n in checked])
+    if unreduced.issuperset(axes) and function == "psum":
+        return unreduced_psum_p(x, axes=names) if len(axes) == len(names) else psum_p(
+            unreduced_psum_p(x, axes=axes), axes=tuple([n for n in names if n not in checked]), axis_index_groups=None)
+    kind = "reduced" if reduced.issuperset(axes) else "unreduced" if unreduced.issuperset(axes) else "mixed"
+    raise PartialSumError(function=function, type_text=aval.str_short(), axes=axes, kind=kind)
 
 
 def _positions(function: str, positions: tuple, shape: tuple) -> tuple:
@@ -192,19 +231,23 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     Array([-1.,  1.], dtype=float32)
     """
     names = tuple([a for a in listed(axis_name) if not isinstance(a, (int, np.integer))])
-    whole = size_of("pmean", names)  # before the sum: a name that is not known is told of this function
-    groups = groups_within("pmean", names, axis_index_groups)
-    size = whole if groups is None else len(groups[0])
+    size: Any = size_of("pmean", names)  # before the sum: a name that is not known is told of this function
+    groups = groups_within("pmean", names, axis_index_groups, uneven=True, over_vmap=True)
+    if groups is not None:
+        size = _own_size(names, groups)
     total = psum(x, axis_name, axis_index_groups=axis_index_groups)
     positions = [int(a) for a in listed(axis_name) if isinstance(a, (int, np.integer))]
 
     def one(summed: Any, leaf: Any) -> Any:
-        n = size * math.prod([shape_of(leaf)[a] for a in positions])
+        count = math.prod([shape_of(leaf)[a] for a in positions])
+        n = size * count if isinstance(size, int) else elementwise.mul(size, np.int32(count))
         if isinstance(summed, (int, float, complex)):
             return summed / n
         if not dtypes.issubdtype(summed.dtype, np.inexact):
             summed = convert_element_type(summed, dtypes.default_dtype("float"))
-        return elementwise.div(summed, constant_like(summed, n))
+        if isinstance(n, int):
+            return elementwise.div(summed, constant_like(summed, n))
+        return elementwise.div(summed, broadcast_in_dim(convert_element_type(n, summed.dtype), summed.shape, ()))
 
     return tree.tree_map(one, total, x)
 
@@ -216,8 +259,13 @@ def _extreme_varies(avals: tuple, *, axes: tuple, axis_index_groups: Any) -> fro
 
 
 def _extreme(name: str, reduce: Callable[..., Any]) -> Primitive:
+    def extreme_type(x: ShapedArray, **_: Any) -> ShapedArray:
+        if kind(x.dtype) not in ANY:
+            raise OperandDtypeError(operation=name, type_text=x.str_short(), accepts=kinds_text(ANY), index=0)
+        return x
+
     primitive: Primitive = collective(
-        name, params=("axes", "axis_index_groups"), over="axes", type_rule=lambda x, **_: x,
+        name, params=("axes", "axis_index_groups"), over="axes", type_rule=extreme_type,
         emit=reducing(name, "maximum" if name == "pmax" else "minimum"), varying=_extreme_varies,
         jvp=NotDifferentiable("which of several equal values is the extreme is not decided; take the derivative of "
                               "`lax.all_gather` and the extreme of its result instead"),
@@ -287,44 +335,68 @@ def axis_size(axis_name: Any) -> int:
 
 
 def pcast(x: Any, axis_name: Any, *, to: str) -> Any:
-    """A value of a type that may differ along axes of a mesh, inside of `shard_map`; the value is the same.
+    """The same value, of another kind along axes of a mesh, inside of `shard_map`.
 
-    It is what happens by itself where the value meets one that varies along these axes. Its cotangent is summed over them.
+    Along such an axis a value varies, is the same for all, is a part of a sum that has not been made yet ("unreduced": `psum`
+    and `psum_scatter` make it), or is the same for all and has such a cotangent ("reduced"). That a value may vary happens by
+    itself where it meets one that varies.
 
     Args:
         x: array, or pytree of arrays.
-        axis_name: the name of an axis of the mesh, or several.
-        to: `"varying"`.
+        axis_name: the name of an axis of the mesh, or several, along which `x` is of one kind.
+        to: of what is the same for all, `"varying"` or `"reduced"`; of what is reduced, `"varying"`; of what varies,
+            `"unreduced"`.
+
+    Returns:
+        The value as it is. What is the same for all has as cotangent the sum over these axes; it is made where the value is
+        used, or, of what is reduced, where it came from.
 
     Raises:
-        CollectiveError: `to` is something else; `x` varies along one of the axes; or there is no such axis of a mesh here: axes
-            of `vmap` have nothing of the kind.
-        CollectiveNotThereYet: `to` is `"reduced"` or `"unreduced"`.
-        UnboundAxisError: there is no axis of such a name.
+        PartialSumError: `x` is not of a kind that can be cast so.
+        CollectiveError: `to` is something else; or there is no such axis of a mesh here: axes of `vmap` have nothing of the
+            kind.
     """
     if to not in ("varying", "reduced", "unreduced"):
         raise CollectiveError(says=f"`pcast` was given to={to!r}.", why='it is "varying", "reduced" or "unreduced"')
     names = listed(axis_name)
-    if names and manual_axes().issuperset(names):
-        if to != "varying":
-            raise CollectiveNotThereYet(function="pcast", option=f"to={to!r}", place="along an axis of a mesh")
-        return tree.tree_map(lambda leaf: _to_varying(operand(leaf), names), x)
-    for name in names:
-        raise CollectiveError(says=f"`pcast` was given the axis {name!r}, which is no axis of a mesh of devices here.",
-                              why="whether a value varies is part of its type inside of `shard_map` alone; along an axis of "
-                                  "`vmap` every value may vary")
-    return x
+    if not names or manual_axes().issuperset(names):
+        return tree.tree_map(lambda leaf: _cast(operand(leaf), names, to), x)
+    beyond = next(n for n in names if n not in manual_axes())
+    raise CollectiveError(says=f"`pcast` was given the axis {beyond!r}, which is no axis of a mesh of devices here.",
+                          why="whether a value varies is part of its type inside of `shard_map` alone; along an axis of "
+                              "`vmap` every value may vary")
 
 
-def _to_varying(x: Any, names: tuple) -> Any:
+def kind_along(aval: Any, axes: frozenset) -> str:
+    """Of which kind a type is along axes of a mesh; "mixed", where it is not of one."""
+    unreduced, reduced = marks_of(aval)
+    kinds = [kind for kind, along in (("varying", aval.vma), ("unreduced", unreduced), ("reduced", reduced),
+                                      ("invarying", axes - aval.vma - unreduced - reduced)) if along & axes]
+    return kinds[0] if len(kinds) == 1 else "mixed"
+
+
+def _cast(x: Any, names: tuple, to: str) -> Any:
     checked = checked_axes(names)
-    already = get_aval(x).vma & checked  # type: ignore[attr-defined]
-    if already:
-        names_text = ", ".join(map(repr, sorted(already, key=str)))
-        raise CollectiveError(says=f"`pcast` was asked to let a value vary along {names_text}, along which it varies already.",
-                              why=f"its type is {get_aval(x).str_short()}")  # type: ignore[attr-defined]
-    return pvary_p(x, axes=tuple([n for n in names if n in checked])) if checked else x
+    if not checked:
+        if to == "unreduced" and names:
+            raise CollectiveError(says="`pcast` was asked for a part of a sum where types do not tell of such parts.",
+                                  why="`shard_map` was given check_vma=False",
+                                  fixes=(Fix("make the sum", code=f"lax.psum(x, {names if len(names) > 1 else names[0]!r})"),))
+        return x
+    aval: Any = get_aval(x)
+    kind = kind_along(aval, checked)
+    axes = tuple([n for n in names if n in checked])
+    if (kind, to) == ("invarying", "varying"):
+        return pvary_p(x, axes=axes)
+    from perspicax.lax import partial_sums as sums  # for its weight: few programs need it
+
+    primitive = {("invarying", "reduced"): sums.preduced_p, ("reduced", "varying"): sums.reduced_vary_cast_p,
+                 ("varying", "unreduced"): sums.vary_unreduced_cast_p}.get((kind, to))
+    if primitive is None:
+        raise PartialSumError(function="pcast", type_text=aval.str_short(), axes=axes, source=kind, to=to,
+                              kind="mixed" if kind == "mixed" else "cast")
+    return primitive(x, axes=axes)
 
 
-__all__ = ["axis_index", "axis_index_p", "axis_size", "pcast", "pmax", "pmax_p", "pmean", "pmin",
+__all__ = ["axis_index", "axis_index_p", "axis_size", "kind_along", "pcast", "pmax", "pmax_p", "pmean", "pmin",
            "pmin_p", "psum", "psum_invariant_p", "psum_over", "psum_p", "pvary_p", "vary_over"]

@@ -12,13 +12,14 @@ from perspicax.core.tree import tree_flatten
 from perspicax.core.tree_prefix import broadcast_prefix
 from perspicax.diagnose.boundary import public
 from perspicax.lax.explicit_errors import ConstraintMismatchError
+from perspicax.lax.marks import manual_marks, marks_of, refuse_marked, without_manual_marks
 from perspicax.lax.operand import operand
 from perspicax.lax.placement import ArrayCopySemantics, put
 from perspicax.transform.batch import BatchAxis
 from perspicax.transform.jit_primitive import run_jaxpr, shardings_asked_for
-from perspicax.transform.mesh_scope import manual_axes, mesh_in_scope
+from perspicax.transform.mesh_scope import mesh_in_scope, refuse_manual
 from perspicax.xla import explicit as splits
-from perspicax.xla.array import ArrayImpl
+from perspicax.xla.array import ArrayImpl, type_there
 from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.dispatch import as_array, kernel_jaxpr
 from perspicax.xla.explicit import sums_of
@@ -110,8 +111,7 @@ def _over_devices(x: ArrayImpl, sharding: Any) -> Any:
 
 def _relabelled(x: ArrayImpl, sharding: Any) -> ArrayImpl:
     """An array whose pieces are where `sharding` says already, in its terms."""
-    found = ArrayImpl(x.aval.laid(splits.part_of_type(sharding, x.ndim)), x._buf, x._np, sharding, True)
-    return found
+    return ArrayImpl(type_there(x.aval, sharding), x._buf, x._np, sharding, True)
 
 
 def _reshard_evaluate(x: Any, *, dst_sharding: Any, **_: Any) -> Any:
@@ -177,12 +177,21 @@ def recast(x: Any, mesh: Any) -> Any:
     return x if explicit is None else mesh_cast_p(x, dst_sharding=NamedSharding(mesh, explicit.spec))
 
 
-def laid_as(x: Any, explicit: Any) -> Any:
-    """`x`, laid as a type says that has this part; `None` for one that nothing splits."""
-    own = get_aval(x).explicit
+def laid_as(x: Any, explicit: Any, varying: frozenset | None = None) -> Any:
+    """`x`, laid as a type says that has this part; `None` for one that nothing splits.
+
+    Args:
+        varying: the axes along which it may vary, inside of `shard_map`; by default those along which `x` does.
+    """
+    aval: Any = get_aval(x)
+    if aval.explicit != explicit and (manual_marks(aval) or manual_marks(aval.laid(explicit))):
+        from perspicax.lax.partial_sums import as_marked  # for its weight: few programs need it
+
+        x = as_marked(x, *marks_of(aval.laid(explicit)), aval.vma if varying is None else varying)
+        aval = get_aval(x)
+    own = aval.explicit
     if own == explicit:
         return x
-    aval: Any = get_aval(x)
     return _laid(x, splits.whole_on(own.mesh, aval.ndim) if explicit is None else explicit)
 
 
@@ -199,6 +208,8 @@ def _laid(x: Any, full: NamedSharding) -> Any:
 def resharded(x: Any, place: Any, function: str) -> Any:
     """`reshard` of one array."""
     value = operand(x)
+    if manual_marks(get_aval(value)):
+        refuse_marked(function, get_aval(value))
     ndim = get_aval(value).ndim  # type: ignore[attr-defined]
     if len(place.spec) > ndim and all(p is None for p in place.spec[ndim:]):
         place = place.update(spec=place.spec.update(partitions=place.spec[:ndim]))
@@ -232,11 +243,9 @@ def _check(x: Any, sharding: Any, function: str, allowed: AxisType) -> None:
     """Raise for mesh axes of another type, and for more axes than the array has."""
     aval: Any = get_aval(x)
     if isinstance(sharding, NamedSharding):
-        mesh, here = sharding.mesh, manual_axes()
+        mesh = sharding.mesh
+        refuse_manual(sharding, function)
         for name in [n for part in sharding.spec for n in names_in(part)]:
-            if name in here:
-                raise MeshAxisError(kind="manual", spec=repr(sharding.spec), axis=name, mesh=str(mesh), axes=mesh.axis_names,
-                                    function=function)
             if mesh.axis_types[mesh.axis_names.index(name)] is not allowed:
                 raise MeshAxisError(kind="type", spec=repr(sharding.spec), axis=name, mesh=str(mesh), axes=mesh.axis_names,
                                     function=function, wanted=allowed.name)
@@ -253,7 +262,8 @@ def _confirmed(x: Any, place: NamedSharding) -> Any:
     """`x`, whose type says already how it lies."""
     aval: Any = get_aval(x)
     _check(x, place, "with_sharding_constraint", AxisType.Explicit)
-    if splits.part_of_type(place, aval.ndim) != aval.explicit:
+    own = without_manual_marks(aval).explicit if manual_marks(aval) else aval.explicit
+    if splits.part_of_type(place, aval.ndim) != own:
         raise ConstraintMismatchError(aval=aval, spec=place.spec)
     return x
 

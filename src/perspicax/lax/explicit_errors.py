@@ -16,7 +16,7 @@ from perspicax.xla.explicit import part_text
 from perspicax.xla.partition import names_in
 from perspicax.xla.sharding_errors import drawing
 
-__all__ = ["ConstraintMismatchError", "ShardingTypeError", "SplitRowsError"]
+__all__ = ["ConstraintMismatchError", "ShardingTypeError", "SplitRowsError", "operation_words"]
 
 LONGEST_NAME = 30
 _PRODUCTS = frozenset(("dot", "dot_general", "einsum", "inner", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot",
@@ -35,13 +35,14 @@ class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX
             an axis), "contracted" (both operands are split along the axes that are summed), "along" (it works along an
             axis that is split), "sum" (an operand is a sum that has not been made yet), "asked" (such a sum is asked for, and
             another is made), "reduced" and "marks" (an operand's cotangent is such a sum, which the operation cannot hand on,
-            or not with the other operands), "uneven" (an axis of the result is no multiple of its pieces), "reshape",
-            "indices" or "rule" (nothing is known of it).
+            or not with the other operands), "meshes" (operands are split over different meshes), "uneven" (an axis of the
+            result is no multiple of its pieces), "reshape", "indices" or "rule" (nothing is known of it).
         avals: the types of the operands.
         index: the operand that stands in the way.
         axes: axes of this operand.
         others: for "disagree" and "contracted", the axes of the other operand.
         result: the type that the result would have, as it shows; may be empty.
+        within: for "sum", "reduced" and "marks", inside of `shard_map`, the axes along which the operand is so marked there.
     """
 
     operation: str
@@ -51,21 +52,28 @@ class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX
     axes: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
     result: str = ""
+    within: tuple[Any, ...] = ()
 
     @property
     def report(self) -> Report:
         names, labels = _named(self, self.avals)
         name, aval = names[self.index], self.avals[self.index]
         says, why = self._words(name, aval)
+        if self.within or all(a.explicit is None for a in self.avals):  # one device's part, or wholes: there is nothing to draw
+            return Report(says=says, labels=labels, why=why, fixes=tuple(self._fixes(name, aval)))
         drawn = "".join([f"\n    {n}, {a.str_short()}:\n{_indented(a)}" for n, a in zip(names, self.avals)
                          if a.explicit is not None])
         mesh = next(a.explicit.mesh for a in self.avals if a.explicit is not None)
         over = ", ".join([f"{n!r}: {s}" for n, s in mesh.shape_tuple])
+        if self.kind == "meshes":
+            other = ", ".join([f"{n!r}: {s}" for n, s in aval.explicit.mesh.shape_tuple])
+            return Report(says=says, labels=labels, why=f"{why}: here ({over}) and ({other}), and {_listed(names, self.avals)} "
+                          f"thus:{drawn}", fixes=tuple(self._fixes(name, aval)))
         return Report(says=says, labels=labels, why=f"{why}. Over the mesh ({over}), {_listed(names, self.avals)} thus:{drawn}",
                       fixes=tuple(self._fixes(name, aval)))
 
     def _words(self, name: str, aval: Any) -> tuple[str, str]:
-        op, axes = _operation_words(self), _axes_words(self.axes)
+        op, axes = operation_words(self), _axes_words(self.axes)
         match self.kind:
             case "twice":
                 return (f"The result of `{op}` would be {self.result}, split twice along the same axis of the mesh.",
@@ -93,6 +101,9 @@ class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX
                 return (f"`{op}` was given {name}, {aval.str_short()}, whose cotangent is a sum over devices that is not made "
                         "yet, and operands without this mark.",
                         "the cotangents of the other operands would have to be summed over devices, and nothing asks for that")
+            case "meshes":
+                return (f"The operands of `{op}` are split over different meshes.",
+                        "a type speaks of the axes of one mesh")
             case "uneven":
                 return (f"The result of `{op}` has an axis that {name} splits, and that cannot be split evenly"
                         f"{f': {self.result}' if self.result else ''}.",
@@ -110,6 +121,8 @@ class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX
 
     def _fixes(self, name: str, aval: Any) -> list[Fix]:
         plain = name.strip("`") if name.startswith("`") and len(name) <= LONGEST_NAME else "x"
+        if self.kind == "meshes":
+            return [Fix("put it onto the other mesh", code=f"jax.device_put({plain}, jax.NamedSharding(mesh, spec))")]
         found = []
         takes = _TAKES_IT.get(self.operation) or ("`{x}.at[...].set(..., out_sharding=...)`" if self.operation.startswith(
             "scatter") else None)
@@ -120,6 +133,10 @@ class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX
             found.append(Fix(f"say how the result lies, by {takes.format(x=plain)}"))
         if aval.explicit is not None:
             parts = list(aval.explicit.spec.partitions)
+            if self.within:
+                axes = repr(self.within[0] if len(self.within) == 1 else self.within)
+                return [Fix("make the sum first", code=f"{plain} = lax.psum({plain}, {axes})") if self.kind == "sum" else
+                        Fix("take the mark off first", code=f'{plain} = lax.pcast({plain}, {axes}, to="varying")')]
             if self.kind in ("sum", "reduced", "marks"):
                 told_of = "make the sum first" if self.kind == "sum" else "take the mark off first"
                 return [Fix(told_of, code=f"{plain} = jax.reshard({plain}, {_spec_code(parts)})")]
@@ -128,16 +145,26 @@ class ShardingTypeError(PerspicaxError, ValueError, NotImplementedError):  # JAX
             for i in self.axes or range(len(parts)):
                 parts[i] = None
             code = f"jax.reshard({plain}, {_spec_code(parts)})"
-            found.append(Fix(f"make {name} whole there first", code=f"{plain} = {code}" if plain.isidentifier() else code))
+            if not name.startswith("`") and _within_another(self):
+                found.append(Fix("make the array whole along that axis before the call, by `jax.reshard`"))
+            else:
+                code = f"{plain} = {code}" if plain.isidentifier() else code
+                found.append(Fix(f"make {name} whole there first", code=code))
         if self.kind in ("rule", "along", "uneven"):
             found.append(Fix("leave it to the compiler", code="jax.sharding.auto_axes(f, out_sharding=jax.P(...))(...)"))
         return found
 
 
+def _within_another(error: ShardingTypeError) -> bool:
+    """Whether the operation is within a function that the user called, whose arrays may have other axes."""
+    called = callee_at(error.position) if error.position is not None else None
+    return called is not None and called.rpartition(".")[2] != error.operation
+
+
 _OF_ONE = frozenset((
     "argsort", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum", "dynamic_index_in_dim", "dynamic_slice",
     "dynamic_slice_in_dim", "flatten", "getitem", "index_in_dim", "pad", "ravel", "reduce_window", "repeat", "reshape", "slice",
-    "slice_in_dim", "sort", "split", "take", "top_k", "with_sharding_constraint"))
+    "roll", "slice_in_dim", "sort", "split", "take", "take_along_axis", "top_k", "with_sharding_constraint"))
 """Calls whose first operand is the array that the operation within gets."""
 _UPDATES = frozenset(("add", "apply", "divide", "get", "max", "min", "mul", "multiply", "power", "set", "subtract"))
 
@@ -182,7 +209,7 @@ def _telling(error: ShardingTypeError) -> str:
     return ""
 
 
-def _operation_words(error: ShardingTypeError) -> str:
+def operation_words(error: Any) -> str:
     """The operation as the user wrote it; as it is called here, where it is within something else."""
     written = operands_at(error.position) if error.position is not None else Operands()
     if written and _is_update(written):

@@ -17,6 +17,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.primitive import Primitive
 from perspicax.lax.explicit_errors import ShardingTypeError, type_text
+from perspicax.transform.mesh_scope import manual_axes, refuse_manual
 from perspicax.xla import explicit as splits
 from perspicax.xla.partition import names_in
 
@@ -36,6 +37,7 @@ def split_types(primitive: Primitive, avals: Sequence[Any], found: Any, params: 
     """
     asked = params[primitive.extra["lays"]] if "lays" in primitive.extra else None
     if asked is not None:
+        refuse_manual(asked, primitive.name)
         _check_asked(primitive.name, avals, asked, params)
         return found.laid(splits.part_of_type(asked, found.ndim))
     if "callback" in primitive.extra:
@@ -45,8 +47,12 @@ def split_types(primitive: Primitive, avals: Sequence[Any], found: Any, params: 
         raise ShardingTypeError(operation=primitive.name, kind="rule", avals=tuple(avals), index=_first_split(avals))
     split = [a for a in avals if a.explicit is not None]
     mesh, sums = split[0].explicit.mesh, {}
+    for index, aval in enumerate(avals):
+        if aval.explicit is not None and aval.explicit.mesh.shape_tuple != mesh.shape_tuple:
+            raise ShardingTypeError(operation=primitive.name, kind="meshes", avals=tuple(avals), index=index)
     if any(a.explicit.spec.unreduced or a.explicit.spec.reduced for a in split):
         sums = _sums(primitive, avals, found)
+        mesh = max([a.explicit.mesh for a in split], key=lambda m: len(m.explicit_axes))
     told = rule(primitive.name, avals, found, **params)
     if not primitive.multiple_results:
         return _typed(primitive.name, avals, found, told, mesh, sums)
@@ -74,23 +80,34 @@ def _sums(primitive: Primitive, avals: Sequence[Any], found: Any) -> Sums:
     Raises:
         ShardingTypeError: the result would be no part of a sum, or operands are marked in different ways.
     """
-    name, marks = primitive.name, [_marks(a) for a in avals]
+    varies = frozenset().union(*[a.vma for a in avals])
+    # Inside of `shard_map` a value that is the same for all, and marked, goes with those that vary.
+    name, marks = primitive.name, [(unreduced, reduced - varies) for unreduced, reduced in map(_marks, avals)]
     of_sums = [i for i, (unreduced, _) in enumerate(marks) if unreduced]
     if of_sums:
-        fits = name in _OF_SUMS and _linear(name, avals, marks, found)
+        fits = name in _OF_SUMS and not any(unreduced & varies for unreduced, _ in marks) and _linear(name, avals, marks, found)
         if not fits:
-            raise ShardingTypeError(operation=name, kind="sum", avals=tuple(avals), index=of_sums[0])
+            raise _of_marks(ShardingTypeError(operation=name, kind="sum", avals=tuple(avals), index=of_sums[0]))
         unreduced, reduced = marks[of_sums[0]]
         return {"unreduced": unreduced, "reduced": reduced}
-    marked = next(i for i, (_, reduced) in enumerate(marks) if reduced)
+    marked = next((i for i, (_, reduced) in enumerate(marks) if reduced), None)
+    if marked is None:
+        return {}
     if name in _WHOLE:
         return {}
     if not (name in _KEPT or primitive.extra.get("elementwise")):
-        raise ShardingTypeError(operation=name, kind="reduced", avals=tuple(avals), index=marked)
+        raise _of_marks(ShardingTypeError(operation=name, kind="reduced", avals=tuple(avals), index=marked))
     if any(m != marks[marked] for i, (a, m) in enumerate(zip(avals, marks)) if (a.ndim or a.explicit is not None) and not (
             name == "select_n" and i == 0 and m == _PLAIN)):
-        raise ShardingTypeError(operation=name, kind="marks", avals=tuple(avals), index=marked)
+        raise _of_marks(ShardingTypeError(operation=name, kind="marks", avals=tuple(avals), index=marked))
     return {"reduced": marks[marked][1]}
+
+
+def _of_marks(error: ShardingTypeError) -> ShardingTypeError:
+    """An error of marks, which are others than those of whole arrays inside of `shard_map`."""
+    marks = _marks(error.avals[error.index])
+    error.within = tuple(sorted((marks[0] | marks[1]) & manual_axes(), key=str))
+    return error
 
 
 _PLAIN: tuple[frozenset, frozenset] = frozenset(), frozenset()

@@ -13,7 +13,7 @@ import numpy as np
 from perspicax.core.avals import ShapedArray
 from perspicax.lax.collective_errors import UnboundAxisError
 from perspicax.lax.named_axes import listed
-from perspicax.xla.emit import i64, quoted
+from perspicax.xla.emit import i64, physical_aval, quoted
 from perspicax.xla.sharding import Mesh
 
 _UINT32 = ShapedArray((), np.dtype(np.uint32))
@@ -37,7 +37,8 @@ def groups_of(mesh: Any, names: Sequence[Any], within: Sequence[Sequence[int]] |
     """Numbers of devices, a row for each group.
 
     Args:
-        within: groups of places along the axes (counted as one, the last name fastest) into which each group is cut.
+        within: groups of places along the axes (counted as one, the last name fastest) into which each group is cut. Where they
+            are of several sizes, -1 stands for nobody.
     """
     axes = list(mesh.axis_names)
     over = [axes.index(n) for n in names]
@@ -47,7 +48,9 @@ def groups_of(mesh: Any, names: Sequence[Any], within: Sequence[Sequence[int]] |
     rows = rows.reshape(-1, int(np.prod([sizes[i] for i in over], dtype=int)))
     if within is None:
         return rows
-    return np.concatenate([rows[:, list(group)] for group in within], axis=0)
+    widest = max(map(len, within))
+    return np.concatenate([np.pad(rows[:, list(group)], ((0, 0), (0, widest - len(group))), constant_values=-1)
+                           for group in within], axis=0)
 
 
 def matrix(rows: np.ndarray) -> str:
@@ -63,6 +66,11 @@ def attributes(mesh: Any, names: Sequence[Any], within: Any, ids: bool = True) -
     return f"{text}, use_global_device_ids" if ids else text
 
 
+def _alone(mesh: Any, names: Sequence[Any], within: Sequence[Sequence[int]] | None) -> bool:
+    """Whether each group has one device."""
+    return groups_of(mesh, names, within).shape[1] == 1
+
+
 def _combine(b: Any, operation: str, dtype: Any) -> str:
     scalar = ShapedArray((), dtype)
     return b.region([scalar, scalar], lambda inner, x, y: [inner.op(operation, [x, y], scalar)])
@@ -72,6 +80,8 @@ def reducing(function: str, operation: str) -> Callable[..., Any]:
     """The emission of a reduction over axes of a mesh; `operation` is StableHLO's for two of the values."""
     def emit(b: Any, x: Any, *, axes: tuple, axis_index_groups: Any = None) -> Any:
         mesh = mesh_of(b, function, axes)
+        if _alone(mesh, axes, axis_index_groups):
+            return x  # XLA may fail where it puts such reductions together, of values of several ranks
         kind = operation
         if x.aval.dtype == np.dtype(bool):
             kind = {"maximum": "or", "minimum": "and"}.get(operation, operation)
@@ -88,6 +98,8 @@ def emit_gather(b: Any, x: Any, *, all_gather_dimension: int, axis_name: tuple, 
     d = all_gather_dimension
     if not tiled:
         x = b.reshape(x, (*x.shape[:d], 1, *x.shape[d:]))
+    if _alone(mesh, axis_name, axis_index_groups):
+        return x
     return b.hlo("all_gather", [x], b.out[0],
                  f"all_gather_dim = {i64(d)}, {attributes(mesh, axis_name, axis_index_groups)}")
 
@@ -98,6 +110,8 @@ def emit_scatter(b: Any, x: Any, *, scatter_dimension: int, axis_name: tuple, ti
     mesh = mesh_of(b, "psum_scatter", axis_name)
     d = scatter_dimension
     cut = ShapedArray((*x.shape[:d], x.shape[d] // axis_size, *x.shape[d + 1:]), x.aval.dtype)
+    if _alone(mesh, axis_name, axis_index_groups):
+        return x if tiled else b.reshape(x, b.out[0].shape)
     found = b.hlo("reduce_scatter", [x], cut,
                   f"scatter_dimension = {i64(d)}, {attributes(mesh, axis_name, axis_index_groups)}",
                   [_combine(b, "add", x.aval.dtype)])
@@ -108,6 +122,8 @@ def emit_exchange(b: Any, x: Any, *, split_axis: int, concat_axis: int, axis_nam
                   axis_index_groups: Any = None, **_: Any) -> Any:
     """`all_to_all`."""
     mesh = mesh_of(b, "all_to_all", axis_name)
+    if _alone(mesh, axis_name, axis_index_groups):
+        return x
     return b.hlo("all_to_all", [x], b.out[0],
                  f"split_dimension = {i64(split_axis)}, concat_dimension = {i64(concat_axis)}, split_count = {i64(axis_size)}, "
                  f"{attributes(mesh, axis_name, axis_index_groups, ids=False)}")
@@ -125,13 +141,16 @@ def emit_permute(b: Any, x: Any, *, axis_name: tuple, perm: tuple) -> Any:
 def emit_broadcast(b: Any, x: Any, *, axis_name: Any, source: int) -> Any:
     """`pbroadcast`, as the sum of the one value and of zeros: processors have no operation for it."""
     mesh = mesh_of(b, "pbroadcast", (axis_name,))
+    if _alone(mesh, (axis_name,), None):
+        return x
     place = emit_index(b, axis_name=axis_name)
     here = b.compare(place, b.constant(source, _INT32), "EQ", "SIGNED")
-    spread = b.broadcast(here, x.shape, ())
-    zeros = b.broadcast(b.constant(0, ShapedArray((), x.aval.dtype)), x.shape, ())
-    kind = "or" if x.aval.dtype == np.dtype(bool) else "add"
+    words = physical_aval(x.aval)
+    spread = b.broadcast(here, words.shape, ())
+    zeros = b.broadcast(b.constant(0, ShapedArray((), words.dtype)), words.shape, ())
+    kind = "or" if words.dtype == np.dtype(bool) else "add"
     return b.hlo("all_reduce", [b.select(spread, x, zeros)], b.out[0], attributes(mesh, (axis_name,), None),
-                 [_combine(b, kind, x.aval.dtype)])
+                 [_combine(b, kind, words.dtype)])
 
 
 def emit_place(b: Any, mesh: Any, names: Sequence[Any], within: Sequence[Sequence[int]] | None) -> Any:
@@ -175,19 +194,21 @@ def emit_index(b: Any, *, axis_name: Any) -> Any:
 
 # -- the region that each device runs by itself
 
-def sharding_text(b: Any, mesh: Any, spec: Sequence[Any], rank: int, closed: bool) -> str:
+def sharding_text(b: Any, mesh: Any, spec: Sequence[Any], rank: int, closed: bool, sums: frozenset = frozenset()) -> str:
     """A spec in Shardy's words.
 
     Args:
         closed: whether axes of the array that `spec` leaves whole stay whole; if not, the compiler may split them by axes of
             the mesh that are not manual.
+        sums: axes of the mesh along which the array is a sum that has not been made yet.
     """
     parts = [*spec, *[None] * (rank - len(spec))]
     texts = []
     for part in parts:
         names = [quoted(n) for n in (() if part is None else listed(part))]
         texts.append("{" + ", ".join(names + ([] if closed else ["?"])) + "}")
-    return f"<@{mesh_name(b, mesh)}, [{', '.join(texts)}]>"
+    unreduced = f", unreduced={{{', '.join([quoted(n) for n in mesh.axis_names if n in sums])}}}" if sums else ""
+    return f"<@{mesh_name(b, mesh)}, [{', '.join(texts)}]{unreduced}>"
 
 
 def mesh_name(b: Any, mesh: Any) -> str:

@@ -21,9 +21,11 @@ from perspicax.lax import elementwise
 from perspicax.lax.bodies import open_consts
 from perspicax.lax.collectives import psum_p
 from perspicax.lax.families import constant_like
+from perspicax.lax.marks import marks_of, remarked
 from perspicax.lax.mesh_collectives import manual_region, sharding_text
 from perspicax.lax.shape import reshape
 from perspicax.transform.batch import BatchAxis, batch_flat, to_axis
+from perspicax.transform.hooks import as_cotangent, flowing_to
 from perspicax.transform.jit_primitive import any_of, jit_p, run_jaxpr, shardings_asked_for
 from perspicax.transform.jvp import jvp_jaxpr, linearize_jaxpr
 from perspicax.transform.mesh_scope import mesh_axes
@@ -34,7 +36,8 @@ from perspicax.xla.compile import without_dead_equations
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import EmissionError
 from perspicax.xla.explicit import part_of_type
-from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec, names_in
+from perspicax.xla.sharding import Mesh, NamedSharding, PartitionSpec, in_memory_of, names_in
+from perspicax.xla.sharding_errors import MeshAxisError, MeshError
 
 Specs = tuple[PartitionSpec, ...]
 WHOLE = PartitionSpec()
@@ -56,28 +59,36 @@ def part_type(aval: Any, spec: PartitionSpec, mesh: Any, check_vma: bool) -> Any
     """The type of one device's part of a value of type `aval`."""
     shape = tuple([n // s for n, s in zip(aval.shape, _sizes(spec, mesh, aval.ndim))])
     part = aval.at_shape(shape).varying(aval.vma | names_of(spec) if check_vma else aval.vma)
-    return part if aval.explicit is None else part.laid(_left_of(aval.explicit, names_of(spec)))
+    if aval.explicit is not None:
+        part = part.laid(_left_of(aval.explicit, names_of(spec) | spec.unreduced | spec.reduced))
+    if not check_vma or not (spec.unreduced or spec.reduced):
+        return part
+    own = marks_of(part)
+    return remarked(part, own[0] | spec.unreduced, own[1] | spec.reduced, mesh)
 
 
 def _left_of(explicit: NamedSharding, manual: frozenset) -> NamedSharding | None:
     """What a type says of the explicit axes that are not manual."""
-    parts = [tuple([n for n in names_in(p) if n not in manual]) for p in explicit.spec.partitions]
-    return part_of_type(NamedSharding(explicit.mesh, PartitionSpec(*parts)), len(parts))
+    parts, spec = [tuple([n for n in names_in(p) if n not in manual]) for p in explicit.spec.partitions], explicit.spec
+    left = PartitionSpec(*parts, unreduced=spec.unreduced - manual, reduced=spec.reduced - manual)
+    return part_of_type(NamedSharding(explicit.mesh, left), len(parts))
 
 
 def _joined(spec: PartitionSpec, explicit: NamedSharding) -> PartitionSpec:
     """A specification, and behind it what a type says of one device's part."""
     parts = [*spec, *[None] * (len(explicit.spec) - len(spec))]
-    return PartitionSpec(*[(*names_in(p), *names_in(q)) for p, q in zip(parts, explicit.spec.partitions)])
+    return PartitionSpec(*[(*names_in(p), *names_in(q)) for p, q in zip(parts, explicit.spec.partitions)],
+                         unreduced=spec.unreduced | explicit.spec.unreduced, reduced=spec.reduced | explicit.spec.reduced)
 
 
 def whole_type(aval: Any, spec: PartitionSpec, mesh: Any, manual: frozenset) -> Any:
     """The type of the whole of which each device has a part of type `aval`."""
     shape = tuple([n * s for n, s in zip(aval.shape, _sizes(spec, mesh, aval.ndim))])
     whole = aval.at_shape(shape).varying(aval.vma - manual)
+    explicit = None if aval.explicit is None else _left_of(aval.explicit, manual)
     if not mesh.explicit_axes:
-        return whole
-    spec = spec if aval.explicit is None else _joined(spec, aval.explicit)
+        return whole if explicit is None else whole.laid(explicit)  # marked along the axes of a `shard_map` around it
+    spec = spec if explicit is None else _joined(spec, explicit)
     return whole.laid(part_of_type(NamedSharding(mesh, spec), whole.ndim))
 
 
@@ -121,11 +132,12 @@ class _Call:
         """How a value of the body is kept: one part for each device that may have another value."""
         along = aval.vma & self.manual if self.check_vma else self.manual
         names = tuple([n for n in self.mesh.axis_names if n in along])
-        return PartitionSpec(names) if names else WHOLE
+        unreduced, reduced = [marks & self.manual for marks in marks_of(aval)]
+        return PartitionSpec(*[names] if names else [], unreduced=unreduced, reduced=reduced)
 
     def unmentioned(self, spec: PartitionSpec) -> tuple:
-        """The manual axes that do not split a value."""
-        named = names_of(spec)
+        """The manual axes along which a value is the same for all, and is no sum, and its cotangent is none."""
+        named = names_of(spec) | spec.unreduced | spec.reduced
         return tuple([n for n in self.mesh.axis_names if n in self.manual and n not in named])
 
 
@@ -144,6 +156,21 @@ def _marked(items: Sequence[Any], marks: Sequence[bool]) -> list[Any]:
 def _with_zeros(outs: list, moved: list, moves: Sequence[bool]) -> tuple[list, list]:
     rest = iter(moved)
     return outs, [next(rest) if m else Zero.like(x) for x, m in zip(outs, moves)]
+
+
+def with_parts_of_sums(closed: ClosedJaxpr, out_specs: Specs) -> ClosedJaxpr:
+    """A body whose results are parts of sums where specifications say so; the axes are in scope."""
+    from perspicax.lax.partial_sums import vary_unreduced_cast_p  # for its weight: few programs need it
+
+    def body(*args: Any) -> list[Any]:
+        outs = eval_jaxpr(closed.jaxpr, closed.consts, *args)
+        for i, (x, aval, spec) in enumerate(zip(outs, closed.out_avals, out_specs)):
+            axes = spec.unreduced - marks_of(aval)[0]
+            if axes:
+                outs[i] = vary_unreduced_cast_p(x, axes=tuple(sorted(axes, key=str)))
+        return outs
+
+    return stage_flat(body, closed.in_avals, closed.debug_info)
 
 
 # -- derivatives
@@ -206,10 +233,15 @@ def _transpose(cts: list, *operands: Any, **params: Any) -> list:
     derived, reached = call.kept(("transposed", linear, moving), lambda: _transposed(call, linear, moving))
     known = [not is_linear for is_linear in linear]
     outs = iter(call.bind(derived, [*_marked(operands, known), *_present(cts)],
-                          [*_marked(call.in_specs, known), *_marked(call.out_specs, moving)],
-                          _marked(_marked(call.in_specs, linear), reached)))
+                          [*_marked(call.in_specs, known), *_duals(_marked(call.out_specs, moving))],
+                          _duals(_marked(_marked(call.in_specs, linear), reached))))
     reach = iter(reached)
     return [(next(outs) if next(reach) else None) if is_linear else None for is_linear in linear]
+
+
+def _duals(specs: Sequence[PartitionSpec]) -> list[PartitionSpec]:
+    """Those of the cotangents."""
+    return [spec.to_ct_spec() for spec in specs]
 
 
 def _transposed(call: _Call, linear: tuple[bool, ...], moving: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
@@ -220,7 +252,7 @@ def _transposed(call: _Call, linear: tuple[bool, ...], moving: tuple[bool, ...])
     """
     closed = call.jaxpr
     known = [a for a, is_linear in zip(closed.in_avals, linear) if not is_linear]
-    ct_avals = [a.varying(a.vma | names_of(spec)) if call.check_vma else a
+    ct_avals = [as_cotangent(a.varying(a.vma | names_of(spec))) if call.check_vma else a
                 for a, spec, m in zip(closed.out_avals, call.out_specs, moving) if m]
     reached: list[tuple[bool, ...]] = []
 
@@ -228,8 +260,10 @@ def _transposed(call: _Call, linear: tuple[bool, ...], moving: tuple[bool, ...])
         copies = math.prod([call.mesh.shape[n] for n in call.unmentioned(spec)])
         return ct if call.check_vma or copies == 1 else elementwise.div(ct, constant_like(ct, copies))
 
-    def summed(ct: Any, spec: PartitionSpec) -> Any:
+    def summed(ct: Any, spec: PartitionSpec, aval: Any) -> Any:
         axes = call.unmentioned(spec)
+        if call.check_vma and (spec.unreduced or spec.reduced):
+            ct = flowing_to(aval, ct)
         return ct if call.check_vma or not axes else psum_p(ct, axes=axes, axis_index_groups=None)
 
     def transposed(*args: Any) -> list[Any]:
@@ -237,9 +271,10 @@ def _transposed(call: _Call, linear: tuple[bool, ...], moving: tuple[bool, ...])
         operands = [Linear(a) if is_linear else next(values) for a, is_linear in zip(closed.in_avals, linear)]
         cts = [share(next(given), spec) if m else Zero(a) for a, spec, m in zip(closed.out_avals, call.out_specs, moving)]
         found = transpose_linear(closed.jaxpr, closed.consts, operands, cts)
-        back = [(ct, spec) for ct, spec, is_linear in zip(found, call.in_specs, linear) if is_linear]
-        reached.append(tuple([type(ct) is not Zero for ct, _ in back]))
-        return [summed(ct, spec) for ct, spec in back if type(ct) is not Zero]
+        back = [(ct, spec, aval) for ct, spec, aval, is_linear in zip(found, call.in_specs, closed.in_avals, linear)
+                if is_linear]
+        reached.append(tuple([type(ct) is not Zero for ct, _, _ in back]))
+        return [summed(ct, spec, aval) for ct, spec, aval in back if type(ct) is not Zero]
 
     return call.staged(transposed, [*known, *ct_avals]), reached[0]
 
@@ -252,6 +287,11 @@ def _batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[li
     args = tuple([to_axis(x, a, 0, axis.size) if a is not None else x for x, a in zip(args, axes)])
     over = names_in(axis.spmd) if axis.spmd is not None else ()
     over = tuple([n for n in over if n in call.manual])
+    for option, specs in (("in_specs", call.in_specs), ("out_specs", call.out_specs)) if over else ():
+        for spec in specs:
+            if not names_of(spec).isdisjoint(over):
+                raise MeshAxisError(kind="spmd", spec=repr(spec), axis=next(n for n in over if n in names_of(spec)),
+                                    mesh=str(call.mesh), axes=call.mesh.axis_names, function=option)
     derived, found = call.kept(("batched", axis.size, axis.name, over, batched), lambda: _batched(call, axis, over, batched))
     front = over if len(over) > 1 else over[0] if over else None
     outs = call.bind(derived, args, [_with_front(s, front) if b else s for s, b in zip(call.in_specs, batched)],
@@ -260,7 +300,7 @@ def _batch(axis: BatchAxis, args: tuple, axes: tuple, **params: Any) -> tuple[li
 
 
 def _with_front(spec: PartitionSpec, part: Any) -> PartitionSpec:
-    return PartitionSpec(part, *spec)
+    return spec.update(partitions=(part, *spec))
 
 
 def _batched(call: _Call, axis: BatchAxis, over: tuple, batched: tuple[bool, ...]) -> tuple[ClosedJaxpr, tuple[bool, ...]]:
@@ -293,6 +333,8 @@ def _emit(b: Any, *operands: Any, jaxpr: ClosedJaxpr, mesh: Any, in_specs: Specs
     module.manual.append((mesh, manual))
     try:
         if module.num_partitions == 1:
+            if mesh.size > 1 and not isinstance(mesh, Mesh):
+                raise MeshError(kind="no devices", shape=mesh.axis_sizes, names=mesh.axis_names)
             if mesh.size > 1:
                 raise EmissionError(primitive="shard_map", platform=module.platform,
                                     reason=f"the program is for one device, and the mesh has {mesh.size}")
@@ -300,7 +342,8 @@ def _emit(b: Any, *operands: Any, jaxpr: ClosedJaxpr, mesh: Any, in_specs: Specs
         closed = manual.issuperset(mesh.axis_names)
 
         def texts(avals: Sequence[Any], specs: Specs) -> list[str]:
-            return [sharding_text(b, mesh, tuple(spec), len(physical_aval(a).shape), closed) for a, spec in zip(avals, specs)]
+            return [sharding_text(b, mesh, tuple(spec), len(physical_aval(a).shape), closed, spec.unreduced)
+                    for a, spec in zip(avals, specs)]
 
         return manual_region(b, mesh, newly_manual_axes, operands, texts([v.aval for v in operands], in_specs), b.out,
                              texts(b.out, out_specs), lambda inner, *args: inner.inline(body, [], args), jaxpr.in_avals)
@@ -328,7 +371,8 @@ def _placements(call: _Call, arrays: Sequence[ArrayImpl]) -> tuple[Any, Any]:
     whole = call.manual.issuperset(mesh.axis_names)
     wanted = [None if x._committed or len(x.sharding.devices) > 1 else NamedSharding(mesh, spec)
               for x, spec in zip(arrays, call.in_specs)]
-    return any_of(tuple(wanted)), tuple([NamedSharding(mesh, spec) for spec in call.out_specs]) if whole else None
+    return any_of(tuple(wanted)), tuple([in_memory_of(NamedSharding(mesh, spec), a) for spec, a in zip(
+        call.out_specs, call.jaxpr.out_avals)]) if whole else None
 
 
 def _prune(used: Sequence[bool], params: dict[str, Any]) -> tuple[dict, list[bool], list[bool]]:

@@ -24,8 +24,10 @@ from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like
-from perspicax.xla.explicit import part_of_type
+from perspicax.xla.explicit import laid_results, part_of_type
 from perspicax.xla.layouts import format_of
+from perspicax.xla.manual_axis_type import ManualAxisType
+from perspicax.xla.sharding_errors import SpecError
 
 
 class RefUse(NamedTuple):
@@ -84,18 +86,21 @@ class ShapeDtypeStruct:
         dtype: a dtype.
         weak_type: as in arrays.
         sharding: where such an array would live.
+        manual_axis_type: a `ManualAxisType`, along which axes of a mesh the values vary; nothing here needs to be told so.
         is_ref: whether it stands for a reference to such an array.
     """
 
-    __slots__ = ("dtype", "is_ref", "shape", "sharding", "vma", "weak_type")
+    __slots__ = ("dtype", "is_ref", "manual_axis_type", "shape", "sharding", "weak_type")
 
-    def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, vma: Any = None,
+    def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, manual_axis_type: Any = None,
                  is_ref: bool = False, **_: Any) -> None:
         if dtype is None:
             raise MissingDtypeError(shape=str(shape))
         aval = ShapedArray(shape, dtype, weak_type)
         self.shape, self.dtype, self.weak_type, self.sharding = aval.shape, aval.dtype, aval.weak_type, sharding
-        self.vma, self.is_ref = vma, is_ref
+        if manual_axis_type is not None and not isinstance(manual_axis_type, ManualAxisType):
+            raise SpecError(kind="manual type", what="ShapeDtypeStruct", got=repr(manual_axis_type)[:60])
+        self.manual_axis_type, self.is_ref = manual_axis_type, is_ref
 
     @classmethod
     def of(cls, aval: Any) -> Any:
@@ -111,17 +116,19 @@ class ShapeDtypeStruct:
 
     def update(self, **changes: Any) -> ShapeDtypeStruct:
         """The same with some fields changed."""
-        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding, is_ref=self.is_ref)
+        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding, is_ref=self.is_ref,
+                      manual_axis_type=self.manual_axis_type)
         fields.update(changes)
         return ShapeDtypeStruct(fields.pop("shape"), fields.pop("dtype"), **fields)
 
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""
         where = "" if self.sharding is None else f", sharding={self.sharding}"
-        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{where}{weak})"
+        kind = "" if self.manual_axis_type is None else f", manual_axis_type={self.manual_axis_type}"
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{where}{kind}{weak})"
 
     def _key(self) -> tuple:
-        return self.shape, self.dtype, self.weak_type, self.sharding, self.is_ref
+        return self.shape, self.dtype, self.weak_type, self.sharding, self.is_ref, self.manual_axis_type
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ShapeDtypeStruct) and self._key() == other._key()
@@ -134,7 +141,9 @@ def _type_struct(x: ShapeDtypeStruct) -> Any:
     if x.is_ref:
         raise RefArgumentError(function="")
     aval = ShapedArray(x.shape, x.dtype, x.weak_type)
-    return aval.laid(part_of_type(x.sharding, aval.ndim)) if getattr(x.sharding, "splits_types", False) else aval
+    if getattr(x.sharding, "splits_types", False):
+        aval = aval.laid(part_of_type(x.sharding, aval.ndim))
+    return aval.in_memory(getattr(x.sharding, "memory", None))
 
 
 def stands_for_ref(x: Any) -> bool:
@@ -168,7 +177,7 @@ class TracedStage:
     out_tree = property(lambda self: self._traced.out_tree)
     in_avals = property(lambda self: _in_avals(self._traced))
     args_info = property(lambda self: _args_info(self._traced))
-    out_info = property(lambda self: _out_info(self._traced))
+    out_info = property(lambda self: _out_info(self._traced, self._out))
     out_avals = property(lambda self: self._traced.out_tree.unflatten(list(self._traced.closed.out_avals)))
     donate_argnums = property(lambda self: _donated_numbers(self._traced))
     lojax = property(lambda self: self)  # the same in lower primitives: there are no higher ones here
@@ -223,9 +232,11 @@ def _donated_numbers(traced: Traced) -> tuple[int, ...]:
 
 
 def _out_info(traced: Traced, placed: Sequence[Any] | None = None) -> Any:
+    """Types of the results, with the shardings in `placed`, or else those that types tell."""
     avals = traced.closed.out_avals[:traced.out_tree.num_leaves]
-    return traced.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s)
-                                      for a, s in zip(avals, placed or [None] * len(avals))])
+    return traced.out_tree.unflatten([
+        ShapeDtypeStruct.of(a) if s is None else ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s)
+        for a, s in zip(avals, placed or [None] * len(avals))])
 
 
 def _args_info(traced: Traced) -> Any:
@@ -271,6 +282,7 @@ class LoweredStage:
             in_shardings = tuple(in_shardings or [None] * len(traced.avals))
         self._in_shardings: Any = in_shardings if many else None
         self._out_shardings: Any = out_shardings if many else None
+        self._asked = out_shardings
         self._lowered = compilation.lower(
             traced.closed, name=f"jit_{traced.name}", placed=self._placed, donated=traced.donated,
             keep_unused=options.keep_unused, in_shardings=self._in_shardings, out_shardings=self._out_shardings,
@@ -279,7 +291,8 @@ class LoweredStage:
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
     in_avals = property(lambda self: _in_avals(self._traced))
-    out_info = property(lambda self: _out_info(self._traced))
+    out_info = property(lambda self: _out_info(self._traced, laid_results(
+        self._traced.closed.out_avals, self._asked, self._placed)))
     args_info = property(lambda self: _args_info(self._traced))
     donate_argnums = property(lambda self: _donated_numbers(self._traced))
 

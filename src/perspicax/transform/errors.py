@@ -143,6 +143,32 @@ class StaticArgumentError(PerspicaxError, ValueError, TypeError):
                       why=f"the parameters of `{self.function}` are {names}", fixes=fixes)
 
 
+class HostValueError(PerspicaxError, ValueError):
+    """A NumPy array was given for an argument that is split over the devices of several processes.
+
+    Attributes:
+        function: the jitted function.
+        name: the argument.
+        type_text: its type.
+        place: how it is to be split.
+    """
+
+    function: str
+    name: str
+    type_text: str
+    place: str
+
+    @property
+    def report(self) -> Report:
+        name = self.name if self.name.isidentifier() else "x"
+        return Report(says=f"`{self.function}` was given a NumPy array for `{self.name}`, {self.type_text}, which in_shardings "
+                           f"splits over the devices of several processes, {self.place}.",
+                      why="each process gives an array of its own, and nothing says whether it is the whole or a part",
+                      fixes=(Fix("where it is this process's part",
+                                 code=f"{name} = jax.make_array_from_process_local_data(sharding, {name})"),
+                             Fix("where all processes have the whole", code=f"{name} = jax.device_put({name}, sharding)")))
+
+
 class DialectError(PerspicaxError, ValueError):
     """The text of a lowered function was asked for in a dialect that there is not."""
 

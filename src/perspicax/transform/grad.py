@@ -361,7 +361,9 @@ def _check_tangent(t: Any, aval: Any, transform: str, fun: Any, in_tree: Any, in
         name = _leaf_name(None if named else fun, index, in_tree, numbers, args)
         raise TangentError(function=fun if named else function_name(fun), kind="type", name=name, transform=transform,
                            expected=wanted.str_short(), got=given.str_short())
-    return Zero(wanted) if wanted.dtype == dtypes.float0 else t
+    if wanted.dtype == dtypes.float0:
+        return Zero(wanted)
+    return t if given.memory is wanted.memory else lax().in_memory(t, wanted.memory)
 
 
 # -- linearize and vjp

@@ -26,9 +26,10 @@ class LaxHooks(Protocol):
     expand: Callable[[Any, int, int], Any]  # (x, rank, place): a vector as an array of that rank, its axis at place
     broadcast_to: Callable[[Any, tuple[int, ...]], Any]  # axes of size 1 repeated
     stop_gradient: Callable[[Any], Any]
+    in_memory: Callable[[Any, Any], Any]  # the same value, in the memory that a type tells
     psum_over: Callable[[Any, frozenset], Any]  # the sum over axes of a mesh, the same along these
     vary_over: Callable[[Any, frozenset], Any]  # the same value, of a type that may differ along axes of a mesh
-    laid_as: Callable[[Any, Any], Any]  # the same value, split over explicit axes of a mesh as a type says
+    laid_as: Callable[..., Any]  # the same value, split over explicit axes of a mesh as a type says, and varying as it does
 
 
 _filled: list[LaxHooks] = []
@@ -69,7 +70,10 @@ def flowing_to(aval: Any, ct: Any) -> Any:
     own = get_aval(ct)
     wanted = aval.explicit if aval.explicit is None else dual(aval.explicit)
     if own.explicit is not wanted and own.ndim == aval.ndim:
-        ct = lax().laid_as(ct, wanted)
+        ct = lax().laid_as(ct, wanted, aval.vma)
+        own = get_aval(ct)
+    if own.memory is not aval.memory:
+        ct = lax().in_memory(ct, aval.memory)
     more = own.vma - aval.vma
     return lax().psum_over(ct, more) if more else ct
 
@@ -78,7 +82,10 @@ def as_varying(aval: Any, x: Any) -> Any:
     """A tangent of a value of type `aval`, in a type that varies along the same axes, and is split alike."""
     own = get_aval(x)
     if own.explicit is not aval.explicit and own.ndim == aval.ndim:
-        x = lax().laid_as(x, aval.explicit)
+        x = lax().laid_as(x, aval.explicit, aval.vma)
+        own = get_aval(x)
+    if own.memory is not aval.memory:
+        x = lax().in_memory(x, aval.memory)
     less = aval.vma - own.vma
     return lax().vary_over(x, less) if less else x
 
@@ -90,7 +97,7 @@ def instantiate(x: Any) -> Any:
 
 def filled(aval: Any, number: int) -> Any:
     """An operand of an inexact type with 0 or 1 everywhere; a scalar costs no operation, and is no array of ours."""
-    if aval.shape == () and not aval.extended:
+    if aval.shape == () and not aval.extended and aval.memory is None:
         if not aval.weak_type:
             made = np.asarray(number, aval.dtype)
             if get_aval(made) is aval:

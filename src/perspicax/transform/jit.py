@@ -30,15 +30,18 @@ from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
 from perspicax.transform.ahead import LoweredStage, ShapeDtypeStruct, Traced, TracedStage, ref_type, stands_for_ref
 from perspicax.transform.batch import axes_key
-from perspicax.transform.errors import NoTracingError
+from perspicax.transform.errors import HostValueError, NoTracingError
 from perspicax.transform.jit_options import JitOptions, Signature
 from perspicax.transform.jit_primitive import inner_shardings, jit_p, program_at, program_for, run_jaxpr
+from perspicax.transform.mesh_scope import other_devices_within, refuse_manual
 from perspicax.transform.ref_calls import RefCalls, check_aliases
 from perspicax.transform.stage import FlatFunction, check_arguments, debug_info, function_name, wraps
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
+from perspicax.xla.client import several_processes
+from perspicax.xla.errors import IncompatibleDevicesError
 
 state_key = config_module.state_key
 checking = dispatch.checking
@@ -233,8 +236,39 @@ class JitFunction:
             for look in traced.before:
                 look()
         if options.has_shardings:
-            return leaves, traced, *options.flat_shardings(in_tree, traced.out_tree)
+            given, asked = options.flat_shardings(in_tree, traced.out_tree)
+            if frames:
+                self._check_within((*(given or ()), *(asked or ())))
+            if given is not None and several_processes():
+                self._check_host_values(leaves, in_tree, given)
+            return leaves, traced, given, asked
         return leaves, traced, None, None
+
+    def _check_within(self, places: Sequence[Any]) -> None:
+        """Raise where shardings that were asked for cannot be had, since each device of a mesh runs its own part.
+
+        Raises:
+            MeshAxisError: one splits by an axis that is mapped over.
+            IncompatibleDevicesError: one is a single device.
+        """
+        for place in places:
+            refuse_manual(place, self._name)
+            mesh = other_devices_within(place)
+            if mesh is not None:
+                raise IncompatibleDevicesError(what=self._name, placements=(f"it asks for {place.device}",), within=str(mesh))
+
+    def _check_host_values(self, leaves: Sequence[Any], in_tree: Any, places: Sequence[Any]) -> None:
+        """Raise where NumPy arrays are to be split over several processes: nothing says what each process has of them.
+
+        Raises:
+            HostValueError: one is.
+        """
+        for i, (x, place) in enumerate(zip(leaves, places)):
+            if isinstance(x, np.ndarray | np.generic) and place is not None and not (
+                    place.is_fully_addressable or place.is_fully_replicated):
+                names = debug_info("jit", self._fun, in_tree).arg_names or ()
+                raise HostValueError(function=self._name, name=names[i] if i < len(names) else f"argument {i}",
+                                     type_text=get_aval(x).str_short(), place=str(getattr(place, "spec", place)))
 
     def _trace(self, in_tree: Any, avals: tuple, statics: tuple, rebuild: Any, key: Any, keeps_refs: bool = False) -> Traced:
         if config.jax_no_tracing:
@@ -488,7 +522,8 @@ def fast_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequ
             x._np = x._place = None
         return (unflatten(arrays),)
 
-    return run if program.all_kept and not program.any_donated else long
+    by_itself = all(place is None for place in program.out_places)
+    return run if program.all_kept and not program.any_donated and by_itself else long
 
 
 def placed_entry(program: compilation.Executable, out_tree: Any) -> Callable[[Sequence[Any]], Any]:

@@ -13,7 +13,8 @@ from perspicax.transform.errors import StaticArgumentError
 from perspicax.transform.jit_primitive import shardings_asked_for
 from perspicax.transform.stage import function_name
 from perspicax.xla import sharding as shardings
-from perspicax.xla.mesh import current_abstract_mesh, current_mesh
+from perspicax.xla.layouts import Format
+from perspicax.xla.mesh import current_abstract_mesh, current_mesh, entered_mesh
 
 
 class JitOptions:
@@ -39,6 +40,7 @@ class JitOptions:
         self.has_shardings = self.in_shardings is not None or out_shardings is not None
         if self.has_shardings:
             shardings_asked_for[:] = [True]
+        self.entered = False  # whether a PartitionSpec may be in terms of the mesh of `with mesh:`
         self._flat_shardings: dict[tuple, tuple[Any, Any]] = {}
         self.is_plain = not self.has_statics and not self.has_shardings
 
@@ -121,7 +123,7 @@ class JitOptions:
 
     def flat_shardings(self, in_tree: Any, out_tree: Any) -> tuple[Any, Any]:
         """Shardings of flat arguments and results; `None` where nothing was asked for."""
-        key = in_tree, out_tree, current_mesh.value, current_abstract_mesh.value
+        key = in_tree, out_tree, current_mesh.value, current_abstract_mesh.value, entered_mesh.value if self.entered else None
         kept = self._flat_shardings.get(key)
         if kept is not None:
             return kept
@@ -132,7 +134,7 @@ class JitOptions:
                 found.append(None)
                 continue
             if structure is in_tree:
-                per_arg = given if isinstance(given, (tuple, list)) and not hasattr(given, "_to_xla_hlo_sharding") else None
+                per_arg = given if isinstance(given, (tuple, list)) and not isinstance(given, Format) else None
                 whole = (tuple(per_arg), {}) if per_arg is not None else given
                 args, kwargs = structure.unflatten([0] * structure.num_leaves)
                 full = (args, kwargs)
@@ -140,8 +142,8 @@ class JitOptions:
                     whole = (tuple(per_arg), dict.fromkeys(kwargs))
             else:
                 whole, full = given, structure.unflatten([0] * structure.num_leaves)
-            flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None)
-            found.append(tuple([_sharding(s, option) for s in flat]))
+            flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None or isinstance(x, Format))
+            found.append(tuple([_sharding(s, option, self.entered) for s in flat]))
         if len(self._flat_shardings) >= MAX_STRUCTURES:
             self._flat_shardings.clear()
         self._flat_shardings[key] = found[0], found[1]
@@ -151,17 +153,22 @@ class JitOptions:
 MAX_STRUCTURES = 256
 
 
-def _sharding(given: Any, option: str) -> Any:
+def _sharding(given: Any, option: str, entered: bool) -> Any:
     """What was asked for, as a sharding; `None` for nothing.
+
+    Args:
+        entered: whether the mesh of `with mesh:` counts, too.
 
     Raises:
         MeshContextError: a `PartitionSpec` was given, and no mesh is set.
         NotADeviceError: something else was given.
     """
+    if isinstance(given, Format):
+        given = given.sharding  # arrays lie row by row, whatever order is asked for
     if given is None or isinstance(given, shardings.Sharding):
         return given
     if isinstance(given, shardings.PartitionSpec):
-        return shardings.in_current_mesh(given, "jit", option)
+        return shardings.in_current_mesh(given, "jit", option, entered=entered)
     return shardings.on_device(given)
 
 

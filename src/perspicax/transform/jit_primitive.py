@@ -20,9 +20,10 @@ from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like, with_leading_axis
 from perspicax.xla.errors import IncompatibleDevicesError
+from perspicax.xla.explicit import on_devices
 from perspicax.xla.mesh import current_mesh
-from perspicax.xla.sharding import NamedSharding
-from perspicax.xla.sharding_errors import ShardingFitError
+from perspicax.xla.sharding import NamedSharding, drawn, in_memories
+from perspicax.xla.sharding_errors import ShardingFitError, ShardingMismatchError
 
 state_key = config_module.state_key
 
@@ -256,21 +257,38 @@ def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, dona
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
                                                          lambda: argument_names(closed, len(arrays)))
     else:
-        in_shardings, out_shardings = None, _results_on_one(closed, out_shardings, placed, asked=bool(explicit))
+        _check_memories(closed, arrays, in_shardings, name)
+        found = _results_on_one(closed, out_shardings, placed, asked=bool(explicit))
+        in_shardings, out_shardings = None, in_memories(closed.out_avals, out_shardings, found)
     program = program_for(closed, placed, committed, name=name, donated=donated, keep_unused=keep_unused,
                           in_shardings=in_shardings, out_shardings=out_shardings, compiler_options=compiler_options)
     return placed, program
 
 
+def _check_memories(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], in_shardings: Any, name: str) -> None:
+    """Raise where an argument on the one device of a program is in another memory than was asked for.
+
+    Raises:
+        ShardingMismatchError: of the first such argument.
+    """
+    for i, (x, wanted) in enumerate(zip(arrays, in_shardings or ())):
+        if wanted is not None and x._committed and x.sharding.memory_kind != wanted.memory_kind:
+            raise ShardingMismatchError(function=name, name=argument_names(closed, len(arrays))[i],
+                                        type_text=x.aval.str_short(), wanted=drawn(wanted, x.shape),
+                                        got=drawn(x.sharding, x.shape))
+
+
 def _results_on_one(closed: ClosedJaxpr, wanted: Any, placed: Any, asked: bool) -> tuple | None:
-    """The shardings of results on one device: those that were asked for; for the others that of the operands, where they have
-    axes enough for it. Where shardings were asked for, the others are whole."""
+    """The shardings of results on one device: those that were asked for, or that types tell; for the others that of the
+    operands, where they have axes enough for it. Where shardings were asked for, the others are whole."""
     if not isinstance(placed, NamedSharding):
         return wanted
     whole, wanted = replicated_like(placed), wanted or (None,) * len(closed.out_avals)
     least = float("inf") if asked else len(placed.spec)
-    return tuple([s if s is not None and not s.open else placed if a is not abstract_token and a.ndim >= least else whole
-                  for s, a in zip(wanted, closed.out_avals)])
+    told = [None if a is abstract_token or a.explicit is None else on_devices(a.explicit, placed.devices)
+            for a in closed.out_avals]
+    return tuple([s if s is not None and not s.open else t or (
+        placed if a is not abstract_token and a.ndim >= least else whole) for s, t, a in zip(wanted, told, closed.out_avals)])
 
 
 def _explicit_placement(explicit: Sequence[Any], arrays: Sequence[ArrayImpl], in_shardings: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from perspicax.core.jaxpr import ClosedJaxpr, DebugInfo, eval_jaxpr
-from perspicax.core.refs import AbstractRef, RefCell, recording
+from perspicax.core.refs import AbstractRef, RefCell, recording_rules
 from perspicax.core.trace import stage_flat
 from perspicax.transform.ahead import RefUse, Traced
 
@@ -34,7 +34,7 @@ def _on_values(closed: ClosedJaxpr, held: Sequence[RefCell]) -> ClosedJaxpr:
     count = len(avals)
 
     def run(*flat: Any) -> list[Any]:
-        cell = recording[0].cell
+        cell = recording_rules().cell
         args = [cell(x) if type(a) is AbstractRef else x for x, a in zip(flat[:count], closed.in_avals)]
         rest = iter(flat[count:])
         consts = [cell(next(rest)) if isinstance(c, RefCell) else c for c in closed.consts]

@@ -261,6 +261,8 @@ class ArrayImpl(Array):
         own = self.__dlpack_device__()
         if (dl_device is not None and tuple(dl_device) != own) or (stream is not None and own[0] == 1):
             raise DLPackError(kind="elsewhere", got=self.aval.str_short())
+        if max_version is not None and tuple(max_version) < _DLPACK:
+            raise DLPackError(kind="version", got=f"{max_version[0]}.{max_version[1]}")
         several = len(self.sharding.devices) > 1
         if copy:
             buf = ArrayImpl(self.aval, None, self.value().copy(), None if several else self._sharding, self._committed).buffer()
@@ -411,7 +413,8 @@ def _wrap_piece(whole: ArrayImpl, buffer: Any, index: tuple[slice, ...], device:
     placed = sharding.on_device(device)
     if whole.sharding.chosen_kind is not None:
         placed = placed.with_memory_kind(whole.sharding.chosen_kind)
-    return ArrayImpl(ShapedArray(shape, whole.dtype, whole.weak_type), buffer, None, placed, True)
+    aval = ShapedArray(shape, whole.dtype, whole.weak_type, memory_space=whole.aval.memory)
+    return ArrayImpl(aval, buffer, None, placed, True)
 
 
 def array_text(x: ArrayImpl, representation: bool) -> str:
@@ -436,6 +439,8 @@ def array_text(x: ArrayImpl, representation: bool) -> str:
     gap = " " if last_line + len(end) + 3 <= np.get_printoptions()["linewidth"] else "      "  # as JAX spaces it
     return f"Array({body},{gap}{end}"
 
+
+_DLPACK = (0, 5)  # the oldest version of DLPack whose capsules have the fields of today's
 
 NUMPY_AXES = 64  # the most that a NumPy array has
 
@@ -475,9 +480,7 @@ def from_numpy(value: np.ndarray, weak_type: bool = False, placed: Any = None, c
 
 def from_buffers(aval: ShapedArray, placed: Any, pieces: Sequence[ArrayImpl], committed: bool = True) -> ArrayImpl:
     """One array of the pieces on those devices of `placed` that this process has, in the order of its devices."""
-    devices = tuple(placed.devices)
-    if placed.splits_types or aval.explicit is not None:
-        aval = aval.laid(part_of_type(placed, aval.ndim))
+    devices, aval = tuple(placed.devices), type_there(aval, placed)
     if len(devices) != len(pieces):
         devices = tuple([d for d in devices if d in placed.addressable_devices])
     buf = runtime.put(physical_aval(aval), placed, [p.buffer() for p in pieces], devices, committed)
@@ -499,12 +502,18 @@ def copy_of(x: ArrayImpl) -> ArrayImpl:
     return place(x.value().copy(), x.aval, x.sharding, x._committed)
 
 
-def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> ArrayImpl:
-    """Put a NumPy value onto the devices of `placed`."""
+def type_there(aval: ShapedArray, placed: Any) -> ShapedArray:
+    """The type of an array that lies so."""
     if placed.splits_types or aval.explicit is not None:
         aval = aval.laid(part_of_type(placed, aval.ndim))
-        if placed.splits_types and placed.spec.unreduced and len(placed.devices) > 1:
-            raise SpecError(kind="placed sum", what=repr(placed.spec), got="")
+    return aval if placed.chosen_kind is None and aval.memory is None else aval.in_memory(placed.memory)
+
+
+def place(value: np.ndarray, aval: ShapedArray, placed: Any, committed: bool) -> ArrayImpl:
+    """Put a NumPy value onto the devices of `placed`."""
+    aval = type_there(aval, placed)
+    if placed.splits_types and placed.spec.unreduced and len(placed.devices) > 1:
+        raise SpecError(kind="placed sum", what=repr(placed.spec), got="")
     physical = physical_aval(aval)
     if len(placed.devices) == 1:
         buf = runtime.put(physical, placed, [value], placed.devices, committed)

@@ -52,6 +52,11 @@ membership: list[Any] = []
 """What tells this process's membership, filled by `jax.distributed`, which most programs never load."""
 
 
+def several_processes() -> bool:
+    """Whether this process works with others."""
+    return bool(membership) and membership[0]() is not None
+
+
 def loss_behind(message: str) -> Exception | None:
     """What to raise in place of a failure of XLA that comes from the loss of a process; `None` if it does not."""
     us = membership[0]() if membership else None

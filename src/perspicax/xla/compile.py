@@ -146,7 +146,8 @@ def lower(closed: ClosedJaxpr, *, name: str, placed: Any, donated: Sequence[bool
     module.num_partitions = len(placed.devices)
     many = module.num_partitions > 1
     module.split_types = bool(explicit.in_use)
-    out_shardings = explicit.laid_results(closed.out_avals, out_shardings, placed)
+    out_shardings = sharding.in_memories(
+        closed.out_avals, out_shardings, explicit.laid_results(closed.out_avals, out_shardings, placed))
     module.devices = placed.devices if many else ()
     small = {i: np.asarray(c.value() if type(c) is ArrayImpl else c)
              for i, (c, v) in enumerate(zip(consts, jaxpr.constvars))
@@ -203,6 +204,9 @@ def _argument_attributes(module: emit.Module, jaxpr: Jaxpr, keep: Sequence[bool]
         parts = []
         if in_shardings is not None and in_shardings[i] is not None:
             parts.append(f"sdy.sharding = {module.sharding_text(in_shardings[i], len(physical_aval(v.aval).shape))}")
+        place = None if in_shardings is None else in_shardings[i]
+        if v.aval.memory is not None or (place is not None and place.chosen_kind is not None):
+            given = False  # results are made in the memory in which devices compute
         same = free.get(physical_aval(v.aval).mlir)
         used.append(bool(given and kept and same))
         if given and kept and same:
@@ -262,7 +266,7 @@ class Executable:
 
     def __init__(self, loaded: Any, lowered: Lowered, committed: bool) -> None:
         self.loaded = loaded
-        self.execute = way_to_run(loaded, lowered.placed.devices, bool(lowered.module.callbacks))
+        self.execute = way_to_run(loaded, lowered.placed.devices, bool(lowered.module.callbacks), lowered.name, lowered.text)
         self.name, self.keep, self.out_avals = lowered.name, lowered.keep, tuple(lowered.out_avals)
         self.all_kept = all(lowered.keep) and not lowered.hidden and not lowered.jaxpr.effects and not (
             lowered.module.callbacks)
@@ -285,7 +289,11 @@ class Executable:
             self.in_shardings = _parameter_shardings(loaded, lowered, mesh)
             if any(s is None or s.open for s in shardings):
                 shardings = _result_shardings(loaded, shardings, lowered, mesh)
-        self.out_shardings = [s or self.placed for s in shardings]
+        asked = lowered.out_shardings or [None] * len(shardings)
+        self.out_shardings = [s if s is not None and s is given else sharding.in_memory_of(s or self.placed, a)
+                              for s, given, a in zip(shardings, asked, self.out_avals)]
+        self.out_avals = tuple([a if a.memory is None and s.chosen_kind is None else a.in_memory(s.memory)
+                                for s, a in zip(self.out_shardings, self.out_avals)])
         if self.in_shardings is not None or explicit.in_use:
             self.out_avals = tuple([a if a is abstract_token or (a.explicit is None and not s.splits_types) else a.laid(
                 explicit.part_of_type(s, a.ndim)) for a, s in zip(self.out_avals, self.out_shardings)])

@@ -164,6 +164,8 @@ def make_kernel(primitive: Primitive, avals: tuple, values: tuple) -> Callable[.
 
     if primitive.host is None or any(a.explicit is not None for a in outs):
         return compiled
+    if any(a.memory is not None for a in (*avals, *outs)):
+        return compiled
     if any(a.size > HOST_LIMIT or beyond_numpy(a) for a in (*avals, *outs)):
         return compiled
     params = primitive.unpack(values)
@@ -189,10 +191,15 @@ def _host_kernel(primitive: Primitive, params: dict[str, Any], outs: list,
                 if committed and place[1] and placed != place[0]:
                     return compiled(*arrays)  # which raises the report
                 placed, committed = place[0] if place[1] or not committed else placed, committed or place[1]
+        if committed and placed is not None and checking.mesh:
+            mesh = current_mesh.value
+            if mesh is not None and mesh.device_tuple != placed.devices:
+                return compiled(*arrays)  # which looks at the mesh that is set
         if placed is None and (checking.mesh or checking.device):
             placed = shardings.default_sharding()
             committed = len(placed.devices) > 1
-        elif placed is not None and (len(placed.devices) > 1 or placed.devices[0].platform != "cpu"):
+        elif placed is not None and (len(placed.devices) > 1 or placed.devices[0].platform != "cpu"
+                                     or placed.chosen_kind is not None):
             return compiled(*arrays)
         result = assert_host(*[x._np if x._np is not None else x.value() for x in arrays], **params)
         if result is NotImplemented:
@@ -219,7 +226,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
         program = by_place.get(key)
         if program is None:
             program = by_place[key] = _compile_kernel(primitive, closed, placed, committed, arrays, in_shardings)
-            if single and placed is shardings.first_sharding() and program.all_kept and not committed:
+            if single and placed is shardings.first_sharding() and program.all_kept and program.out_places == [None]:
                 fast[:] = [program.execute, program.handlers, outs[0]]
         results = program(move_all(arrays, placed, program.in_shardings))
         check_results(results, primitive.name, arrays)
@@ -241,9 +248,10 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
 def _short1(general: Callable[..., Any], execute: Any, handlers: Any, aval: Any) -> Callable[..., Any]:
     """The short way for one operand on the default device."""
     def kernel(x: ArrayImpl) -> Any:
-        if x._place is None and x._buf is not None and not checking.careful:
+        if x._place is None and not checking.careful:
+            buf = x._buf
             try:
-                return ArrayImpl(aval, execute([x._buf]).consume_with_handlers(handlers)[0])
+                return ArrayImpl(aval, execute([x.buffer() if buf is None else buf]).consume_with_handlers(handlers)[0])
             except (runtime.RuntimeFailure, ValueError, RuntimeError):
                 return general(x)  # which raises the report
         return general(x)
@@ -256,11 +264,12 @@ def _short2(general: Callable[..., Any], execute: Any, handlers: Any, aval: Any)
     def kernel(x: ArrayImpl, y: ArrayImpl) -> Any:
         if x._place is None and y._place is None and not checking.careful:
             a, b = x._buf, y._buf
-            if a is not None and b is not None:
-                try:
-                    return ArrayImpl(aval, execute([a, b]).consume_with_handlers(handlers)[0])
-                except (runtime.RuntimeFailure, ValueError, RuntimeError):
-                    return general(x, y)  # which raises the report
+            try:
+                if a is None or b is None:
+                    a, b = x.buffer(), y.buffer()
+                return ArrayImpl(aval, execute([a, b]).consume_with_handlers(handlers)[0])
+            except (runtime.RuntimeFailure, ValueError, RuntimeError):
+                return general(x, y)  # which raises the report
         return general(x, y)
 
     return kernel
@@ -312,7 +321,8 @@ def common_placement(arrays: Sequence[ArrayImpl], what: str,
     """Where an operation on `arrays` runs, and whether its result is committed there; `names` are theirs, for the report.
 
     Raises:
-        IncompatibleDevicesError: two of them are committed to different sets of devices.
+        IncompatibleDevicesError: two of them are committed to different sets of devices, or they to others than those of the
+            mesh that is set.
     """
     found: Any = None
     for x in arrays:
@@ -325,7 +335,11 @@ def common_placement(arrays: Sequence[ArrayImpl], what: str,
     if found is None:
         found = shardings.default_sharding()
         return found, len(found.devices) > 1
-    return found, True
+    if checking.mesh:
+        mesh = current_mesh.value
+        if mesh is not None and mesh.device_tuple and found.devices != mesh.device_tuple:
+            refuse_other_devices(arrays, found, mesh, what, names() if names is not None else ())
+    return found if found.chosen_kind is None else shardings.in_computing_memory(found), True
 
 
 def refuse_other_devices(arrays: Sequence[ArrayImpl], placed: Any, mesh: Any, what: str, names: Sequence[str]) -> None:
@@ -425,7 +439,7 @@ def move(x: ArrayImpl, placed: Any) -> ArrayImpl:
         if x._np is None:
             raise x._deleted_error()
         return ArrayImpl(x.aval, None, x._np, placed, x._committed)
-    if x.sharding == placed:
+    if x.sharding == placed or (x.aval.memory is not None and x.sharding.devices == placed.devices):
         return x
     from perspicax.xla.array import place
 

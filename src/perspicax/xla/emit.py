@@ -255,7 +255,7 @@ class Builder:
     def custom_call(self, target: str, operands: Sequence[Value], out: Any, *, config: str = "",
                     side_effect: bool = False, operand_layouts: Sequence[Sequence[int]] | None = None,
                     result_layouts: Sequence[Sequence[int]] | None = None, aliases: dict[int, int] | None = None,
-                    native: str | None = None, api_version: int = 4, extra: str = "") -> Any:
+                    native: str | None = None, api_version: int = 4, extra: str = "", discardable: str = "") -> Any:
         """A typed-FFI custom call; `config` is the text of its attribute dictionary."""
         if native:
             self.module.native.add(native)
@@ -274,7 +274,7 @@ class Builder:
             attributes.append(f"output_operand_aliases = [{', '.join(items)}]")
         if extra:
             attributes.append(extra)
-        return self.hlo("custom_call", operands, out, ", ".join(attributes))
+        return self.hlo("custom_call", operands, out, ", ".join(attributes), discardable=discardable)
 
     # -- what rules need again and again
 

@@ -112,8 +112,9 @@ class DLPackError(PerspicaxError, TypeError, ValueError, BufferError):
     """Another library's array cannot be taken over, or an array cannot be handed out.
 
     Attributes:
-        kind: `protocol` (it does not speak DLPack), `share` (its memory cannot be shared), `spread` (it is in pieces) or
-            `elsewhere` (it is asked for on another device than its own, or in a stream of one).
+        kind: `protocol` (it does not speak DLPack), `share` (its memory cannot be shared), `spread` (it is in pieces),
+            `elsewhere` (it is asked for on another device than its own, or in a stream of one) or `version` (of the
+            protocol, which is too old).
         got: its class, or its type.
     """
 
@@ -134,6 +135,9 @@ class DLPackError(PerspicaxError, TypeError, ValueError, BufferError):
                           primary=self.position, why="DLPack hands out one piece of memory",
                           fixes=(Fix("take all its values", code="np.asarray(x)"),
                                  Fix("take one piece", code="x.addressable_data(0)")))
+        if self.kind == "version":
+            return Report(says=f"The memory of an array was asked for by version {self.got} of DLPack.",
+                          primary=self.position, why="its capsules are those of version 0.5 and later")
         if self.kind == "elsewhere":
             return Report(says=f"The memory of an array of type {self.got} is not where it was asked for.",
                           primary=self.position, why="DLPack hands memory out where it is; `x.__dlpack_device__()` says where",
@@ -151,15 +155,21 @@ class IncompatibleDevicesError(PerspicaxError, ValueError):
         what: the function.
         placements: what lies where.
         mesh: the mesh that is set, if it is that which does not fit.
+        within: the mesh of the `shard_map` around it, if it is that.
     """
 
     what: str
     placements: tuple[str, ...]
     mesh: str = ""
+    within: str = ""
 
     @property
     def report(self) -> Report:
         listing = "; ".join(self.placements)
+        if self.within:
+            return Report(says=f"`{self.what}` was to run on one device inside of `shard_map`.", primary=self.position,
+                          why=f"each device of {self.within} runs it for its own part; but {listing}",
+                          fixes=(Fix("leave out its devices: it runs where the function around it does"),))
         if self.mesh:
             return Report(says=f"`{self.what}` would run on other devices than those of the mesh that is set.",
                           primary=self.position,

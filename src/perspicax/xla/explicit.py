@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from perspicax.core.avals import set_sharding_hooks
+from perspicax.xla.manual_axis_type import ManualAxisType
 from perspicax.xla.mesh import AxisType, Mesh, get_abstract_mesh
 from perspicax.xla.partition import PartitionSpec, names_in
 from perspicax.xla.sharding import NamedSharding
@@ -87,6 +88,20 @@ def dual(explicit: NamedSharding | None) -> NamedSharding | None:
     if explicit is None or not (explicit.spec.unreduced or explicit.spec.reduced):
         return explicit
     return _part_of_type(explicit.mesh, explicit.spec.to_ct_spec(), len(explicit.spec))
+
+
+def not_reduced(explicit: NamedSharding, axes: frozenset) -> NamedSharding | None:
+    """The same for values whose cotangents are no sums along these axes that are not made yet."""
+    reduced = explicit.spec.reduced
+    return explicit if reduced.isdisjoint(axes) else _part_of_type(
+        explicit.mesh, explicit.spec.update(reduced=reduced - axes), len(explicit.spec))
+
+
+def manual_axis_type(vma: frozenset, explicit: NamedSharding | None, here: frozenset) -> ManualAxisType:
+    """Of which kind a value is along the axes in `here`, over which `shard_map` maps."""
+    if explicit is None:
+        return ManualAxisType(varying=vma)
+    return ManualAxisType(varying=vma, unreduced=explicit.spec.unreduced & here, reduced=explicit.spec.reduced & here)
 
 
 def whole(ndim: int) -> NamedSharding:
@@ -166,5 +181,6 @@ def released(explicit: NamedSharding, axes: frozenset | None = None) -> NamedSha
 
 set_sharding_hooks(sys.modules[__name__])  # type: ignore[arg-type]
 
-__all__ = ["along", "axis_part", "dual", "in_use", "laid_results", "of_parts", "on_axis", "on_devices", "part_of_type",
-           "part_text", "released", "sizes_text", "sums_of", "sums_text", "whole", "whole_on", "with_axis", "without_axis"]
+__all__ = ["along", "axis_part", "dual", "in_use", "laid_results", "manual_axis_type", "not_reduced", "of_parts", "on_axis",
+           "on_devices", "part_of_type", "part_text", "released", "sizes_text", "sums_of", "sums_text", "whole", "whole_on",
+           "with_axis", "without_axis"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,22 +39,35 @@ class _Started:
         return self._token
 
 
-def way_to_run(loaded: Any, devices: Sequence[Any], calls_back: bool) -> Callable[..., Any]:
+def way_to_run(loaded: Any, devices: Sequence[Any], calls_back: bool, name: str = "", text: str = "") -> Callable[..., Any]:
     """`execute_sharded` of a compiled program; one that waits for the program before it, where both need all threads.
 
     Args:
         loaded: the program.
         devices: those that it runs on.
         calls_back: whether it calls Python, which may start others: these would wait for it, and it for them.
+        name, text: of the program, by which processes tell each other what they run.
     """
     if len(devices) == 1 or devices[0].platform != "cpu" or calls_back:
         return loaded.execute_sharded
-    return _paced(loaded.execute_sharded) if _COLLECTIVE.search(runtime.parse_hlo_text(loaded)) else loaded.execute_sharded
+    if not _COLLECTIVE.search(runtime.parse_hlo_text(loaded)):
+        return loaded.execute_sharded
+    return _paced(loaded.execute_sharded, f"`{name.removeprefix('jit_')}` ({zlib.crc32(text.encode()):08x})")
 
 
-def _paced(execute: Callable[..., Any]) -> Callable[..., Any]:
+_started: list[Any] = [0, ""]
+"""How many programs with collectives this process has started, and the last one."""
+
+
+def latest_program() -> str:
+    """The program with collectives that this process has started last, for a report; empty if there is none."""
+    return f"program {_started[0]} over several devices, {_started[1]}" if _started[0] else ""
+
+
+def _paced(execute: Callable[..., Any], label: str) -> Callable[..., Any]:
     def run(buffers: Sequence[Any], with_tokens: bool = False) -> _Started:
         with _lock:
+            _started[:] = _started[0] + 1, label
             if _previous:
                 with contextlib.suppress(runtime.RuntimeFailure):  # whoever reads the results of that program is told
                     _previous.pop().block_until_ready()
@@ -65,4 +79,4 @@ def _paced(execute: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-__all__ = ["way_to_run"]
+__all__ = ["latest_program", "way_to_run"]

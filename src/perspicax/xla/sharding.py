@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from perspicax.binding import runtime
+from perspicax.core.avals import MemorySpace
 from perspicax.diagnose.boundary import public_methods
 from perspicax.xla import client
 from perspicax.xla.array_errors import NotADeviceError
@@ -61,6 +62,11 @@ class _Common:
     def addressable_devices(self) -> set:
         """Those of the devices that belong to this process."""
         return {d for d in self.devices if d.process_index == d.client.process_index()}
+
+    @property
+    def memory(self) -> MemorySpace | None:
+        """The memory of the devices that types tell, `None` for that in which they compute."""
+        return MemorySpace.Host if self.chosen_kind == HOST_KIND else None
 
     has_addressable_devices = property(lambda self: bool(self.addressable_devices))
     is_fully_addressable = property(lambda self: len(self.addressable_devices) == len(self.devices))
@@ -113,6 +119,31 @@ def like_sharding(cls: type) -> type:
 def default_memory_kind(device: Any) -> str:
     """The memory in which a device computes."""
     return device.default_memory().kind
+
+
+def in_memory_of(placed: Any, aval: Any) -> Any:
+    """The same pieces on the same devices, in the memory that a type tells; what the compiler chose has one memory."""
+    kind = None if aval.memory is None else HOST_KIND
+    if placed.chosen_kind == kind or not hasattr(placed, "with_memory_kind"):
+        return placed
+    return placed.with_memory_kind(kind or default_memory_kind(placed.devices[0]))
+
+
+def in_memories(avals: Sequence[Any], asked: Sequence[Any] | None, found: Sequence[Any] | None) -> Sequence[Any] | None:
+    """The shardings of results, each in the memory that its type tells, but for those that the user asked for."""
+    if found is None:
+        return None
+    return tuple([s if s is None or (asked is not None and asked[i] is not None) else in_memory_of(s, a)
+                  for i, (s, a) in enumerate(zip(found, avals))])
+
+
+def in_computing_memory(placed: Any) -> Any:
+    """The same pieces on the same devices, in the memory in which these compute."""
+    return placed if placed.chosen_kind is None else placed.with_memory_kind(default_memory_kind(placed.devices[0]))
+
+
+HOST_KIND = "pinned_host"
+"""The memory of a device that is `MemorySpace.Host`."""
 
 
 def chosen_memory_kind(kind: str | None, devices: tuple[Any, ...]) -> str | None:
@@ -361,11 +392,12 @@ def mesh_words(mesh: Any) -> str:
 
 def drawn(placed: Any, shape: tuple[int, ...]) -> str:
     """How an array of this shape lies, for a report."""
+    memory = "" if placed.chosen_kind is None else f", in the memory {placed.chosen_kind!r}"
     if isinstance(placed, NamedSharding):
         rows = "\n".join(drawing(shape, placed._layout.parts, placed._layout.splits))
-        return f"as {placed.spec} over {mesh_words(placed.mesh)}:\n{rows}".rstrip("\n")
+        return f"as {placed.spec} over {mesh_words(placed.mesh)}{memory}:\n{rows}".rstrip("\n")
     if len(placed.devices) == 1:
-        return f"    on {placed.devices[0].platform}:{placed.devices[0].id}"
+        return f"    on {placed.devices[0].platform}:{placed.devices[0].id}{memory}"
     return f"    as {placed}"
 
 
@@ -500,7 +532,9 @@ class NamedSharding(runtime.BaseGSPMDSharding):
         if isinstance(other, NamedSharding) and self._layout is other._layout:
             return self.chosen_kind == other.chosen_kind
         if self.spec.unreduced or (isinstance(other, NamedSharding) and other.spec.unreduced):
-            return isinstance(other, NamedSharding) and self.mesh is other.mesh and self.spec == other.spec
+            return (isinstance(other, NamedSharding) and self.mesh is other.mesh and self.spec.unreduced == other.spec.unreduced
+                    and self._layout.splits_of(ndim) == other._layout.splits_of(ndim)
+                    and self._layout.hlo(ndim) == other._layout.hlo(ndim))
         if isinstance(self.mesh, AbstractMesh):
             return (isinstance(other, NamedSharding) and self.mesh.shape_tuple == other.mesh.shape_tuple
                     and self._layout.hlo(ndim) == other._layout.hlo(ndim))

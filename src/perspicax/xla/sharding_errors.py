@@ -13,8 +13,8 @@ class MeshError(PerspicaxError, ValueError, TypeError, IndexError):  # JAX raise
     """Devices, axis names and axis types that make no mesh, or a mesh that lacks what is asked of it.
 
     Attributes:
-        kind: "rank", "names", "types", "type", "device", "count", "zero", "abstract", "local", "pickled", "with", "inside",
-            "inside get" or "mesh".
+        kind: "rank", "names", "types", "type", "device", "count", "zero", "abstract", "no devices", "local", "pickled", "with",
+            "inside", "inside get" or "mesh".
         shape: of the array of devices.
         names: of the axes.
         got: what was given, as it shows.
@@ -61,6 +61,12 @@ class MeshError(PerspicaxError, ValueError, TypeError, IndexError):  # JAX raise
                 return Report(says=f"The devices of a mesh were asked for that has none: {_mesh_text(self)}.",
                               why="an abstract mesh has axes alone",
                               fixes=(Fix("take the mesh with devices", code="jax.sharding.get_mesh()"),))
+            case "no devices":
+                return Report(says=f"A function under `shard_map` was to run over an abstract mesh: {_mesh_text(self)}.",
+                              why="an abstract mesh has axes alone; its devices are those on which an argument lies, or of the "
+                                  "mesh that is set",
+                              fixes=(Fix("put an argument there", code="x = jax.device_put(x, NamedSharding(mesh, spec))"),
+                                     Fix("set the mesh that has them", code="with jax.set_mesh(mesh): ...")))
             case "local":
                 return Report(says=f"The devices of this process are no block of the mesh {_mesh_text(self)}.",
                               why="`local_mesh` is the part of a mesh that belongs to one process, a mesh itself")
@@ -94,7 +100,8 @@ class SpecError(PerspicaxError, ValueError, TypeError, AttributeError, NotImplem
     """A `PartitionSpec` that contradicts itself, or something else in its place.
 
     Attributes:
-        kind: "set", "none", "both", "nested", "spec", "open", "unmade" or "placed sum".
+        kind: "set", "none", "both", "nested", "spec", "open", "unmade" or "placed sum"; of a `ManualAxisType` "manual set",
+            "manual" (an axis stands in two places) or "manual type" (something else is in its place).
         what: the parameter, or the part of it.
         got: what was given, as it shows.
         where: for "both", the other place in which the axes stand.
@@ -121,6 +128,17 @@ class SpecError(PerspicaxError, ValueError, TypeError, AttributeError, NotImplem
                 return Report(says=f"The entry {self.what} of a PartitionSpec holds a tuple, {self.got}.",
                               why="an entry is the name of a mesh axis, or a tuple of names that split one axis of the array "
                                   "together", fixes=(Fix("write the names in one tuple", code="P(('x', 'y'))"),))
+            case "manual set":
+                return Report(says=f"`{self.what}` of a ManualAxisType is {self.got}, which is no set.",
+                              why="it is a set of names of mesh axes",
+                              fixes=(Fix(code=f"ManualAxisType({self.what}={{'x'}})"),))
+            case "manual type":
+                return Report(says=f"`{self.what}` was given manual_axis_type={self.got}.",
+                              why="it is a `jax.sharding.ManualAxisType`",
+                              fixes=(Fix(code="manual_axis_type=jax.sharding.ManualAxisType(varying={'x'})"),))
+            case "manual":
+                return Report(says=f"A ManualAxisType has {self.got} in `{self.what}` and in {self.where}.",
+                              why="along an axis of a mesh a value is of one kind")
             case "unmade":
                 return Report(says=f"The values were asked for of an array that lies as {self.what}: a sum over devices that "
                                    "has not been made yet.",
@@ -142,12 +160,13 @@ class MeshAxisError(PerspicaxError, ValueError):
     """A specification names an axis that the mesh does not have, or one twice, or one of a type that excludes it.
 
     Attributes:
-        kind: "unknown", "twice", "unreduced", "manual" (within `shard_map` over it) or "type".
+        kind: "unknown", "twice", "unreduced", "manual" (within `shard_map` over it), "spmd" (`vmap` was to split by it what
+            `shard_map` splits by it already) or "type".
         spec: the specification, as it shows.
         axis: the name.
         mesh: the mesh, as it shows.
         axes: its names.
-        function: what was called, for "type".
+        function: what was called, for "type" and "manual"; for "spmd", the parameter of `shard_map`.
         wanted: the types of axes that it takes, for "type".
     """
 
@@ -188,6 +207,12 @@ class MeshAxisError(PerspicaxError, ValueError):
                               why="within `shard_map` a value is one device's part: it cannot be split again by the axis that "
                                   "made the parts",
                               fixes=(Fix("say before or after the call how the whole lies, by `in_specs` and `out_specs`"),))
+            case "spmd":
+                return Report(says=f"`vmap` was given spmd_axis_name={self.axis!r}, by which `shard_map` within splits its "
+                                   f"{'arguments' if self.function == 'in_specs' else 'results'} already.",
+                              why=f"`{self.function}` has {self.spec}; the batch and another axis of an array cannot be split "
+                                  f"by the same axis of {self.mesh}",
+                              fixes=(Fix("name another axis of the mesh, or none", code="jax.vmap(f)(x)"),))
         other = "jax.reshard" if self.function == "with_sharding_constraint" else "jax.lax.with_sharding_constraint"
         return Report(says=f"`{self.function}` was given {self.spec}; {self.axis!r} is not of the type {self.wanted}.",
                       why=f"the mesh is {self.mesh}. Axes of the type Auto are left to the compiler, which "

@@ -149,7 +149,11 @@ def native_call(b: Any, function: str, routine: str, config: str, operands: Sequ
                             why="kernels exist for float32, float64, complex64 and complex128",
                             use="{a}.astype(jnp.float32)", position=b.place)
     layouts = [layout(v.aval if hasattr(v, "aval") else v, rank) for v, rank in zip([*operands, *outs], ranks)]
-    places = dict(operand_layouts=layouts[:len(operands)], result_layouts=layouts[len(operands):], aliases=aliases)
+    places: dict[str, Any] = dict(operand_layouts=layouts[:len(operands)], result_layouts=layouts[len(operands):],
+                                  aliases=aliases)
+    if b.module.num_partitions > 1:
+        places["discardable"] = _spread_over_devices([getattr(v, "aval", v).shape for v in (*operands, *outs)], len(operands),
+                                                     ranks)
     if platform == "cpu":
         name = COMPLEX_NAMES.get(routine, routine) if letter in "cz" else routine
         target = name if name.endswith("_ffi") else f"lapack_{letter}{name}_ffi"
@@ -159,6 +163,30 @@ def native_call(b: Any, function: str, routine: str, config: str, operands: Sequ
     raise NoKernelError(function=function, platform=platform, missing="no kernel", position=b.place,
                         why="this decomposition runs on the CPU"
                             + (" and on GPUs" if gpu is not None else "; move the matrix there, or use jax.pure_callback"))
+
+
+def _spread_over_devices(shapes: Sequence[tuple[int, ...]], operands: int, ranks: Sequence[int]) -> str:
+    """Attributes by which the partitioner splits a stack: each device calls the kernel for its own matrices.
+
+    The leading axes of all operands and results are one factor each in Shardy's rule; all other axes are by themselves.
+    """
+    stack = len(shapes[0]) - ranks[0]
+    if not stack or any(len(s) - r != stack for s, r in zip(shapes, ranks)):
+        return ""
+    sizes = list(shapes[0][:stack])
+    mappings = []
+    for shape in shapes:
+        own = range(len(sizes), len(sizes) + len(shape) - stack)
+        sizes += shape[stack:]
+        mappings.append(f"[{', '.join([_factor(i) for i in (*range(stack), *own)])}]")
+    numbers = ", ".join([f"{_factor(i)}={n}" for i, n in enumerate(sizes)])
+    return (f'mhlo.frontend_attributes = {{num_batch_dims = "{stack}"}}, sdy.sharding_rule = #sdy.op_sharding_rule<('
+            f"{', '.join(mappings[:operands])})->({', '.join(mappings[operands:])}) {{{numbers}}}, custom>")
+
+
+def _factor(index: int) -> str:
+    """The name of a factor in Shardy's notation: i, j, …, z, z_1, z_2, …"""
+    return "ijklmnopqrstuvwxyz"[index] if index < 18 else f"z_{index - 17}"
 
 
 def layout(aval: Any, rank: int) -> list[int]:
