@@ -162,11 +162,11 @@ def test_a_loop_with_the_same_functions_is_staged_and_compiled_once() -> None:
         return x
 
     first = run()
-    traced, compiled = len(staged), compilation.compiled["count"] + compilation.compiled["loaded"]
+    traced, compiled = len(staged), compilation.programs()
     for _ in range(3):
         close(run(), first)
     assert len(staged) == traced
-    assert compilation.compiled["count"] + compilation.compiled["loaded"] == compiled
+    assert compilation.programs() == compiled
 
 
 def test_clear_caches_forgets_what_was_staged() -> None:
@@ -444,10 +444,10 @@ def test_an_eager_loop_is_compiled_once_for_all_lengths() -> None:
 
     x = jnp.float32(1)
     assert float(lax.fori_loop(0, 3, body, x)) == expected(3)
-    compiled = compilation.compiled["count"] + compilation.compiled["loaded"]
+    compiled = compilation.programs()
     lengths = (5, 0, 1, 12)
     assert [float(lax.fori_loop(0, n, body, x)) for n in lengths] == [expected(n) for n in lengths]
-    assert compilation.compiled["count"] + compilation.compiled["loaded"] == compiled
+    assert compilation.programs() == compiled
     assert "scan" in str(px.make_jaxpr(lambda v: lax.fori_loop(0, 3, body, v))(x))
 
 

@@ -27,7 +27,6 @@ from perspicax.transform.grad import grad
 from perspicax.transform.jit import JitFunction
 from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.vmap import vmap
-from perspicax.xla import compile as compilation
 
 K = random.key(42)
 
@@ -116,21 +115,6 @@ def test_sampling_gives_the_same_bits_by_every_way(name, calls):
         calls(often)
         for shape in ((), (3,), (5, 7), (n,)):
             same_bits(f(K, shape), whole[:math.prod(shape)].reshape(shape))
-
-
-def test_no_kernel_for_each_shape(calls):
-    """The reason for all this: many shapes, few compilations."""
-    calls(0)
-    for shape in ((3,), (4, 5), (70, 3)):
-        random.normal(K, shape)
-    before = compilation.compiled["count"] + compilation.compiled["loaded"]
-    for n in range(20, 40):
-        random.normal(K, (n, 3))
-        random.uniform(K, (n, 2))
-        random.bits(K, (n,))
-        random.permutation(K, n)
-        random.randint(K, (n,), 0, n)
-    assert compilation.compiled["count"] + compilation.compiled["loaded"] == before
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])

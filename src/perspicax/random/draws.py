@@ -31,7 +31,8 @@ from perspicax.xla.dispatch import as_array, checking
 from perspicax.xla.kept import KeptArrays
 
 PRICE = 0.03  # seconds of the processor spent on steps; a program for one shape takes 0.05 to 0.15 to compile
-LOOPS = 0.3  # the same for a program with loops, which takes 0.5 to 2 seconds
+LOOPS = 10.  # the price of a program with loops, in multiples of `PRICE`: it takes 0.5 to 2 seconds
+SHARE = 0.5  # of the price, the most that one call counts for: in its time may fall a collection of garbage
 MAX_KINDS = 1024
 FACTS = frozenset({type(None), bool, int, float, str})  # classes of arguments that are what they are for ever
 INT32 = range(-(1 << 31), 1 << 31)
@@ -44,13 +45,13 @@ _disabled, _words_told = option_named("jax_disable_jit"), option_named("jax_lega
 Run = Callable[[Sequence[ArrayImpl]], ArrayImpl]
 
 
-def drawn(numbers: str = "", arrays: str = "", price: float = PRICE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def drawn(numbers: str = "", arrays: str = "", price: float = 1.) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a sampler, whose first argument is a key.
 
     Args:
         numbers: the names of parameters that are numbers or arrays, and never decide shapes: operands of the program.
         arrays: of those that are operands where they are arrays, and static where they are numbers.
-        price: seconds that are spent on steps before the program is compiled.
+        price: what is spent on steps before the program is compiled, in multiples of `PRICE`.
     """
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         code = getattr(function, "__wrapped__", function).__code__
@@ -87,13 +88,14 @@ def drawn(numbers: str = "", arrays: str = "", price: float = PRICE) -> Callable
             found = kinds.get(known, 0.)
             if type(found) is not float:
                 return function(key, *args, **kwargs) if found is STEPS else found(given)
-            started, before = time.process_time(), compilation.compiled["count"]
+            started, before = time.process_time(), compilation.programs()
             made = function(key, *args, **kwargs)
-            found += time.process_time() - started
-            if compilation.compiled["count"] == before:  # else the time was that of what is shared
+            if compilation.programs() == before:  # else the time was that of what is shared
+                cost = price * PRICE
+                found += min(time.process_time() - started, cost * SHARE)
                 if len(kinds) >= MAX_KINDS:
                     kinds.clear()
-                kinds[known] = found if found < price else _whole(function, names, operands, key, args, kwargs, made)
+                kinds[known] = found if found < cost else _whole(function, names, operands, key, args, kwargs, made)
             return made
 
         return draw

@@ -132,9 +132,9 @@ class Rental:
     @contextlib.contextmanager
     def time(self) -> Iterator[None]:
         """A `with` block whose time is spent, unless a program is compiled in it: that is paid once."""
-        started, before = time.process_time(), compilation.compiled["count"]
+        started, before = time.process_time(), compilation.programs()
         yield
-        if compilation.compiled["count"] == before:
+        if compilation.programs() == before:
             self.spent += time.process_time() - started
 
 

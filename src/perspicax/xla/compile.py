@@ -43,6 +43,13 @@ from perspicax.xla.pacing import way_to_run
 logger = logging.getLogger("jax")
 compiled = {"count": 0, "loaded": 0}  # how many programs this process compiled, and how many came from the disk
 
+
+def programs() -> int:
+    """How many programs this process has, compiled or from the disk."""
+    return compiled["count"] + compiled["loaded"]
+
+
+
 # A third of the time, for some kernels the same bits. What is compiled in parts at once takes a fifth more.
 FAST_COMPILE = (("xla_cpu_use_fusion_emitters", False), ("xla_cpu_parallel_codegen_split_count", 1))
 
