@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 import perspicax as px
+from perspicax.api import array_files
 from perspicax.api.array_file_errors import ArrayFileError
 from perspicax.diagnose.optional import MissingPackageError
-from perspicax.experimental.array_serialization import serialization
+from perspicax.experimental.array_serialization import pytree_serialization, serialization
 from perspicax.xla.errors import DeletedArrayError
 
 X = np.arange(6, dtype=np.int32).reshape(2, 3)
@@ -122,6 +124,23 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ArrayFileError, match="ZSTD") as torn:
         serialization.run_deserialization([place()], here)
     assert torn.value.path == str(tmp_path / "x")
+
+
+def test_an_address_that_cannot_be_reached_is_told_soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = array_files.new_context().spec.to_json()
+    for kind in ("gcs", "s3", "http"):  # in all about 40 s, and not tensorstore's quarter of an hour
+        pauses = said[f"{kind}_request_retries"]
+        assert pauses["max_retries"] == 8 and pauses["max_delay"] == "8s"
+    monkeypatch.setattr(array_files, "RETRIES", {"max_retries": 2, "initial_delay": "1ms", "max_delay": "2ms"})
+    monkeypatch.setattr(array_files, "_contexts", [])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nothing listens here
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/x/"
+        with pytest.raises(ArrayFileError, match="is asked again, after pauses") as array:
+            serialization.run_deserialization([place()], [{"driver": "zarr", "kvstore": address}])
+        with pytest.raises(ArrayFileError, match="which cannot be reached") as folder:
+            pytree_serialization.load(address, place())
+    assert array.value.unreachable and folder.value.unreachable
 
 
 def test_the_package_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

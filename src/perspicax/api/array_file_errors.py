@@ -6,6 +6,10 @@ from perspicax.diagnose.report import Fix, Report
 
 __all__ = ["ArrayFileError", "CommitError", "NoSavedTreeError", "SaveFolderError"]
 
+_WAITED = ("a storage that does not answer is asked again, after pauses that grow, for about 40 s; tensorstore tells above "
+           "what became of the last attempt")
+_REACH = Fix("look whether the address is spelt right, and whether this machine reaches it")
+
 
 class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
     """An array cannot be written to disk, or read from it, as asked.
@@ -24,6 +28,11 @@ class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
     path: str
     detail: str = ""
     leaves: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether a storage did not answer, though it was asked again and again."""
+        return "retry attempts failed" in self.detail
 
     @property
     def report(self) -> Report:
@@ -71,11 +80,15 @@ class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                                   "`s3://bucket/path`, `memory://path`, or a path of the file system")
             case "folder read" | "folder write":
                 doing = "loaded from" if self.kind == "folder read" else "saved to"
+                if self.unreachable:
+                    return Report(says=f"A tree cannot be {doing} {self.path!r}, which cannot be reached: "
+                                       f"{self.detail.rstrip('.')}.", why=_WAITED, fixes=(_REACH,))
                 return Report(says=f"A tree cannot be {doing} {self.path!r}: {self.detail.rstrip('.')}.",
                               why="tensorstore cannot read or write there; it looks for credentials where the storage's own "
                                   "tools do")
         doing = "read" if self.kind == "read" else "written"
-        return Report(says=f"The array at {self.path!r} cannot be {doing}: {self.detail}.")
+        return Report(says=f"The array at {self.path!r} cannot be {doing}: {self.detail.rstrip('.')}.",
+                      why=_WAITED if self.unreachable else "", fixes=(_REACH,) if self.unreachable else ())
 
 
 class CommitError(PerspicaxError, RuntimeError):

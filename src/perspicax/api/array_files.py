@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 LARGEST_CHUNK = 2**31  # bytes of a file; a shard of more is written in several
+REMOTE = ("gcs", "s3", "http")
+RETRIES = {"max_retries": 8, "initial_delay": "500ms", "max_delay": "8s"}
+"""Tries for about 40 s. tensorstore's own 32 are a quarter of an hour, in which a program that cannot reach an address looks
+like one that hangs. A specification of the user's may have a `context` of its own, which says otherwise."""
 
 
 def tensorstore() -> Any:
@@ -47,7 +51,8 @@ def tensorstore_context() -> Any:
 
 def new_context() -> Any:
     """Limits of one's own, and nothing that is remembered of files which have been replaced since."""
-    return tensorstore().Context({"file_io_concurrency": {"limit": 128}})
+    retries = {f"{kind}_request_retries": RETRIES for kind in REMOTE}
+    return tensorstore().Context({"file_io_concurrency": {"limit": 128}, **retries})
 
 
 _BUCKET = re.compile(r"(gs|s3)://([^/]+)/(.*)")
