@@ -33,6 +33,8 @@ def struct(*shape, dtype=F32):
 def scaled(x, factor, *, shift):
     return {"y": jnp.sin(x) * factor + shift, "n": x.shape[0]}
 
+HOST = px.memory.Space.Host
+
 
 @pytest.fixture(scope="module")
 def plain():
@@ -42,6 +44,19 @@ def plain():
 @pytest.fixture(scope="module")
 def symbolic():
     return export.export(px.jit(lambda x: jnp.mean(jnp.tanh(x) * x.shape[0], axis=0)))(struct(B, 3))
+
+
+def test_types_keep_their_memories_in_calls_and_in_bytes():
+    kept = export.export(px.jit(lambda a: (a * 2, px.device_put(a, px.memory.Space.Device))))(px.device_put(X, HOST))
+    for it in (kept, export.deserialize(kept.serialize(vjp_order=1))):
+        assert [a.str_short() for a in (*it.in_avals, *it.out_avals)] == ["float32<host>[4,3]"] * 2 + ["float32[4,3]"]
+        for call in (it.call, px.jit(it.call)):
+            doubled, same = call(px.device_put(X, HOST))
+            assert px.typeof(doubled) == it.out_avals[0] and doubled.sharding.memory_kind == "pinned_host"
+            assert px.typeof(same) == it.out_avals[1]
+            np.testing.assert_array_equal(doubled, X * 2)
+        slope = px.grad(lambda a: it.call(a)[1].sum())(px.device_put(X, HOST))
+        assert px.typeof(slope) == it.in_avals[0] and (slope == 1).all()
 
 
 class TestExported:

@@ -138,7 +138,7 @@ def _differentiable(exported: Exported, avals: tuple) -> Any:
     if found is None:
         values = _values_of(exported, avals)
         meshes = {a.explicit.mesh for a in avals if a.explicit is not None}  # types tell how results lie
-        out_avals = [ShapedArray(tuple([substitute(n, values) for n in a.shape]), a.dtype, a.weak_type,
+        out_avals = [ShapedArray(tuple([substitute(n, values) for n in a.shape]), a.dtype, a.weak_type, memory_space=a.memory,
                                  sharding=part_of_type(s, a.ndim) if s is not None and s.mesh in meshes else None)
                      for a, s in zip(exported.out_avals, exported._out_named_shardings)]
         found = made[avals] = _make(exported, avals, tuple(out_avals))

@@ -21,7 +21,7 @@ from perspicax.api.export_errors import ExportError, ExportFormatError
 from perspicax.api.export_shardings import read_shardings, said_shardings
 from perspicax.api.export_trees import decode_tree, encode_tree
 from perspicax.core import dtypes
-from perspicax.core.avals import ShapedArray
+from perspicax.core.avals import MemorySpace, ShapedArray
 from perspicax.core.symbolic import is_symbolic_dim
 from perspicax.core.symbolic_errors import SymbolicShapeError
 from perspicax.core.symbolic_parse import parse_expression
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT_VERSION", "MAGIC", "read", "write"]
 
 MAGIC = b"PXEXPORT"
-FORMAT_VERSION = 2
-"""The newest version that is read. Functions of one device are written in version 1, which tells no shardings."""
+FORMAT_VERSION = 3
+"""The newest version that is read. A function is written in the oldest that tells all of it: version 1 tells no shardings, and
+version 2 no memories."""
 _HEAD = struct.Struct("<8sHQ32s")
 
 
@@ -51,7 +52,7 @@ def write(exported: Exported, vjp_order: int) -> bytes:
     """
     if type(vjp_order) is not int or vjp_order < 0:
         raise ExportError(says=f"`serialize` was given vjp_order={vjp_order!r}.", why="it is an integer from 0 up")
-    parts = []
+    parts, memories = [], False
     current: Exported = exported
     for order in range(vjp_order + 1):
         if order:
@@ -61,11 +62,12 @@ def write(exported: Exported, vjp_order: int) -> bytes:
                     says=f"`{exported.fun_name}` has gradients up to order {order - 1}, and {vjp_order} orders were asked for.",
                     why="it was itself read from bytes that hold no more")
             current = gradient
+        memories |= any(a.memory is not None for a in (*current.in_avals, *current.out_avals))
         said = json.dumps(_fields(current), separators=(",", ":")).encode()
         program = current.mlir_module_serialized
         parts += [struct.pack("<I", len(said)), said, struct.pack("<Q", len(program)), program]
     body = b"".join(parts)
-    version = 1 if exported.nr_devices == 1 else 2
+    version = 3 if memories else 1 if exported.nr_devices == 1 else 2
     return _HEAD.pack(MAGIC, version, len(body), _checksum(version, body)) + body
 
 
@@ -89,7 +91,8 @@ def _fields(e: Exported) -> dict[str, Any]:
 
 
 def _aval_said(aval: Any) -> list[Any]:
-    return [[str(n) if is_symbolic_dim(n) else n for n in aval.shape], dtypes.name_of(aval.dtype), aval.weak_type]
+    return [[str(n) if is_symbolic_dim(n) else n for n in aval.shape], dtypes.name_of(aval.dtype), aval.weak_type,
+            *([] if aval.memory is None else [aval.memory.name])]
 
 
 # -- reading
@@ -164,7 +167,7 @@ def _read_fields(said: Mapping[str, Any], convention: tuple[int, int]) -> dict[s
             says=f"This function has version {said['convention']} of the calling convention; {oldest} to {newest} can be "
                  "called.",
             why="the program takes its arguments in a way that is not known here")
-    shapes = [shape for shape, _, _ in (*said["in_avals"], *said["out_avals"])]
+    shapes = [shape for shape, *_ in (*said["in_avals"], *said["out_avals"])]
     symbolic = any(type(n) is str for shape in shapes for n in shape)
     scope = SymbolicScope(said["constraints"]) if symbolic else None
     return {
@@ -180,12 +183,12 @@ def _read_fields(said: Mapping[str, Any], convention: tuple[int, int]) -> dict[s
 
 
 def _aval(said: Any, scope: SymbolicScope | None) -> ShapedArray:
-    shape, dtype, weak = said
+    shape, dtype, weak, *memory = said
     try:
         sizes = tuple([parse_expression(n, scope) if type(n) is str and scope is not None else n for n in shape])
     except SymbolicShapeError as error:
         raise ExportFormatError(says="A size in a serialized function cannot be read.", why=str(error.why)) from None
-    return ShapedArray(sizes, _dtype(dtype), bool(weak))
+    return ShapedArray(sizes, _dtype(dtype), bool(weak), memory_space=MemorySpace[memory[0]] if memory else None)
 
 
 def _dtype(name: str) -> Any:
