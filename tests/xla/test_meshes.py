@@ -11,6 +11,7 @@ import numpy as np
 X = importlib.import_module(sys.argv[1])
 warnings.simplefilter("ignore")
 jnp, lax = X.numpy, X.lax
+layout = importlib.import_module(sys.argv[1] + ".experimental.layout")
 pjit = importlib.import_module(sys.argv[1] + ".experimental.pjit").pjit
 S = X.sharding
 P, NS, Mesh, AbstractMesh, AxisType = S.PartitionSpec, S.NamedSharding, S.Mesh, S.AbstractMesh, S.AxisType
@@ -288,6 +289,17 @@ CASES = {
     "two devices at once": lambda: X.jit(lambda a: a, in_shardings=S.SingleDeviceSharding(devices[0]),
                                          out_shardings=S.SingleDeviceSharding(devices[1]))(A),
     "memory of a result": lambda: repr(X.jit(lambda a: a + 1, out_shardings=on("x"))(A).sharding.memory_kind),
+    "formats": lambda: [(lambda x: [repr(x.format), spec(x), np.asarray(x).tolist()])(
+        f(layout.Format(layout.Layout([0, 1]), on("x")))) for f in (
+            lambda rows: X.device_put(A, rows), lambda rows: X.jit(lambda a: a + 1, in_shardings=rows)(A),
+            lambda rows: X.jit(lambda a: a + 1, in_shardings=(rows,), out_shardings=rows)(A),
+            lambda rows: X.jit(lambda a: lax.with_sharding_constraint(a, rows))(A),
+            lambda rows: X.jit(lambda a: a + 1, in_shardings=layout.Format(layout.Layout.AUTO, on("x")),
+                               out_shardings=layout.Format(layout.Layout.AUTO))(A))],
+    "format without a sharding": lambda: layout.Format(layout.Layout((0, 1))),
+    "format of other axes": lambda: X.device_put(A, layout.Format(layout.Layout((0,)), on("x"))),
+    "format left open": lambda: X.device_put(A, layout.Format(layout.Layout.AUTO, on("x"))),
+    "layout for a format": lambda: X.jit(lambda a: a, in_shardings=layout.Layout((0, 1)))(A),
     "shards": lambda: (lambda x: [repr(x.addressable_shards[1]), x.is_fully_replicated, x.is_fully_addressable,
         x.addressable_data(3).shape,
                                   repr(x.device), len(x.devices()), len(x.global_shards)])(put("x")),
@@ -299,12 +311,23 @@ if sys.argv[1] == "perspicax":  # JAX refuses it
             X.debug.callback(lambda v: lines.append([float(v)]), a[0, i], ordered=True)
         return a
     from perspicax.xla.errors import JaxRuntimeError
+    def refused(f):
+        try:
+            f()
+        except ValueError as error:
+            return [type(error).__name__, error.kind, error.function, error.name]
     def twice(f, *args):
         try:
             f(*args)
         except JaxRuntimeError as error:
             return error.twice[:2]
     x = put("x")
+    columns = layout.Format(layout.Layout((1, 0)), on("x"))
+    CASES["by columns"] = lambda: [refused(f) for f in (
+        lambda: X.device_put({"w": A}, columns), lambda: X.jit(lambda a: a, in_shardings=columns)(A),
+        lambda: X.jit(lambda a: a, out_shardings=columns)(A), lambda: X.jit(lambda a: X.device_put(a, columns))(A),
+        lambda: lax.with_sharding_constraint(A, columns),
+        lambda: X.device_put(A, layout.Format(layout.Layout((1, 1)), on("x"))))]
     CASES["donated twice"] = lambda: [  # real JAX ends here
         twice(X.jit(lambda a, b: a + b, donate_argnums=0), x, x), twice(X.jit(lambda p: p["u"] + p["w"], donate_argnums=0),
                                                                       {"u": x, "w": x}),
@@ -326,3 +349,10 @@ def test_an_array_given_twice_is_not_donated():
 
 def test_ordered_callbacks_run_on_the_first_of_several_devices():
     assert results(PROGRAM, "perspicax", 8)["ordered callback"] == [[0.0], [1.0]]
+
+
+def test_another_order_in_memory_than_that_of_rows_is_refused():
+    kinds = [["device_put", "x['w']"], ["jit", "in_shardings"], ["jit", "out_shardings"], ["device_put", "x"],
+             ["with_sharding_constraint", "shardings"]]
+    assert results(PROGRAM, "perspicax", 8)["by columns"] == [
+        *[["LayoutError", "order", *where] for where in kinds], ["LayoutError", "axes", "device_put", "x"]]

@@ -26,7 +26,7 @@ from perspicax.xla import client, compile
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.kept import without_kept
-from perspicax.xla.layouts import Format
+from perspicax.xla.layouts import AutoLayout, Format, Layout, sharding_of
 from perspicax.xla.sharding import in_current_mesh
 from perspicax.xla.sharding_errors import ShardingFitError
 
@@ -44,9 +44,9 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
 
     Args:
         x: a pytree of arrays and numbers.
-        device: a device, a sharding, a `PartitionSpec` in terms of the current mesh, a `jax.memory.Space`, a `Format` (of which
-            the sharding counts), or a pytree prefix of `x` of these; `None` leaves an array where it is, and puts numbers and
-            NumPy arrays onto the default device.
+        device: a device, a sharding, a `PartitionSpec` in terms of the current mesh, a `jax.memory.Space`, a `Format` (whose
+            order of axes is that of rows), or a pytree prefix of `x` of these; `None` leaves an array where it is, and puts
+            numbers and NumPy arrays onto the default device.
         src: where `x` is, for values that are being traced: gradients go back there.
         donate: whether `x` is not used afterwards (a bool, or a prefix of bools).
         may_alias: whether the result may share memory with `x`; `False` makes a copy (a bool, or a prefix of bools).
@@ -60,6 +60,7 @@ def device_put(x: Any, device: Any = None, *, src: Any = None, donate: Any = Fal
         MeshAxisError: within `shard_map`, a sharding names an axis that is mapped over.
         ShardingFitError: an axis cannot be split as the sharding says.
         MeshContextError: a `PartitionSpec` was given, and no mesh is set.
+        LayoutError: a `Format` asks for another order in memory than that of rows, or leaves it to a compiler.
         ProcessesDifferError: an array over the devices of several processes shall be made of values that differ in them.
     """
     flat, structure = tree.tree_flatten(x)
@@ -99,12 +100,12 @@ def _committed(x: Any) -> Any:
 
 def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
     """One entry of an option for each leaf of `x`."""
-    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding, MemorySpace, Format)):
+    if given is None or isinstance(given, (bool, runtime.Device, shardings.Sharding, MemorySpace, Format, Layout)):
         return [given] * structure.num_leaves
     if isinstance(given, (str, shardings.PartitionSpec)):
         return [given] * structure.num_leaves
     try:
-        return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None or isinstance(leaf, Format)))
+        return list(broadcast_prefix(given, x, is_leaf=lambda leaf: leaf is None))
     except PrefixMismatchError as error:
         from perspicax.core.tree_mismatch import sentence  # only a report needs it
 
@@ -112,8 +113,8 @@ def _prefix(given: Any, x: Any, structure: Any, option: str) -> list[Any]:
 
 
 def _place(given: Any, x: Any, index: int) -> Any:
-    if isinstance(given, Format):
-        given = given.sharding  # arrays lie row by row, whatever order is asked for
+    if isinstance(given, (Format, Layout, AutoLayout)):
+        given = sharding_of(given, "device_put", _path(x, index), np.ndim(tree.tree_leaves(x)[index]))
     if given is None or isinstance(given, shardings.Sharding):
         return given
     if isinstance(given, shardings.PartitionSpec):

@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from perspicax.core.array import Array
 from perspicax.core.primitive import Primitive
 from perspicax.core.trace import Linear, Zero
@@ -23,6 +25,7 @@ from perspicax.xla.array import ArrayImpl, type_there
 from perspicax.xla.array_errors import NotADeviceError
 from perspicax.xla.dispatch import as_array, kernel_jaxpr
 from perspicax.xla.explicit import sums_of
+from perspicax.xla.layouts import sharding_of
 from perspicax.xla.mesh import AbstractMesh, AxisType, current_mesh, empty_mesh, get_abstract_mesh
 from perspicax.xla.partition import UNCONSTRAINED, names_in
 from perspicax.xla.sharding import NamedSharding, PartitionSpec, Sharding, in_current_mesh
@@ -228,7 +231,8 @@ def _each(x: Any, given: Any, function: str, option: str) -> tuple[list, Sequenc
     else:
         places = broadcast_prefix(given, x, is_leaf=lambda s: s is None)
     found = []
-    for place in places:
+    for leaf, asked in zip(leaves, places):
+        place = sharding_of(asked, function, option, np.ndim(leaf))
         if isinstance(place, PartitionSpec):
             mesh = mesh_in_scope() if function == "with_sharding_constraint" and current_mesh.value is None else None
             place = NamedSharding(mesh, place) if mesh is not None else \

@@ -13,7 +13,7 @@ from perspicax.transform.errors import StaticArgumentError
 from perspicax.transform.jit_primitive import shardings_asked_for
 from perspicax.transform.stage import function_name
 from perspicax.xla import sharding as shardings
-from perspicax.xla.layouts import Format
+from perspicax.xla.layouts import AutoLayout, Format, Layout, sharding_of
 from perspicax.xla.mesh import current_abstract_mesh, current_mesh, entered_mesh
 
 
@@ -134,7 +134,7 @@ class JitOptions:
                 found.append(None)
                 continue
             if structure is in_tree:
-                per_arg = given if isinstance(given, (tuple, list)) and not isinstance(given, Format) else None
+                per_arg = given if isinstance(given, (tuple, list)) else None
                 whole = (tuple(per_arg), {}) if per_arg is not None else given
                 args, kwargs = structure.unflatten([0] * structure.num_leaves)
                 full = (args, kwargs)
@@ -142,7 +142,7 @@ class JitOptions:
                     whole = (tuple(per_arg), dict.fromkeys(kwargs))
             else:
                 whole, full = given, structure.unflatten([0] * structure.num_leaves)
-            flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None or isinstance(x, Format))
+            flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None)
             found.append(tuple([_sharding(s, option, self.entered) for s in flat]))
         if len(self._flat_shardings) >= MAX_STRUCTURES:
             self._flat_shardings.clear()
@@ -161,10 +161,11 @@ def _sharding(given: Any, option: str, entered: bool) -> Any:
 
     Raises:
         MeshContextError: a `PartitionSpec` was given, and no mesh is set.
+        LayoutError: a `Format` asks for another order in memory than that of rows.
         NotADeviceError: something else was given.
     """
-    if isinstance(given, Format):
-        given = given.sharding  # arrays lie row by row, whatever order is asked for
+    if isinstance(given, (Format, Layout, AutoLayout)):
+        given = sharding_of(given, "jit", option)
     if given is None or isinstance(given, shardings.Sharding):
         return given
     if isinstance(given, shardings.PartitionSpec):

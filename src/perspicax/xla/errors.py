@@ -183,6 +183,60 @@ class IncompatibleDevicesError(PerspicaxError, ValueError):
                       fixes=(Fix("put them on the same devices first", code="y = jax.device_put(y, x.sharding)"),))
 
 
+class LayoutError(PerspicaxError, ValueError):
+    """An array was to lie in memory otherwise than row by row, or a `Format` or `Layout` stands where it says nothing.
+
+    Attributes:
+        kind: "order" (the axes in another order), "tiles", "axes" (these are not all axes, each once), "rank" (another number
+            of axes than the array), "open" (the compiler was to choose, where none runs), "place" (a format has an order, and
+            no sharding), "format" (a layout stands for a format).
+        function: what was called.
+        name: the value, or the option, that the format was given for.
+        got: what was given.
+        rank: of "rank", the number of axes of the array.
+    """
+
+    kind: str
+    function: str
+    name: str = ""
+    got: str = ""
+    rank: int = 0
+
+    @property
+    def report(self) -> Report:
+        given = f"`{self.function}` was given a `Format` for `{self.name}`"
+        plain = Fix("leave the order out", code=f"{self.name}=format.sharding" if self.function == "jit" else
+                    f"jax.{'lax.' if self.function != 'device_put' else ''}{self.function}(x, format.sharding)")
+        match self.kind:
+            case "place":
+                return Report(says=f"`Format` was given {self.got} without a sharding.", primary=self.position,
+                              why="an order in memory is one on certain devices; `Layout.AUTO` and `None` need none",
+                              fixes=(Fix("say on which", code="Format(layout, jax.typeof(x).sharding)"),
+                                     Fix(code="Format(layout, jax.sharding.SingleDeviceSharding(jax.devices()[0]))")))
+            case "format":
+                return Report(says=f"`{self.function}` was given {self.got} for `{self.name}`.", primary=self.position,
+                              why="an order in memory is part of a `Format`, which also says on which devices",
+                              fixes=(Fix(code="Format(layout, sharding)"),))
+            case "rank":
+                return Report(says=f"{given} whose order is {self.got}, of an array with {self.rank} axes.",
+                              why="an order names each axis of the array once", primary=self.position, fixes=(plain,))
+            case "axes":
+                return Report(says=f"{given} whose order is {self.got}.", primary=self.position,
+                              why="an order names the axes 0, 1, …, each once, the one that changes most slowly first",
+                              fixes=(plain,))
+            case "open":
+                return Report(says=f"{given} with the order `Layout.AUTO`.", primary=self.position,
+                              why="the compiler chooses an order for the arguments and results of a program; here is none",
+                              fixes=(plain,))
+            case "tiles":
+                return Report(says=f"{given} with tiles, {self.got}.", primary=self.position,
+                              why="arrays lie row by row on this platform, without tiles", fixes=(plain,))
+        return Report(says=f"{given} with the axes in the order {self.got}; here arrays lie row by row only.",
+                      primary=self.position,
+                      why="values do not depend on the order; who reads the memory has the first axis change most slowly",
+                      fixes=(plain, Fix("have the transposed array, where the memory matters", code=f"x.transpose{self.got}")))
+
+
 class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[misc, valid-type]
     """XLA failed while it compiled or ran a program.
 
