@@ -27,6 +27,28 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "logaddexp of complex": lambda jnp: jnp.logaddexp(1j, 2j),
     "logaddexp2 of complex": lambda jnp: jnp.logaddexp2(1j, jnp.array([2., 3.])),
     "full of an array": lambda jnp: jnp.full(3, jnp.complex64(1 + 2j), jnp.complex64),
+    "fmod of bools": lambda jnp: jnp.fmod(True, np.array([True, False])),
+    "fmod of a bool by the integer 0": lambda jnp: jnp.fmod(jnp.array([True]), 0),
+    "remainder of bools": lambda jnp: jnp.remainder(True, np.array([True, False])),
+    "integer powers that overflow": lambda jnp: jnp.power(jnp.int8([[2], [3], [-3]]), jnp.int8([7, 64, 65, 100])),
+    "integer powers below 0": lambda jnp: jnp.power(jnp.array([2, 3, 1, 0]), jnp.array([-1, -3, -2, -1])),
+    "quantiles of no shares": lambda jnp: jnp.quantile(jnp.arange(3.), jnp.ones(0)),
+    "var of a known mean": lambda jnp: jnp.var(jnp.ones((2, 3)), axis=0, mean=jnp.zeros((1, 3))),
+    "nanstd of a known mean": lambda jnp: jnp.nanstd(jnp.ones((2, 3)), axis=0, mean=2),
+    "unique subnormals": lambda jnp: jnp.unique(SMALL),
+    "counts of unique subnormals": lambda jnp: jnp.unique(SMALL, return_counts=True)[1],
+    "unique subnormals of 16 bits": lambda jnp: jnp.unique(jnp.asarray(SMALL, jnp.bfloat16)),
+    "unique half numbers": lambda jnp: jnp.unique(np.array([6e-8, 0, 1e-7], np.float16)),
+    "unique rows of subnormals": lambda jnp: jnp.unique(SMALL[:4].reshape(2, 2), axis=0),
+    "unique complex subnormals": lambda jnp: jnp.unique(SMALL * np.complex64(1j)),
+}
+SMALL = np.array([1e-45, 0, -0., 1e-40, 1, -1e-44], np.float32)
+DIFFERENTIATED: dict[str, Callable[[Any], Any]] = {
+    "logsumexp of a number": lambda m: m.grad(m.nn.logsumexp)(2.5),
+    "logsumexp by its weight": lambda m: m.grad(lambda b: m.scipy.special.logsumexp(1., b=b))(2.5),
+    "logaddexp of a number": lambda m: m.grad(m.numpy.logaddexp)(2.5, 1.),
+    "logaddexp2 of weak arrays": lambda m: m.grad(lambda x: m.numpy.logaddexp2(x, x).sum())(m.numpy.full(3, 2.5)),
+    "logaddexp2 of infinities": lambda m: m.grad(m.numpy.logaddexp2)(np.inf, np.inf),
 }
 REFUSED: dict[str, Callable[[Any], Any]] = {
     "full of complex": lambda jnp: jnp.full(3, 1 + 2j, dtype=jnp.float32),
@@ -39,12 +61,33 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "take_along_axis by bools": lambda jnp: jnp.take_along_axis(jnp.arange(3.), jnp.array([True]), 0),
     "argmax of complex": lambda jnp: jnp.argmax(jnp.array([1 + 2j, 3])),
     "in, of a matrix": lambda jnp: 1 in jnp.ones((2, 3)),
+    "quantiles of a matrix of shares": lambda jnp: jnp.quantile(jnp.arange(6.), jnp.ones((2, 2))),
+    "nanpercentile of a matrix": lambda jnp: jnp.nanpercentile(jnp.arange(6.), jnp.ones((0, 2))),
+    "var of a mean without the axis": lambda jnp: jnp.var(jnp.ones((2, 3)), axis=0, mean=jnp.zeros(3)),
+    "nanvar of a mean with one more": lambda jnp: jnp.nanvar(jnp.ones((2, 3)), mean=jnp.zeros((1, 2, 3))),
 }
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_same_result(name: str) -> None:
-    found, wanted = CALLS[name](perspicax.numpy), CALLS[name](jax.numpy)
+    assert_alike(CALLS[name](perspicax.numpy), CALLS[name](jax.numpy))
+
+
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_the_same_derivative(name: str) -> None:
+    assert_alike(DIFFERENTIATED[name](perspicax), DIFFERENTIATED[name](jax))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_powers_of_64_bits_leave_out_the_same_bits_of_the_exponent(dtype: str) -> None:
+    def powers(m: Any) -> Any:
+        with m.enable_x64(True):
+            return m.numpy.power(np.array([2, 3, 0]).astype(dtype)[:, None], np.array([63, 64, 100, -1]).astype(dtype))
+
+    assert_alike(powers(perspicax), powers(jax))
+
+
+def assert_alike(found: Any, wanted: Any) -> None:
     assert (found.shape, str(found.dtype), found.weak_type) == (wanted.shape, str(wanted.dtype), wanted.weak_type)
     np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=3e-6)
 

@@ -183,17 +183,17 @@ def divmod(x1: Any, x2: Any, /) -> tuple[Array, Array]:
 
 @public
 def fmod(x1: Any, x2: Any, /) -> Array:
-    """What division leaves over, with the sign of the dividend, element by element.
+    """What division leaves over, with the sign of the dividend, element by element; 0 where integers are divided by 0.
 
     Args:
         x1: real array.
         x2: real array.
     """
+    booleans = _kind(x1) == _kind(x2) == "bool"
     x1, x2 = _operands("fmod", x1, x2)
-    divisor = x2
-    if _kind(x1) in ("int", "uint"):
-        divisor = where3(compare.eq(x2, _zero(x2)), _one(x2), x2)
-    return _as_weak_as(x1, elementwise.rem(x1, divisor))
+    if not booleans and _kind(x1) in ("int", "uint"):
+        x2 = where3(compare.eq(x2, _zero(x2)), _one(x2), x2)
+    return _as_weak_as(x1, elementwise.rem(x1, x2))
 
 
 # -- powers
@@ -256,14 +256,14 @@ def _ranked(x: Any, rank: int) -> Any:
 
 
 def _integer_power(base: Any, exponent: Any) -> Any:
-    """Integer powers by repeated squaring, a step for each of the 6 bits (7 of 64-bit numbers) that can matter.
+    """Integer powers by repeated squaring, a step for each of the lowest 6 bits of the exponent; JAX too leaves out the rest.
 
     A base of 0 gives 0, but for the exponent 0: also for negative exponents, where the bits would go on.
     """
     dtype = base.dtype
     one, zero = np.ones((), dtype), np.zeros((), dtype)
     result = where3(bitwise.bitwise_and(compare.eq(base, zero), compare.ne(exponent, zero)), zero, one)
-    for _ in range(6 if dtype.itemsize < 8 else 7):
+    for _ in range(6):
         odd = compare.ne(bitwise.bitwise_and(exponent, one), zero)
         result = where3(odd, multiply(result, base), result)
         base = elementwise.mul(base, base)

@@ -10,7 +10,7 @@ from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax.compare import is_finite, select
 from perspicax.lax.convert import real
-from perspicax.lax.elementwise import sign
+from perspicax.lax.elementwise import mul, sign, sub
 from perspicax.lax.families import zeros_like
 from perspicax.lax.markers import stop_gradient
 from perspicax.lax.shape import broadcast_shapes
@@ -65,9 +65,9 @@ def _logsumexp(a: Any, b: Any, where: Any, *, axes: tuple[int, ...], keepdims: b
     # an infinite one would make NaN of every term; nor is it a constant that depends on `a`, for derivatives
     largest = stop_gradient(select(is_finite(largest), largest, zeros_like(largest)))
     below = largest if keepdims else jnp.expand_dims(largest, axes)
-    terms = jnp.exp(jnp.subtract(a, below.astype(a.dtype)))
+    terms = jnp.exp(sub(a, below.astype(a.dtype)))  # as it is: of a weak type the derivative is that of the result
     if b is not None:
-        terms = jnp.multiply(terms, b)
+        terms = mul(terms, b)
     total = jnp.sum(terms, axis=axes, keepdims=keepdims, where=where)
     signs = sign(total) if return_sign or (b is not None and not is_complex) else None
     if return_sign or not is_complex:

@@ -22,7 +22,7 @@ from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract, true_divide
 from perspicax.numpy.promote import array_like, to_inexact
 from perspicax.numpy.reductions import all as all_
-from perspicax.numpy.reductions import check_spread_dtype, computed_in, count_of, masked, mean, prod, var
+from perspicax.numpy.reductions import check_spread_dtype, computed_in, count_of, known_mean, masked, mean, prod, var
 from perspicax.numpy.reductions import max as max_
 from perspicax.numpy.reductions import min as min_
 from perspicax.numpy.reductions import std as std_
@@ -141,16 +141,16 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
         check_spread_dtype("nanvar", x, dtype)
     if not _has_nan(x):
         return var(x, axis, dtype, None, ddof, keepdims, where=where, mean=mean)
-    return fused_call(_nanvar, (x, _present(x, where, "nanvar"), None if mean is None else asarray(mean), ddof),
-                      axes=reduced_axes(axis, x.ndim, "nanvar"), dtype=dtype, keepdims=bool(keepdims))
+    axes = reduced_axes(axis, x.ndim, "nanvar")
+    return fused_call(_nanvar, (x, _present(x, where, "nanvar"), known_mean("nanvar", x, axes, mean), ddof), axes=axes,
+                      dtype=dtype, keepdims=bool(keepdims))
 
 
 def _nanvar(x: Any, there: Any, center: Any, ddof: Any, *, axes: tuple, dtype: Any, keepdims: bool) -> Any:
     out_dtype = to_inexact(x.dtype) if dtype is None else dtype
     work = computed_in(out_dtype)
     x = where3(there, convert(x, work, False), np.zeros((), work))
-    if center is None:
-        center = mean(x, axes, keepdims=True, where=there)
+    center = mean(x, axes, keepdims=True, where=there) if center is None else convert(center, work, False)
     centered = where3(there, subtract(x, center), np.zeros((), work))
     squares = real(multiply(centered, conj(centered))) if kind(x) == "complex" else elementwise.square(centered)
     count = count_of(there, x.shape, axes, squares.dtype, keepdims)
@@ -171,7 +171,8 @@ def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: 
         check_spread_dtype("nanstd", x, dtype)
     if not _has_nan(x):
         return std_(x, axis, dtype, None, ddof, keepdims, where=where, mean=mean)
-    return elementwise.sqrt(nanvar(x, axis, dtype, None, ddof, keepdims, where, mean))
+    center = known_mean("nanstd", x, reduced_axes(axis, x.ndim, "nanstd"), mean)
+    return elementwise.sqrt(nanvar(x, axis, dtype, None, ddof, keepdims, where, center))
 
 
 __all__ = ["nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"]

@@ -23,7 +23,13 @@ from perspicax.numpy.axes import many_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
-from perspicax.numpy.errors import ArgumentValueError, NoValuesError, UfuncDtypeError, UnsupportedArgumentError
+from perspicax.numpy.errors import (
+    ArgumentRankError,
+    ArgumentValueError,
+    NoValuesError,
+    UfuncDtypeError,
+    UnsupportedArgumentError,
+)
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import multiply, subtract
@@ -127,9 +133,10 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
     wanted = dtypes.canonicalize_dtype(to_inexact(get_aval(a).dtype))  # type: ignore[attr-defined]  # that of the shares makes no difference
     if kind(x) == "complex":
         raise UfuncDtypeError(function=function, type_text=x.aval.str_short(), kind="complex numbers are not ordered")
-    if share.ndim > 2:
-        raise ArgumentValueError(says=f"`{function}` was given shares of shape {share.shape}.", why="they are a number, a "
-                                                                                                    "vector or a matrix")
+    if share.ndim > 1:
+        raise ArgumentRankError(function=function, argument="q", index=1, type_text=share.aval.str_short(),
+                                wanted="it is a number or a vector", change="{}.ravel()",
+                                says_change="make a vector of its elements")
     axes = tuple(sorted(many_axes(axis, x.ndim, function)))
     if 0 in [x.shape[i] for i in axes]:
         raise NoValuesError(says=f"`{function}` has no result for {x.aval.str_short()} along axes without entries.",

@@ -40,7 +40,7 @@ from perspicax.numpy.axes import many_axes, reduced_axes, several
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError, UfuncDtypeError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentRankError, ArgumentValueError, ReductionError, UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide
@@ -465,7 +465,7 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any
         ddof: what is subtracted from the number of elements before the sum of squares is divided by it.
         keepdims: whether the axes stay, with size 1.
         where: boolean array that broadcasts to `a`: which elements count.
-        mean: the mean along these axes, where it is known already; it broadcasts with `a`.
+        mean: the mean along these axes, where it is known already: a number, or as `keepdims=True` makes it.
         correction: another name of `ddof`.
 
     Returns:
@@ -507,9 +507,30 @@ def _spread_arguments(function: str, a: Any, axis: Any, dtype: Any, ddof: Any, k
         check_spread_dtype(function, x, dtype)
     if where is not None:
         masked(x, where, 0, function)
-    return ((x, None if where is None else asarray(where), None if mean is None else asarray(mean),
-             _ddof(function, ddof, correction)),
-            dict(axes=reduced_axes(axis, x.ndim, function), dtype=dtype, keepdims=bool(keepdims)))
+    axes = reduced_axes(axis, x.ndim, function)
+    center = known_mean(function, x, axes, mean)
+    return ((x, None if where is None else asarray(where), center, _ddof(function, ddof, correction)),
+            dict(axes=axes, dtype=dtype, keepdims=bool(keepdims)))
+
+
+def known_mean(function: str, x: Any, axes: tuple, mean: Any) -> Any:
+    """The mean that a function of spreads was given, if it was.
+
+    Raises:
+        ArgumentRankError: it has other axes than the array, and is no scalar.
+    """
+    if mean is None:
+        return None
+    center = asarray(array_like(mean, function, 1))
+    if center.ndim in (0, x.ndim):
+        return center
+    reduced = center.shape == tuple([n for i, n in enumerate(x.shape) if i not in axes])
+    places = axes[0] if len(axes) == 1 else axes
+    raise ArgumentRankError(
+        function=function, argument="mean", index=-1, type_text=center.aval.str_short(),  # type: ignore[attr-defined]
+        wanted=f"it is a number, or has the axes of {x.aval.str_short()}, of size 1 where they are reduced, as "
+               "`keepdims=True` makes it", change=f"jnp.expand_dims({{}}, {places})" if reduced else "",
+        says_change="put the reduced axes back" if len(axes) > 1 else "put the reduced axis back")
 
 
 def _std(x: Any, where: Any, center: Any, ddof: Any, **static: Any) -> Any:

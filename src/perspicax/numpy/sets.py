@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.tracer import Tracer, get_aval
 from perspicax.core.tracer_errors import sized_by_values
@@ -33,6 +34,8 @@ from perspicax.numpy.logic import kind
 from perspicax.numpy.promote import array_like, promote_dtypes
 from perspicax.numpy.search import argsort, index_dtype, known_value, nonzero, searchsorted, static_size
 from perspicax.numpy.shapes import moveaxis, ravel, reshaped
+
+_FLUSHED = frozenset(map(dtypes.to_dtype, ("bfloat16", "float32", "float64")))
 
 
 @public
@@ -109,6 +112,10 @@ def _unique_known(value: np.ndarray, equal_nan: bool, size: int | None, fill: An
 
 def _unique_entries(value: np.ndarray, equal_nan: bool) -> tuple[np.ndarray, ...]:
     """Unique entries along the first axis, first indices, places, counts."""
+    same = _flushed(value)
+    if same is not value:
+        index, *rest = _unique_entries(same, equal_nan)[1:]
+        return value[index], index, *rest
     if value.ndim > 1 and equal_nan and value.size:  # by rank, since NumPy tells rows with NaN apart
         ranks = _unique_entries(value.reshape(-1), True)[2].reshape(value.shape)
         _, index, inverse, counts = np.unique(ranks, True, True, True, axis=0)
@@ -118,6 +125,21 @@ def _unique_entries(value: np.ndarray, equal_nan: bool) -> tuple[np.ndarray, ...
         return values.astype(value.dtype), *rest
     by: Any = {} if value.ndim == 1 else {"axis": 0}
     return np.unique(value, True, True, True, equal_nan=equal_nan, **by)
+
+
+def _flushed(value: np.ndarray) -> np.ndarray:
+    """0 for the subnormal numbers, which XLA compares as 0; `value` itself if there are none. Those of 16 and fewer bits are
+    normal numbers where XLA compares them, but for those of bfloat16."""
+    dtype = value.dtype
+    if dtype.kind == "c":
+        parts = np.ascontiguousarray(value).view(value.real.dtype)
+        flushed = _flushed(parts)
+        return value if flushed is parts else flushed.view(dtype)
+    if dtype not in _FLUSHED:
+        return value
+    wide = value.astype(np.float32) if dtype.kind == "V" else value
+    small = (np.abs(wide) < np.finfo(wide.dtype).smallest_normal) & (wide != 0)
+    return np.where(small, np.zeros((), dtype), value) if small.any() else value
 
 
 def _unique_sized(rows: Any, *, size: int, equal_nan: bool) -> tuple[Any, ...]:

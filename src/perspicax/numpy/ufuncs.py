@@ -14,7 +14,7 @@ from perspicax.diagnose.boundary import public
 from perspicax.lax import bitwise, compare, elementwise, transcendental
 from perspicax.lax import convert as lax_convert
 from perspicax.lax.convert import convert
-from perspicax.lax.families import constant_like
+from perspicax.lax.families import constant_like, zeros_like
 from perspicax.numpy.choice import spread, where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
@@ -155,15 +155,13 @@ def _logaddexp_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     return out, elementwise.add(elementwise.mul(t1, _share(x1, out)), elementwise.mul(t2, _share(x2, out)))
 
 
-def _share(x: Any, out: Any) -> Any:
+def _share(x: Any, out: Any, power: Callable[[Any], Any] = transcendental.exp) -> Any:
     """exp(x - out), where infinities of one sign share alike with what they are compared to."""
     if kind(x) == "complex":
         return transcendental.exp(elementwise.sub(x, out))
-    infinity = np.asarray(math.inf, x.dtype)
-    same = compare.eq(x, out)
-    return transcendental.exp(elementwise.sub(where3(bitwise.bitwise_and(same, compare.eq(elementwise.abs(x), infinity)),
-                                                     np.zeros((), x.dtype), x),
-                                              where3(compare.eq(elementwise.abs(out), infinity), np.zeros((), x.dtype), out)))
+    infinite = compare.eq(elementwise.abs(out), constant_like(out, math.inf))
+    alike = bitwise.bitwise_and(compare.eq(x, out), infinite)
+    return power(elementwise.sub(compare.select(alike, zeros_like(x), x), compare.select(infinite, zeros_like(out), out)))
 
 
 @public
@@ -214,14 +212,15 @@ def _logaddexp2(x1: Any, x2: Any) -> Any:
     difference = elementwise.sub(x1, x2)
     log = transcendental.log1p(transcendental.exp2(elementwise.neg(elementwise.abs(difference))))
     found = elementwise.add(larger, _scaled(log, 1 / math.log(2)))
-    return where3(compare.ne(difference, difference), elementwise.add(x1, x2), found)
+    found = where3(compare.ne(difference, difference), elementwise.add(x1, x2), found)
+    return convert(found, found.dtype, found.aval.weak_type and found.shape == ())
 
 
 @_logaddexp2.defjvp
 def _logaddexp2_jvp(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
     (x1, x2), (t1, t2) = primals, tangents
     out = _logaddexp2(x1, x2)
-    shares = [transcendental.exp2(elementwise.sub(x, out)) for x in (x1, x2)]
+    shares = [_share(x, out, transcendental.exp2) for x in (x1, x2)]
     return out, elementwise.add(elementwise.mul(t1, shares[0]), elementwise.mul(t2, shares[1]))
 
 

@@ -12,13 +12,21 @@ from perspicax.diagnose.place import Place
 from perspicax.diagnose.report import Edit, Fix, Label
 from perspicax.diagnose.source import assignments_before, operands_at
 
-__all__ = ["operand_labels", "tuple_fixes"]
+__all__ = ["argument_at", "operand_labels", "tuple_fixes"]
 
 
 def operand_labels(place: Place, index: int, names: Container[str], text: str) -> tuple[Label, ...]:
     """A label at an operand, if it can be told which one it is."""
     found = _operand(place, index, names)
     return () if found is None else (Label(found.span, text),)
+
+
+def argument_at(place: Place, index: int, keyword: str, names: Container[str]) -> Expression | None:
+    """An argument as the user wrote it, by keyword or by its place among the others (-1: by keyword alone)."""
+    found = operands_at(place)
+    if found.operation not in names:
+        return None
+    return found.keyword(keyword) or (found[index] if 0 <= index < len(found) else None)
 
 
 def tuple_fixes(place: Place, index: int, names: Container[str]) -> tuple[Fix, ...]:
