@@ -65,6 +65,29 @@ def test_names_of_a_sequence_that_is_a_variable():
     assert "`parts[0]` and `parts[2]` along axis 0 (of 3 arrays)" in caught(lambda: jnp.concatenate(parts)).report.says
 
 
+def test_blocks_are_named_by_their_place_in_the_lists():
+    rows, row = [[A, C], [A, B]], jnp.arange(3.)
+    assert "`rows[1][0]` and `rows[1][1]` along axis 1" in caught(lambda: jnp.block(rows)).report.says
+    error = caught(lambda: jnp.block([[A, C], [A, B]]))
+    assert (error.paths, error.differing) == (((1, 0), (1, 1)), 1)
+    assert "`A` and `B` along axis 1" in error.report.says
+    assert [label.text for label in caught(lambda: jnp.block([A, row])).report.labels] == ["float32[8,3]", "float32[3]"]
+    assert "`[A, C]` and `[A, A]` along axis 0" in caught(lambda: jnp.block([[A, C], [A, A]])).report.says
+    assert "`rows[0]` and `rows[1]`" in caught(lambda rows=[[A, C], [A, A]]: jnp.block(rows)).report.says
+
+
+def test_a_block_is_transposed_only_where_all_fit_then():
+    assert proposals(caught(lambda: jnp.block([[A, C.T], [A, C]])))[0] == ("transpose `C.T`", ["C.T.T"])
+    assert proposals(caught(lambda: jnp.block([[A, C.T], [A, A]]))) == []
+
+
+def test_blocks_that_are_no_arrays_are_named():
+    rows = [[A, "a"]]
+    with pytest.raises(TypeError) as found:
+        jnp.block(rows)
+    assert "`rows[0][1]`, a str" in found.value.report.says
+
+
 def test_a_function_of_the_users_that_joins_within_keeps_its_operands_to_itself():
     def table(x, y):
         return px.jit(lambda a, b: jnp.concatenate([a, b]))(x, y)

@@ -61,6 +61,63 @@ x @ s
 x = Shaped(3, 4)
 x.sum(axis=2)
 """, "`x.sum` was given axis 2, but `x` has 2 axes.", "x.sum(axis=-1)"),
+    "shares of quantiles as a matrix": ("""
+import perspicax.numpy as jnp
+x, shares = jnp.ones((2, 3)), jnp.ones((2, 2))
+jnp.quantile(x, q=shares / 2)
+""", "`jnp.quantile` was given float32[2,2] as its `q`.", "jnp.quantile(x, q=(shares / 2).ravel())"),
+    "a mean without the reduced axis": ("""
+import perspicax.numpy as jnp
+x = jnp.ones((2, 3))
+jnp.nanstd(x, axis=0, mean=x.mean(axis=0))
+""", "`jnp.nanstd` was given float32[3] as its `mean`.", "jnp.nanstd(x, axis=0, mean=jnp.expand_dims(x.mean(axis=0), 0))"),
+    "an index for which there is no choice": ("""
+import perspicax.numpy as jnp
+which, options = jnp.array([0, 5, 1]), [jnp.zeros(3), jnp.ones(3)]
+jnp.choose(which, options)
+""", "`jnp.choose` was given the index 5, which lies outside.", "jnp.choose(which, options, mode='clip')"),
+    "indices of each axis that lie outside": ("""
+import perspicax.numpy as jnp
+rows, columns = jnp.array([0, 1]), jnp.array([0, -1])
+jnp.ravel_multi_index((rows, columns), (2, 3), mode="raise")
+""", "given the index -1, which lies outside along axis 1.", "jnp.ravel_multi_index((rows, columns), (2, 3), mode='clip')"),
+    "choices by a mask": ("""
+import perspicax.numpy as jnp
+x = jnp.arange(3.)
+jnp.choose(x > 1, [x, -x])
+""", "`jnp.choose` was given bool[3] as indices.", "jnp.choose((x > 1).astype(int), [x, -x])"),
+    "a number as an index": ("""
+import perspicax.numpy as jnp
+jnp.take(jnp.arange(3.), 1.5)
+""", "`jnp.take` was given float32[] as indices.", "jnp.take(jnp.arange(3.), jnp.asarray(1.5).astype(int))"),
+    "a list among choices": ("""
+import perspicax.numpy as jnp
+x = jnp.arange(3.)
+jnp.choose(jnp.array([0, 1, 1]), [x, [4, 5, 6]])
+""", "`jnp.choose` was given a list, among the arrays that it takes.",
+                             "jnp.choose(jnp.array([0, 1, 1]), [x, jnp.asarray([4, 5, 6])])"),
+    "choices by what is traced": ("""
+import perspicax as jax
+import perspicax.numpy as jnp
+x = jnp.arange(3.)
+jax.jit(lambda which: jnp.choose(which, [x, -x]))(jnp.array([0, 1, 1]))
+""", "with mode='raise' it looks now whether an index lies outside",
+                                  "jax.jit(lambda which: jnp.choose(which, [x, -x], mode='clip'))(jnp.array([0, 1, 1]))"),
+    "a tuple of blocks": ("""
+import perspicax.numpy as jnp
+a = jnp.ones((2, 3))
+jnp.block([[a, a], (a, a)])
+""", "`jnp.block` was given `(a, a)`, a tuple.", "jnp.block([[a, a], [a, a]])"),
+    "a block beside lists": ("""
+import perspicax.numpy as jnp
+a = jnp.ones((2, 3))
+jnp.block([[a], a])
+""", "lists of different depth: `a` is an array, `[a]` a list of arrays.", "jnp.block([[a], [a]])"),
+    "a block that lies on its side": ("""
+import perspicax.numpy as jnp
+a, b = jnp.ones((2, 3)), jnp.ones((4, 2))
+jnp.block([[a, b], [a, b.T]])
+""", "`jnp.block` cannot join `a` and `b` along axis 1", "jnp.block([[a, b.T], [a, b.T]])"),
 }
 
 

@@ -388,6 +388,8 @@ def _wants(asked: Question) -> str:
             return f"`{asked.condition.word}` wants one now"
         case "mask" | "size":
             return "a compiled program has arrays of fixed shapes, which must not depend on values"
+        case "mode":
+            return "with mode='raise' it looks now whether an index lies outside"
         case "array":
             return "NumPy computes with values, at once"
         case "format":

@@ -10,6 +10,7 @@ from perspicax.core.counterparts import counterpart
 from perspicax.core.loops import for_fix
 from perspicax.core.provenance import listed
 from perspicax.core.static_fixes import static_fix
+from perspicax.diagnose.edits import with_keyword
 from perspicax.diagnose.expression import Expression
 from perspicax.diagnose.files import SourceFile
 from perspicax.diagnose.report import Edit, Fix
@@ -35,6 +36,8 @@ def value_fixes(asked: Question) -> list[Fix]:
             return list(_format_fixes(asked))
         case "hash":
             return list(_hash_fixes(asked))
+        case "mode":
+            return list(_mode_fixes(asked))
     return list(_number_fixes(asked))
 
 
@@ -300,6 +303,15 @@ def _size_fixes(asked: Question) -> Iterator[Fix]:
                   code=text, edits=(Edit(found.span, text),))
     else:
         yield from _host_fixes(asked)
+    yield from _static(asked, first=False)
+
+
+def _mode_fixes(asked: Question) -> Iterator[Fix]:
+    """Another mode of a function that looks whether indices lie outside."""
+    found = asked.node
+    if found is not None and isinstance(found.node, ast.Call):
+        for mode, says in (("clip", "take the nearest entry for indices outside"), ("wrap", "count on from the beginning")):
+            yield Fix(says, edits=(with_keyword(found, "mode", repr(mode)),))
     yield from _static(asked, first=False)
 
 

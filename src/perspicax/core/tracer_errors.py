@@ -44,7 +44,8 @@ class TracedValueError(PerspicaxError, no_page="a base: what is raised is one of
     Attributes:
         origin: what is known of the value.
         question: what it was asked: "bool", "int", "float", "complex", "index", "array", "tolist", "item", "format",
-            "hash", "pickle", "static" (an argument must be known), "size" (a shape would depend on it) or "mask".
+            "hash", "pickle", "static" (an argument must be known), "size" (a shape would depend on it), "mask" or
+            "mode" (of an index, whether it lies outside).
         names: the traced variables of the function that asked.
         context: as given.
         callee: the function that asked, where the question is "static" or "size".

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from perspicax.diagnose.files import SourceFile
 from perspicax.diagnose.place import Place, Span, function_name, is_where_it_says, node_at, node_span
 
-__all__ = ["Expression", "expression_at", "located"]
+__all__ = ["Expression", "entry_at", "entry_name", "expression_at", "located"]
 
 _TIGHT = (ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.Call, ast.List, ast.Dict, ast.Set, ast.Tuple,
           ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr)
@@ -85,3 +86,22 @@ def expression_at(position: Place) -> Expression | None:
         return None
     return found
 
+
+
+def entry_at(found: Expression | None, path: Sequence[int]) -> Expression | None:
+    """An entry of lists in lists, as the user wrote it; None where a variable holds it, or a part is unpacked."""
+    for i in path:
+        if found is None or not isinstance(found.node, ast.List | ast.Tuple) or len(found.node.elts) <= i or any(
+                isinstance(x, ast.Starred) for x in found.node.elts):
+            return None
+        found = found.at(found.node.elts[i])
+    return found
+
+
+def entry_name(found: Expression | None, path: Sequence[int]) -> str:
+    """What the user would call that entry: its text, `rows[0][1]` for one of a variable; empty where it has no name."""
+    for count in range(len(path), -1, -1):
+        part = entry_at(found, path[:count])
+        if part is not None and (count == len(path) or isinstance(part.node, ast.Name)):
+            return part.text + "".join([f"[{i}]" for i in path[count:]])
+    return ""

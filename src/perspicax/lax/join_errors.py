@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
-from perspicax.diagnose.expression import Expression
+from perspicax.diagnose.expression import Expression, entry_at, entry_name
 from perspicax.diagnose.report import Edit, Fix, Label, Report
 from perspicax.diagnose.source import Operands, callee_at, operands_at
 
@@ -29,12 +29,16 @@ class JoinError(PerspicaxError, TypeError, ValueError):  # JAX raises the one fo
         avals: types of the arrays as they are joined.
         given: types of the arrays as they were given, where these are others (`vstack` makes rows of vectors).
         axis: along which they are joined; the new axis of `stack`.
+        paths: for `block`, which entries of the nested lists they are.
+        blocks: for `block`, the shapes of all arrays, as lists within tuples that are nested as the lists are.
     """
 
     operation: str
     avals: tuple[Any, ...]
     axis: int
     given: tuple[Any, ...] = ()
+    paths: tuple[tuple[int, ...], ...] = ()
+    blocks: Any = None
 
     @property
     def grown(self) -> bool:
@@ -60,8 +64,8 @@ class JoinError(PerspicaxError, TypeError, ValueError):  # JAX raises the one fo
     def report(self) -> Report:
         i = self.differing
         call = operands_at(self.position) if self.position is not None else Operands()
-        found = joined_at(call, len(self.avals))
-        names = [_name(call, found, k) for k in range(len(self.avals))]
+        found = _blocks_at(call, self.paths) if self.paths else joined_at(call, len(self.avals))
+        names = [_name(call, found, k, self.paths) for k in range(len(self.avals))]
         function = (callee_at(self.position) if self.position is not None else None) or self.operation
         if call.operation not in JOINING:  # the call is that of a function which joins arrays within
             function = f"`{self.operation}` in `{function}`" if "." in function else f"`{self.operation}`"
@@ -125,9 +129,16 @@ def joined_at(call: Operands, count: int) -> list[Expression]:
     return found[:count] if len(found) >= count else []
 
 
-def _name(call: Operands, found: Sequence[Expression], index: int) -> str:
+def _blocks_at(call: Operands, paths: Sequence[tuple[int, ...]]) -> list[Expression]:
+    found = [entry_at(call[0], path) for path in paths] if call.operation == "block" and call else []
+    return [] if None in found else found  # type: ignore[return-value]
+
+
+def _name(call: Operands, found: Sequence[Expression], index: int, paths: Sequence[tuple[int, ...]] = ()) -> str:
     text = found[index].text if found else ""
-    if not found and call and call.operation in JOINING and isinstance(call[0].node, ast.Name):
+    if paths:
+        text = entry_name(call[0], paths[index]) if call.operation == "block" and call else ""
+    elif not found and call and call.operation in JOINING and isinstance(call[0].node, ast.Name):
         text = f"{call[0].text}[{index}]"
     if text and len(text) <= LONGEST_NAME and "\n" not in text:
         return f"`{text}`"
@@ -162,8 +173,28 @@ def _fixes(error: JoinError, call: Operands, found: Sequence[Expression], names:
     for changes in (i, 0):
         for suffix, says, shape in _changed(shapes[changes], shapes[0 if changes == i else i], axis):
             tried = [shape if k == changes else s for k, s in enumerate(shapes)]
-            if _fits(error.operation, tried, axis):
+            if _fits(error.operation, tried, axis) and (not error.paths or _block_fits(error, changes, shape)):
                 yield Fix(says.format(names[changes]), edits=(Edit(found[changes].span, found[changes].grouped + suffix),))
+
+
+def _block_fits(error: JoinError, index: int, shape: Shape) -> bool:
+    """Whether all blocks fit when an array among those that were joined has another shape."""
+    path = error.paths[index]
+
+    def joined(blocks: Any, at: tuple[int, ...]) -> Shape | None:
+        if isinstance(blocks, list):
+            return shape if at == path else tuple(blocks)
+        parts = [joined(part, (*at, i)) for i, part in enumerate(blocks)]
+        known = [part for part in parts if part is not None]
+        axis = error.axis + len(at) - len(path) + 1  # outer lists are joined along axes further left
+        if len(known) < len(parts) or not _fits("concatenate", known, axis):
+            return None
+        return *known[0][:axis], sum([part[axis] for part in known]), *known[0][axis + 1:]
+
+    here = error.blocks
+    for i in path:
+        here = here[i]
+    return isinstance(here, list) and joined(error.blocks, ()) is not None
 
 
 def _other_axis(error: JoinError, call: Operands, shapes: Sequence[Shape]) -> Iterator[Fix]:

@@ -18,6 +18,7 @@ from perspicax.numpy.arithmetic import (
 )
 from perspicax.numpy.array_api import VERSION as __array_api_version__
 from perspicax.numpy.array_api import info as __array_namespace_info__
+from perspicax.numpy.blocks import block
 from perspicax.numpy.construct import (
     array,
     asarray,
@@ -72,7 +73,6 @@ from perspicax.numpy.diagonals import (
 from perspicax.numpy.joining import (
     append,
     array_split,
-    block,
     column_stack,
     concatenate,
     dsplit,

@@ -6,7 +6,7 @@ from typing import Any
 
 from perspicax.core.array import Array
 from perspicax.diagnose.errors import PerspicaxError, ReportedError
-from perspicax.diagnose.report import Edit, Fix, Label, Report
+from perspicax.diagnose.report import Fix, Report
 from perspicax.diagnose.source import operand_name
 from perspicax.transform.errors import with_article
 
@@ -137,19 +137,23 @@ class NotArrayLikeError(PerspicaxError, TypeError, ValueError):  # JAX raises Va
         index: which argument.
         value_type: the class of what was given.
         mixed: whether it is a tuple of which some elements are no arrays: several results, say.
+        path: which entry of the argument, where that is a sequence, or lists in lists.
     """
 
     function: str
     index: int
     value_type: str
     mixed: bool = False
+    path: tuple[int, ...] = ()
 
     @property
     def report(self) -> Report:
-        from perspicax.numpy.value_reports import operand_labels, tuple_fixes  # only a printed error needs it
+        from perspicax.numpy.value_reports import entry_report, operand_labels, tuple_fixes  # only a printed error needs it
 
         fixes: tuple[Fix, ...] = ()
         names = {self.function.rpartition(".")[2]}
+        if self.path:
+            return entry_report(self, self.function, self.index, self.value_type, self.path)
         if self.value_type in ("list", "tuple"):
             fixes = tuple_fixes(self.position, self.index, names) if self.value_type == "tuple" else ()
             if not self.mixed:
@@ -216,39 +220,6 @@ class ArgumentValueError(ReportedError, ValueError):
 
 class ArgumentKindError(ReportedError, TypeError):
     """An argument is of a type that the function does not take."""
-
-
-class ArgumentRankError(PerspicaxError, TypeError, ValueError):  # JAX raises one or the other, by function
-    """An argument has another number of axes than the function takes.
-
-    Attributes:
-        function: its name.
-        argument: the name of its parameter.
-        index: which positional argument it is; -1 if it is given by keyword alone.
-        type_text: what was given.
-        wanted: the rule, as a clause.
-        change: what to write for it, with `{}` for what was written; empty if nothing fits.
-        says_change: what that does.
-    """
-
-    function: str
-    argument: str
-    index: int
-    type_text: str
-    wanted: str
-    change: str = ""
-    says_change: str = ""
-
-    @property
-    def report(self) -> Report:
-        from perspicax.numpy.value_reports import argument_at  # only a printed error needs it
-
-        found = argument_at(self.position, self.index, self.argument, {self.function.rpartition(".")[2]})
-        fix = Fix(self.says_change, code=self.change.format(self.argument)) if found is None else \
-            Fix(self.says_change, edits=(Edit(found.span, self.change.format(found.grouped)),))
-        return Report(says=f"`{self.function}` was given {self.type_text} as its `{self.argument}`.",
-                      labels=() if found is None else (Label(found.span, self.type_text),), why=self.wanted,
-                      fixes=(fix,) if self.change else ())
 
 
 class UnsupportedArgumentError(PerspicaxError, NotImplementedError):

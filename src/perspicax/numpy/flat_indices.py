@@ -13,6 +13,7 @@ from perspicax.core.array import Array
 from perspicax.core.tracer_errors import ConcretizationTypeError, static_value
 from perspicax.diagnose.boundary import public
 from perspicax.lax.convert import convert
+from perspicax.numpy.argument_errors import IndexKindError, IndexRangeError
 from perspicax.numpy.arithmetic import floor_divide, remainder
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError
@@ -20,7 +21,7 @@ from perspicax.numpy.logic import kind
 from perspicax.numpy.operators import add, multiply
 from perspicax.numpy.promote import array_like, promote_args
 from perspicax.numpy.search import known_value
-from perspicax.numpy.selection import IndexKindError, clip
+from perspicax.numpy.selection import clip
 
 
 def _sizes(shape: Any, function: str, argument: str) -> tuple[int, ...]:
@@ -37,7 +38,7 @@ def _sizes(shape: Any, function: str, argument: str) -> tuple[int, ...]:
 def _integers(x: Any, function: str, index: int = 0) -> Any:
     x = asarray(x) if isinstance(x, (list, tuple)) else asarray(array_like(x, function, index))
     if kind(x) not in ("int", "uint", "bool"):
-        raise IndexKindError(says=f"`{function}` was given {x.aval.str_short()} as indices.", why="they are integers")
+        raise IndexKindError.of(function, x, "indices", -1, x)
     return x
 
 
@@ -93,11 +94,10 @@ def _bounded(x: Any, n: int, mode: str, axis: int) -> Any:
         return remainder(x, np.asarray(n, x.dtype) if kind(x) != "bool" else n)
     value = known_value(x)
     if value is None:
-        raise ConcretizationTypeError(x, "`jnp.ravel_multi_index` with mode='raise' looks at the values of the indices; "
-                                         "mode='clip' and mode='wrap' do not.")
+        raise ConcretizationTypeError(x, question="mode")
     if value.size and not ((value >= 0) & (value < n)).all():
-        raise ArgumentValueError(says=f"`ravel_multi_index` was given an index that is out of bounds along axis {axis}.",
-                                 why=f"its indices run from 0 to {n - 1}; there are {value.min()} … {value.max()}")
+        raise IndexRangeError(function="ravel_multi_index", found=(int(value.min()), int(value.max())), count=n,
+                              place=f" along axis {axis}")
     return x
 
 

@@ -55,7 +55,7 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Array:
             place = _ready.get(key)
             if place is not None:
                 return arrays[0] if len(arrays) == 1 else local.trace.process(concatenate_p, tuple(arrays), (place,))
-        return _concatenate(arrays, axis, dtype)
+        return concatenated(arrays, axis, dtype)
     except Exception as error:
         trim(error)
         raise
@@ -94,8 +94,8 @@ def _promoted(xs: Sequence[Any], dtype: Any, function: str) -> list[Any]:
     return [convert(x, wanted, False) for x in xs]
 
 
-def _concatenate(arrays: Any, axis: int | None, dtype: Any, original: Sequence[Any] = ()) -> Any:
-    """`concatenate`; `original` has the types of the arrays before they were given more axes."""
+def concatenated(arrays: Any, axis: int | None, dtype: Any, original: Sequence[Any] = (), **within: Any) -> Any:
+    """`concatenate`; `original` has the types of the arrays before they were given more axes, `within` more for a report."""
     given = sequence_of(arrays, "concatenate")
     xs = _promoted(given, dtype, "concatenate")
     if axis is None:
@@ -114,7 +114,7 @@ def _concatenate(arrays: Any, axis: int | None, dtype: Any, original: Sequence[A
                 _ready[key] = place
     if _misfit(xs, place):
         avals = tuple([x.aval for x in xs])
-        raise JoinError(operation="concatenate", avals=avals, axis=place, given=tuple(original) if original else avals)
+        raise JoinError(operation="concatenate", avals=avals, axis=place, given=tuple(original) or avals, **within)
     return xs[0] if len(xs) == 1 else local.trace.process(concatenate_p, tuple(xs), (place,))
 
 
@@ -190,7 +190,7 @@ def vstack(tup: Any, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
     """
     xs, given = _grown(tup, "vstack", atleast_2d)
-    return _concatenate(xs, 0, _dtype_only(dtype, "vstack"), given)
+    return concatenated(xs, 0, _dtype_only(dtype, "vstack"), given)
 
 
 @public
@@ -202,7 +202,7 @@ def hstack(tup: Any, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
     """
     xs, given = _grown(tup, "hstack", atleast_1d)
-    return _concatenate(xs, 0 if xs[0].ndim == 1 else 1, _dtype_only(dtype, "hstack"), given)
+    return concatenated(xs, 0 if xs[0].ndim == 1 else 1, _dtype_only(dtype, "hstack"), given)
 
 
 @public
@@ -214,7 +214,7 @@ def dstack(tup: Any, dtype: Any = None) -> Array:
         dtype: of the result; that in which they meet by default.
     """
     xs, given = _grown(tup, "dstack", atleast_3d)
-    return _concatenate(xs, 2, _dtype_only(dtype, "dstack"), given)
+    return concatenated(xs, 2, _dtype_only(dtype, "dstack"), given)
 
 
 @public
@@ -229,7 +229,7 @@ def column_stack(tup: Any) -> Array:
         return lax_shape.reshape(x, (x.size, 1)) if x.ndim < 2 else x
 
     xs, given = _grown(tup, "column_stack", column)
-    return _concatenate(xs, 1, None, given)
+    return concatenated(xs, 1, None, given)
 
 
 @public
@@ -241,46 +241,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Array:
         values: array.
         axis: the axis; `None` for the elements of both along one axis.
     """
-    return _concatenate([array_like(arr, "append", 0), array_like(values, "append", 1)], axis, None)
-
-
-@public
-def block(arrays: Any) -> Array:
-    """An array of blocks, given as nested lists: innermost lists are joined along the last axis, and so on outwards.
-
-    Args:
-        arrays: nested lists of arrays, all of one depth.
-    """
-    depth = _depth(arrays)
-    xs = _blocks(arrays)
-    rank = max(depth, max([x.ndim for x in _leaves(xs)], default=0))
-    return _joined(xs, depth, rank)
-
-
-def _depth(arrays: Any) -> int:
-    if isinstance(arrays, tuple):
-        raise ArgumentKindError(says="`block` was given a tuple.", why="blocks are given as nested lists")
-    if not isinstance(arrays, list):
-        return 0
-    depths = {_depth(x) for x in arrays}
-    if len(depths) != 1:
-        raise ArgumentValueError(says="`block` was given lists of different depth, or an empty one.",
-                                 why="blocks stand at one depth of the lists")
-    return depths.pop() + 1
-
-
-def _blocks(arrays: Any) -> Any:
-    return [_blocks(x) for x in arrays] if isinstance(arrays, list) else asarray(array_like(arrays, "block"))
-
-
-def _leaves(xs: Any) -> list[Any]:
-    return [leaf for x in xs for leaf in _leaves(x)] if isinstance(xs, list) else [xs]
-
-
-def _joined(xs: Any, depth: int, rank: int) -> Any:
-    if not isinstance(xs, list):
-        return lax_shape.broadcast_to_rank(xs, rank) if xs.ndim < rank else xs
-    return _concatenate([_joined(x, depth - 1, rank) for x in xs], -depth, None)
+    return concatenated([array_like(arr, "append", 0), array_like(values, "append", 1)], axis, None)
 
 
 # -- cutting
@@ -396,5 +357,5 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
     return tuple([lax_shape.squeeze(piece, (place,)) for piece in _cut(x, [1] * x.shape[place], place)])
 
 
-__all__ = ["append", "array_split", "block", "column_stack", "concatenate", "dsplit", "dstack", "hsplit", "hstack", "split",
-           "stack", "unstack", "vsplit", "vstack"]
+__all__ = ["append", "array_split", "column_stack", "concatenate", "concatenated", "dsplit", "dstack", "hsplit", "hstack",
+           "split", "stack", "unstack", "vsplit", "vstack"]

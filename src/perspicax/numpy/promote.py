@@ -36,8 +36,8 @@ MAX_PLANS = 16384
 MAX_CONSTANTS = 512
 
 
-def array_like(x: Any, function: str, index: int = 0) -> Any:
-    """`x` where a NumPy-style function takes arrays and scalars.
+def array_like(x: Any, function: str, index: int = 0, path: tuple[int, ...] = ()) -> Any:
+    """`x` where a NumPy-style function takes arrays and scalars: its argument `index`, or the entry of it at `path`.
 
     Raises:
         NotArrayLikeError: it is a list, a string, None, …
@@ -47,7 +47,7 @@ def array_like(x: Any, function: str, index: int = 0) -> Any:
     if hasattr(x, "__jax_array__"):
         return x.__jax_array__()
     plain = type(x) is tuple and not all(isinstance(e, (Array, *_NUMBERS)) for e in x)
-    raise NotArrayLikeError(function=function, index=index, value_type=type(x).__name__, mixed=plain)
+    raise NotArrayLikeError(function=function, index=index, value_type=type(x).__name__, mixed=plain, path=path)
 
 
 def constant_maker(dtype: Any, weak: bool) -> Callable[[Any], Any]:

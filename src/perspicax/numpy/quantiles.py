@@ -19,12 +19,12 @@ from perspicax.lax.result_sharding import out_placed
 from perspicax.lax.sorting import sort as lax_sort
 from perspicax.lax.sorting import take_along
 from perspicax.lax.symbolic_sizes import size_in
+from perspicax.numpy.argument_errors import ArgumentRankError
 from perspicax.numpy.axes import many_axes
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
 from perspicax.numpy.errors import (
-    ArgumentRankError,
     ArgumentValueError,
     NoValuesError,
     UfuncDtypeError,

@@ -36,11 +36,12 @@ from perspicax.lax.reductions import (
 )
 from perspicax.lax.shape import broadcast_in_dim_p, reshape, transpose
 from perspicax.lax.symbolic_sizes import size_in
+from perspicax.numpy.argument_errors import ArgumentRankError
 from perspicax.numpy.axes import many_axes, reduced_axes, several
 from perspicax.numpy.choice import where3
 from perspicax.numpy.construct import asarray, wrap
 from perspicax.numpy.creation import broadcast_to
-from perspicax.numpy.errors import ArgumentKindError, ArgumentRankError, ArgumentValueError, ReductionError, UfuncDtypeError
+from perspicax.numpy.errors import ArgumentKindError, ArgumentValueError, ReductionError, UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
 from perspicax.numpy.operators import add, maximum, minimum, multiply, subtract, true_divide

@@ -9,7 +9,8 @@ import numpy as np
 from perspicax.core.array import Array
 from perspicax.core.avals import ShapedArray
 from perspicax.core.config import local, state_key
-from perspicax.core.tracer import Tracer, get_aval
+from perspicax.core.tracer import get_aval
+from perspicax.core.tracer_errors import ConcretizationTypeError
 from perspicax.diagnose.boundary import public, trim
 from perspicax.diagnose.report import Fix
 from perspicax.lax import compare, elementwise
@@ -18,6 +19,7 @@ from perspicax.lax.compare import select_n
 from perspicax.lax.convert import convert
 from perspicax.lax.gathering import GatherDimensionNumbers, GatherScatterMode, gather_p, static_fill
 from perspicax.lax.symbolic_sizes import size_in
+from perspicax.numpy.argument_errors import IndexKindError, IndexRangeError
 from perspicax.numpy.arithmetic import remainder
 from perspicax.numpy.axes import one_axis
 from perspicax.numpy.choice import spread, where3
@@ -33,6 +35,7 @@ from perspicax.numpy.promote import array_like, broadcast_shape_of, joined_shape
 from perspicax.numpy.repeating import resize
 from perspicax.numpy.search import index_dtype, known_value, nonzero
 from perspicax.numpy.shapes import ravel, reshaped
+from perspicax.transform.errors import with_article
 from perspicax.xla.array import NUMPY_AXES
 from perspicax.xla.dispatch import HOST_LIMIT
 
@@ -112,40 +115,39 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Array
     refuse("choose", out=out)
     index = asarray(array_like(a, "choose", 0))
     if kind(index) not in ("int", "uint"):
-        raise ArgumentValueError(says=f"`choose` was given {index.aval.str_short()} as indices.", why="they are integers")
+        raise IndexKindError.of("choose", index, "a", 0, a)
     if isinstance(choices, (Array, np.ndarray)):
         if choices.ndim == 0:
             raise ArgumentKindError(says=f"`choose` was given {get_aval(choices).str_short()} as choices.",  # type: ignore[attr-defined]
                                     why="they are a sequence of arrays, or an array whose entries are taken")
         choices = [asarray(choices)[i] for i in range(choices.shape[0])]
-    cases = [asarray(c) for c in promote_dtypes(*[array_like(c, "choose", 1) for c in choices])]
+    if isinstance(choices, (str, dict)) or not hasattr(choices, "__iter__"):
+        raise ArgumentKindError(says=f"`choose` was given {with_article(type(choices).__name__)} as choices.",
+                                why="they are a sequence of arrays, or an array whose entries are taken")
+    given = [array_like(c, "choose", 1, (i,)) for i, c in enumerate(choices)]
+    if not given:
+        raise ArgumentValueError(says="`choose` was given no choices.", why="there is nothing to choose from")
+    cases = [asarray(c) for c in promote_dtypes(*given)]
     shape = broadcast_shape_of("choose", [index.aval, *[c.aval for c in cases]], any_rank=True)
-    index = _bounded(index, len(cases), mode, "choose", "invalid")
+    index = _bounded(index, len(cases), mode)
     which = convert(_spread_to(index, shape), np.dtype(np.int32), False)
     return select_n(which, *[convert(_spread_to(c, shape), c.dtype, False) for c in cases])
 
 
-def _bounded(index: Any, n: int, mode: str, function: str, word: str) -> Any:
-    """Indices from 0 to n - 1, by a mode of NumPy."""
+def _bounded(index: Any, n: int, mode: str) -> Any:
+    """Indices of n choices, by a mode of NumPy."""
     if mode == "raise":
-        if isinstance(index, Tracer):
-            value = known_value(index)
-            if value is None:
-                from perspicax.core.tracer_errors import ConcretizationTypeError
-
-                raise ConcretizationTypeError(index, f"`jnp.{function}` with mode='raise' looks at the values of the indices; "
-                                                     "mode='clip' and mode='wrap' do not.")
-        else:
-            value = known_value(index)
-        if value is not None and value.size and not ((value >= -n if word == "index" else value >= 0) & (value < n)).all():
-            raise ArgumentValueError(says=f"`{function}` was given an index that is out of bounds.",
-                                     why=f"indices run from 0 to {n - 1}")
+        value = known_value(index)
+        if value is None:
+            raise ConcretizationTypeError(index, question="mode")
+        if value.size and not ((value >= 0) & (value < n)).all():
+            raise IndexRangeError(function="choose", found=(int(value.min()), int(value.max())), count=n)
         return index
     if mode == "wrap":
         return remainder(index, np.asarray(n, index.dtype))
     if mode == "clip":
         return clip(index, 0, n - 1)
-    raise ArgumentValueError(says=f"`{function}` was given mode={mode!r}.", why='it is "raise", "wrap" or "clip"')
+    raise ArgumentValueError(says=f"`choose` was given mode={mode!r}.", why='it is "raise", "wrap" or "clip"')
 
 
 @public
@@ -241,20 +243,12 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     if kind(index) == "bool":
         index = convert(index, index_dtype(), False)
     if kind(index) not in ("int", "uint"):
-        raise IndexKindError(says=f"`take` was given {index.aval.str_short()} as indices.", why="they are integers",
-                             fixes=(_AS_INTEGERS,))
+        raise IndexKindError.of("take", index, "indices", 1, indices)
     if axis is None:
         x, place = ravel(x), 0
     else:
         place = one_axis(axis, x.ndim, "take")
     return _take(x, index, place, mode, unique_indices, indices_are_sorted, fill_value)
-
-
-class IndexKindError(ArgumentKindError, ArgumentValueError):  # JAX raises one or the other, by function
-    """Indices were given that are no integers."""
-
-
-_AS_INTEGERS = Fix("convert them first", code="indices.astype(int)")
 
 
 class UnsupportedModeError(ArgumentValueError, NotImplementedError):
@@ -315,8 +309,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: Any = N
     x = asarray(array_like(arr, "take_along_axis", 0))
     index = asarray(array_like(indices, "take_along_axis", 1))
     if kind(index) not in ("int", "uint"):
-        raise IndexKindError(says=f"`take_along_axis` was given {index.aval.str_short()} as indices.",
-                             why="they are integers", fixes=(_AS_INTEGERS,))
+        raise IndexKindError.of("take_along_axis", index, "indices", 1, indices)
     if axis is None:
         if index.ndim != 1:
             raise ArgumentValueError(says=f"`take_along_axis` was given indices of shape {index.shape} and axis=None.",
