@@ -93,11 +93,38 @@ def test_truncated_normal_has_derivatives_by_its_bounds():
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
-def test_double_sided_maxwell_within_one_ulp_of_the_length():
-    """XLA contracts multiplication and sum, in one program and not in the other; then `loc` may cancel most of it."""
-    f = lambda r, k: r.double_sided_maxwell(k, 1., 2., (50,))
-    found, wanted = np.asarray(f(ours, ours.key(SEED))), np.asarray(f(theirs, theirs.key(SEED)))
-    assert (np.abs(found - wanted) <= np.spacing(np.abs(wanted - 1))).all()
+LENGTHS = [("float32", (100,)), ("float32", (1500,)), ("float16", (50,)), ("bfloat16", (50,)), ("bfloat16", (1500,))]
+MOVED = np.float32([-1.1, .3])
+
+
+@pytest.mark.parametrize(("dtype", "shape"), LENGTHS)
+def test_lengths_are_bit_equal_at_once_and_under_jit(dtype, shape):
+    """XLA contracts a sum of squares in one order where they are few, and in none where they are many."""
+    f = lambda r, k: r.maxwell(k, shape, dtype)
+    wanted = f(theirs, theirs.key(SEED))
+    same(f(ours, ours.key(SEED)), wanted)
+    same(perspicax.jit(lambda k: f(ours, k))(ours.key(SEED)), wanted)
+
+
+@pytest.mark.parametrize("shape", [(50,), (2000,)])
+def test_moved_lengths_are_bit_equal_at_once_and_under_jit(shape):
+    """Where the mean cancels most of a sample, a last bit of its length would be many."""
+    f = lambda r, k: r.double_sided_maxwell(k, MOVED, 2.3, shape)
+    wanted = f(theirs, theirs.key(SEED))
+    same(f(ours, ours.key(SEED)), wanted)
+    same(perspicax.jit(lambda k: f(ours, k))(ours.key(SEED)), wanted)
+
+
+def test_lengths_of_64_bits_are_bit_equal():
+    with enable_x64(True), jax.enable_x64(True):
+        same(*[r.maxwell(r.key(SEED), (50,)) for r in (ours, theirs)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_sums_of_16_bit_numbers_are_bit_equal(dtype):
+    same(*[r.dirichlet(r.key(SEED), np.float32([.5, 1, 3, 2]).astype(dtype), (40,), dtype) for r in (ours, theirs)])
+    same(*[r.ball(r.key(SEED), 3, 3., (1500,), dtype) for r in (ours, theirs)])
 
 
 def test_single_samples_are_bit_equal():

@@ -28,6 +28,8 @@ CALLS = {
     "choice": lambda k: random.choice(k, jnp.arange(4.), (30,), p=np.array([.1, .2, .3, .4], np.float32)),
     "multivariate_normal": lambda k: random.multivariate_normal(k, MEAN, COV, (7,)),
     "orthogonal": lambda k: random.orthogonal(k, 3),
+    "maxwell": lambda k: random.maxwell(k, (30,)),
+    "double_sided_maxwell": lambda k: random.double_sided_maxwell(k, MEAN, 2.3, (5,)),
 }
 
 

@@ -1,10 +1,12 @@
 """Further continuous distributions: functions of normal, exponential and uniform samples."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from perspicax.core import dtypes
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.boundary import public
 from perspicax.lax.compare import le, lt, select
@@ -12,9 +14,9 @@ from perspicax.lax.convert import convert_element_type
 from perspicax.lax.elementwise import add, div, integer_pow, log, mul, neg, sqrt, sub
 from perspicax.lax.elementwise import pow as power
 from perspicax.lax.errors import OperationShapeError
-from perspicax.lax.random_bits import Place
 from perspicax.lax.reductions import reduce_sum
 from perspicax.lax.shape import broadcast_shapes
+from perspicax.lax.slicing import index_in_dim
 from perspicax.lax.transcendental import exp, log1p
 from perspicax.numpy.arithmetic import multiply
 from perspicax.random.bits import (
@@ -34,10 +36,9 @@ from perspicax.random.gammas import sampled, shared_shape, spread
 from perspicax.random.keys import single_key, split_in_two
 from perspicax.random.piecewise import Composite, Piecewise
 from perspicax.random.sampling import exponential_of, normal_of, uniform_of
-from perspicax.random.tries import split_on_host
-from perspicax.xla.array import ArrayImpl
 
 SIGMA = np.float32(1)
+REDUCED = 1 << 12  # numbers; XLA hands reductions of more to a library that contracts nothing
 
 
 # -- of one sample
@@ -242,22 +243,37 @@ def wald(key: Any, mean: Any, shape: Any = None, dtype: Any = None, *, out_shard
 
 
 def _maxwell(key: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    return _lengths(normal_of(key, (*shape, 3), dtype))
+    normal = normal_of(key, (*shape, 3), dtype)
+    return _of_many(normal) if normal.size > REDUCED else _of_few(*[index_in_dim(normal, i, -1, False) for i in range(3)])
 
 
-def _norm(x: Any) -> Any:
-    return sqrt(reduce_sum(mul(x, x), (len(get_aval(x).shape) - 1,)))  # type: ignore[attr-defined]
+def _norm(x: Any, y: Any, z: Any) -> Any:
+    """The length of a vector: `z² + (x² + y²)`, where XLA's compiler contracts `x²` and `z²` with the sums."""
+    first, second = (y, x) if get_aval(x).dtype == np.float64 else (x, y)  # type: ignore[attr-defined]
+    return _root_of(add(add(_squared(first), _squared(second)), _squared(z)), x)
 
 
-_lengths = Staged(_norm, inline=True)
+def _reduced_norm(x: Any) -> Any:
+    """The lengths of the rows of an array, by the library that XLA hands large reductions to."""
+    return _root_of(reduce_sum(_squared(x), (len(get_aval(x).shape) - 1,)), x)  # type: ignore[attr-defined]
+
+
+def _squared(x: Any) -> Any:
+    """The square, in the dtype of sums."""
+    dtype = get_aval(x).dtype  # type: ignore[attr-defined]
+    return convert_element_type(mul(x, x), np.promote_types(dtype, np.float32))
+
+
+def _root_of(square: Any, like: Any) -> Any:
+    return sqrt(convert_element_type(square, get_aval(like).dtype))  # type: ignore[attr-defined]
+
+
+_of_few, _of_many = Piecewise(_norm, fast=True), Staged(_reduced_norm, inline=True)
 _maxwell_samples = Composite(_maxwell)
 
 
 def _double_sided(key: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
-    return _two_sides(*split_in_two(key), loc, scale, shape=shape, dtype=dtype)
-
-
-def _two_sides(first: Any, second: Any, loc: Any, scale: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
+    first, second = split_in_two(key)
     length, sign = _maxwell_samples(first, shape=shape, dtype=dtype), signs_of(second, shape, dtype)
     wanted = result_dtype(dtype, loc, scale)
     scale, loc = [spread(convert_element_type(x, wanted), shape) for x in (scale, loc)]
@@ -265,21 +281,13 @@ def _two_sides(first: Any, second: Any, loc: Any, scale: Any, *, shape: tuple[in
 
 
 _moved = Piecewise(lambda sign, length, scale, loc: add(mul(mul(sign, length), scale), loc))
-
-
-# Whole, with the generator in it: where `loc` cancels most of a sample, a last bit of its length is many.
-_sides = Staged(_two_sides, inline=True, fast=True)
-
-
-def _double_sided_on_host(place: Place, key: ArrayImpl, *operands: Any, **static: Any) -> Any:
-    """`_double_sided`, with the keys split before: that spares a fourth of the program, which is slower than the other one."""
-    return _sides(*split_on_host(key, 2, place), *operands, **static)
-
-
-_double_sided_samples = Composite(_double_sided, host=_double_sided_on_host)
+_double_sided_samples = Composite(_double_sided)
+_double_sided_fast = Staged(_double_sided, inline=True, fast=True)
+_double_sided_of_many = Composite(_double_sided, host=lambda place, *args, **static: _double_sided_fast(*args, **static))
 
 
 @public
+@drawn()
 @placeable
 def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Samples of the Maxwell distribution of scale 1: lengths of normal vectors in three dimensions.
@@ -295,7 +303,10 @@ def maxwell(key: Any, shape: Any = (), dtype: Any = None, *, out_sharding: Any =
     """
     found, _ = single_key("maxwell", key)
     dtype = sample_dtype("maxwell", dtype)
-    return _maxwell_samples(found, shape=sample_shape("maxwell", shape), dtype=dtype)
+    shape = sample_shape("maxwell", shape)
+    # of many in bfloat16, XLA does not round the normal samples before it squares them
+    whole = dtype == dtypes.bfloat16 and 3 * math.prod(shape) > REDUCED
+    return (_maxwell_samples.staged if whole else _maxwell_samples)(found, shape=shape, dtype=dtype)
 
 
 @public
@@ -321,7 +332,8 @@ def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Any = (), dtype:
     own = broadcast_parameters("double_sided_maxwell", {"loc": get_aval(loc).shape,  # type: ignore[attr-defined]
                                                         "scale": get_aval(scale).shape})  # type: ignore[attr-defined]
     shape = (*(sample_shape("double_sided_maxwell", shape) or own), *own)
-    return _double_sided_samples(found, loc, scale, shape=shape, dtype=dtype)
+    draw = _double_sided_of_many if 3 * math.prod(shape) > REDUCED else _double_sided_samples
+    return draw(found, loc, scale, shape=shape, dtype=dtype)
 
 
 __all__ = ["double_sided_maxwell", "lognormal", "maxwell", "pareto", "rayleigh", "triangular", "wald", "weibull_min"]

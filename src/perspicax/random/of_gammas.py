@@ -114,8 +114,15 @@ def _by_norm(key: Any, g: Any, p: Any, inverse: Any, *, dtype: Any) -> Any:
     aval: Any = get_aval(g)
     last = aval.ndim - 1
     e = convert_element_type(exponential_of(key, aval.shape[:last], dtype), aval.dtype)
-    norm = power(add(reduce_sum(power(absolute(g), p), (last,)), e), inverse)
+    norm = power(add(_summed(power(absolute(g), p)), e), inverse)
     return div(g, expand_dims(norm, (last,)))
+
+
+def _summed(x: Any) -> Any:
+    """Sums along the last axis: of 16-bit numbers as numbers of 32 bits, which are rounded once."""
+    aval: Any = get_aval(x)
+    sums = reduce_sum(convert_element_type(x, np.promote_types(aval.dtype, np.float32)), (aval.ndim - 1,))
+    return convert_element_type(sums, aval.dtype)
 
 
 def _dirichlet(key: Any, alpha: Any, *, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -136,7 +143,7 @@ def _parts_of_whole(logarithms: Any) -> Any:
     last = len(get_aval(logarithms).shape) - 1  # type: ignore[attr-defined]
     most = stop_gradient(expand_dims(reduce_max(logarithms, (last,)), (last,)))
     weights = exp(sub(logarithms, most))
-    return div(weights, expand_dims(reduce_sum(weights, (last,)), (last,)))
+    return div(weights, expand_dims(_summed(weights), (last,)))
 
 
 def _weights_of_gammas(d: Any, cube: Any, scale: Any) -> Any:
@@ -233,6 +240,7 @@ def generalized_normal(key: Any, p: Any, shape: Any = (), dtype: Any = None, *, 
 
 
 @public
+@drawn("p", price=LOOPS)
 @placeable
 def ball(key: Any, d: int, p: Any = 2, shape: Any = (), dtype: Any = None, *, out_sharding: Any = None) -> Any:
     """Points that are uniform in the unit ball of the p-norm in `d` dimensions.
