@@ -289,6 +289,16 @@ CASES = {
     "two devices at once": lambda: X.jit(lambda a: a, in_shardings=S.SingleDeviceSharding(devices[0]),
                                          out_shardings=S.SingleDeviceSharding(devices[1]))(A),
     "memory of a result": lambda: repr(X.jit(lambda a: a + 1, out_shardings=on("x"))(A).sharding.memory_kind),
+    "meshes of other axis types": lambda: free_put("x") + put("x"),
+    "and under jit": lambda: X.jit(lambda a, b: (a * 2, jnp.tanh(b) * 3 - a))(put("x"), free_put("x")),
+    "and in an inner jit": lambda: X.jit(lambda a, b: X.jit(lambda c: c + b)(a))(put("x"), free_put("x")),
+    "and closed over": lambda: X.jit(lambda a, b=put("x"): a + b)(free_put("x")),
+    "and of a gradient": lambda: X.grad(lambda a, b: (a * b).sum())(put("x"), free_put("x")),
+    "and not of the mesh that is set": lambda: within(X.set_mesh(mesh), lambda: free_put("x") * 2),
+    "and not of it under jit": lambda: within(X.set_mesh(mesh), lambda: X.jit(jnp.sum)(free_put("x"))),
+    "meshes side by side": lambda: [v.tolist() for v in X.jit(lambda a, b: (a * 2, b + 1))(put("x"), free_put("x"))],
+    "meshes one after the other": lambda: (free_put("x") + X.device_put(put("x"), NS(free, P("x"))) + A).tolist(),
+    "meshes of other names": lambda: (put("x") + X.device_put(A, NS(Mesh(devices, ("z",)), P("z")))).tolist(),
     "formats": lambda: [(lambda x: [repr(x.format), spec(x), np.asarray(x).tolist()])(
         f(layout.Format(layout.Layout([0, 1]), on("x")))) for f in (
             lambda rows: X.device_put(A, rows), lambda rows: X.jit(lambda a: a + 1, in_shardings=rows)(A),
@@ -349,6 +359,12 @@ def test_an_array_given_twice_is_not_donated():
 
 def test_ordered_callbacks_run_on_the_first_of_several_devices():
     assert results(PROGRAM, "perspicax", 8)["ordered callback"] == [[0.0], [1.0]]
+
+
+def test_operands_over_two_meshes_are_told_with_their_arguments():
+    found = results(PROGRAM, "perspicax", 8)["and under jit"]["text"]
+    assert found.startswith("MixedMeshesError: `sub` has operands over different meshes.")
+    assert "`b`: ('x': 4 Explicit, 'y': 2 Explicit)" in found and "`a`: ('x': 4 Auto, 'y': 2 Auto)" in found
 
 
 def test_another_order_in_memory_than_that_of_rows_is_refused():

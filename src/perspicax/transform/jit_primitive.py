@@ -22,6 +22,7 @@ from perspicax.xla.compiled_sharding import replicated_like, with_leading_axis
 from perspicax.xla.errors import IncompatibleDevicesError
 from perspicax.xla.explicit import on_devices
 from perspicax.xla.mesh import current_mesh
+from perspicax.xla.mixed_meshes import refuse_mixed_meshes
 from perspicax.xla.sharding import NamedSharding, drawn, in_memories
 from perspicax.xla.sharding_errors import ShardingFitError, ShardingMismatchError
 
@@ -254,6 +255,7 @@ def program_at(closed: ClosedJaxpr, arrays: Sequence[ArrayImpl], name: str, dona
         dispatch.refuse_other_devices(arrays, placed, mesh, name, argument_names(closed, len(arrays)))
     if len(placed.devices) > 1:
         _check_result_shardings(closed, out_shardings, name)
+        refuse_mixed_meshes(closed, arrays, lambda: argument_names(closed, len(arrays)))
         placed, in_shardings = dispatch.spread_placement(arrays, placed, in_shardings, name,
                                                          lambda: argument_names(closed, len(arrays)))
     else:

@@ -32,6 +32,7 @@ from perspicax.xla.compiled_sharding import replicated_like
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import IncompatibleDevicesError
 from perspicax.xla.mesh import current_mesh
+from perspicax.xla.mixed_meshes import refuse_mixed_meshes
 from perspicax.xla.sharding_errors import ShardingFitError, ShardingMismatchError
 
 HOST_LIMIT = 1 << 16  # elements; above it XLA's threads beat NumPy's one
@@ -221,6 +222,7 @@ def _compiled_kernel(primitive: Primitive, avals: tuple, values: tuple, outs: li
         placed, committed = common_placement(arrays, primitive.name)
         in_shardings = None
         if len(placed.devices) > 1:
+            refuse_mixed_meshes(closed, arrays)
             placed, in_shardings = spread_placement(arrays, placed)
         key = (placed, committed, in_shardings)
         program = by_place.get(key)

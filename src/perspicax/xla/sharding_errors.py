@@ -354,6 +354,44 @@ class ShardingMismatchError(PerspicaxError, ValueError):
                              Fix("leave `in_shardings` out: jit takes arguments as they are")))
 
 
+class MixedMeshesError(PerspicaxError, ValueError):
+    """An operation has operands over meshes with axes of different types, or over another mesh than the one that is set.
+
+    Attributes:
+        operation: the operation.
+        names: the operands, or the one that lies otherwise than the mesh that is set.
+        meshes: their meshes, or its mesh and the one that is set, as they show.
+        place: where the operation is, if it is within a jitted function.
+    """
+
+    operation: str
+    names: tuple[str, ...]
+    meshes: tuple[str, str]
+    place: Any = None
+
+    @property
+    def report(self) -> Report:
+        plain = self.names[-1].strip("`")
+        plain = plain if plain.isidentifier() else "x"
+        move = Fix("put the array onto the one mesh first",
+                   code=f"{plain} = jax.device_put({plain}, jax.NamedSharding(mesh, spec))")
+        primary = self.place or self.position
+        if len(self.names) == 1:
+            return Report(says=f"`{self.operation}` has an operand over another mesh than the one that is set.",
+                          primary=primary,
+                          why="types are told in terms of one mesh, unless all axes are left to the compiler; here\n"
+                              + _listed((*self.names, "the mesh that is set"), self.meshes),
+                          fixes=(move, Fix("set the mesh over which it lies", code="with jax.set_mesh(mesh): ...")))
+        return Report(says=f"`{self.operation}` has operands over different meshes.", primary=primary,
+                      why="types are told in terms of one mesh, and meshes whose axes are of other types are different ones; "
+                          "here\n" + _listed(self.names, self.meshes),
+                      fixes=(move, Fix("make both arrays with one mesh")))
+
+
+def _listed(names: Sequence[str], meshes: Sequence[str]) -> str:
+    return "\n".join([f"    {name}: ({mesh})" for name, mesh in zip(names, meshes)])
+
+
 class MeshContextError(PerspicaxError, RuntimeError, ValueError):  # JAX raises the one or the other
     """A bare `PartitionSpec` was given where no mesh has been set.
 
@@ -379,5 +417,6 @@ class MeshContextError(PerspicaxError, RuntimeError, ValueError):  # JAX raises 
                              Fix("name the mesh", code=f"NamedSharding(mesh, {self.spec})")))
 
 
-__all__ = ["MeshAxisError", "MeshContextError", "MeshError", "ShardingFitError", "ShardingMismatchError", "SpecError",
+__all__ = ["MeshAxisError", "MeshContextError", "MeshError", "MixedMeshesError", "ShardingFitError", "ShardingMismatchError",
+           "SpecError",
            "drawing"]
