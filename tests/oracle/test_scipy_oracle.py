@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -197,3 +198,24 @@ def test_refused_with_the_same_builtin_class(case: tuple[str, tuple, dict]) -> N
     with pytest.raises(builtin) as found:
         function_of(perspicax, path)(*args, **options)
     assert str(found.value)
+
+
+@pytest.mark.parametrize("path, args", [("special.lpmn", (3, 3)), ("special.lpmn_values", (4, 4, True)),
+                                        ("special.lpmn_values", (3, 3, False))])
+def test_tables_of_legendre_functions(path: str, args: tuple) -> None:
+    z = np.float32([.1, .9, -.3, 1, -1, 0])
+    with pytest.warns(DeprecationWarning):
+        ours = perspicax.tree.leaves(function_of(perspicax, path)(*args[:2], z, *args[2:]))
+    with warnings.catch_warnings(action="ignore"):
+        theirs = jax.tree.leaves(function_of(jax, path)(*args[:2], z, *args[2:]))
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("args", [(2, 3, np.float32([.1])), (2, 2, np.float32([[.1]])), (2, 2, np.float16([.1]))])
+def test_tables_of_legendre_functions_are_refused_as_jax_s(args: tuple) -> None:
+    with warnings.catch_warnings(action="ignore"), pytest.raises(Exception) as wanted:
+        jax.scipy.special.lpmn(*args)
+    with pytest.warns(DeprecationWarning), pytest.raises(wanted.type):
+        perspicax.scipy.special.lpmn(*args)

@@ -1,4 +1,5 @@
 """Special functions with SciPy's signatures: `jax.scipy.special`."""
+from perspicax.diagnose.facade import on_demand as _on_demand
 from perspicax.diagnose.facade import publish as _publish
 from perspicax.numpy.log_sums import logsumexp
 from perspicax.scipy.special.bessel import bessel_jn, erf, erfc, erfinv, i0, i0e, i1, i1e, sph_harm_y
@@ -47,4 +48,6 @@ __all__ = [
     "spence", "sph_harm_y", "wofz", "xlog1py", "xlogy", "zeta",
 ]
 
+__getattr__, __dir__ = _on_demand(__name__, names={
+    "lpmn": "perspicax.scipy.special.legendre", "lpmn_values": "perspicax.scipy.special.legendre"})
 _publish(__name__)
