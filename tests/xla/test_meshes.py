@@ -299,6 +299,7 @@ CASES = {
     "meshes side by side": lambda: [v.tolist() for v in X.jit(lambda a, b: (a * 2, b + 1))(put("x"), free_put("x"))],
     "meshes one after the other": lambda: (free_put("x") + X.device_put(put("x"), NS(free, P("x"))) + A).tolist(),
     "meshes of other names": lambda: (put("x") + X.device_put(A, NS(Mesh(devices, ("z",)), P("z")))).tolist(),
+    "constant of 64 bits": lambda: where(X.jit(lambda: X.jit(lambda b: 2 * b, in_shardings=on("x"))(A.astype(float)))()),
     "formats": lambda: [(lambda x: [repr(x.format), spec(x), np.asarray(x).tolist()])(
         f(layout.Format(layout.Layout([0, 1]), on("x")))) for f in (
             lambda rows: X.device_put(A, rows), lambda rows: X.jit(lambda a: a + 1, in_shardings=rows)(A),

@@ -376,7 +376,9 @@ def _hidden_buffer(x: Any, placed: Any) -> Any:
     if len(placed.devices) > 1:
         if type(x) is ArrayImpl and x.sharding == placed:
             return x.buffer()
-        return place(x.value() if type(x) is ArrayImpl else np.asarray(x), get_aval(x), placed, True).buffer()
+        aval: Any = get_aval(x)
+        given = x.value() if type(x) is ArrayImpl else np.asarray(x, physical_aval(aval).dtype)
+        return place(given, aval, placed, True).buffer()
     if type(x) is ArrayImpl and x.sharding == placed:
         shared = None if x._buf is None else _shared_buffer(x._buf, placed.devices[0])
         if shared is not None:
