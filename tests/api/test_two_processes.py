@@ -91,6 +91,7 @@ tell("turned", [float(same[0].sum()), jax.device_put(x, jax.sharding.NamedShardi
 tell("not agreed", error_of(lambda: jax.device_put({"w": np.full(2, 1.0 * me), "b": np.ones(9)}, everywhere)))
 double = jax.jit(lambda batch: 2 * batch, in_shardings=placed)
 tell("whole or part", error_of(lambda: double(np.ones((4, 4)))))
+tell("of a program", jax.jit(lambda: double(np.ones((4, 4))))().addressable_data(0))  # its constants are the whole
 tell("doubled", [double(x).addressable_data(0).tolist(), float(jax.jit(lambda a: a + 1, in_shardings=everywhere)(
     np.float32(me)).addressable_data(0))])
 
@@ -264,6 +265,7 @@ def test_values_that_shall_be_one_array_are_compared(run: Any) -> None:
         assert kind == "ProcessesDifferError"
         assert f"x['w'] is float32[2] [{me}.0, {me}.0] here and float32[2] [{1 - me}.0, {1 - me}.0] there." in text
         assert "make_array_from_process_local_data" in text and "['b']" not in text
+        assert told["of a program"] == [[2], [2]]
         assert told["whole or part"][0] == "HostValueError" and "`batch`" in told["whole or part"][1]
 
 

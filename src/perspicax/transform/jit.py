@@ -23,7 +23,7 @@ from perspicax.core.monitoring import TRACING, measured
 from perspicax.core.printer import check_jaxpr
 from perspicax.core.ref_errors import OuterRefError, RefArgumentError
 from perspicax.core.refs import RefCell, lent, outer_cell, with_cells
-from perspicax.core.trace import REFS_MET, stage_flat
+from perspicax.core.trace import REFS_MET, JaxprTrace, stage_flat
 from perspicax.core.tracer import Tracer, get_aval, typers
 from perspicax.core.tree import tree_flatten
 from perspicax.diagnose.boundary import public_methods, trim
@@ -239,7 +239,7 @@ class JitFunction:
             given, asked = options.flat_shardings(in_tree, traced.out_tree)
             if frames:
                 self._check_within((*(given or ()), *(asked or ())))
-            if given is not None and several_processes():
+            if given is not None and several_processes() and type(local.trace) is not JaxprTrace:  # constants are the whole
                 self._check_host_values(leaves, in_tree, given)
             return leaves, traced, given, asked
         return leaves, traced, None, None
