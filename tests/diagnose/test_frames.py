@@ -115,3 +115,37 @@ def test_a_program_of_one_thread_sees_its_own_frames() -> None:
     thread.start()
     thread.join()
     assert found[0][0] is work.__code__
+
+
+LOOKING = """
+import gc, threading, time
+from perspicax.diagnose.frames import frames_of_threads
+
+ended = False
+
+def rest():
+    time.sleep(1e-3)
+
+def rests():
+    while not ended:
+        rest()  # each time a frame of which Python makes an object when somebody looks: that is when it collects
+
+def looks():
+    for _ in range(100):
+        assert frames_of_threads()[threading.get_ident()].f_code is looks.__code__
+
+gc.callbacks.append(lambda phase, info: time.sleep(1e-3))  # others run meanwhile
+gc.set_threshold(5)
+resting = [threading.Thread(target=rests) for _ in range(10)]
+looking = [threading.Thread(target=looks) for _ in range(3)]
+for thread in (*resting, *looking):
+    thread.start()
+for thread in looking:
+    thread.join()
+ended = True
+assert gc.isenabled()
+"""
+
+
+def test_threads_that_look_at_the_frames_of_all_do_not_wait_for_each_other_for_ever() -> None:
+    subprocess.run([sys.executable, "-c", LOOKING], check=True, timeout=120)

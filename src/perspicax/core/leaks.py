@@ -6,7 +6,6 @@ neither the value nor what keeps it.
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 import time
 from types import FrameType
@@ -16,6 +15,7 @@ from perspicax.core.provenance import Provenance, provenance, traced_functions
 from perspicax.core.trace import JaxprTracer, Trace
 from perspicax.core.tracer import Tracer
 from perspicax.core.tracer_errors import JAXTypeError
+from perspicax.diagnose.frames import frames_of_threads
 from perspicax.diagnose.report import Report
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def leak_at_use(tracer: Tracer) -> Exception:
 def _in_another_thread(trace: Trace) -> bool:
     """Whether a function is being traced by it in another thread: a frame there has the trace in a variable."""
     me = threading.get_ident()
-    for thread, top in sys._current_frames().items():
+    for thread, top in frames_of_threads().items():
         frame: FrameType | None = None if thread == me else top
         while frame is not None:
             if any(value is trace for value in frame.f_locals.values()):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+import threading
 from sys import _getframe
 from types import CodeType, FrameType
 
 from perspicax.diagnose.place import Position
 
-__all__ = ["INTERNAL", "LIBRARY", "USER", "kind_of", "mark_internal", "user_frame", "user_place", "user_position", "user_stack",
-           "warning_level"]
+__all__ = ["INTERNAL", "LIBRARY", "USER", "frames_of_threads", "kind_of", "mark_internal", "user_frame", "user_place",
+           "user_position", "user_stack", "warning_level"]
 
 USER, INTERNAL, LIBRARY = 0, 1, 2  # USER is false, so that the hot loop tests it without a comparison
 
@@ -46,6 +49,30 @@ def mark_internal(prefix: str) -> None:
     if prefix not in _internal:
         _internal.append(prefix)
         _kinds.clear()
+
+
+_looking = threading.Lock()
+
+
+def frames_of_threads() -> dict[int, FrameType]:
+    """The running frame of each thread, by the thread's identifier; of this one the caller's.
+
+    In some versions of Python `sys._current_frames` holds a lock of the interpreter while it allocates. If the garbage
+    collector runs then, and what it calls lets other threads run, the next one that looks at frames or starts a thread waits
+    for that lock with the interpreter's own in its hands: all threads wait for ever. So there is no collection meanwhile.
+    """
+    alone = _looking.acquire(timeout=1)  # not for longer: in a process that was forked off meanwhile, nobody releases it
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        found = sys._current_frames()
+        found[threading.get_ident()] = _getframe(1)
+        return found
+    finally:
+        if collecting:
+            gc.enable()
+        if alone:
+            _looking.release()
 
 
 def user_place(depth: int = 1) -> tuple[CodeType, int] | None:

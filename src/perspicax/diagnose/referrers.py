@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from inspect import CO_OPTIMIZED
 from typing import Any
 
-from perspicax.diagnose.frames import INTERNAL, kind_of
+from perspicax.diagnose.frames import INTERNAL, frames_of_threads, kind_of
 from perspicax.diagnose.links import LRU_CACHE, How, how_held, instance_dict, is_a, is_object_array, locals_of
 
 PACKAGE_NAME = __name__.partition(".")[0]
@@ -88,7 +88,7 @@ class Referrers:
         self.ignored.update(own)
 
     def _read_running_frames(self) -> None:
-        for top in sys._current_frames().values():
+        for top in frames_of_threads().values():
             stack: list[types.FrameType] = []
             frame: types.FrameType | None = top
             while frame is not None:

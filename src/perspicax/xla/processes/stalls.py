@@ -12,7 +12,7 @@ import time
 from types import FrameType
 from typing import Any
 
-from perspicax.diagnose.frames import INTERNAL, USER, kind_of
+from perspicax.diagnose.frames import INTERNAL, USER, frames_of_threads, kind_of
 from perspicax.xla.pacing import latest_program
 from perspicax.xla.processes.errors import ProcessesApartError
 
@@ -31,7 +31,7 @@ class Stall:
 
     def place(self) -> str | None:
         """Where in the user's program the main thread has waited for long; `None` while it does not."""
-        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        frame = frames_of_threads().get(threading.main_thread().ident or 0)
         while frame is not None and _passes(frame.f_code.co_filename):
             frame = frame.f_back
         here = None if frame is None else (frame.f_code, frame.f_lasti, id(frame))
@@ -67,7 +67,7 @@ def notice(me: int, places: dict[int, str]) -> None:
     """Tell on standard error that processes wait at different places; they may still go on."""
     if sys.stderr is None:
         return
-    frame = _user_frame(sys._current_frames().get(threading.main_thread().ident or 0))
+    frame = _user_frame(frames_of_threads().get(threading.main_thread().ident or 0))
     error = ProcessesApartError(me=me, places=places, waited=LONG,
                                 position=None if frame is None else (frame.f_code, frame.f_lasti))
     print(f"notice: {error.report.says if frame is None else error}", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from perspicax.diagnose.frames import INTERNAL, USER, kind_of
+from perspicax.diagnose.frames import INTERNAL, USER, frames_of_threads, kind_of
 from perspicax.xla.processes.errors import ProcessLostError
 
 __all__ = ["PATIENCE", "end_if_stuck"]
@@ -36,7 +36,7 @@ def end_if_stuck(process: int, reason: str, patience: Callable[[], float | None]
     since = time.monotonic()
     while True:
         time.sleep(0.5)
-        frame = _ours(sys._current_frames().get(main or 0))
+        frame = _ours(frames_of_threads().get(main or 0))
         longest = patience()
         if frame is None or longest is None:
             return  # it has ended, or has nothing to do with that process any more
