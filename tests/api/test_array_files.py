@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import perspicax as px
-from perspicax.api import array_files
+from perspicax.api import array_files, tree_stores
 from perspicax.api.array_file_errors import ArrayFileError
 from perspicax.diagnose.optional import MissingPackageError
 from perspicax.experimental.array_serialization import pytree_serialization, serialization
@@ -141,6 +141,10 @@ def test_an_address_that_cannot_be_reached_is_told_soon(monkeypatch: pytest.Monk
         with pytest.raises(ArrayFileError, match="which cannot be reached") as folder:
             pytree_serialization.load(address, place())
     assert array.value.unreachable and folder.value.unreachable
+    monkeypatch.setattr(tree_stores, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ArrayFileError, match="Nothing answers at") as waited:
+        pytree_serialization.load(f"http://127.0.0.1:{silent.getsockname()[1]}/x", place())
+    assert waited.value.kind == "no answer"
 
 
 def test_the_package_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

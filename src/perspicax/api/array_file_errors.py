@@ -18,7 +18,7 @@ class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
         kind: "bucket" or "database" (the path lacks a part), "array" (it is none), "keys", "sharding" (it is none), "rank",
             "lengths" (of the arguments), "read", "write", "local" (each process has one of its own), "leaves" (of a tree are
             no arrays), "description" (of a tree cannot be read), "remote" (tensorstore cannot go to an address), "folder read"
-            or "folder write" (of a folder at an address).
+            or "folder write" (of a folder at an address), "no answer" (from there).
         path: where the array is, or would be.
         detail: what was given (of an object its class), or what tensorstore says.
         leaves: of "leaves", the places of those that are no arrays, and their classes.
@@ -78,6 +78,10 @@ class ArrayFileError(PerspicaxError, ValueError, TypeError):  # JAX raises the o
                 return Report(says=f"A tree cannot be saved to, or loaded from, {self.path!r}: {self.detail.rstrip('.')}.",
                               why="addresses are those of tensorstore's key-value stores: `gs://bucket/path`, "
                                   "`s3://bucket/path`, `memory://path`, or a path of the file system")
+            case "no answer":
+                return Report(says=f"Nothing answers at {self.path!r}: it was waited for {self.detail}.",
+                              why="what a storage holds, and the description of a tree, are small; what took the connection "
+                                  "does not answer, or the network loses what is sent", fixes=(_REACH,))
             case "folder read" | "folder write":
                 doing = "loaded from" if self.kind == "folder read" else "saved to"
                 if self.unreachable:

@@ -13,6 +13,8 @@ from perspicax.api.array_files import first_words, tensorstore, tensorstore_cont
 
 __all__ = ["StoreFolder", "address_of"]
 
+ANSWER_SECONDS = 120.0
+"""How long a storage may take to tell what it holds, or a description of a tree; arrays may take as long as they want."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -67,7 +69,7 @@ class StoreFolder:
             SaveFolderError: something else is there, or anything, and `overwrite` is false.
         """
         store = self._open()
-        names = {key.decode(errors="replace").partition("/")[0] for key in self._tried("write", store.list())}
+        names = {key.decode(errors="replace").partition("/")[0] for key in self._tried("write", store.list(), ANSWER_SECONDS)}
         if names and not overwrite:
             raise SaveFolderError(path=self.path, kind="exists")
         if names - ours:
@@ -77,7 +79,7 @@ class StoreFolder:
 
     def holds(self, inner: str, name: str) -> bool:
         """Whether there is a file in a folder within it."""
-        return bool(self._tried("write", self._open().read(f"{inner}/{name}")).state == "value")
+        return bool(self._tried("write", self._open().read(f"{inner}/{name}"), ANSWER_SECONDS).state == "value")
 
     def write(self, name: str, data: bytes) -> None:
         """Make a file in it."""
@@ -89,7 +91,7 @@ class StoreFolder:
         Raises:
             NoSavedTreeError: there is none of this name.
         """
-        found = self._tried("read", self._open().read(name))
+        found = self._tried("read", self._open().read(name), ANSWER_SECONDS)
         if found.state != "value":
             raise NoSavedTreeError(path=self.path, kind="description")
         return bytes(found.value)
@@ -100,8 +102,10 @@ class StoreFolder:
         except (ValueError, OSError) as error:
             raise ArrayFileError(kind="remote", path=self.path, detail=first_words(error)) from error
 
-    def _tried(self, kind: str, future: Any) -> Any:
+    def _tried(self, kind: str, future: Any, seconds: float | None = None) -> Any:
         try:
-            return future.result()
+            return future.result(timeout=seconds)
+        except TimeoutError as error:
+            raise ArrayFileError(kind="no answer", path=self.path, detail=f"{seconds:g} s") from error
         except (ValueError, OSError) as error:
             raise ArrayFileError(kind=f"folder {kind}", path=self.path, detail=first_words(error)) from error
