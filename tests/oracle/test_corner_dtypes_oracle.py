@@ -40,6 +40,13 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "unique subnormals of 16 bits": lambda jnp: jnp.unique(jnp.asarray(SMALL, jnp.bfloat16)),
     "unique half numbers": lambda jnp: jnp.unique(np.array([6e-8, 0, 1e-7], np.float16)),
     "unique rows of subnormals": lambda jnp: jnp.unique(SMALL[:4].reshape(2, 2), axis=0),
+    "running sum of a number": lambda jnp: jnp.cumsum(3, axis=-1, dtype="int8"),
+    "no difference of a number": lambda jnp: jnp.diff(2.5, n=0),
+    "degrees of a weak array": lambda jnp: jnp.deg2rad(jnp.full(3, 2.5)),
+    "degrees of a number": lambda jnp: jnp.rad2deg(2.5),
+    "sinc of a weak array": lambda jnp: jnp.sinc(jnp.full(3, 2.5)),
+    "logical_and of a weak array": lambda jnp: jnp.logical_and(jnp.full(3, 2.5), 1),
+    "logical_not of a weak array": lambda jnp: jnp.logical_not(jnp.full(3, 2)),
     "unique complex subnormals": lambda jnp: jnp.unique(SMALL * np.complex64(1j)),
 }
 SMALL = np.array([1e-45, 0, -0., 1e-40, 1, -1e-44], np.float32)
@@ -51,6 +58,7 @@ DIFFERENTIATED: dict[str, Callable[[Any], Any]] = {
     "logaddexp2 of infinities": lambda m: m.grad(m.numpy.logaddexp2)(np.inf, np.inf),
 }
 REFUSED: dict[str, Callable[[Any], Any]] = {
+    "running sum of an array without axes": lambda jnp: jnp.cumsum(jnp.float32(3), axis=0),
     "full of complex": lambda jnp: jnp.full(3, 1 + 2j, dtype=jnp.float32),
     "full_like of complex": lambda jnp: jnp.full_like(jnp.ones(3), 1 + 2j),
     "ediff1d of bools": lambda jnp: jnp.ediff1d(jnp.array([True, False])),

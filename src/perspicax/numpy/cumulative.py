@@ -33,6 +33,8 @@ def _running(function: str, f: Any, a: Any, axis: Any, dtype: Any, out: Any, ski
     if axis is None:
         x, place = ravel(x), 0
     else:
+        if x.ndim == 0 and x.aval.weak_type:  # JAX takes Python's numbers for vectors of one entry
+            x = ravel(x)
         place = one_axis(axis, x.ndim, function)
     if skip is not None and kind(x) in ("float", "complex"):
         x = where3(compare.ne(x, x), np.asarray(skip, x.dtype), x)
@@ -128,12 +130,12 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         append: what is put behind it.
     """
     x = asarray(array_like(a, "diff"))
-    if x.ndim == 0:
-        raise ArgumentValueError(says="`diff` was given a scalar.", why="it has no axis along which entries differ")
     if n < 0:
         raise ArgumentValueError(says=f"`diff` was given n={n}.", why="it is at least 0")
     if n == 0:
         return x
+    if x.ndim == 0:
+        raise ArgumentValueError(says="`diff` was given a scalar.", why="it has no axis along which entries differ")
     place = one_axis(axis, x.ndim, "diff")
     parts = [x]
     for at_end, extra in ((False, prepend), (True, append)):

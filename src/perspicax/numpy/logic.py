@@ -46,7 +46,8 @@ def _logical(name: str, f: Callable[[Any, Any], Any], doc: str) -> Callable[...,
         found = f(*promote_shapes(name, truth(x, name, 0), truth(y, name, 1)))
         weak = [type(v) is not bool and get_aval(v).weak_type for v in (x, y)]  # type: ignore[attr-defined]
         # Python's booleans do not count: they are weak beside what is weak
-        return convert(found, _BOOL, any(weak) and all(w or type(v) is bool for w, v in zip(weak, (x, y))))
+        one = found.shape == () and any(weak)
+        return convert(found, _BOOL, one and all(w or type(v) is bool for w, v in zip(weak, (x, y))))
 
     function.__name__ = function.__qualname__ = name
     function.__module__ = "perspicax.numpy"
@@ -77,7 +78,8 @@ def logical_not(x: Any, /) -> Array:
     Args:
         x: array.
     """
-    return bitwise.bitwise_not(truth(x, "logical_not"))
+    found = bitwise.bitwise_not(truth(x, "logical_not"))
+    return convert(found, _BOOL, found.aval.weak_type and found.shape == ())
 
 
 # -- what numbers are

@@ -39,6 +39,8 @@ def _as_weak_as(found: Any, x: Any) -> Any:
 
 
 def _scaled(x: Any, factor: float) -> Any:
+    if get_aval(x).weak_type and x.shape != ():  # type: ignore[attr-defined]
+        return elementwise.mul(x, np.asarray(factor, x.dtype)[()])  # arrays of weak type become strong, as in JAX
     return _as_weak_as(elementwise.mul(x, constant_like(x, factor)), x)
 
 
