@@ -403,3 +403,27 @@ def test_keys_are_put_on_diagonals_compared_and_resized():
     assert np.asarray(jnp.isclose(keys, keys[0])).tolist() == [True, False]
     assert np.asarray(jnp.isin(keys, keys[1:])).tolist() == [False, True]
     assert jnp.resize(keys, (0, 2)).shape == (0, 2)
+
+
+CONVERSIONS = {
+    "words of keys": (lambda k: k.astype("uint32"), "jax.random.key_data(keys)"),
+    "keys of words": (lambda k: random.key_data(k).astype(k.dtype), "jax.random.wrap_key_data(words)"),
+    "view": (lambda k: k.view("uint32"), "`view` was given the dtype key<fry>"),
+    "view as keys": (lambda k: random.key_data(k).view(k.dtype), "`view` was given the dtype key<fry>"),
+    "dlpack": (np.from_dlpack, "jax.random.key_data(key)"),
+}
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_keys_are_not_converted_and_the_report_says_what_to_call(name):
+    """NumPy's view of a key would go past the ledger of used keys."""
+    convert, said = CONVERSIONS[name]
+    with pytest.raises(PerspicaxError) as caught:
+        convert(random.split(random.key(0)))
+    report = caught.value.report  # its text would show the line of this file, too
+    assert isinstance(caught.value, TypeError) and said in [report.says[:len(said)], *[fix.code for fix in report.fixes]]
+
+
+def test_keys_as_their_own_dtype_are_the_keys():
+    keys = random.split(random.key(0))
+    np.testing.assert_array_equal(words(keys.astype(keys.dtype)), words(keys))

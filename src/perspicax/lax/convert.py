@@ -16,6 +16,7 @@ from perspicax.core.primitive import OfPrimitive, Primitive
 from perspicax.core.trace import Zero
 from perspicax.core.tracer import get_aval
 from perspicax.diagnose.frames import warning_level
+from perspicax.diagnose.report import Fix
 from perspicax.lax.compare import compare_values
 from perspicax.lax.errors import OperandDtypeError, OperationShapeError
 from perspicax.lax.families import (
@@ -49,8 +50,18 @@ def _convert_type(x: ShapedArray, *, new_dtype: Any, weak_type: bool) -> ShapedA
         if x.dtype != new_dtype and not _meets(x.dtype, new_dtype):
             raise OperationShapeError(says=f"{x.str_short()} cannot be converted to {dtypes.name_of(new_dtype)}.",
                                       why="the elements of an extended dtype (such as PRNG keys) are opaque: they do "
-                                          "not convert to numbers, nor numbers to them")
+                                          "not convert to numbers, nor numbers to them",
+                                      fixes=_between_keys_and_words(x.dtype, new_dtype))
     return ShapedArray(x.shape, new_dtype, weak_type)
+
+
+def _between_keys_and_words(old: Any, new: Any) -> tuple[Fix, ...]:
+    """What is likely meant where keys are converted to integers, or integers to keys."""
+    if dtypes.name_of(old).startswith("key<") and dtypes.kind_of(new) == "uint":
+        return (Fix("take the words of the keys", code="jax.random.key_data(keys)"),)
+    if dtypes.name_of(new).startswith("key<") and dtypes.kind_of(old) == "uint":
+        return (Fix("make keys of their words", code="jax.random.wrap_key_data(words)"),)
+    return ()
 
 
 def _meets(old: Any, new: Any) -> bool:

@@ -11,6 +11,7 @@ from perspicax.core import dtypes
 from perspicax.core.array import Array
 from perspicax.core.config import local, state_key
 from perspicax.core.context import evaluator
+from perspicax.core.dtype_errors import ExtendedDTypeError
 from perspicax.diagnose.boundary import public, trim
 from perspicax.diagnose.errors import ReportedError
 from perspicax.diagnose.frames import warning_level
@@ -64,7 +65,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> 
                 return kernel(x)
         x = asarray(array_like(x, "astype"))
         wanted = dtypes.default_dtype("float") if dtype is None else dtypes.requested_dtype(dtype, "astype")
-        if x.dtype.kind == "c" and dtypes.kind_of(wanted) != "complex":
+        if dtypes.kind_of(x.dtype) == "complex" and dtypes.kind_of(wanted) != "complex":
             found = _of_complex(x, wanted)
         else:
             found = convert(x, wanted, False)
@@ -153,6 +154,9 @@ def _bits_as(x: Any, dtype: Any) -> Any:
     old = x.dtype
     if old == dtype:
         return x
+    for one in (old, dtype):
+        if isinstance(one, dtypes.ExtendedDType):
+            raise ExtendedDTypeError(dtype=dtypes.name_of(one), where="view")
     if dtypes.kind_of(old) == "bool":
         return _bits_as(convert(x, np.dtype(np.uint8), False), dtype)
     if dtypes.kind_of(dtype) == "bool":

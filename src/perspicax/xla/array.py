@@ -257,6 +257,7 @@ class ArrayImpl(Array):
 
     def __dlpack__(self, *, stream: int | None = None, max_version: Any = None, dl_device: Any = None,
                    copy: bool | None = None) -> Any:
+        self._refuse_extended("dlpack")
         self._refuse_pieces()
         own = self.__dlpack_device__()
         if (dl_device is not None and tuple(dl_device) != own) or (stream is not None and own[0] == 1):

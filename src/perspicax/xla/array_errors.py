@@ -10,7 +10,7 @@ class ArrayConversionError(PerspicaxError, TypeError):
 
     Attributes:
         wanted: what as: "int", "float", "complex", "index", "hash", "len", "iter", or, of a key array, any of these and
-            "array", "bool", "list", "item".
+            "array", "bool", "list", "item", "dlpack".
         type_text: the type of the array.
         key: whether it is an array of random keys.
     """
@@ -63,7 +63,8 @@ def _listed(position: Place) -> tuple[Fix, ...]:
 
 
 _WORDS = {"int": "an int", "float": "a float", "complex": "a complex number", "bool": "a truth value", "index": "an index",
-          "array": "a NumPy array", "list": "a list of numbers", "item": "a Python number", "round": "a number"}
+          "array": "a NumPy array", "list": "a list of numbers", "item": "a Python number",
+          "dlpack": "an array for another library", "round": "a number"}
 
 
 class RankLimitError(PerspicaxError, ValueError):
