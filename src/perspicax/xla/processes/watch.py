@@ -35,6 +35,7 @@ def end_if_stuck(process: int, reason: str, patience: Callable[[], float | None]
     before: Any = None
     since = time.monotonic()
     while True:
+        frame: FrameType | None = None  # which would keep all that the functions have in hand
         time.sleep(0.5)
         frame = _ours(frames_of_threads().get(main or 0))
         longest = patience()
