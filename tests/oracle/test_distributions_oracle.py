@@ -131,6 +131,8 @@ def test_single_samples_are_bit_equal():
     """XLA contracts in scalars what it does not in arrays."""
     for seed in range(3):
         same(ours.wald(ours.key(seed), 2.), theirs.wald(theirs.key(seed), 2.))
+    for seed in range(20):
+        same(ours.lognormal(ours.key(seed), 1.5), theirs.lognormal(theirs.key(seed), 1.5))
 
 
 def test_shapes_of_double_sided_maxwell():

@@ -81,7 +81,7 @@ def _triangular(key: Any, left: Any, mode: Any, right: Any, *, shape: tuple[int,
 
 _lognormal_samples = Distribution(_lognormal, inline=True, fast=True, spreads=False)
 _triangular_samples = Distribution(_triangular, inline=True, fast=True)
-_complex_lognormal_samples: Any = Staged(_lognormal, inline=True)
+_whole_lognormal: Any = Staged(_lognormal, inline=True)
 _pareto_samples = Distribution(_pareto, fast=True, spreads=False)
 _rayleigh_samples, _weibull_samples = [Distribution(body, fast=True) for body in (_rayleigh, _weibull)]
 
@@ -178,7 +178,8 @@ def lognormal(key: Any, sigma: Any = SIGMA, shape: Any = None, dtype: Any = None
     dtype = sample_dtype("lognormal", dtype, "inexact")
     sigma = parameter("lognormal", "sigma", sigma)
     shape = shared_shape("lognormal", shape, sigma=sigma)
-    samples = _complex_lognormal_samples if dtype.kind == "c" else _lognormal_samples
+    # XLA computes one sample in another way than arrays of them
+    samples = _whole_lognormal if dtype.kind == "c" or not shape else _lognormal_samples
     return samples(found, sigma, shape=shape, dtype=dtype)
 
 
