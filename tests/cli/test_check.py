@@ -37,6 +37,14 @@ def test_the_exit_status_says_whether_something_was_found(folder: Path, capsys: 
     assert main(["--format=odd", "sound.py"]) == 2
 
 
+def test_long_expressions_are_read_and_pythons_limit_of_recursion_is_left_as_it_was(
+        folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    limit = sys.getrecursionlimit()
+    (folder / "long.py").write_text("x = " + " + ".join(["1"] * 1500) + "\n", encoding="utf-8")
+    assert main(["long.py"]) == 0
+    assert sys.getrecursionlimit() == limit
+
+
 def test_folders_are_gone_through(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "inner" / "__pycache__").mkdir(parents=True)
     (folder / "inner" / "lost.py").write_text(LOST, encoding="utf-8")

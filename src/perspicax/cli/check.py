@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import tokenize
@@ -46,19 +47,30 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
         print(f"perspicax check: {error}", file=sys.stderr)
         return 2
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 20_000))  # an expression of a thousand terms is a thousand deep
     found: list[Problem] = []
-    for file in files:
-        problems = [p for p in problems_of(file.name, file.text) if p.rule.id in rules]
-        if options.fix or options.diff:
-            problems = _fix(file, problems, rules, options.diff, options.format == "text")
-        found += problems
+    with _deep_trees():
+        for file in files:
+            problems = [p for p in problems_of(file.name, file.text) if p.rule.id in rules]
+            if options.fix or options.diff:
+                problems = _fix(file, problems, rules, options.diff, options.format == "text")
+            found += problems
     try:
         _show(found, options.format, len(files))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough (`| head`); Python would say so once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if found else 0
+
+
+@contextlib.contextmanager
+def _deep_trees() -> Iterator[None]:
+    """Let Python recurse deeper: an expression of a thousand terms is a thousand deep."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 20_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _parser() -> argparse.ArgumentParser:
