@@ -1,6 +1,7 @@
 """Errors of the compiler's side: platforms, shardings, buffers, compilation, execution."""
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ from perspicax.diagnose.errors import PerspicaxError, ReportedError
 from perspicax.diagnose.expression import located
 from perspicax.diagnose.place import Position
 from perspicax.diagnose.report import Fix, Label, Report
-from perspicax.diagnose.source import error_position
+from perspicax.diagnose.source import Operands, error_position, operands_at
 
 
 class UnknownPlatformError(PerspicaxError, RuntimeError):
@@ -204,9 +205,14 @@ class LayoutError(PerspicaxError, ValueError):
 
     @property
     def report(self) -> Report:
-        given = f"`{self.function}` was given a `Format` for `{self.name}`"
+        call = operands_at(self.position) if self.position is not None else Operands()
+        of_array = call.operation == self.function and len(call) > 1  # else the user's names are not seen
+        array = call[0].text if of_array and isinstance(call[0].node, ast.Name) else "x"
+        asked = call[1].text if of_array and isinstance(call[1].node, ast.Name) else "format"
+        name = array + self.name[1:] if of_array and self.name[:1] == "x" else self.name
+        given = f"`{self.function}` was given a `Format` for `{name}`"
         plain = Fix("leave the order out", code=f"{self.name}=format.sharding" if self.function == "jit" else
-                    f"jax.{'lax.' if self.function != 'device_put' else ''}{self.function}(x, format.sharding)")
+                    f"jax.{'lax.' if self.function != 'device_put' else ''}{self.function}({array}, {asked}.sharding)")
         match self.kind:
             case "place":
                 return Report(says=f"`Format` was given {self.got} without a sharding.", primary=self.position,
@@ -214,7 +220,7 @@ class LayoutError(PerspicaxError, ValueError):
                               fixes=(Fix("say on which", code="Format(layout, jax.typeof(x).sharding)"),
                                      Fix(code="Format(layout, jax.sharding.SingleDeviceSharding(jax.devices()[0]))")))
             case "format":
-                return Report(says=f"`{self.function}` was given {self.got} for `{self.name}`.", primary=self.position,
+                return Report(says=f"`{self.function}` was given {self.got} for `{name}`.", primary=self.position,
                               why="an order in memory is part of a `Format`, which also says on which devices",
                               fixes=(Fix(code="Format(layout, sharding)"),))
             case "rank":
@@ -234,7 +240,8 @@ class LayoutError(PerspicaxError, ValueError):
         return Report(says=f"{given} with the axes in the order {self.got}; here arrays lie row by row only.",
                       primary=self.position,
                       why="values do not depend on the order; who reads the memory has the first axis change most slowly",
-                      fixes=(plain, Fix("have the transposed array, where the memory matters", code=f"x.transpose{self.got}")))
+                      fixes=(plain, Fix("have the transposed array, where the memory matters",
+                                        code=f"{array}.transpose{self.got}")))
 
 
 class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[misc, valid-type]

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from perspicax.core.jaxpr import ClosedJaxpr, JaxprEqn, Var
-from perspicax.diagnose.render.text import ordinal
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.mesh import current_abstract_mesh, current_mesh
 from perspicax.xla.sharding import NamedSharding
@@ -88,21 +87,17 @@ def _results(eqn: JaxprEqn, operands: Sequence[_Lies | None], scope: Any) -> Seq
     first = next(i for i, lies in enumerate(operands) if lies is not None)
     for index, lies in enumerate(operands):
         if lies is not None and scope is not None and lies.mesh is not scope and not lies.mesh.are_all_axes_auto:
-            raise MixedMeshesError(operation=primitive.name, names=(_told(lies, index),),
+            raise MixedMeshesError(operation=primitive.name, names=(lies.argument,), operands=(index,),
                                    meshes=(_axes(lies.mesh), _axes(scope)), place=eqn.position)
         if lies is not None and _differ(lies.mesh, operands[first].mesh):  # type: ignore[union-attr]
-            raise MixedMeshesError(operation=primitive.name, names=(_told(operands[first], first), _told(lies, index)),
-                                   meshes=(_axes(operands[first].mesh), _axes(lies.mesh)),  # type: ignore[union-attr]
-                                   place=eqn.position)
+            other: Any = operands[first]
+            raise MixedMeshesError(operation=primitive.name, names=(other.argument, lies.argument), operands=(first, index),
+                                   meshes=(_axes(other.mesh), _axes(lies.mesh)), place=eqn.position)
     return [operands[first]] * len(eqn.outvars)
 
 
 def _differ(one: Any, other: Any) -> bool:
     return one is not other and not (one.are_all_axes_auto and other.are_all_axes_auto)
-
-
-def _told(lies: Any, index: int) -> str:
-    return f"`{lies.argument}`" if lies.argument else f"the {ordinal(index)} operand"
 
 
 def _axes(mesh: Any) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from perspicax.diagnose.errors import PerspicaxError
+from perspicax.diagnose.render.text import ordinal
 from perspicax.diagnose.report import Fix, Report
+from perspicax.diagnose.source import operand_name
 
 
 class MeshError(PerspicaxError, ValueError, TypeError, IndexError):  # JAX raises one or the other
@@ -359,32 +361,36 @@ class MixedMeshesError(PerspicaxError, ValueError):
 
     Attributes:
         operation: the operation.
-        names: the operands, or the one that lies otherwise than the mesh that is set.
+        names: of the operands, or of the one that lies otherwise than the mesh that is set, the arguments of the jitted
+            function that they come from; empty where there is none.
+        operands: which operands they are.
         meshes: their meshes, or its mesh and the one that is set, as they show.
         place: where the operation is, if it is within a jitted function.
     """
 
     operation: str
     names: tuple[str, ...]
+    operands: tuple[int, ...]
     meshes: tuple[str, str]
     place: Any = None
 
     @property
     def report(self) -> Report:
-        plain = self.names[-1].strip("`")
-        plain = plain if plain.isidentifier() else "x"
+        names = [name or operand_name(self.place or self.position, i) or "" for name, i in zip(self.names, self.operands)]
+        plain = names[-1] if names[-1].isidentifier() else "x"
+        names = [f"`{name}`" if name else f"the {ordinal(i)} operand" for name, i in zip(names, self.operands)]
         move = Fix("put the array onto the one mesh first",
                    code=f"{plain} = jax.device_put({plain}, jax.NamedSharding(mesh, spec))")
         primary = self.place or self.position
-        if len(self.names) == 1:
+        if len(names) == 1:
             return Report(says=f"`{self.operation}` has an operand over another mesh than the one that is set.",
                           primary=primary,
                           why="types are told in terms of one mesh, unless all axes are left to the compiler; here\n"
-                              + _listed((*self.names, "the mesh that is set"), self.meshes),
+                              + _listed((*names, "the mesh that is set"), self.meshes),
                           fixes=(move, Fix("set the mesh over which it lies", code="with jax.set_mesh(mesh): ...")))
         return Report(says=f"`{self.operation}` has operands over different meshes.", primary=primary,
                       why="types are told in terms of one mesh, and meshes whose axes are of other types are different ones; "
-                          "here\n" + _listed(self.names, self.meshes),
+                          "here\n" + _listed(names, self.meshes),
                       fixes=(move, Fix("make both arrays with one mesh")))
 
 
