@@ -56,6 +56,10 @@ DIFFERENTIATED: dict[str, Callable[[Any], Any]] = {
     "logaddexp of a number": lambda m: m.grad(m.numpy.logaddexp)(2.5, 1.),
     "logaddexp2 of weak arrays": lambda m: m.grad(lambda x: m.numpy.logaddexp2(x, x).sum())(m.numpy.full(3, 2.5)),
     "logaddexp2 of infinities": lambda m: m.grad(m.numpy.logaddexp2)(np.inf, np.inf),
+    "unique elements of a size": lambda m: m.grad(lambda x: (m.numpy.unique(x, size=3) * np.float32([1, 2, 3])).sum())(
+        m.numpy.array([5., 2, 2, 1])),
+    "union of a size": lambda m: m.jvp(lambda x: m.numpy.union1d(x, np.float32([7, 2]), size=3), (m.numpy.array([5., 2]),),
+                                       (m.numpy.array([3., 1]),))[1],
 }
 REFUSED: dict[str, Callable[[Any], Any]] = {
     "running sum of an array without axes": lambda jnp: jnp.cumsum(jnp.float32(3), axis=0),

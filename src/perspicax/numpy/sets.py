@@ -70,7 +70,7 @@ def _unique(x: Any, axis: int | None, equal_nan: bool, size: int | None, fill: A
     shape = x.shape
     place = 0 if axis is None else one_axis(axis, x.ndim, "unique")
     rows = ravel(x) if axis is None else moveaxis(x, place, 0)
-    value = known_value(rows)
+    value = None if size is not None and isinstance(rows, Tracer) else known_value(rows)  # a size: so there is a derivative
     if size is not None and rows.shape[0] == 0 and fill is None and static_size(size, callee):
         raise ArgumentValueError(says=f"`{callee.removeprefix('jnp.')}` was given {x.aval.str_short()} and size={size!r}.",
                                  why="there is no entry that could fill the result",
