@@ -217,6 +217,8 @@ class JitFunction:
             if any(isinstance(x, RefCell) for x in leaves):
                 raise RefArgumentError(function=self._name)
             avals = tuple(check_arguments(leaves, in_tree, self._fun, self.transform))
+        if options.in_shardings is not None:
+            avals = options.laid(leaves, in_tree, avals)
         frames = () if local.trace is _evaluator else axes_key()
         key = (state_key(), in_tree, avals, statics, (options.donate_key, "refs") if keeps_refs else options.donate_key, frames)
         try:

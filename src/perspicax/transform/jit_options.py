@@ -3,18 +3,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 from perspicax.core.array import Array
+from perspicax.core.avals import ShapedArray
 from perspicax.core.tracer import Tracer
 from perspicax.transform import trees as tree
 from perspicax.transform.errors import StaticArgumentError
 from perspicax.transform.jit_primitive import shardings_asked_for
 from perspicax.transform.stage import function_name
 from perspicax.xla import sharding as shardings
+from perspicax.xla.array import ArrayImpl
+from perspicax.xla.explicit import part_of_type
 from perspicax.xla.layouts import AutoLayout, Format, Layout, sharding_of
 from perspicax.xla.mesh import current_abstract_mesh, current_mesh, entered_mesh
+from perspicax.xla.partition import names_in
 
 
 class JitOptions:
@@ -41,7 +47,7 @@ class JitOptions:
         if self.has_shardings:
             shardings_asked_for[:] = [True]
         self.entered = False  # whether a PartitionSpec may be in terms of the mesh of `with mesh:`
-        self._flat_shardings: dict[tuple, tuple[Any, Any]] = {}
+        self._flat_shardings: dict[tuple, tuple] = {}
         self.is_plain = not self.has_statics and not self.has_shardings
 
     def static_numbers(self, signature: Signature) -> tuple[int, ...]:
@@ -123,34 +129,50 @@ class JitOptions:
 
     def flat_shardings(self, in_tree: Any, out_tree: Any) -> tuple[Any, Any]:
         """Shardings of flat arguments and results; `None` where nothing was asked for."""
-        key = in_tree, out_tree, current_mesh.value, current_abstract_mesh.value, entered_mesh.value if self.entered else None
-        kept = self._flat_shardings.get(key)
+        return self._flat("in_shardings", self.in_shardings, in_tree), self._flat("out_shardings", self.out_shardings, out_tree)
+
+    def _flat(self, option: str, given: Any, structure: Any) -> tuple | None:
+        if given is None:
+            return None
+        mesh = current_mesh.value, current_abstract_mesh.value, entered_mesh.value if self.entered else None
+        kept = self._flat_shardings.get((option, structure, mesh))
         if kept is not None:
             return kept
-        found: list[Any] = []
-        for option, given, structure in (("in_shardings", self.in_shardings, in_tree),
-                                         ("out_shardings", self.out_shardings, out_tree)):
-            if given is None:
-                found.append(None)
-                continue
-            if structure is in_tree:
-                per_arg = given if isinstance(given, (tuple, list)) else None
-                whole = (tuple(per_arg), {}) if per_arg is not None else given
-                args, kwargs = structure.unflatten([0] * structure.num_leaves)
-                full = (args, kwargs)
-                if per_arg is not None:
-                    whole = (tuple(per_arg), dict.fromkeys(kwargs))
-            else:
-                whole, full = given, structure.unflatten([0] * structure.num_leaves)
-            flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None)
-            found.append(tuple([_sharding(s, option, self.entered) for s in flat]))
+        whole, full = given, structure.unflatten([0] * structure.num_leaves)
+        if option == "in_shardings" and isinstance(given, (tuple, list)):
+            whole = (tuple(given), dict.fromkeys(full[1]))
+        flat = tree.broadcast_prefix(whole, full, is_leaf=lambda x: x is None)
+        found = tuple([_sharding(s, option, self.entered) for s in flat])
         if len(self._flat_shardings) >= MAX_STRUCTURES:
             self._flat_shardings.clear()
-        self._flat_shardings[key] = found[0], found[1]
-        return found[0], found[1]
+        self._flat_shardings[option, structure, mesh] = found
+        return found
+
+    def laid(self, leaves: Sequence[Any], in_tree: Any, avals: tuple) -> tuple:
+        """The types of arguments that are nowhere yet, split over explicit axes as `in_shardings` will place them.
+
+        Where a mesh is set they are whole along all axes, as types of such arguments are there; so it is in JAX.
+        """
+        given = self._flat("in_shardings", self.in_shardings, in_tree) or ()
+        if current_mesh.value is not None or current_abstract_mesh.value is not None or not any(
+                s is not None and s.splits_types for s in given):
+            return avals
+        return tuple([a.laid(part_of_type(s, a.ndim)) if _lies_as_asked(x, a, s) else a
+                      for x, a, s in zip(leaves, avals, given)])
 
 
 MAX_STRUCTURES = 256
+
+
+def _lies_as_asked(x: Any, aval: Any, sharding: Any) -> bool:
+    """Whether an argument is placed by its sharding alone; what does not fit it is told of where it is placed."""
+    if sharding is None or not sharding.splits_types or type(aval) is not ShapedArray or aval.explicit is not None:
+        return False
+    if isinstance(x, Tracer) or (type(x) is ArrayImpl and x.committed):
+        return False
+    sizes, parts = sharding.mesh.shape, sharding.spec.partitions
+    return len(parts) <= aval.ndim and all(
+        n % math.prod([sizes[name] for name in names_in(part)]) == 0 for n, part in zip(aval.shape, parts))
 
 
 def _sharding(given: Any, option: str, entered: bool) -> Any:
