@@ -20,6 +20,9 @@ devices = np.array(X.devices())
 mesh = Mesh(devices.reshape(4, 2), ("x", "y"))
 lone = Mesh(devices[:1], ("x",))
 free = X.make_mesh((4, 2), ("x", "y"))
+line, cross = Mesh(devices, ("z",)), Mesh(devices.reshape(2, 4), ("v", "w"))
+on_z = lambda a: lax.with_sharding_constraint(a, NS(cross, P("w")))
+on_line = lambda a: lax.with_sharding_constraint(a, NS(line, P("z")))
 on = lambda *parts, **more: NS(mesh, P(*parts, **more))
 put = lambda *parts: X.device_put(A, on(*parts))
 free_put = lambda *parts: X.device_put(A, NS(free, P(*parts)))
@@ -299,6 +302,12 @@ CASES = {
     "meshes side by side": lambda: [v.tolist() for v in X.jit(lambda a, b: (a * 2, b + 1))(put("x"), free_put("x"))],
     "meshes one after the other": lambda: (free_put("x") + X.device_put(put("x"), NS(free, P("x"))) + A).tolist(),
     "meshes of other names": lambda: (put("x") + X.device_put(A, NS(Mesh(devices, ("z",)), P("z")))).tolist(),
+    "results over another mesh": lambda: [[repr(v.sharding.spec), v.sharding.mesh.axis_names] for v in (
+        *X.jit(lambda a, b: (on_z(a) * 2, jnp.sin(on_z(b).T).sum(0), a + 1, X.jit(jnp.tanh)(on_z(b))))(put("x", "y"), put("y")),
+        *X.jit(lambda a, b: (b + 1, a * 2, lax.cumsum(b) + on_line(b)))(put("x"), X.device_put(A, NS(line, P("z")))),
+        X.jit(lambda a: over_x(jnp.sin)(a) * 2)(X.device_put(A, NS(line, P("z")))))],
+    "loops over another mesh": lambda: (lambda c: [repr(c.sharding.spec), c.sharding.mesh.axis_names])(
+        lax.scan(lambda c, v: (on_z(c + v), c), jnp.zeros(8), X.device_put(A.T, NS(line, P(None, "z"))))[0]),
     "constant of 64 bits": lambda: where(X.jit(lambda: X.jit(lambda b: 2 * b, in_shardings=on("x"))(A.astype(float)))()),
     "formats": lambda: [(lambda x: [repr(x.format), spec(x), np.asarray(x).tolist()])(
         f(layout.Format(layout.Layout([0, 1]), on("x")))) for f in (

@@ -192,8 +192,8 @@ class _Request:
         sizes = tuple(shape.dimensions())
         place: Any = None
         if sharding is not None:
-            mesh = self.mesh if self.call.definition.decode and isinstance(self.mesh, Mesh) else None
-            place = compiled_sharding(self.devices, sharding, len(sizes), mesh)
+            meshes = [self.mesh] if self.call.definition.decode and isinstance(self.mesh, Mesh) else []
+            place = compiled_sharding(self.devices, sharding, len(sizes), meshes)
             if isinstance(place, NamedSharding):
                 place = place.update(spec=PartitionSpec(*place.spec, *[None] * (len(sizes) - len(place.spec))))
         return ShapeDtypeStruct(sizes, shape.numpy_dtype(), sharding=place)

@@ -17,15 +17,17 @@ from perspicax.xla.client import local_devices
 from perspicax.xla.compiled_sharding import compiled_sharding
 from perspicax.xla.dispatch import as_array
 from perspicax.xla.emit import Value, physical_aval
-from perspicax.xla.sharding import Mesh, NamedSharding, on_device
+from perspicax.xla.named_meshes import meshes_named
+from perspicax.xla.sharding import on_device
 
 
 def _emit(b: Any, x: Any, *, callback: Callable[[Any], None]) -> list:
     if b.module.num_partitions > 1:
-        physical, devices, mesh = physical_aval(x.aval), b.module.devices, _mesh_of(b.module)
+        physical, devices = physical_aval(x.aval), b.module.devices
+        meshes = meshes_named(b.module.spoken_of, devices)  # so far
 
         def tell(found: Any) -> None:
-            callback(compiled_sharding(devices, found, physical.ndim, mesh))
+            callback(compiled_sharding(devices, found, physical.ndim, meshes))
 
         b.module.told.append(tell)
         config = "".join([f"\\{byte:02X}" for byte in runtime.inspect_sharding_config(tell)])
@@ -34,12 +36,6 @@ def _emit(b: Any, x: Any, *, callback: Callable[[Any], None]) -> list:
         return []
     callback(on_device(next(d for d in local_devices() if d.platform == b.module.platform)))
     return []
-
-
-def _mesh_of(module: Any) -> Mesh | None:
-    """The mesh in whose terms a program has been written so far."""
-    meshes = [s.mesh for s in module.spoken_of if isinstance(s, NamedSharding)]
-    return next((m for m in meshes if isinstance(m, Mesh) and m.device_tuple == module.devices), None)
 
 
 def _evaluate(x: Any, *, callback: Callable[[Any], None]) -> list:

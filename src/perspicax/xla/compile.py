@@ -38,6 +38,7 @@ from perspicax.xla.array import ArrayImpl, callback_cause, failure, made, noting
 from perspicax.xla.compiled_sharding import compiled_sharding, replicated_like
 from perspicax.xla.emit import physical_aval
 from perspicax.xla.errors import JaxRuntimeError
+from perspicax.xla.named_meshes import meshes_named, meshes_of_results
 from perspicax.xla.pacing import way_to_run
 
 logger = logging.getLogger("jax")
@@ -292,10 +293,10 @@ class Executable:
         self.in_shardings: tuple | None = None
         shardings = list(lowered.out_shardings or [None] * len(self.out_avals))
         if len(self.placed.devices) > 1:
-            mesh = _mesh_of(lowered)
-            self.in_shardings = _parameter_shardings(loaded, lowered, mesh)
+            meshes = _meshes_of(lowered)
+            self.in_shardings = _parameter_shardings(loaded, lowered, meshes)
             if any(s is None or s.open for s in shardings):
-                shardings = _result_shardings(loaded, shardings, lowered, mesh)
+                shardings = _result_shardings(loaded, shardings, lowered, meshes)
         asked = lowered.out_shardings or [None] * len(shardings)
         self.out_shardings = [s if s is not None and s is given else sharding.in_memory_of(s or self.placed, a)
                               for s, given, a in zip(shardings, asked, self.out_avals)]
@@ -396,15 +397,15 @@ def _shared_buffer(buffer: Any, device: Any) -> Any:
         return None
 
 
-def _mesh_of(lowered: Lowered) -> sharding.Mesh | None:
-    """The mesh in whose terms the compiler's choices are told: that of what the user placed."""
+def _meshes_of(lowered: Lowered) -> tuple[sharding.Mesh, ...]:
+    """The meshes in whose terms the compiler's choices are told, best first: those of what the user placed."""
     given = (*(lowered.in_shardings or ()), *(lowered.out_shardings or ()), *lowered.hidden_shardings,
              *lowered.module.spoken_of, lowered.placed)
-    meshes = [s.mesh for s in given if isinstance(s, sharding.NamedSharding)]
-    return next((m for m in meshes if isinstance(m, sharding.Mesh) and m.device_tuple == lowered.placed.devices), None)
+    found = meshes_named(given, lowered.placed.devices)
+    return (*found[:1], *[m for m in found[1:] if not m.explicit_axes])
 
 
-def _parameter_shardings(loaded: Any, lowered: Lowered, mesh: Any) -> tuple:
+def _parameter_shardings(loaded: Any, lowered: Lowered, meshes: tuple[sharding.Mesh, ...]) -> tuple:
     """Where the program takes each input: as it was asked for, or as the compiler chose."""
     whole = replicated_like(lowered.placed)
     given = list(lowered.in_shardings or [None] * len(lowered.keep))
@@ -415,15 +416,19 @@ def _parameter_shardings(loaded: Any, lowered: Lowered, mesh: Any) -> tuple:
     for wanted, kept, v in zip(given, lowered.keep, lowered.jaxpr.invars):
         chosen = next(found, None) if kept else None
         places.append(wanted or (whole if chosen is None else compiled_sharding(
-            lowered.placed.devices, chosen, len(physical_aval(v.aval).shape), mesh)))
+            lowered.placed.devices, chosen, len(physical_aval(v.aval).shape), meshes)))
     return tuple(places)
 
 
-def _result_shardings(loaded: Any, shardings: list[Any], lowered: Lowered, mesh: Any) -> list[Any]:
-    """The shardings that the compiler chose for the results, in terms of the mesh where that can be said."""
+def _result_shardings(loaded: Any, shardings: list[Any], lowered: Lowered, meshes: tuple[sharding.Mesh, ...]) -> list[Any]:
+    """The shardings that the compiler chose for the results, in terms of the meshes where that can be said."""
     found = (loaded.get_output_shardings() or [None] * len(shardings))[len(lowered.effects):]
+    devices = lowered.placed.devices
+    several = len(meshes) > 1
+    own = meshes_of_results(lowered.jaxpr, lowered.in_shardings or (), devices) if several else [None] * len(shardings)
     return [s if s is not None and not s.open else None if o is None else compiled_sharding(
-        lowered.placed.devices, o, len(physical_aval(a).shape), mesh) for s, o, a in zip(shardings, found, lowered.out_avals)]
+        devices, o, len(physical_aval(a).shape), (m, *meshes) if m in meshes else meshes)
+        for s, o, a, m in zip(shardings, found, lowered.out_avals, own)]
 
 
 # -- tokens of ordered effects: one dummy buffer for each effect and set of devices

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -97,11 +97,17 @@ def _replicated(devices: tuple) -> CompiledSharding:
     return CompiledSharding(devices, runtime.HloSharding.replicate())
 
 
-def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, mesh: Mesh | None) -> Any:
-    """A sharding that the compiler chose for a value of `ndim` axes, in terms of `mesh` where it can be said so."""
+def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, meshes: Iterable[Mesh]) -> Any:
+    """A sharding that the compiler chose for a value of `ndim` axes, in terms of the first mesh in which it can be said."""
     devices, hlo = tuple(devices), as_hlo(op_sharding)
-    if mesh is None or mesh.device_tuple != devices:
-        return CompiledSharding(devices, hlo)
+    for mesh in meshes:
+        named = _in_terms_of(mesh, hlo, ndim) if mesh.device_tuple == devices else None
+        if named is not None:
+            return named
+    return CompiledSharding(devices, hlo)
+
+
+def _in_terms_of(mesh: Mesh, hlo: Any, ndim: int) -> NamedSharding | None:
     least = ndim if mesh.explicit_axes else 0  # as JAX has them: a type speaks of all axes
     if hlo.is_replicated():
         return NamedSharding(mesh, PartitionSpec(*[None] * least))
@@ -112,7 +118,7 @@ def compiled_sharding(devices: Any, op_sharding: Any, ndim: int, mesh: Mesh | No
         named = NamedSharding(mesh, PartitionSpec(*spec, *[None] * (least - len(spec))))
         if named._to_xla_hlo_sharding(ndim) == hlo:
             return named
-    return CompiledSharding(devices, hlo)
+    return None
 
 
 def _specs(splits: list[int], axes: Mapping[str, int]) -> Iterator[tuple]:
