@@ -48,6 +48,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "logical_and of a weak array": lambda jnp: jnp.logical_and(jnp.full(3, 2.5), 1),
     "logical_not of a weak array": lambda jnp: jnp.logical_not(jnp.full(3, 2)),
     "unique complex subnormals": lambda jnp: jnp.unique(SMALL * np.complex64(1j)),
+    "quantile of 16 bits": lambda jnp: jnp.quantile((jnp.arange(70000) / 70000).astype(jnp.float16), 0.1),
+    "percentile of bfloat16": lambda jnp: jnp.percentile(jnp.arange(1000.).astype(jnp.bfloat16), np.float32([7.7, 99.9])),
+    "nanquantile of 16 bits": lambda jnp: jnp.nanquantile(jnp.array([1, np.nan, 5, 2, 9], jnp.float16), 0.3),
 }
 SMALL = np.array([1e-45, 0, -0., 1e-40, 1, -1e-44], np.float32)
 DIFFERENTIATED: dict[str, Callable[[Any], Any]] = {

@@ -128,15 +128,18 @@ def _quantile(function: str, a: Any, q: Any, axis: Any, out: Any, overwrite_inpu
     a, q = array_like(a, function, 0), array_like(q, function, 1)
     if isinstance(a, Array) and a.dtype in _FOUR_BITS:  # they do not combine with the shares
         a = default_floating(a)
-    given = promote_dtypes(a, q, inexact=True)
-    x, share = [shortened(asarray(v)) for v in given]
+    x, share = [shortened(asarray(promote_dtypes(v, inexact=True)[0])) for v in (a, q)]
     wanted = dtypes.canonicalize_dtype(to_inexact(get_aval(a).dtype))  # type: ignore[attr-defined]  # that of the shares makes no difference
-    if kind(x) == "complex":
-        raise UfuncDtypeError(function=function, type_text=x.aval.str_short(), kind="complex numbers are not ordered")
+    for v in (x, share):
+        if kind(v) == "complex":
+            raise UfuncDtypeError(function=function, type_text=v.aval.str_short(), kind="complex numbers are not ordered")
     if share.ndim > 1:
         raise ArgumentRankError(function=function, argument="q", index=1, type_text=share.aval.str_short(),
                                 wanted="it is a number or a vector", change="{}.ravel()",
                                 says_change="make a vector of its elements")
+    counting = _of_both(x.dtype, share.dtype)  # 16 bits may not count the entries
+    if share.dtype != counting:
+        share = convert(share, counting, False)
     axes = tuple(sorted(many_axes(axis, x.ndim, function)))
     if 0 in [x.shape[i] for i in axes]:
         raise NoValuesError(says=f"`{function}` has no result for {x.aval.str_short()} along axes without entries.",
@@ -163,15 +166,15 @@ def _quantiles(x: Any, q: Any, *, axes: tuple, method: str, keepdims: bool, skip
     sorted_ = lax_sort(flat, last)  # NaN goes last
     top: Any
     if skip_nan:
-        counts = reduce_sum(convert(bitwise_not(missing), x.dtype, False), (last,))
-        empty = compare.eq(counts, np.zeros((), x.dtype))
-        top = elementwise.max(subtract(counts, 1), np.zeros((), x.dtype))
+        counts = reduce_sum(convert(bitwise_not(missing), q.dtype, False), (last,))
+        empty = compare.eq(counts, np.zeros((), q.dtype))
+        top = elementwise.max(subtract(counts, 1), np.zeros((), q.dtype))
     else:
-        top = size_in(n - 1, x.dtype)
+        top = size_in(n - 1, q.dtype)
         empty = reduce_or(missing, (last,))
     found = _interpolated(sorted_, q, top, method)  # [*sizes, *shape of q]
     spoilt = lax_shape.broadcast_in_dim(empty, found.shape, range(last))
-    found = where3(spoilt, np.asarray(math.nan, x.dtype), found)
+    found = where3(spoilt, np.asarray(math.nan, found.dtype), found)
     found = moveaxis(found, tuple(range(last, found.ndim)), tuple(range(q.ndim))) if q.ndim else found
     if keepdims:
         found = expand_dims(found, tuple([i + q.ndim for i in axes]))
@@ -186,14 +189,14 @@ def _interpolated(x: Any, q: Any, top: Any, method: str) -> Any:
     share = lax_shape.broadcast_in_dim(q, shape, range(last, last + q.ndim))
     tops = lax_shape.broadcast_in_dim(top, shape, range(last) if np.ndim(top) or getattr(top, "ndim", 0) else ())
     if method == "inverted_cdf":
-        counts = elementwise.add(tops, np.ones((), x.dtype))
-        place = elementwise.sub(elementwise.ceil(elementwise.mul(share, counts)), np.ones((), x.dtype))
-        return _entries(x, elementwise.max(place, np.zeros((), x.dtype)), tops)
+        counts = elementwise.add(tops, np.ones((), q.dtype))
+        place = elementwise.sub(elementwise.ceil(elementwise.mul(share, counts)), np.ones((), q.dtype))
+        return _entries(x, elementwise.max(place, np.zeros((), q.dtype)), tops)
     place = elementwise.mul(share, tops)
     low, high = elementwise.floor(place), elementwise.ceil(place)
     weight = elementwise.sub(place, low)
     if method == "nearest":
-        return _entries(x, elementwise.ceil(elementwise.sub(place, np.asarray(.5, x.dtype))), tops)  # halves go down
+        return _entries(x, elementwise.ceil(elementwise.sub(place, np.asarray(.5, q.dtype))), tops)  # halves go down
     below, above = _entries(x, low, tops), _entries(x, high, tops)
     match method:
         case "lower":
@@ -204,10 +207,18 @@ def _interpolated(x: Any, q: Any, top: Any, method: str) -> Any:
             middle = multiply(elementwise.add(below, above), np.asarray(.5, x.dtype))
             return where3(compare.eq(low, high), below, middle)
         case _:
-            mixed = elementwise.add(elementwise.mul(below, elementwise.sub(np.ones((), x.dtype), weight)),
+            below, above = [convert(v, q.dtype, False) for v in (below, above)]
+            mixed = elementwise.add(elementwise.mul(below, elementwise.sub(np.ones((), weight.dtype), weight)),
                                     elementwise.mul(above, weight))
             exact = bitwise_and(compare.eq(low, high), compare.eq(below, below))
             return where3(exact, below, mixed)
+
+
+def _of_both(one: Any, other: Any) -> Any:
+    """The wider of two floating dtypes; of `float16` and `bfloat16` neither has the other's numbers."""
+    if one == other or one.itemsize != other.itemsize:
+        return one if one.itemsize >= other.itemsize else other
+    return dtypes.float32
 
 
 def _entries(x: Any, place: Any, tops: Any) -> Any:
