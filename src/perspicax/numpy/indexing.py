@@ -727,8 +727,10 @@ def iterate(x: Any) -> Iterator[Any]:
     shape = x.aval.shape
     if not shape:
         raise ArrayConversionError(wanted="iter", type_text=type_text(x))
-    if type(x) is ArrayImpl:
-        x = released(x)  # each entry is on some of the devices; there is nothing that its type could keep
+    if type(x) is ArrayImpl and x.aval.explicit is not None:
+        # each entry is on some of the devices; there is nothing that its type could keep
+        here = x.is_fully_addressable and not x.aval.explicit.spec.unreduced
+        x = ArrayImpl(x.aval.laid(None), None, x.value(), None, False) if here else released(x)
     return _entries(x, shape[0])
 
 
