@@ -81,6 +81,62 @@ def explicit():
     return named(found, free), [str(X.typeof(y)) for y in outs], where(outs)
 
 
+def back(f, order=0):  # JAX needs another package for it
+    return f if sys.argv[1] == "jax" else export.deserialize(f.serialize(vjp_order=order))
+
+
+def types(f):
+    return [str(a) for a in (*f.in_avals, *f.out_avals)]
+
+
+def kinds(outs):
+    return [(str(X.typeof(y)), y.sharding.memory_kind, np.asarray(y).tolist()) for y in outs]
+
+
+free = X.make_mesh((2, 2), ("x", "y"))
+lie = lambda *parts, **sums: X.device_put(A, NS(free, P(*parts, **sums)))
+host = NS(mesh, P("x"), memory_kind="pinned_host")
+
+
+def asked_memories():
+    made = export.export(X.jit(lambda a, b: (a + b, a * 2), in_shardings=(None, host), out_shardings=(host, None)))
+    found = [back(made(put("x"), A)), back(export.export(X.jit(lambda a: (a, a * 2), out_shardings=(on(), None)))(put("x")))]
+    return [types(f) for f in found], kinds(found[0].call(put("x"), X.device_put(A, host))), kinds(found[1].call(put("x")))
+
+
+def gradient_memories():
+    f = back(export.export(X.jit(lambda a, b: (X.device_put(a, X.memory.Space.Device) * b).sum()))(
+        X.device_put(A, host), put("x")), 1)
+    return types(f), types(f.vjp()), kinds(X.grad(f.call, (0, 1))(X.device_put(A, host), put("x")))
+
+
+def explicit_in_bytes():
+    f = back(export.export(X.jit(lambda a, b: a @ b))(lie("x"), lie(None, "y")), 1)
+    step = back(export.export(X.jit(lambda a: a * 2))(lie("x")))
+    y, pull = X.vjp(f.call, lie("x"), lie(None, "y"))
+    last = lax.scan(lambda c, _: (step.call(c), None), lie("x"), None, length=3)[0]
+    outs = [y, *pull(y), last, step.call(lie("x")) + lie("x"), step.call(lie()), step.call(put("x"))]
+    return types(f), types(f.vjp()), [str(X.typeof(v)) for v in outs], where(outs)
+
+
+def asked_in_types():
+    f = back(export.export(X.jit(lambda a: a * 2, out_shardings=NS(free, P("y"))))(lie("x")))
+    return types(f), where([f.call(lie("x"))])
+
+
+def sums_in_bytes():
+    with X.set_mesh(free):
+        part = P(None, None, unreduced={"y"})
+        f = back(export.export(X.jit(lambda a: X.numpy.einsum("ij,jk->ik", a, a.T, out_sharding=part)))(lie(None, "y")))
+        return types(f), where([X.sharding.reshard(f.call(lie(None, "y")), P())])
+
+
+def nested():
+    inner = back(export.export(X.jit(lambda a: a * 2))(put("x")))
+    middle = back(export.export(X.jit(lambda a: inner.call(a) + 1))(put("x")))
+    return where([back(export.export(X.jit(lambda a: middle.call(a) * 3))(put("x"))).call(put("x"))])
+
+
 struct = lambda m: X.ShapeDtypeStruct((4, 4), np.float32, sharding=NS(m, P("x")))
 CASES = {
     "shardings": lambda: named(made(), mesh),
@@ -103,6 +159,14 @@ CASES = {
     "for one device": lambda: called(lambda a: a * 2, put("x")),
     "open sizes": open_sizes,
     "explicit axes": explicit,
+    "memories asked for": asked_memories,
+    "memories of gradients": gradient_memories,
+    "explicit axes in bytes": explicit_in_bytes,
+    "explicit axes asked for": asked_in_types,
+    "sums in bytes": sums_in_bytes,
+    "gradient that reads no argument": lambda: where(
+        [X.grad(lambda a: back(export.export(X.jit(lambda v: v * 2))(put("x")), 1).call(a).sum())(put("x"))]),
+    "exported calls of exported calls": nested,
 }
 '''
 

@@ -1,11 +1,12 @@
 """Calls of exported functions: the primitive `call_exported`, and the checks before it.
 
 A call is a custom derivative around the primitive, so that reverse mode finds the exported gradient. The primitive takes the
-arguments that the program keeps; where it is compiled, the program is refined for the sizes of this call, and becomes functions
-of the module.
+arguments that the program keeps (over several devices all, for these tell where it runs); where it is compiled, the program is
+refined for the sizes of this call, and becomes functions of the module.
 """
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perspicax.api.export_errors import ExportedCallError
-from perspicax.api.export_shardings import check_device_count
+from perspicax.api.export_shardings import at_callers, check_device_count
 from perspicax.binding import portable
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
@@ -34,7 +35,6 @@ from perspicax.transform.stage import check_arguments
 from perspicax.xla import dispatch
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.emit import Builder, Value, physical_aval
-from perspicax.xla.explicit import part_of_type
 
 if TYPE_CHECKING:
     from perspicax.api.exported import Exported
@@ -137,10 +137,9 @@ def _differentiable(exported: Exported, avals: tuple) -> Any:
     found = made.get(avals)
     if found is None:
         values = _values_of(exported, avals)
-        meshes = {a.explicit.mesh for a in avals if a.explicit is not None}  # types tell how results lie
+        meshes = [a.explicit.mesh for a in avals if a.explicit is not None]
         out_avals = [ShapedArray(tuple([substitute(n, values) for n in a.shape]), a.dtype, a.weak_type, memory_space=a.memory,
-                                 sharding=part_of_type(s, a.ndim) if s is not None and s.mesh in meshes else None)
-                     for a, s in zip(exported.out_avals, exported._out_named_shardings)]
+                                 sharding=at_callers(a.explicit, meshes)) for a in exported.out_avals]
         found = made[avals] = _make(exported, avals, tuple(out_avals))
     return found
 
@@ -174,9 +173,17 @@ def _make(exported: Exported, in_avals: tuple, out_avals: tuple) -> Any:
 
 
 def _bind(exported: Exported, args: Sequence[Any], in_avals: tuple, out_avals: tuple) -> list[Any]:
-    kept = [args[i] for i in exported.module_kept_var_idx]
-    outs = iter(call_exported_p(*kept, exported=exported, in_avals=in_avals, out_avals=out_avals))
+    taken = [args[i] for i in _taken(exported)]
+    outs = iter(call_exported_p(*taken, exported=exported, in_avals=in_avals, out_avals=out_avals))
     return [np.zeros(a.shape, dtypes.float0) if a.dtype == dtypes.float0 else next(outs) for a in out_avals]
+
+
+def _taken(exported: Exported) -> tuple[int, ...]:
+    """Which of the flat arguments a call takes: those that the program keeps; over several devices the others too, which tell
+    where it runs."""
+    if exported.nr_devices == 1:
+        return exported.module_kept_var_idx
+    return tuple([i for i, a in enumerate(exported.in_avals) if a.dtype != dtypes.float0])
 
 
 # -- the primitive
@@ -189,7 +196,9 @@ def _emit(b: Builder, *operands: Value, exported: Exported, in_avals: tuple, out
     _check_platform(exported, b.module.platform)
     check_device_count(exported, b.module.num_partitions)
     wanted = _with_elements(out_avals)
-    given = _laid(b, operands, [exported._in_named_shardings[i] for i in exported.module_kept_var_idx], exported)
+    by_index = dict(zip(_taken(exported), operands))
+    kept = exported.module_kept_var_idx
+    given = _laid(b, [by_index[i] for i in kept], [exported._in_named_shardings[i] for i in kept], exported)
     if any(a.symbolic for a in in_avals):
         return _emit_symbolic(b, exported, given, wanted)
     functions = _refined(exported, in_avals, out_avals, b.module.platform)
@@ -245,7 +254,10 @@ def _refined(exported: Exported, in_avals: tuple, out_avals: tuple, platform: st
 
 def _with_known_sizes(exported: Exported, in_avals: tuple, out_avals: tuple, platform: str) -> str:
     """The program with a `main` that takes and returns arrays of known sizes, and calls the one it had."""
-    text = re.sub(r"@main\b", "@exported_main", _text(exported)).replace("func.func public", "func.func private")
+    text = _text(exported)
+    free = itertools.chain(("exported_main",), (f"exported_main_{n}" for n in itertools.count(1)))
+    renamed = next(name for name in free if f"@{name}(" not in text)  # it may hold calls of others
+    text = re.sub(r"@main\b", f"@{renamed}", text).replace("func.func public", "func.func private")
     outer = [physical_aval(in_avals[i]).mlir for i in exported.module_kept_var_idx]
     inner = [physical_aval(exported.in_avals[i]).mlir for i in exported.module_kept_var_idx]
     returned = [physical_aval(a).mlir for a in _with_elements(exported.out_avals)]
@@ -260,7 +272,7 @@ def _with_known_sizes(exported: Exported, in_avals: tuple, out_avals: tuple, pla
         types.append(taken)
     count = len(returned)
     left = "" if not count else f"%r:{count} = " if count > 1 else "%r = "
-    lines.append(f"{left}func.call @exported_main({', '.join(names)}) : ({', '.join(types)}) -> ({', '.join(returned)})")
+    lines.append(f"{left}func.call @{renamed}({', '.join(names)}) : ({', '.join(types)}) -> ({', '.join(returned)})")
     outs = [f"%r#{i}" for i in range(count)] if count > 1 else ["%r"] * count
     lines += [f"%o{i} = stablehlo.convert {r} : ({a}) -> {b}" for i, (r, a, b) in enumerate(zip(outs, returned, wanted))]
     head = ", ".join([f"%a{i}: {t}" for i, t in enumerate(outer)])
@@ -345,7 +357,7 @@ def _evaluate(*args: Any, exported: Exported, in_avals: tuple, out_avals: tuple)
 def _one_call(exported: Exported, in_avals: tuple, out_avals: tuple) -> ClosedJaxpr:
     kept = exported.derived("jaxprs")
     if in_avals not in kept:
-        operands = [in_avals[i] for i in exported.module_kept_var_idx]
+        operands = [in_avals[i] for i in _taken(exported)]
         kept[in_avals] = stage_flat(lambda *xs: call_exported_p(*xs, exported=exported, in_avals=in_avals, out_avals=out_avals),
                                     operands)
     return kept[in_avals]

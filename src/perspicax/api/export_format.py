@@ -29,6 +29,7 @@ from perspicax.core.symbolic_scope import SymbolicScope
 from perspicax.core.symbolic_solve import scope_of
 from perspicax.diagnose.report import Fix
 from perspicax.lax.random_bits import generators, key_dtype_of
+from perspicax.xla.explicit import part_of_type
 
 if TYPE_CHECKING:
     from perspicax.api.exported import Exported
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT_VERSION", "MAGIC", "read", "write"]
 
 MAGIC = b"PXEXPORT"
-FORMAT_VERSION = 3
-"""The newest version that is read. A function is written in the oldest that tells all of it: version 1 tells no shardings, and
-version 2 no memories."""
+FORMAT_VERSION = 4
+"""The newest version that is read. A function is written in the oldest that tells all of it: version 1 tells no shardings,
+version 2 no memories, and version 3 of explicit axes neither the kind of the devices nor sums that have not been made yet.
+
+Types tell no shardings in any of them: over explicit axes, a value is split as its sharding says.
+"""
 _HEAD = struct.Struct("<8sHQ32s")
 
 
@@ -52,7 +56,7 @@ def write(exported: Exported, vjp_order: int) -> bytes:
     """
     if type(vjp_order) is not int or vjp_order < 0:
         raise ExportError(says=f"`serialize` was given vjp_order={vjp_order!r}.", why="it is an integer from 0 up")
-    parts, memories = [], False
+    parts, version = [], 1
     current: Exported = exported
     for order in range(vjp_order + 1):
         if order:
@@ -62,13 +66,25 @@ def write(exported: Exported, vjp_order: int) -> bytes:
                     says=f"`{exported.fun_name}` has gradients up to order {order - 1}, and {vjp_order} orders were asked for.",
                     why="it was itself read from bytes that hold no more")
             current = gradient
-        memories |= any(a.memory is not None for a in (*current.in_avals, *current.out_avals))
+        version = max(version, _version_of(current))
         said = json.dumps(_fields(current), separators=(",", ":")).encode()
         program = current.mlir_module_serialized
         parts += [struct.pack("<I", len(said)), said, struct.pack("<Q", len(program)), program]
     body = b"".join(parts)
-    version = 3 if memories else 1 if exported.nr_devices == 1 else 2
     return _HEAD.pack(MAGIC, version, len(body), _checksum(version, body)) + body
+
+
+def _version_of(e: Exported) -> int:
+    """The oldest version that tells all of this function."""
+    if _tells_shardings(e) and any(s is not None and s.splits_types for s in (*e._in_named_shardings, *e._out_named_shardings)):
+        return 4
+    if any(a.memory is not None for a in (*e.in_avals, *e.out_avals)):
+        return 3
+    return 2 if _tells_shardings(e) else 1
+
+
+def _tells_shardings(e: Exported) -> bool:
+    return e.nr_devices > 1 or any(a.explicit is not None for a in (*e.in_avals, *e.out_avals))
 
 
 def _checksum(version: int, body: bytes | memoryview) -> bytes:
@@ -85,8 +101,8 @@ def _fields(e: Exported) -> dict[str, Any]:
         "nr_devices": e.nr_devices, "platforms": list(e.platforms),
         "disabled": [str(c) for c in e.disabled_safety_checks],
         "convention": e.calling_convention_version, "kept": list(e.module_kept_var_idx), "open": e.uses_global_constants,
-        **({} if e.nr_devices == 1 else {"in_shardings": said_shardings(e._in_named_shardings),
-                                         "out_shardings": said_shardings(e._out_named_shardings)}),
+        **({"in_shardings": said_shardings(e._in_named_shardings), "out_shardings": said_shardings(e._out_named_shardings)}
+           if _tells_shardings(e) else {}),
     }
 
 
@@ -170,25 +186,28 @@ def _read_fields(said: Mapping[str, Any], convention: tuple[int, int]) -> dict[s
     shapes = [shape for shape, *_ in (*said["in_avals"], *said["out_avals"])]
     symbolic = any(type(n) is str for shape in shapes for n in shape)
     scope = SymbolicScope(said["constraints"]) if symbolic else None
+    given = read_shardings(said.get("in_shardings", [None] * len(said["in_avals"])))
+    wanted = read_shardings(said.get("out_shardings", [None] * len(said["out_avals"])))
     return {
         "fun_name": str(said["name"]), "in_tree": decode_tree(said["in_tree"]), "out_tree": decode_tree(said["out_tree"]),
-        "in_avals": tuple([_aval(a, scope) for a in said["in_avals"]]),
-        "out_avals": tuple([_aval(a, scope) for a in said["out_avals"]]), "nr_devices": int(said["nr_devices"]),
+        "in_avals": tuple([_aval(a, s, scope) for a, s in zip(said["in_avals"], given)]),
+        "out_avals": tuple([_aval(a, s, scope) for a, s in zip(said["out_avals"], wanted)]),
+        "nr_devices": int(said["nr_devices"]),
         "platforms": tuple(said["platforms"]), "disabled": tuple(said["disabled"]),
         "calling_convention_version": said["convention"], "module_kept_var_idx": tuple(said["kept"]),
         "uses_global_constants": bool(said["open"]),
-        "_in_named_shardings": read_shardings(said.get("in_shardings", [None] * len(said["in_avals"]))),
-        "_out_named_shardings": read_shardings(said.get("out_shardings", [None] * len(said["out_avals"]))),
+        "_in_named_shardings": given, "_out_named_shardings": wanted,
     }
 
 
-def _aval(said: Any, scope: SymbolicScope | None) -> ShapedArray:
+def _aval(said: Any, sharding: Any, scope: SymbolicScope | None) -> ShapedArray:
     shape, dtype, weak, *memory = said
     try:
         sizes = tuple([parse_expression(n, scope) if type(n) is str and scope is not None else n for n in shape])
     except SymbolicShapeError as error:
         raise ExportFormatError(says="A size in a serialized function cannot be read.", why=str(error.why)) from None
-    return ShapedArray(sizes, _dtype(dtype), bool(weak), memory_space=MemorySpace[memory[0]] if memory else None)
+    return ShapedArray(sizes, _dtype(dtype), bool(weak), sharding=part_of_type(sharding, len(sizes)),
+                       memory_space=MemorySpace[memory[0]] if memory else None)
 
 
 def _dtype(name: str) -> Any:

@@ -6,21 +6,24 @@ in the program, is no `main` any more.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perspicax.api.export_errors import ExportedCallError, ExportError, ExportUnsupportedError
+from perspicax.core.avals import MemorySpace
 from perspicax.core.jaxpr import ClosedJaxpr
 from perspicax.diagnose.report import Fix
 from perspicax.transform.jit_primitive import inner_shardings
-from perspicax.xla.mesh import AbstractMesh, AxisType
+from perspicax.xla.explicit import part_of_type
+from perspicax.xla.mesh import AbstractDevice, AbstractMesh, AxisType
 from perspicax.xla.partition import PartitionSpec
-from perspicax.xla.sharding import NamedSharding, mesh_words
+from perspicax.xla.sharding import HOST_KIND, NamedSharding, mesh_words
 
 if TYPE_CHECKING:
     from perspicax.api.exported import Exported
 
-__all__ = ["Spread", "check_device_count", "of_mesh", "read_shardings", "said_shardings", "spread_of"]
+__all__ = ["Spread", "at_callers", "check_device_count", "of_cotangents", "of_mesh", "read_shardings", "said_shardings",
+           "spread_of", "types_as_asked"]
 
 Shardings = tuple[Any, ...]  # a `NamedSharding` on an abstract mesh for each value, or `None`
 
@@ -51,8 +54,7 @@ def spread_of(closed: ClosedJaxpr, name: str, arguments: Sequence[Any] | None, r
     typed = next((a.explicit.mesh for a in closed.in_avals if a.explicit is not None), None)
     if typed is not None and not typed.are_all_axes_explicit:
         typed = None
-    wanted = [s or a.explicit or (None if typed is None else NamedSharding(typed, PartitionSpec(*[None] * a.ndim)))
-              for s, a in zip(results or [None] * len(closed.out_avals), closed.out_avals)]
+    wanted = [s or _told_by_type(a, typed) for s, a in zip(results or [None] * len(closed.out_avals), closed.out_avals)]
     all_of_them = [s for s in (*given, *wanted, *inner_shardings(closed)) if s is not None]
     many = [s for s in all_of_them if _count(s) > 1]
     other = next((s for s in many if not isinstance(s, NamedSharding)), None)
@@ -67,6 +69,35 @@ def spread_of(closed: ClosedJaxpr, name: str, arguments: Sequence[Any] | None, r
         raise ExportError(says=f"`{name}` is spread over different devices: {many[0]} and {apart}.",
                           why="a program runs on all devices that it speaks of")
     return Spread(count, devices if count > 1 else (), _abstract(given), _abstract(wanted))
+
+
+def _told_by_type(aval: Any, typed: Any) -> NamedSharding | None:
+    """How a result lies for which nothing was asked: over explicit axes as its type says, on the mesh of arguments' types."""
+    told = aval.explicit or (None if typed is None else NamedSharding(typed, PartitionSpec(*[None] * aval.ndim)))
+    return told if told is None or aval.memory is not MemorySpace.Host else told.update(memory_kind=HOST_KIND)
+
+
+def types_as_asked(avals: Sequence[Any], asked: Sequence[Any] | None) -> tuple[Any, ...]:
+    """The types of values that lie as was asked: in which memory, and how split over explicit axes."""
+    return tuple(avals) if asked is None else tuple([
+        a if s is None else a.laid(part_of_type(s, a.ndim)).in_memory(s.memory) for s, a in zip(asked, avals)])
+
+
+def of_cotangents(given: Shardings) -> Shardings:
+    """The shardings of the cotangents of values that lie so."""
+    return tuple([s if s is None else s.update(spec=s.spec.to_ct_spec()) for s in given])
+
+
+def at_callers(explicit: NamedSharding | None, meshes: Iterable[Any]) -> NamedSharding | None:
+    """How a type is split over explicit axes, told of that one of the caller's meshes that has these axes, if there is one.
+
+    A function may have been exported where the devices are of another kind, which meshes tell as well.
+    """
+    if explicit is None:
+        return None
+    axes = explicit.mesh.shape_tuple, explicit.mesh.axis_types
+    mesh = next((m for m in meshes if (m.shape_tuple, m.axis_types) == axes), explicit.mesh)
+    return part_of_type(explicit.update(mesh=mesh), len(explicit.spec))
 
 
 def _count(sharding: Any) -> int:
@@ -108,11 +139,15 @@ def check_device_count(exported: Exported, found: int) -> None:
 # -- as JSON
 
 def said_shardings(given: Shardings) -> list[Any]:
-    """For each sharding its axes (name, size, type) and, for each axis of the array, the names that split it."""
+    """For each sharding its axes (name, size, type) and, for each axis of the array, the names that split it; its memory; and
+    where axes are explicit, those along which it is a sum that has not been made yet, those along which its cotangent is, and
+    the kind of the devices."""
     return [None if s is None else [
         [[name, size, kind.name] for (name, size), kind in zip(s.mesh.shape_tuple, s.mesh.axis_types)],
         [list(p) if isinstance(p, tuple) else p if isinstance(p, str) or p is None else "?" for p in s.spec],
-        s.chosen_kind] for s in given]
+        s.chosen_kind,
+        *([sorted(s.spec.unreduced), sorted(s.spec.reduced), s.mesh.abstract_device] if s.splits_types else []),
+    ] for s in given]
 
 
 def read_shardings(said: Sequence[Any]) -> Shardings:
@@ -120,8 +155,11 @@ def read_shardings(said: Sequence[Any]) -> Shardings:
     return tuple([None if each is None else _read(*each) for each in said])
 
 
-def _read(axes: Any, parts: Any, memory: str | None) -> NamedSharding:
+def _read(axes: Any, parts: Any, memory: str | None, unreduced: Sequence[str] = (), reduced: Sequence[str] = (),
+          device: Any = None) -> NamedSharding:
     mesh = AbstractMesh([size for _, size, _ in axes], [name for name, _, _ in axes],
-                        tuple([AxisType[kind] for _, _, kind in axes]))
-    spec = PartitionSpec(*[tuple(p) if isinstance(p, list) else PartitionSpec.UNCONSTRAINED if p == "?" else p for p in parts])
+                        tuple([AxisType[kind] for _, _, kind in axes]),
+                        abstract_device=None if device is None else AbstractDevice(*device))
+    spec = PartitionSpec(*[tuple(p) if isinstance(p, list) else PartitionSpec.UNCONSTRAINED if p == "?" else p for p in parts],
+                         unreduced=frozenset(unreduced), reduced=frozenset(reduced))
     return NamedSharding(mesh, spec, memory_kind=memory)

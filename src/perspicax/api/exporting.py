@@ -6,19 +6,21 @@ from typing import Any
 
 from perspicax.api import export_format
 from perspicax.api.export_errors import ExportError, ExportFormatError, ExportUnsupportedError
-from perspicax.api.export_shardings import Spread, spread_of
+from perspicax.api.export_shardings import Spread, of_cotangents, spread_of, types_as_asked
 from perspicax.api.exported import DisabledSafetyCheck, Exported
 from perspicax.api.wrapping import public
 from perspicax.binding import portable
 from perspicax.core import dtypes
+from perspicax.core.avals import MemorySpace
 from perspicax.core.jaxpr import ClosedJaxpr, Jaxpr, JaxprEqn, eval_jaxpr, jaxprs_in
 from perspicax.core.symbolic import SymbolicSize, mixed_scopes
 from perspicax.core.symbolic_errors import SymbolicShapeError
 from perspicax.core.symbolic_solve import plan, scope_of, unknown_variables
-from perspicax.core.tracer import Tracer
+from perspicax.core.tracer import Tracer, get_aval
 from perspicax.diagnose.report import Fix, Label
 from perspicax.transform.ahead import ShapeDtypeStruct
 from perspicax.transform.grad import vjp
+from perspicax.transform.hooks import lax
 from perspicax.transform.jit import BoundFunction, JitFunction
 from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.ref_stages import without_refs
@@ -26,6 +28,7 @@ from perspicax.transform.stage import function_name, short_repr
 from perspicax.xla import client
 from perspicax.xla.compile import without_dead_equations
 from perspicax.xla.portable import portable_text
+from perspicax.xla.sharding import HOST_KIND, SingleDeviceSharding
 
 __all__ = ["default_export_platform", "deserialize", "export", "maximum_supported_calling_convention_version",
            "minimum_supported_calling_convention_version"]
@@ -104,7 +107,8 @@ def export(fun_jit: Any, *, platforms: Sequence[str] | None = None, disabled_che
                 why="an exported program is a function of values, which writes to nothing outside",
                 fixes=(Fix("export a function of the values that returns the new ones"),))
         spread = spread_of(plain.closed, traced.fun_name, traced._in, traced._out)
-        return _export(plain.closed, traced.fun_name, traced.in_tree, plain.avals, traced.out_tree, chosen, disabled, spread)
+        return _export(plain.closed, traced.fun_name, (traced.in_tree, types_as_asked(plain.avals, traced._in)),
+                       (traced.out_tree, types_as_asked(plain.closed.out_avals, traced._out)), chosen, disabled, spread)
 
     return public(exported)
 
@@ -121,9 +125,10 @@ def _checked_platforms(platforms: Sequence[str] | None) -> tuple[str, ...]:
     return found
 
 
-def _export(closed: ClosedJaxpr, name: str, in_tree: Any, in_avals: tuple, out_tree: Any, platforms: tuple[str, ...],
-            disabled: tuple, spread: Spread) -> Exported:
-    """The exported function of a jaxpr."""
+def _export(closed: ClosedJaxpr, name: str, arguments: tuple[Any, tuple], results: tuple[Any, tuple],
+            platforms: tuple[str, ...], disabled: tuple, spread: Spread) -> Exported:
+    """The exported function of a jaxpr, with the structure and the types of its arguments and of its results."""
+    (in_tree, in_avals), (out_tree, out_avals) = arguments, results
     _check_exportable(closed, name)
     shapes = [a.shape for a in in_avals]
     scope = _one_scope(name, shapes)
@@ -135,9 +140,9 @@ def _export(closed: ClosedJaxpr, name: str, in_tree: Any, in_avals: tuple, out_t
     text = portable_text(f"jit_{name}", jaxpr, closed.consts, platforms=platforms, keep=keep, steps=steps, scope=scope,
                          spread=spread if spread.number > 1 else None)
     _check_custom_calls(text, name, disabled)
-    n, m = len(in_avals), len(closed.out_avals)
+    n, m = len(in_avals), len(out_avals)
     return Exported(
-        fun_name=name, in_tree=in_tree, in_avals=tuple(in_avals), out_tree=out_tree, out_avals=tuple(closed.out_avals),
+        fun_name=name, in_tree=in_tree, in_avals=in_avals, out_tree=out_tree, out_avals=out_avals,
         _has_named_shardings=True, _in_named_shardings=spread.arguments, _out_named_shardings=spread.results,
         in_shardings_hlo=(None,) * n, out_shardings_hlo=(None,) * m, nr_devices=spread.number, platforms=platforms,
         ordered_effects=(), unordered_effects=(), disabled_safety_checks=disabled,
@@ -156,14 +161,17 @@ def _gradient(exported: Exported, closed: ClosedJaxpr, spread: Spread) -> Export
         return eval_jaxpr(closed.jaxpr, closed.consts, *args)
 
     def gradient(*args: Any) -> tuple[Any, ...]:
-        _, pull_back = vjp(flat, *args[:n])
+        primals = [x if get_aval(x).memory is a.memory else lax().in_memory(x, a.memory) for x, a in zip(args, closed.in_avals)]
+        _, pull_back = vjp(flat, *primals)
         return pull_back(list(args[n:]))
 
     gradient.__name__ = gradient.__qualname__ = f"{exported.fun_name}_vjp"
     avals = [*exported.in_avals, *[a.to_tangent_aval() for a in exported.out_avals]]
-    structs = [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals]
-    given, slopes = spread.arguments, spread.results
-    options = JitOptions() if spread.number == 1 else JitOptions(in_shardings=(*given, *slopes), out_shardings=given)
+    given, slopes, back = spread.arguments, of_cotangents(spread.results), of_cotangents(spread.arguments)
+    host = SingleDeviceSharding(client.default_device(), memory_kind=HOST_KIND)
+    hosts = [host if s is None and a.memory is MemorySpace.Host else s for s, a in zip(given, exported.in_avals)]
+    structs = [ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s) for a, s in zip(avals, (*hosts, *slopes))]
+    options = JitOptions() if spread.number == 1 else JitOptions(in_shardings=(*given, *slopes), out_shardings=back)
     return export(JitFunction(gradient, options), platforms=exported.platforms,
                   disabled_checks=exported.disabled_safety_checks)(*structs)
 

@@ -14,6 +14,7 @@ import numpy as np
 from perspicax.core import dtypes
 from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import Jaxpr
+from perspicax.xla import explicit
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.dynamic import DynamicBuilder, DynamicModule
 from perspicax.xla.emit import Builder, Module, Value, emit_equations, physical_aval
@@ -95,7 +96,7 @@ def _emit(name: str, jaxpr: Jaxpr, consts: Sequence[Any], platform: str, keep: S
     module = Module(name, platform) if scope is None else DynamicModule(name, platform, scope)
     laid = [""] * len(keep), [""] * len(jaxpr.outvars)
     if spread is not None:
-        module.num_partitions, module.devices = spread.number, spread.devices
+        module.num_partitions, module.devices, module.split_types = spread.number, spread.devices, bool(explicit.in_use)
         laid = tuple([[_attribute(module, s, v.aval) for s, v in zip(given, values)]  # type: ignore[assignment]
                       for given, values in ((spread.arguments, jaxpr.invars), (spread.results, jaxpr.outvars))])
     b = Builder(module) if scope is None else DynamicBuilder(module)
