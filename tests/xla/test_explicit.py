@@ -34,7 +34,8 @@ half = X.jit(lambda x: (x * 2).T)(X.device_put(A, Named(mixed, P("x", "y"))))
 asked = X.jit(lambda v, n: (v * n, v.sum(0)), in_shardings=(Named(mesh, P("x", "y")), None))
 rows = X.device_put(A, Named(mesh, P(None, "y")))
 outside = [[str(X.typeof(v)), str(v.sharding.spec)] for v in (
-    placed, placed * 2, placed.sum(0), half, *asked(asked(A, 2)[0], 2), *[v + rows[0] for v in rows][:2])]
+    placed, placed * 2, placed.sum(0), half, *asked(asked(A, 2)[0], 2), *[v + rows[0] for v in rows][:2],
+    numpy.zeros_like(X.ShapeDtypeStruct((8, 4), "float32", sharding=placed.sharding)))]
 bare = X.typeof(numpy.ones((3, 2))).sharding
 bare = [str(bare), str(bare.mesh), str(bare.spec)]
 X.set_mesh(mesh)

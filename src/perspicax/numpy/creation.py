@@ -37,6 +37,8 @@ from perspicax.numpy.promote import array_like, constant_maker, to_inexact
 from perspicax.transform.hooks import lax
 from perspicax.xla.array import ArrayImpl, beyond_numpy, on_host
 from perspicax.xla.dispatch import checking
+from perspicax.xla.explicit import part_of_type
+from perspicax.xla.sharding import Sharding
 
 _EVALUATOR = evaluator()
 _NUMBERS = (int, float)
@@ -171,6 +173,12 @@ def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any
         aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
     made = filled(aval.laid(None).in_memory(None), value)
     alike = aval.shape == own.shape  # then it lies alike, too
+    if alike and device is None and out_sharding is None and isinstance(sharding := getattr(a, "sharding", None), Sharding) \
+            and not isinstance(a, Array):  # of what only has a shape, a dtype and a sharding
+        if isinstance(made, ArrayImpl):
+            return put(made, sharding)
+        explicit = part_of_type(sharding, aval.ndim)
+        return made if explicit is None else lax().laid_as(made, explicit)
     if own.explicit is not None and alike and device is None and out_sharding is None and not isinstance(made, ArrayImpl):
         return lax().laid_as(made, own.explicit)
     if device is None and out_sharding is None and type(a) is ArrayImpl and isinstance(made, ArrayImpl) and alike \

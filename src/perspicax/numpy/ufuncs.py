@@ -18,6 +18,7 @@ from perspicax.lax.families import constant_like, zeros_like
 from perspicax.numpy.choice import spread, where3
 from perspicax.numpy.construct import asarray
 from perspicax.numpy.creation import filled
+from perspicax.numpy.creation import zeros_like as zeros_as
 from perspicax.numpy.errors import UfuncDtypeError
 from perspicax.numpy.fusion import fused_call
 from perspicax.numpy.logic import kind, refuse
@@ -353,7 +354,7 @@ def real(val: Any, /) -> Array:
 def imag(val: Any, /) -> Array:
     """The imaginary part; of a real array zeros."""
     x = asarray(array_like(val, "imag"))
-    return lax_convert.imag(x) if kind(x) == "complex" else convert(filled(x.aval, 0), x.dtype, x.aval.weak_type)
+    return lax_convert.imag(x) if kind(x) == "complex" else zeros_as(x)
 
 
 @public
