@@ -27,6 +27,8 @@ on = lambda *parts, **more: NS(mesh, P(*parts, **more))
 put = lambda *parts: X.device_put(A, on(*parts))
 free_put = lambda *parts: X.device_put(A, NS(free, P(*parts)))
 spec = lambda *arrays: [repr(a.sharding.spec) for a in arrays]
+in_rows = layout.with_layout_constraint
+S_of = lambda place: X.ShapeDtypeStruct((8, 4), "float32", sharding=place)
 lines = []
 in_memory = lambda x: [str(X.typeof(x)), str(X.typeof(x).memory_space), x.sharding.memory_kind, np.asarray(x).tolist()]
 over_x = lambda f, **more: X.shard_map(f, **{"mesh": mesh, "in_specs": P("x"), "out_specs": P("x"), **more})
@@ -317,6 +319,34 @@ CASES = {
             lambda rows: X.jit(lambda a: a + 1, in_shardings=layout.Format(layout.Layout.AUTO, on("x")),
                                out_shardings=layout.Format(layout.Layout.AUTO))(A))],
     "format without a sharding": lambda: layout.Format(layout.Layout((0, 1))),
+    "struct of a format": lambda: [repr(f(S_of(layout.Format(layout.Layout((0, 1)), on("x", "y"))))) for f in (
+        lambda s: s.format, lambda s: s.sharding, lambda s: s.update(shape=(4, 4)), lambda s: s == S_of(on("x", "y")),
+        lambda s: X.jit(jnp.sin).lower(s).compile()(put("x", "y")).sharding, lambda s: S_of(None).format,
+        lambda s: X.jit(lambda a, b: a + b).lower(s, S_of(layout.Format(None, on()))).compile().input_shardings,
+        lambda s: X.eval_shape(jnp.sin, S_of(layout.Format(layout.Layout((0, 1)), NS(free, P("x"))))).sharding.spec,
+        lambda s: [X.ShapeDtypeStruct.like(v) for v in (put("x"), A, jnp.ones(3), 1.0, s)],
+        lambda s: layout.Layout((0, 1)).update(tiling=()))],
+    "struct left open": lambda: S_of(layout.Format(layout.Layout.AUTO, on("x"))),
+    "struct of a device": lambda: S_of(devices[0]),
+    "struct of a layout": lambda: S_of(layout.Layout((0, 1))),
+    "struct of too few axes": lambda: X.ShapeDtypeStruct((), "float32", sharding=on("x")),
+    "struct of a specification": lambda: [repr(within(X.set_mesh(mesh), lambda: S_of(P("x")).sharding)), S_of(P("x")).sharding],
+    "format of a number": lambda: layout.Format(3),
+    "format of a specification": lambda: layout.Format(layout.Layout.AUTO, P("x")),
+    "format of a device": lambda: layout.Format(layout.Layout((0, 1)), devices[0]),
+    "layout constraint": lambda: (lambda rows, row, one: [[repr(v.sharding), v.weak_type, np.asarray(v).tolist()] for v in (
+        in_rows(put("x"), rows), X.jit(lambda a: in_rows(a, rows) * 2)(A), X.jit(lambda: in_rows(3.0, one))(),
+        X.vmap(lambda a: in_rows(a, row) + 1, in_axes=1)(jnp.asarray(A)), in_rows(jnp.float32(3), one),
+        X.grad(lambda a: (in_rows(a, rows) ** 2).sum())(put("y")), in_rows({"a": (jnp.ones(2),)}, {"a": row})["a"][0])])(
+            layout.Layout([0, 1]), layout.Layout((0,), ()), layout.Layout(())),
+    "layout constraint of other axes": lambda: in_rows(put("x"), layout.Layout((0,))),
+    "layout constraint by a format": lambda: in_rows(put("x"), layout.Format(layout.Layout((0, 1)), on("x"))),
+    "layout constraint left open": lambda: X.jit(lambda a: in_rows(a, layout.Layout.AUTO))(A),
+    "layout constraint by nothing": lambda: in_rows({"w": put("x")}, None),
+    "layout constraint of a NumPy array": lambda: in_rows(A, layout.Layout((0, 1))),
+    "layout constraint of keys": lambda: in_rows(X.random.key(0), layout.Layout(())),
+    "layout constraint of another tree": lambda: in_rows({"a": A, "b": A}, {"a": layout.Layout((0, 1))}),
+    "layout constraint of a text": lambda: in_rows("text", layout.Layout(())),
     "format of other axes": lambda: X.device_put(A, layout.Format(layout.Layout((0,)), on("x"))),
     "format left open": lambda: X.device_put(A, layout.Format(layout.Layout.AUTO, on("x"))),
     "layout for a format": lambda: X.jit(lambda a: a, in_shardings=layout.Layout((0, 1)))(A),
@@ -346,7 +376,8 @@ if sys.argv[1] == "perspicax":  # JAX refuses it
     CASES["by columns"] = lambda: [refused(f) for f in (
         lambda: X.device_put({"w": A}, columns), lambda: X.jit(lambda a: a, in_shardings=columns)(A),
         lambda: X.jit(lambda a: a, out_shardings=columns)(A), lambda: X.jit(lambda a: X.device_put(a, columns))(A),
-        lambda: lax.with_sharding_constraint(A, columns),
+        lambda: lax.with_sharding_constraint(A, columns), lambda: X.jit(lambda a: a).lower(S_of(columns)),
+        lambda: X.jit(lambda a: in_rows({"w": a}, columns.layout))(A),
         lambda: X.device_put(A, layout.Format(layout.Layout((1, 1)), on("x"))))]
     CASES["donated twice"] = lambda: [  # real JAX ends here
         twice(X.jit(lambda a, b: a + b, donate_argnums=0), x, x), twice(X.jit(lambda p: p["u"] + p["w"], donate_argnums=0),
@@ -379,6 +410,6 @@ def test_operands_over_two_meshes_are_told_with_their_arguments():
 
 def test_another_order_in_memory_than_that_of_rows_is_refused():
     kinds = [["device_put", "x['w']"], ["jit", "in_shardings"], ["jit", "out_shardings"], ["device_put", "x"],
-             ["with_sharding_constraint", "shardings"]]
+             ["with_sharding_constraint", "shardings"], ["ShapeDtypeStruct", "a"], ["with_layout_constraint", "x['w']"]]
     assert results(PROGRAM, "perspicax", 8)["by columns"] == [
         *[["LayoutError", "order", *where] for where in kinds], ["LayoutError", "axes", "device_put", "x"]]

@@ -5,29 +5,25 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from perspicax.core.avals import ShapedArray, abstract_token
+from perspicax.core.avals import ShapedArray
 from perspicax.core.jaxpr import ClosedJaxpr
-from perspicax.core.ref_errors import RefArgumentError
 from perspicax.core.refs import AbstractRef, RefCell
 from perspicax.core.sanitizing import compiled_runs
 from perspicax.core.trace import check_alive
-from perspicax.core.tracer import Tracer, typers
+from perspicax.core.tracer import Tracer
 from perspicax.diagnose.boundary import public_methods, trim
 from perspicax.transform import trees as tree
-from perspicax.transform.errors import PLATFORMS, DialectError, LoweringPlatformError, MissingDtypeError
+from perspicax.transform.errors import PLATFORMS, DialectError, LoweringPlatformError
 from perspicax.transform.jit_options import JitOptions
 from perspicax.transform.jit_primitive import any_of, argument_names, find_non_finite, inner_shardings, program_for
+from perspicax.transform.shape_struct import ShapeDtypeStruct as ShapeDtypeStruct
 from perspicax.xla import compile as compilation
 from perspicax.xla import dispatch
 from perspicax.xla import sharding as shardings
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.compiled_sharding import replicated_like
-from perspicax.xla.explicit import laid_results, part_of_type
-from perspicax.xla.layouts import format_of
-from perspicax.xla.manual_axis_type import ManualAxisType
-from perspicax.xla.sharding_errors import SpecError
+from perspicax.xla.explicit import laid_results
+from perspicax.xla.layouts import format_of, sharding_of
 
 
 class RefUse(NamedTuple):
@@ -77,75 +73,6 @@ class Traced:
         return self.opened
 
 
-@public_methods("__init__", "__len__", "update")
-class ShapeDtypeStruct:
-    """The type of an array without its values, for `eval_shape`, `lower` and the like.
-
-    Args:
-        shape: sizes of the axes.
-        dtype: a dtype.
-        weak_type: as in arrays.
-        sharding: where such an array would live.
-        manual_axis_type: a `ManualAxisType`, along which axes of a mesh the values vary; nothing here needs to be told so.
-        is_ref: whether it stands for a reference to such an array.
-    """
-
-    __slots__ = ("dtype", "is_ref", "manual_axis_type", "shape", "sharding", "weak_type")
-
-    def __init__(self, shape: Any, dtype: Any, *, sharding: Any = None, weak_type: bool = False, manual_axis_type: Any = None,
-                 is_ref: bool = False, **_: Any) -> None:
-        if dtype is None:
-            raise MissingDtypeError(shape=str(shape))
-        aval = ShapedArray(shape, dtype, weak_type)
-        self.shape, self.dtype, self.weak_type, self.sharding = aval.shape, aval.dtype, aval.weak_type, sharding
-        if manual_axis_type is not None and not isinstance(manual_axis_type, ManualAxisType):
-            raise SpecError(kind="manual type", what="ShapeDtypeStruct", got=repr(manual_axis_type)[:60])
-        self.manual_axis_type, self.is_ref = manual_axis_type, is_ref
-
-    @classmethod
-    def of(cls, aval: Any) -> Any:
-        """The struct of an aval; a token's type stands for itself."""
-        return aval if aval is abstract_token else cls(aval.shape, aval.dtype, weak_type=aval.weak_type,
-                                                       sharding=aval.explicit)
-
-    size = property(lambda self: int(np.prod(self.shape, dtype=int)))
-    ndim = property(lambda self: len(self.shape))
-
-    def __len__(self) -> int:
-        return len(ShapedArray(self.shape, self.dtype))
-
-    def update(self, **changes: Any) -> ShapeDtypeStruct:
-        """The same with some fields changed."""
-        fields = dict(shape=self.shape, dtype=self.dtype, weak_type=self.weak_type, sharding=self.sharding, is_ref=self.is_ref,
-                      manual_axis_type=self.manual_axis_type)
-        fields.update(changes)
-        return ShapeDtypeStruct(fields.pop("shape"), fields.pop("dtype"), **fields)
-
-    def __repr__(self) -> str:
-        weak = ", weak_type=True" if self.weak_type else ""
-        where = "" if self.sharding is None else f", sharding={self.sharding}"
-        kind = "" if self.manual_axis_type is None else f", manual_axis_type={self.manual_axis_type}"
-        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{where}{kind}{weak})"
-
-    def _key(self) -> tuple:
-        return self.shape, self.dtype, self.weak_type, self.sharding, self.is_ref, self.manual_axis_type
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ShapeDtypeStruct) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-
-def _type_struct(x: ShapeDtypeStruct) -> Any:
-    if x.is_ref:
-        raise RefArgumentError(function="")
-    aval = ShapedArray(x.shape, x.dtype, x.weak_type)
-    if getattr(x.sharding, "splits_types", False):
-        aval = aval.laid(part_of_type(x.sharding, aval.ndim))
-    return aval.in_memory(getattr(x.sharding, "memory", None))
-
-
 def stands_for_ref(x: Any) -> bool:
     """Whether an argument is a reference, or a `ShapeDtypeStruct` of one."""
     return isinstance(x, RefCell) or (type(x) is ShapeDtypeStruct and x.is_ref)
@@ -163,6 +90,9 @@ class TracedStage:
     def __init__(self, traced: Traced, options: JitOptions, in_shardings: Any, out_shardings: Any, leaves: list) -> None:
         self._traced, self._options, self._in, self._out = traced, options, in_shardings, out_shardings
         leaves = [x.read() if isinstance(x, RefCell) else x for x in leaves]
+        for i, x in enumerate(leaves):
+            if type(x) is ShapeDtypeStruct:
+                sharding_of(x.format, "ShapeDtypeStruct", _leaf_name(traced, i), x.ndim)  # as arrays lie here
         # where the arguments are, or would be, that were placed on purpose
         own = tuple([x.sharding if getattr(x, "committed", True) else None
                      for x in [x if type(x) in (ArrayImpl, ShapeDtypeStruct) else _UNPLACED for x in leaves]])
@@ -473,6 +403,3 @@ class CompiledStage:
     def runtime_executable(self) -> Any:
         """jaxlib's executable."""
         return self._program.loaded
-
-
-typers[ShapeDtypeStruct] = _type_struct

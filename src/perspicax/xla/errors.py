@@ -184,13 +184,15 @@ class IncompatibleDevicesError(PerspicaxError, ValueError):
                       fixes=(Fix("put them on the same devices first", code="y = jax.device_put(y, x.sharding)"),))
 
 
-class LayoutError(PerspicaxError, ValueError):
+class LayoutError(PerspicaxError, ValueError, TypeError):  # JAX raises the one or the other
     """An array was to lie in memory otherwise than row by row, or a `Format` or `Layout` stands where it says nothing.
 
     Attributes:
         kind: "order" (the axes in another order), "tiles", "axes" (these are not all axes, each once), "rank" (another number
             of axes than the array), "open" (the compiler was to choose, where none runs), "place" (a format has an order, and
-            no sharding), "format" (a layout stands for a format).
+            no sharding), "format" (a layout stands for a format), "layout" and "sharding" (something else is in its
+            place), "struct" (of no array the compiler can choose it), "layouts" (something else stands for a layout),
+            "value" or "keys" (what has no order: no array, or PRNG keys), "tree" (the layouts are no prefix of the arrays).
         function: what was called.
         name: the value, or the option, that the format was given for.
         got: what was given.
@@ -210,8 +212,11 @@ class LayoutError(PerspicaxError, ValueError):
         array = call[0].text if of_array and isinstance(call[0].node, ast.Name) else "x"
         asked = call[1].text if of_array and isinstance(call[1].node, ast.Name) else "format"
         name = array + self.name[1:] if of_array and self.name[:1] == "x" else self.name
-        given = f"`{self.function}` was given a `Format` for `{name}`"
-        plain = Fix("leave the order out", code=f"{self.name}=format.sharding" if self.function == "jit" else
+        constraint, of_struct = self.function == "with_layout_constraint", self.function == "ShapeDtypeStruct"
+        given = f"`{self.function}` was given a `{'Layout' if constraint else 'Format'}` for `{name}`"
+        plain = Fix("leave the order out", code=array if constraint else f"{self.name}=format.sharding"
+                    if self.function == "jit" else f"{name} = jax.ShapeDtypeStruct(shape, dtype, sharding=format.sharding)"
+                    if of_struct else
                     f"jax.{'lax.' if self.function != 'device_put' else ''}{self.function}({array}, {asked}.sharding)")
         match self.kind:
             case "place":
@@ -223,6 +228,34 @@ class LayoutError(PerspicaxError, ValueError):
                 return Report(says=f"`{self.function}` was given {self.got} for `{name}`.", primary=self.position,
                               why="an order in memory is part of a `Format`, which also says on which devices",
                               fixes=(Fix(code="Format(layout, sharding)"),))
+            case "layout":
+                return Report(says=f"`Format` was given {self.got} for `layout`.", primary=self.position,
+                              why="it is a `Layout`, `Layout.AUTO` or None",
+                              fixes=(Fix(code="Format(Layout(major_to_minor=(0, 1)), sharding)"),))
+            case "sharding":
+                others = "None" if self.function == "Format" else "a PartitionSpec, or a `Format`"
+                return Report(says=f"`{self.function}` was given {self.got} for `sharding`.", primary=self.position,
+                              why=f"it is a sharding, which says on which devices, or {others}",
+                              fixes=(Fix(code="sharding=jax.NamedSharding(mesh, jax.P('x'))"),
+                                     Fix(code="sharding=jax.sharding.SingleDeviceSharding(jax.devices()[0])")))
+            case "struct":
+                return Report(says="`ShapeDtypeStruct` was given a `Format` with the order `Layout.AUTO`.",
+                              why="the compiler chooses an order when it compiles a program; here is none",
+                              primary=self.position, fixes=(Fix("leave the order out", code="sharding=format.sharding"),))
+            case "layouts":
+                return Report(says=f"`{self.function}` was given {self.got} for `{name}`.", primary=self.position,
+                              why="an order in memory is a `Layout`; on which devices an array lies, it keeps",
+                              fixes=(Fix(code="Layout(major_to_minor=(0, 1))"),))
+            case "tree":
+                return Report(says=f"`{self.function}` cannot tell which layout is meant for which array: {self.got}.",
+                              why="it takes one `Layout` for all, or a pytree of them like the arrays, or like the start of it",
+                              primary=self.position, fixes=(Fix("give one for all", code=f"{self.function}({array}, layout)"),))
+            case "value" | "keys":
+                why = "an order in memory is one of an array; NumPy arrays and numbers become arrays under `jax.jit` only" \
+                    if self.kind == "value" else "of keys, the numbers that they are made of lie in memory"
+                fix = f"jax.numpy.asarray({array})" if self.kind == "value" else f"jax.random.key_data({array})"
+                return Report(says=f"`{self.function}` was given {self.got} as `{name}`.", why=why, primary=self.position,
+                              fixes=(Fix(code=fix),))
             case "rank":
                 return Report(says=f"{given} whose order is {self.got}, of an array with {self.rank} axes.",
                               why="an order names each axis of the array once", primary=self.position, fixes=(plain,))
@@ -241,7 +274,7 @@ class LayoutError(PerspicaxError, ValueError):
                       primary=self.position,
                       why="values do not depend on the order; who reads the memory has the first axis change most slowly",
                       fixes=(plain, Fix("have the transposed array, where the memory matters",
-                                        code=f"{array}.transpose{self.got}")))
+                                        code=f"{name if of_struct or constraint else array}.transpose{self.got}")))
 
 
 class JaxRuntimeError(PerspicaxError, runtime.RuntimeFailure):  # type: ignore[misc, valid-type]

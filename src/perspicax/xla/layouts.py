@@ -6,7 +6,7 @@ but who asks for one reads the memory.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from perspicax.xla.errors import LayoutError
@@ -50,6 +50,10 @@ class Layout:
         object.__setattr__(self, "tiling", None if tiling is None else tuple(map(tuple, tiling)))
         object.__setattr__(self, "sub_byte_element_size_in_bits", sub_byte_element_size_in_bits)
 
+    def update(self, **changes: Any) -> Layout:
+        """The same with some fields changed."""
+        return replace(self, **changes)
+
     @property
     def by_rows(self) -> bool:
         """Whether it is the order in which arrays lie here."""
@@ -65,15 +69,19 @@ class Format:
         sharding: where its parts are.
 
     Raises:
-        LayoutError: an order is given, and no sharding.
+        LayoutError: an order is given, and no sharding; or something else stands in the place of one of them.
     """
 
     layout: Layout | AutoLayout | None
     sharding: Sharding | None
 
     def __init__(self, layout: Layout | AutoLayout | None = None, sharding: Sharding | None = None) -> None:
-        if isinstance(layout, Layout) and not isinstance(sharding, Sharding):
+        if isinstance(layout, Layout) and sharding is None:
             raise LayoutError(kind="place", function="Format", got=repr(layout))
+        if layout is not None and not isinstance(layout, Layout | AutoLayout):
+            raise LayoutError(kind="layout", function="Format", name="layout", got=repr(layout)[:60])
+        if sharding is not None and not isinstance(sharding, Sharding):
+            raise LayoutError(kind="sharding", function="Format", name="sharding", got=repr(sharding)[:60])
         object.__setattr__(self, "layout", layout)
         object.__setattr__(self, "sharding", sharding)
 
@@ -102,14 +110,19 @@ def sharding_of(given: Any, function: str, name: str, rank: int | None = None) -
     if layout is AUTO and rank is not None:
         raise LayoutError(kind="open", function=function, name=name)
     if isinstance(layout, Layout):
-        count = len(layout.major_to_minor)
-        if rank is not None and count != rank:
-            raise LayoutError(kind="rank", function=function, name=name, got=str(layout.major_to_minor), rank=rank)
-        if not layout.by_rows:
-            whole = sorted(layout.major_to_minor) == list(range(count))
-            kind = "tiles" if layout.tiling else "order" if whole else "axes"
-            raise LayoutError(kind=kind, function=function, name=name, got=str(layout.tiling or layout.major_to_minor))
+        check_order(layout, function, name, rank)
     return given.sharding
 
 
-__all__ = ["AUTO", "AutoLayout", "Format", "Layout", "format_of", "sharding_of"]
+def check_order(layout: Layout, function: str, name: str, rank: int | None) -> None:
+    """Raise unless arrays lie so; the arguments and errors of `sharding_of`."""
+    count = len(layout.major_to_minor)
+    if rank is not None and count != rank:
+        raise LayoutError(kind="rank", function=function, name=name, got=str(layout.major_to_minor), rank=rank)
+    if not layout.by_rows:
+        whole = sorted(layout.major_to_minor) == list(range(count))
+        kind = "tiles" if layout.tiling else "order" if whole else "axes"
+        raise LayoutError(kind=kind, function=function, name=name, got=str(layout.tiling or layout.major_to_minor))
+
+
+__all__ = ["AUTO", "AutoLayout", "Format", "Layout", "check_order", "format_of", "sharding_of"]

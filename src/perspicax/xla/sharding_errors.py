@@ -398,7 +398,7 @@ def _listed(names: Sequence[str], meshes: Sequence[str]) -> str:
     return "\n".join([f"    {name}: ({mesh})" for name, mesh in zip(names, meshes)])
 
 
-class MeshContextError(PerspicaxError, RuntimeError, ValueError):  # JAX raises the one or the other
+class MeshContextError(PerspicaxError, RuntimeError, ValueError, TypeError):  # JAX raises one or the other
     """A bare `PartitionSpec` was given where no mesh has been set.
 
     Attributes:
