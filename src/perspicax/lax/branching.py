@@ -26,6 +26,7 @@ from perspicax.lax.ref_threads import branches_with_refs
 from perspicax.transform import trees as tree
 from perspicax.transform.hooks import as_traced
 from perspicax.transform.stage import check_arguments, function_name
+from perspicax.xla.explicit import in_use
 
 _ABSENT: Any = object()
 
@@ -171,6 +172,7 @@ def apply_branches(transform: str, index: Any, functions: Sequence[Callable[...,
     order = range(len(functions)) if transform != "cond" else (1, 0)  # `true_fun` comes first for the user
     staged = {i: stage_body(functions[i], transform, in_tree, avals, parameter=names[i]) for i in order}
     bodies = [staged[i] for i in range(len(functions))]
+    bodies = _laid_alike(bodies, leaves)
     _check_results(transform, [functions[i] for i in order], [names[i] for i in order], [bodies[i] for i in order])
     closed, consts = _with_common_consts(bodies, order)
     closed, handed_on = branches_around(closed)
@@ -191,6 +193,15 @@ def _varied(branch: ClosedJaxpr, axes: frozenset) -> ClosedJaxpr:
         return stage_flat(lambda *xs: eval_jaxpr(branch.jaxpr, branch.consts, *xs), avals, branch.debug_info)
 
     return branch.derive(("varied", axes), make)
+
+
+def _laid_alike(bodies: list[Body], operands: Sequence[Any]) -> list[Body]:
+    """The branches, with results of some that lie on no mesh split as those of others are."""
+    if not in_use:
+        return bodies
+    from perspicax.lax.off_mesh import laid_alike  # for its weight: few programs need it
+
+    return laid_alike(bodies, operands)
 
 
 def _check_results(transform: str, functions: Sequence[Any], names: Sequence[str], bodies: Sequence[Body]) -> None:

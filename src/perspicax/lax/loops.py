@@ -86,11 +86,13 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = 
         return body, found[0]
 
     name = lambda: parameter_name(f, 0, "carry")
+    operands = [*init_leaves, *xs_leaves]
     body, carry_avals = settle_carry(stage, carry_avals,
-                                     lambda wrong: carry_type_error(f, "scan", name(), init_tree, wrong))
+                                     lambda wrong: carry_type_error(f, "scan", name(), init_tree, wrong), operands)
     y_tree = body.found["scan"][1]
     count = len(init_leaves)
-    outs = scan_around(body, as_typed(init_leaves, carry_avals), xs_leaves, length=n, reverse=bool(reverse), unroll=steps)
+    carry = as_typed(init_leaves, carry_avals, [*operands, *body.consts])
+    outs = scan_around(body, carry, xs_leaves, length=n, reverse=bool(reverse), unroll=steps)
     result = init_tree.unflatten(outs[:count]), y_tree.unflatten(outs[count:])
     return list(result) if body.found["scan"][2] else result
 
@@ -301,8 +303,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[..., Any], init_val: An
         return body, body.closed.out_avals[extra:]
 
     body, avals = settle_carry(stage, avals, lambda wrong: carry_type_error(
-        body_fun, "fori_loop", parameter_name(body_fun, 1, "value"), value_tree, wrong))
-    leaves = as_typed(leaves, avals)
+        body_fun, "fori_loop", parameter_name(body_fun, 1, "value"), value_tree, wrong), [*[lower] * extra, *leaves], extra)
+    leaves = as_typed(leaves, avals, [*leaves, *body.consts])
     start = [first] if in_scan else as_typed([lower], [counter])
     if in_scan:
         n = max(last - first, 0)

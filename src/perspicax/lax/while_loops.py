@@ -324,11 +324,12 @@ def while_loop(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init_
     cond = stage_body(cond_fun, "while_loop", in_tree, avals, parameter="cond_fun")
     _check_test(cond_fun, cond)
     body, settled = settle_carry(stage, avals, lambda wrong: carry_type_error(
-        body_fun, "while_loop", parameter_name(body_fun, 0, "value"), value_tree, wrong))
+        body_fun, "while_loop", parameter_name(body_fun, 0, "value"), value_tree, wrong), leaves)
     if settled != avals:
         cond = stage_body(cond_fun, "while_loop", in_tree, settled, parameter="cond_fun")
         _check_test(cond_fun, cond)
-    outs = while_around(cond.closed, cond.consts, body.closed, body.consts, as_typed(leaves, settled))
+    outs = while_around(cond.closed, cond.consts, body.closed, body.consts,
+                        as_typed(leaves, settled, [*leaves, *body.consts]))
     return value_tree.unflatten(outs)
 
 
