@@ -38,6 +38,11 @@ def cells(h, w, x):
     return lax.scan(lambda h, x: (numpy.tanh(h @ w + x), None), h, x)[0]
 
 
+def uncompiled(f, *args):
+    with X.disable_jit():
+        return f(*args)
+
+
 def branches(i, v):
     return [lax.cond(i > 0, lambda a: a, lambda a: numpy.zeros((8, 8)), v), lax.cond(i > 0, lambda a: A, lambda a: a * 2, v),
             lax.switch(i, [lambda a: numpy.ones((8, 8)), lambda a: a, lambda a: a * 2], v)]
@@ -51,6 +56,7 @@ def under_mesh(f, *args):
 CASES = {
     "scan": lambda: run(sums, zeros, v) + run(sums, nothing, v) + run(X.jit(sums), nothing, v)
     + run(X.jit(lambda x: sums(numpy.zeros(8), x)), v),
+    "scan without jit": lambda: run(uncompiled, sums, zeros, v),
     "weak": lambda: [bool(x.weak_type) for x in sums(lax.full((8,), 1.), v)],
     "dtype too": lambda: run(lambda x: sums(lax.full((8,), 1), x)[0], v),
     "fori_loop": lambda: run(X.jit(lambda n, v: lax.fori_loop(0, n, lambda i, c: c + v[0], numpy.zeros(8))), 3, v)

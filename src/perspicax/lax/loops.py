@@ -33,6 +33,7 @@ from perspicax.transform import trees as tree
 from perspicax.transform.hooks import lax
 from perspicax.transform.stage import FlatFunction, check_arguments, function_name
 from perspicax.transform.vmap import vmap
+from perspicax.xla.explicit import in_use
 
 
 @public
@@ -185,6 +186,10 @@ def _stack(*leaves: Any) -> Any:
             dtype = promote_types(dtype, a.dtype)
         weak = all(a.weak_type for a in avals)
         leaves = tuple([lax().convert(x, ShapedArray(a.shape, dtype, weak)) for x, a in zip(leaves, avals)])
+    if in_use and len({a.shape for a in avals}) == 1:
+        from perspicax.lax.off_mesh import all_laid_alike  # for its weight: few programs need it
+
+        leaves = tuple(all_laid_alike(leaves))
     return shape.concatenate([shape.expand_dims(v, (0,)) for v in leaves], 0)
 
 

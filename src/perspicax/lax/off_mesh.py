@@ -11,7 +11,7 @@ from typing import Any
 
 from perspicax.core.jaxpr import JaxprEqn, Literal, eval_jaxpr
 from perspicax.core.trace import JaxprTracer, stage_flat
-from perspicax.core.tracer import get_aval
+from perspicax.core.tracer import Tracer, get_aval
 from perspicax.lax.bodies import Body
 from perspicax.lax.constraints import laid_as, released, reshard_p
 from perspicax.xla.array import ArrayImpl
@@ -27,18 +27,20 @@ def off_mesh(x: Any) -> bool:
     x = _within(x)
     if isinstance(x, JaxprTracer):
         return _off_in_trace(x)
-    return not (isinstance(x, ArrayImpl) and (x._committed or isinstance(x.sharding, NamedSharding)))
+    if isinstance(x, ArrayImpl):
+        return not (x._committed or isinstance(x.sharding, NamedSharding))
+    return not isinstance(x, Tracer)
 
 
 def _within(x: Any) -> Any:
     """What a transformation that runs operations at once computes with: of a dual number the value, of an entry the batch."""
-    while True:
-        if hasattr(type(x), "primal"):
-            x = x.primal
-        elif hasattr(type(x), "val"):
-            x = x.val
-        else:
-            return x
+    while isinstance(x, Tracer) and not isinstance(x, JaxprTracer):
+        inner = x.inner()
+        if inner is None:
+            found = x.concrete()
+            return x if found is None else found
+        x = inner
+    return x
 
 
 def _off_in_trace(x: JaxprTracer) -> bool:
@@ -89,6 +91,12 @@ def laid_among(x: Any, explicit: Any, others: Iterable[Any]) -> Any:
     return laid_as(x, explicit)
 
 
+def all_laid_alike(values: Sequence[Any]) -> list[Any]:
+    """Values of one shape, of which those that lie on no mesh are laid as the first that is split."""
+    part = next((p for x in values if (p := get_aval(x).explicit) is not None), None)  # type: ignore[attr-defined]
+    return list(values) if part is None else [laid_among(x, part, values) if off_mesh(x) else x for x in values]
+
+
 def with_laid_results(body: Body, lays: tuple) -> Body:
     """A staged function whose results are laid as `lays` says: the part of a type for each, `None` where it stays."""
     return _restaged(body, ("laid", lays), body.closed.in_avals, lambda xs: xs,
@@ -130,4 +138,5 @@ def laid_alike(bodies: Sequence[Body], operands: Sequence[Any]) -> list[Body]:
     return made
 
 
-__all__ = ["laid_alike", "laid_among", "off_mesh", "results_off_mesh", "with_laid_results", "with_split_operands"]
+__all__ = ["all_laid_alike", "laid_alike", "laid_among", "off_mesh", "results_off_mesh", "with_laid_results",
+           "with_split_operands"]
