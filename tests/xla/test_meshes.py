@@ -325,6 +325,7 @@ CASES = {
         lambda s: X.jit(lambda a, b: a + b).lower(s, S_of(layout.Format(None, on()))).compile().input_shardings,
         lambda s: X.eval_shape(jnp.sin, S_of(layout.Format(layout.Layout((0, 1)), NS(free, P("x"))))).sharding.spec,
         lambda s: [X.ShapeDtypeStruct.like(v) for v in (put("x"), A, jnp.ones(3), 1.0, s)],
+        lambda s: X.jit(lambda a: (a.T, a.sum())).lower(put("x", "y")).compile().out_info,
         lambda s: layout.Layout((0, 1)).update(tiling=()))],
     "struct left open": lambda: S_of(layout.Format(layout.Layout.AUTO, on("x"))),
     "struct of a device": lambda: S_of(devices[0]),

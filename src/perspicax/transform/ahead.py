@@ -162,7 +162,7 @@ def _donated_numbers(traced: Traced) -> tuple[int, ...]:
 
 
 def _out_info(traced: Traced, placed: Sequence[Any] | None = None) -> Any:
-    """Types of the results, with the shardings in `placed`, or else those that types tell."""
+    """Types of the results, with the shardings or formats in `placed`, or else those that types tell."""
     avals = traced.closed.out_avals[:traced.out_tree.num_leaves]
     return traced.out_tree.unflatten([
         ShapeDtypeStruct.of(a) if s is None else ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type, sharding=s)
@@ -315,7 +315,8 @@ class CompiledStage:
     in_tree = property(lambda self: self._traced.in_tree)
     out_tree = property(lambda self: self._traced.out_tree)
     in_avals = property(lambda self: _in_avals(self._traced))
-    out_info = property(lambda self: _out_info(self._traced, self._program.out_shardings))
+    out_info = property(lambda self: _out_info(self._traced, [None if s is None else format_of(a.ndim, s) for a, s in zip(
+        self._traced.closed.out_avals, self._program.out_shardings)]))
     args_info = property(lambda self: _args_info(self._traced))
     donate_argnums = property(lambda self: _donated_numbers(self._traced))
 
