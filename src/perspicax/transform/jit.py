@@ -371,6 +371,8 @@ class JitFunction:
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Types of the results for arguments like these."""
+        if self._options.out_shardings is not None:
+            return self.trace(*args, **kwargs).out_info  # which tells where they will be
         try:
             _, traced, _, _ = self._prepare(args, kwargs)
         except RefArgumentError:
