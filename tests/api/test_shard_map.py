@@ -20,7 +20,6 @@ from perspicax.core.printer import check_jaxpr
 from perspicax.experimental.shard_map import shard_map as earlier_shard_map
 from perspicax.lax.collective_errors import (
     CollectiveError,
-    CollectiveNotThereYet,
     PartialSumError,
     ReductionAxesVaryError,
     UnboundAxisError,
@@ -167,7 +166,7 @@ def test_results_that_vary_are_not_taken_for_one() -> None:
 def test_collectives_that_do_not_fit() -> None:
     fails(UnboundAxisError, lambda: over(lambda x: lax.psum(x, "z"))(A), axis="z", known=("x", "y"))
     fails(ReductionAxesVaryError, lambda: over(lambda x: lax.psum(x, ("x", "y")))(A), varying=("x",), invariant=("y",))
-    fails(CollectiveNotThereYet, lambda: over(lambda x: lax.pbroadcast(x, ("x", "y"), 0))(A))
+    fails(CollectiveError, lambda: over(lambda x: lax.pbroadcast(x, ("x", "y"), 8))(A))
     for groups in ([[0, 1]], [[0, 1, 2], [3]], 3):
         fails(CollectiveError, lambda: over(lambda x: lax.all_gather(x, "x", axis_index_groups=groups))(A))
     fails(PartialSumError, lambda: over(lambda x: lax.pcast(x, "x", to="varying"))(A), kind="cast", source="varying")
@@ -224,6 +223,8 @@ facts["nested gradient"] = np.allclose(grad, np.tile((A.reshape(8, 2, 2) * [[[1]
 
 spread = lax.pbroadcast
 facts["pbroadcast"] = np.array_equal(over(lambda x: spread(x, "x", 2), P("x"), P("x"))(A), np.tile(A[4:6], (4, 1)))
+facts["pbroadcast along two"] = np.array_equal(  # the places are counted along the last axis first: 5 is (2, 1)
+    over(lambda x: spread(x, ("x", "y"), 5), P("x", "y"), P("x", "y"))(A), np.tile(A[4:6, 2:], (4, 2)))
 facts["free variable"] = float(jax.grad(lambda w: over(lambda x: x * w, P("x"), P("x"))(A).sum())(2.0)) == A.sum()
 
 def chosen(w, x):
@@ -304,8 +305,8 @@ def facts() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [
-    "nested", "nested gradient", "pbroadcast", "free variable", "branches that differ", "keys", "callback", "smap",
-    "replicated", "padded", "nan", "exported", "two axes of devices"])
+    "nested", "nested gradient", "pbroadcast", "pbroadcast along two", "free variable", "branches that differ", "keys",
+    "callback", "smap", "replicated", "padded", "nan", "exported", "two axes of devices"])
 def test_on_eight_devices(facts: dict[str, Any], name: str) -> None:
     assert facts[name]
 

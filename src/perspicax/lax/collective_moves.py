@@ -516,22 +516,28 @@ def pbroadcast(x: Any, axis_name: Any, source: int) -> Any:
 
     Args:
         x: array, or pytree of arrays.
-        axis_name: the name of an axis of size `n`.
+        axis_name: the name of an axis of size `n`, or several, counted as one, the last of them fastest.
         source: the index, from 0 to `n - 1`.
 
     Raises:
         UnboundAxisError: there is no axis of such a name.
         CollectiveError: there is no such index.
-        CollectiveNotThereYet: several axes are named.
     """
     names = listed(axis_name)
     size = size_of("pbroadcast", names)
-    if len(names) > 1:
-        raise CollectiveNotThereYet(function="pbroadcast", option="several axes", place="at once")
     if not hasattr(source, "__index__") or not 0 <= operator.index(source) < size:
-        raise CollectiveError(says=f"`pbroadcast` was given source={source!r} along the axis {names[0]!r} of size {size}.",
+        along = f"the axis {names[0]!r}" if len(names) == 1 else f"the axes {', '.join(map(repr, names))}"
+        raise CollectiveError(says=f"`pbroadcast` was given source={source!r} along {along} of size {size}.",
                               why=f"it is an index from 0 to {size - 1}")
-    return tree.tree_map(lambda leaf: pbroadcast_p(operand(leaf), axis_name=names[0], source=operator.index(source)), x)
+
+    def one(leaf: Any) -> Any:
+        leaf, index = operand(leaf), operator.index(source)
+        for name in reversed(names):
+            index, place = divmod(index, size_of("pbroadcast", (name,)))
+            leaf = pbroadcast_p(leaf, axis_name=name, source=place)
+        return leaf
+
+    return tree.tree_map(one, x)
 
 
 __all__ = ["all_gather", "all_gather_invariant_p", "all_gather_p", "all_to_all", "all_to_all_p", "pbroadcast",
