@@ -173,8 +173,8 @@ def _like(a: Any, value: Any, dtype: Any, shape: Any, function: str, device: Any
         aval = ShapedArray(_shape(shape), aval.dtype, aval.weak_type)
     made = filled(aval.laid(None).in_memory(None), value)
     alike = aval.shape == own.shape  # then it lies alike, too
-    if alike and device is None and out_sharding is None and isinstance(sharding := getattr(a, "sharding", None), Sharding) \
-            and not isinstance(a, Array):  # of what only has a shape, a dtype and a sharding
+    if alike and device is None and out_sharding is None and not isinstance(a, Array) \
+            and isinstance(sharding := getattr(a, "sharding", None), Sharding):  # of what has but a shape, a dtype and this
         if isinstance(made, ArrayImpl):
             return put(made, sharding)
         explicit = part_of_type(sharding, aval.ndim)
