@@ -4,6 +4,11 @@ from __future__ import annotations
 import pytest
 from side_by_side import compare, names_in
 
+import perspicax as jax
+import perspicax.numpy as jnp
+from perspicax.lax.branch_errors import BranchOutputError
+from perspicax.lax.control_errors import CarryTypeError
+
 PROGRAM = '''
 import importlib, json, sys
 import numpy as np
@@ -100,3 +105,18 @@ CASES = {
 @pytest.mark.parametrize("name", names_in(PROGRAM))
 def test_as_jax_does(name):
     compare(PROGRAM, name, devices=8)
+
+
+def fixes_of(kind, call):
+    with pytest.raises(kind) as told:
+        call()
+    return [edit.replacement if fix.edits else fix.code for fix in told.value.report.fixes for edit in (fix.edits or (None,))]
+
+
+def test_types_that_are_split_otherwise_are_brought_together_by_reshard():
+    with jax.set_mesh(jax.make_mesh((1,), ("x",))):
+        whole, rows = jnp.ones(8), jax.reshard(jnp.ones((4, 8)), jax.P(None, "x"))
+        assert fixes_of(CarryTypeError, lambda: jax.lax.scan(lambda c, row: (c + row, c), whole, rows)) == [
+            "jax.reshard(whole, jax.P('x',))", "jax.reshard(c + row, jax.P())"]
+        assert fixes_of(BranchOutputError, lambda: jax.lax.cond(True, lambda a: a, lambda a: jnp.ones((4, 8)), rows)) == [
+            "jax.reshard(result, jax.P(None, 'x'))"]

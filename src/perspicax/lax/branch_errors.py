@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Label, Place, Report
-from perspicax.lax.control_report import dtype_name, listed, rewrite, weakly
+from perspicax.lax.control_report import dtype_name, listed, relaid, rewrite, split_alone, weakly
 
 if TYPE_CHECKING:
     from perspicax.core.tree_mismatch import Mismatch
@@ -153,11 +153,16 @@ class BranchOutputError(PerspicaxError, TypeError):
 
         path, a, b = self.rows[0]
         jnp = imported_as(self.position, "numpy", "jnp")
-        wider = a.shape == b.shape and not a.extended and not b.extended and promote_types(a.dtype, b.dtype) == b.dtype
+        if split_alone(a, b):
+            wider = b.explicit is not None
+        else:
+            wider = a.shape == b.shape and not a.extended and not b.extended and promote_types(a.dtype, b.dtype) == b.dtype
         if wider:  # the first one loses nothing
             one, two, a, b = two, one, b, a
         found = entry(self._returned()[0 if wider else 1], path)
         text = found.text if found is not None else f"result{path}"
+        if split_alone(a, b):
+            return (rewrite(found, relaid(text, a), f"split it alike in {two}"),)
         if a.shape == b.shape and not a.extended and not b.extended:
             return (rewrite(found, f"{jnp}.asarray({text}, {jnp}.{dtype_name(a)})", f"convert in {two}"),)
         if b.shape == () and a.dtype == b.dtype:

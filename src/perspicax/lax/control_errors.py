@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 from perspicax.diagnose.errors import PerspicaxError
 from perspicax.diagnose.report import Fix, Label, Place, Report
-from perspicax.lax.control_report import body_of, called, dtype_name, listed, path_text, rewrite, structure_text, weakly
+from perspicax.lax.control_report import (
+    body_of,
+    called,
+    dtype_name,
+    listed,
+    path_text,
+    relaid,
+    rewrite,
+    split_alone,
+    structure_text,
+    weakly,
+)
 from perspicax.transform.errors import with_article
 
 if TYPE_CHECKING:
@@ -116,6 +127,10 @@ class CarryTypeError(PerspicaxError, TypeError):
             if a.shape == () and b.dtype == a.dtype:
                 return [rewrite(start, f"{jnp}.full({b.shape}, {begin})", "start with the shape that the body computes")]
             return [Fix(f"start with the type that the body computes: {b.str_short()}")]
+        if split_alone(a, b):
+            last = end.text if end is not None else path_text(new, f"new_{self.carry}", path)
+            return [rewrite(start, relaid(begin, b), "start with an array that is split like the result"),
+                    rewrite(end, relaid(last, a), "bring the result back to how it came in")]
         if a.extended or b.extended:
             return []
         grouped = end.grouped if end is not None else path_text(new, f"new_{self.carry}", path)

@@ -46,6 +46,16 @@ def path_text(whole: Expression | None, otherwise: str, path: str) -> str:
     return f"{whole.text if whole is not None and (simple or not path) else otherwise}{path}"
 
 
+def split_alone(a: Any, b: Any) -> bool:
+    """Whether two types differ in how explicit axes of a mesh split them, and in nothing else."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.explicit is not b.explicit
+
+
+def relaid(text: str, aval: Any) -> str:
+    """An expression, split as a type says."""
+    return f"jax.reshard({text}, jax.{'P()' if aval.explicit is None else aval.explicit.spec})"
+
+
 def dtype_name(aval: Any) -> str:
     """The dtype as an attribute of `jax.numpy`."""
     return "bool_" if str(aval.dtype) == "bool" else str(aval.dtype)
@@ -56,4 +66,5 @@ def rewrite(old: Expression | None, new: str, says: str) -> Fix:
     return Fix(says, edits=(Edit(old.span, new),)) if old is not None else Fix(says, code=new)
 
 
-__all__ = ["body_of", "called", "dtype_name", "listed", "path_text", "rewrite", "structure_text", "weakly"]
+__all__ = ["body_of", "called", "dtype_name", "listed", "path_text", "relaid", "rewrite", "split_alone",
+           "structure_text", "weakly"]
