@@ -10,7 +10,7 @@ from perspicax.core.ref_errors import RefArgumentError
 from perspicax.core.refs import RefCell
 from perspicax.core.tracer import get_aval, typers
 from perspicax.diagnose.boundary import public_methods
-from perspicax.transform.errors import MissingDtypeError
+from perspicax.transform.errors import MissingDtypeError, with_article
 from perspicax.xla.array import ArrayImpl
 from perspicax.xla.errors import LayoutError
 from perspicax.xla.explicit import part_of_type
@@ -66,7 +66,8 @@ class ShapeDtypeStruct:
                 error.function = "ShapeDtypeStruct"
                 raise
         elif self._sharding is not None and not isinstance(self._sharding, PartitionSpec):
-            raise LayoutError(kind="sharding", function="ShapeDtypeStruct", name="sharding", got=repr(given)[:60])
+            raise LayoutError(kind="sharding", function="ShapeDtypeStruct", name="sharding",
+                              got=repr(given) if len(repr(given)) < 40 else with_article(type(given).__name__))
 
     @property
     def sharding(self) -> Any:
